@@ -1,0 +1,423 @@
+//! What is asked for: keys, the owner's token, metadata, and for how long. Every limit is checked where a value is made.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::obtain::Ttl;
+
+/// The longest key, in bytes.
+pub const MAX_KEY: usize = 1024;
+/// The most keys of one lock.
+pub const MAX_KEYS: usize = 64;
+/// The longest token, in bytes.
+pub const MAX_TOKEN: usize = 128;
+/// The most metadata of one lock, in bytes.
+pub const MAX_METADATA: usize = 4096;
+
+/// Why a value cannot be part of an obtain.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// A key without a byte.
+    EmptyKey,
+    /// A key of more than [`MAX_KEY`] bytes.
+    KeyTooLong,
+    /// No key at all.
+    NoKey,
+    /// More than [`MAX_KEYS`] keys.
+    TooManyKeys,
+    /// The same key twice.
+    DuplicateKey,
+    /// A token without a byte.
+    EmptyToken,
+    /// A token of more than [`MAX_TOKEN`] bytes.
+    TokenTooLong,
+    /// Metadata of more than [`MAX_METADATA`] bytes.
+    MetadataTooLong,
+    /// A ttl shorter than [`Ttl::MIN`].
+    TtlTooShort,
+    /// A ttl longer than [`Ttl::MAX`].
+    TtlTooLong,
+}
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyKey => f.write_str("a key needs at least one byte"),
+            Self::KeyTooLong => write!(f, "a key has at most {MAX_KEY} bytes"),
+            Self::NoKey => f.write_str("a lock needs at least one key"),
+            Self::TooManyKeys => write!(f, "a lock has at most {MAX_KEYS} keys"),
+            Self::DuplicateKey => f.write_str("the keys of a lock must differ"),
+            Self::EmptyToken => f.write_str("a token needs at least one byte"),
+            Self::TokenTooLong => write!(f, "a token has at most {MAX_TOKEN} bytes"),
+            Self::MetadataTooLong => write!(f, "metadata has at most {MAX_METADATA} bytes"),
+            Self::TtlTooShort => write!(f, "a ttl has at least {} ms", Ttl::MIN.as_millis()),
+            Self::TtlTooLong => write!(f, "a ttl has at most {} ms", Ttl::MAX.as_millis()),
+        }
+    }
+}
+
+impl core::error::Error for ClaimError {}
+
+/// The name of what is locked: 1 to [`MAX_KEY`] bytes of any kind. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<[u8]>);
+
+impl Key {
+    /// Checks the length.
+    ///
+    /// # Errors
+    /// [`ClaimError::EmptyKey`], [`ClaimError::KeyTooLong`].
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ClaimError> {
+        match bytes.as_ref() {
+            [] => Err(ClaimError::EmptyKey),
+            long if long.len() > MAX_KEY => Err(ClaimError::KeyTooLong),
+            bytes => Ok(Self(bytes.into())),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// The keys of one lock, in the order given: at least one, at most [`MAX_KEYS`], no two alike. All are held or none.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Keys {
+    first: Key,
+    rest: Arc<[Key]>,
+}
+
+impl Keys {
+    /// Checks the keys.
+    ///
+    /// # Errors
+    /// [`ClaimError::NoKey`], [`ClaimError::TooManyKeys`], [`ClaimError::DuplicateKey`].
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, ClaimError> {
+        let mut keys = keys.into_iter();
+        let first = keys.next().ok_or(ClaimError::NoKey)?;
+        // One more than allowed is enough to know.
+        let rest: Vec<Key> = keys.take(MAX_KEYS).collect();
+        if rest.len() >= MAX_KEYS {
+            return Err(ClaimError::TooManyKeys);
+        }
+        let mut sorted: Vec<&Key> = core::iter::once(&first).chain(&rest).collect();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(ClaimError::DuplicateKey);
+        }
+        Ok(Self {
+            rest: rest.into(),
+            first,
+        })
+    }
+
+    /// The first key, which every lock has.
+    #[must_use]
+    pub fn first(&self) -> &Key {
+        &self.first
+    }
+
+    /// The keys, in the order given.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Key> + Clone {
+        KeysIter {
+            first: Some(&self.first),
+            rest: self.rest.iter(),
+        }
+    }
+
+    /// How many there are, at least one.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(&self) -> usize {
+        self.rest.len().saturating_add(1)
+    }
+
+    /// The hash slot of a Redis Cluster that all keys share, or `None` if they do not share one. Several keys can be
+    /// locked together on a cluster only if they do: give them the same `{tag}`.
+    #[must_use]
+    pub fn same_slot(&self) -> Option<u16> {
+        let slot = crate::redis::slot(self.first.as_bytes());
+        self.rest
+            .iter()
+            .all(|key| crate::redis::slot(key.as_bytes()) == slot)
+            .then_some(slot)
+    }
+}
+
+impl From<Key> for Keys {
+    fn from(first: Key) -> Self {
+        Self {
+            first,
+            rest: Arc::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[derive(Clone)]
+struct KeysIter<'a> {
+    first: Option<&'a Key>,
+    rest: core::slice::Iter<'a, Key>,
+}
+
+impl<'a> Iterator for KeysIter<'a> {
+    type Item = &'a Key;
+
+    fn next(&mut self) -> Option<&'a Key> {
+        self.first.take().or_else(|| self.rest.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self
+            .rest
+            .len()
+            .saturating_add(usize::from(self.first.is_some()));
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for KeysIter<'_> {}
+
+/// The owner's value: whoever knows it owns the lock. Its bytes never appear in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    bytes: Box<[u8]>,
+    /// The number that a drawn token renders; `None` for a token of the user's own.
+    drawn: Option<u128>,
+}
+
+impl Token {
+    /// A token from 16 bytes that the caller drew from the operating system just now: 22 characters of base64url.
+    /// They must be drawn anew for every obtain.
+    #[must_use]
+    pub fn random(bytes: [u8; 16]) -> Self {
+        Self::from_number(u128::from_be_bytes(bytes))
+    }
+
+    /// A token of the user's own, 1 to [`MAX_TOKEN`] bytes. Whoever obtains the same keys with the same token and
+    /// metadata gets the same lock. The server stores token and metadata without a separator and compares the whole:
+    /// give all tokens of one application the same length, or no metadata.
+    ///
+    /// # Errors
+    /// [`ClaimError::EmptyToken`], [`ClaimError::TokenTooLong`].
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ClaimError> {
+        match bytes.as_ref() {
+            [] => Err(ClaimError::EmptyToken),
+            long if long.len() > MAX_TOKEN => Err(ClaimError::TokenTooLong),
+            bytes => Ok(Self {
+                bytes: bytes.into(),
+                drawn: None,
+            }),
+        }
+    }
+
+    /// Its bytes, as they stand at the start of the value on the server. A secret: do not log them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn is_random(&self) -> bool {
+        self.drawn.is_some()
+    }
+
+    /// Another token as unguessable as this one, or `None` if the token is the user's own.
+    pub(crate) fn successor(&self) -> Option<Self> {
+        self.drawn
+            .map(|number| Self::from_number(number.wrapping_add(1)))
+    }
+
+    fn from_number(number: u128) -> Self {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        // 128 bits are 21 groups of six and one of two, which base64 pads with four zero bits at its end.
+        let group = |i: u32| match 122_u32.checked_sub(i.saturating_mul(6)) {
+            Some(shift) => number >> shift,
+            None => number << 4,
+        };
+        let bytes = (0..22)
+            .map(|i| {
+                ALPHABET
+                    .get((group(i) & 63) as usize)
+                    .copied()
+                    .unwrap_or(b'-')
+            })
+            .collect();
+        Self {
+            bytes,
+            drawn: Some(number),
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Bytes that others may read while the lock is held, such as a host name or a trace id: at most [`MAX_METADATA`].
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Metadata(Box<[u8]>);
+
+impl Metadata {
+    /// Checks the length.
+    ///
+    /// # Errors
+    /// [`ClaimError::MetadataTooLong`].
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ClaimError> {
+        match bytes.as_ref() {
+            long if long.len() > MAX_METADATA => Err(ClaimError::MetadataTooLong),
+            bytes => Ok(Self(bytes.into())),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// Keys and the value that marks them as ours: what every command of a lock is made of.
+#[derive(Clone)]
+pub struct Claim {
+    keys: Keys,
+    token: Token,
+    /// Token and metadata, as the server stores them.
+    value: Box<[u8]>,
+}
+
+impl Claim {
+    pub(crate) fn new(keys: Keys, token: Token, metadata: &[u8]) -> Self {
+        let value = [token.as_bytes(), metadata].concat().into();
+        Self { keys, token, value }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The owner's token.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// What stands behind the token.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        self.value
+            .get(self.token.as_bytes().len()..)
+            .unwrap_or_default()
+    }
+
+    /// Token and metadata: the value of each key while the lock is held.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The same claim under a fresh token, or `None` if the token is the user's own.
+    pub(crate) fn successor(&self) -> Option<Self> {
+        let token = self.token.successor()?;
+        Some(Self::new(self.keys.clone(), token, self.metadata()))
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn a_drawn_token_is_base64url_of_its_bytes() {
+        // Checked against RFC 4648: base64url of 0x00..0x0f without padding.
+        let bytes: [u8; 16] = core::array::from_fn(|i| u8::try_from(i).unwrap());
+        assert_eq!(Token::random(bytes).as_bytes(), b"AAECAwQFBgcICQoLDA0ODw");
+        assert_eq!(
+            Token::random([255; 16]).as_bytes(),
+            b"_____________________w"
+        );
+        assert_ne!(
+            Token::random([255; 16]).successor().unwrap(),
+            Token::random([255; 16])
+        );
+    }
+
+    #[test]
+    fn every_limit_holds_at_the_limit_and_ends_one_past_it() {
+        assert!(Key::new([b'k'; MAX_KEY]).is_ok());
+        assert_eq!(Key::new([b'k'; MAX_KEY + 1]), Err(ClaimError::KeyTooLong));
+        assert_eq!(Key::new(""), Err(ClaimError::EmptyKey));
+        assert!(Token::new([b't'; MAX_TOKEN]).is_ok());
+        assert_eq!(
+            Token::new([b't'; MAX_TOKEN + 1]),
+            Err(ClaimError::TokenTooLong)
+        );
+        assert_eq!(Token::new(""), Err(ClaimError::EmptyToken));
+        assert!(Metadata::new([b'm'; MAX_METADATA]).is_ok());
+        assert_eq!(
+            Metadata::new([b'm'; MAX_METADATA + 1]),
+            Err(ClaimError::MetadataTooLong)
+        );
+        let keys = |n: usize| Keys::new((0..n).map(|i| Key::new(format!("k{i}")).unwrap()));
+        assert_eq!(keys(MAX_KEYS).map(|keys| keys.len()), Ok(MAX_KEYS));
+        assert_eq!(keys(MAX_KEYS + 1), Err(ClaimError::TooManyKeys));
+        assert_eq!(keys(0), Err(ClaimError::NoKey));
+        let twice = ["a", "b", "a"].map(|key| Key::new(key).unwrap());
+        assert_eq!(Keys::new(twice), Err(ClaimError::DuplicateKey));
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let token = Token::new("worker-1").unwrap();
+        let claim = Claim::new(Key::new("k").unwrap().into(), token.clone(), b"meta");
+        assert_eq!(claim.value(), b"worker-1meta");
+        assert_eq!(claim.metadata(), b"meta");
+        assert!(!format!("{token:?}{claim:?}").contains("worker"));
+    }
+
+    #[test]
+    fn keys_share_a_slot_by_their_tag() {
+        let keys = |names: [&str; 2]| Keys::new(names.map(|name| Key::new(name).unwrap())).unwrap();
+        assert_eq!(
+            keys(["{jobs}a", "{jobs}b"]).same_slot(),
+            Some(crate::redis::slot(b"jobs"))
+        );
+        assert_eq!(keys(["a", "b"]).same_slot(), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! What we may believe: pure arithmetic.
+
+use core::time::Duration;
+
+use crate::obtain::Ttl;
+use crate::time::Instant;
+
+/// How long a lock may be believed in.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
+    expires_at: Instant,
+    ttl: Ttl,
+}
+
+impl Lease {
+    /// The lease of a grant that was asked for at `asked_at`, before it was handed out for sending.
+    pub(crate) fn granted(asked_at: Instant, ttl: Ttl) -> Self {
+        Self {
+            expires_at: asked_at + ttl.as_duration().saturating_sub(drift(ttl)),
+            ttl,
+        }
+    }
+
+    /// The instant from which the lock may be somebody else's.
+    #[must_use]
+    pub const fn expires_at(&self) -> Instant {
+        self.expires_at
+    }
+
+    /// What the server was told.
+    #[must_use]
+    pub const fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    /// Whether the lock is still ours at `now`.
+    #[must_use]
+    pub fn is_valid(&self, now: Instant) -> bool {
+        now < self.expires_at
+    }
+
+    /// How long the lock is still ours; zero when it is over.
+    #[must_use]
+    pub fn remaining(&self, now: Instant) -> Duration {
+        self.expires_at.saturating_since(now)
+    }
+
+    /// The same lease with the later of two ends.
+    pub(crate) fn extended(self, other: Self) -> Self {
+        Self {
+            expires_at: self.expires_at.max(other.expires_at),
+            ..other
+        }
+    }
+
+    /// The same lease, ending at `at` or before.
+    pub(crate) fn capped(self, at: Instant) -> Self {
+        Self {
+            expires_at: self.expires_at.min(at),
+            ..self
+        }
+    }
+}
+
+/// What is taken off a ttl because two clocks may run at different rates: 1 % and 2 ms, as in Redlock.
+#[must_use]
+pub(crate) fn drift(ttl: Ttl) -> Duration {
+    ttl.as_duration() / 100 + Duration::from_millis(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Instant = Instant::from_micros(1_000_000);
+
+    fn ttl(ms: u64) -> Ttl {
+        Ttl::new(Duration::from_millis(ms)).unwrap()
+    }
+
+    #[test]
+    fn a_lease_is_the_ttl_less_one_percent_and_two_milliseconds_from_asking() {
+        for (ms, micros) in [
+            (3, 970),
+            (200, 196_000),
+            (1_000, 988_000),
+            (30_000, 29_698_000),
+        ] {
+            let lease = Lease::granted(START, ttl(ms));
+            assert_eq!(
+                lease.expires_at().saturating_since(START).as_micros(),
+                micros,
+                "{ms} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_at_its_end() {
+        let lease = Lease::granted(START, ttl(200));
+        let end = START + Duration::from_millis(196);
+        assert!(lease.is_valid(end.saturating_before(Duration::from_micros(1))));
+        assert!(!lease.is_valid(end));
+        assert_eq!(lease.remaining(end), Duration::ZERO);
+        assert_eq!(lease.remaining(START), Duration::from_millis(196));
+    }
+
+    #[test]
+    fn a_renewal_keeps_the_later_end() {
+        let (early, late) = (
+            Lease::granted(START, ttl(100)),
+            Lease::granted(START, ttl(200)),
+        );
+        assert_eq!(early.extended(late).expires_at(), late.expires_at());
+        assert_eq!(late.extended(early).expires_at(), late.expires_at());
+        assert_eq!(
+            late.capped(early.expires_at()).expires_at(),
+            early.expires_at()
+        );
+    }
+}
