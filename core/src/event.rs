@@ -213,6 +213,22 @@ pub enum NodeError {
     Other,
 }
 
+impl NodeError {
+    /// Whether asking again cannot mend it: somebody must change the setup. A wait ends at once.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Moved
+                | Self::CrossSlot
+                | Self::NoAuth
+                | Self::WrongPassword
+                | Self::NoPermission
+                | Self::Unsupported
+        )
+    }
+}
+
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -29,11 +29,13 @@ mod engine;
 mod event;
 mod id;
 mod lock;
+mod locks;
 mod obtain;
 pub mod redis;
 mod retry;
 mod rng;
 mod time;
+mod timers;
 
 pub use claim::{
     Claim, ClaimError, Key, Keys, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN, Metadata, Token,
@@ -42,7 +44,8 @@ pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
 pub use event::{Event, Loss, NodeError, NodeState, NotObtained, Released};
 pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-pub use lock::{Holding, Inspection, Lease, UnknownLock};
+pub use lock::{Fence, Holding, Inspection, Lease, Op, Outcome, UnknownLock};
+pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Ttl};
 pub use retry::{Jitter, Retry};
 pub use time::Instant;

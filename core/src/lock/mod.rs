@@ -1,11 +1,42 @@
-//! The lock algorithm.
-mod lease;
-pub use lease::Lease;
+//! One lock: four states, one deadline each, one round at a time.
+//!
+//! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
+//! |---|---|---|---|---|---|
+//! | `Asking` | end of round | won and lease still ahead → `Held`, **Obtained**; otherwise `Undoing`, `Waiting` or **NotObtained** | pending nodes become unknown; look again | release what may be held, **NotObtained(Withdrawn)** | look again after a denial |
+//! | `Undoing { until }` | end of round | all answered → `Waiting` | the rest stays noted in `may_hold`; → `Waiting` | as above | wait no longer |
+//! | `Waiting { until }` | the earlier of `until` and `give_up_at` | stale: ignored | ask again, or **NotObtained** | as above | ask again, at once or after jitter |
+//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; quorum impossible by denials → **Lost(Taken)**; by unknowns → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
+//! | `Releasing` | round end, next try, at last `until` | all that may hold it answered → **Released** | **Released(Unconfirmed)** | – | try again |
+//!
+//! `Undoing` is the part of a lost attempt that takes back what some nodes granted before the lock waits. A lock whose
+//! terminal event is out stays in `Releasing` without a further event until nothing of it can be left on a node.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+mod ask;
+mod index;
+mod lease;
+mod op;
+mod probe;
+mod round;
+mod slab;
+
 use core::fmt;
 use core::time::Duration;
+
+pub(crate) use ask::{Ask, What};
+pub(crate) use index::{Index, WAITER};
+pub use lease::Lease;
+pub use op::{Fence, Op, Outcome};
+pub(crate) use probe::Probe;
+pub use probe::{Holding, Inspection};
+pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
+pub(crate) use slab::Slab;
+
+use crate::claim::Claim;
+use crate::event::{NotObtained, Released};
+use crate::id::NodeSet;
+use crate::obtain::{Obtain, Renewal, Ttl};
+use crate::retry::{Progress, Retry};
+use crate::time::Instant;
 
 /// The id names no lock that is held.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -19,22 +50,264 @@ impl fmt::Display for UnknownLock {
 
 impl core::error::Error for UnknownLock {}
 
-/// What one key holds.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Holding {
-    /// Token and metadata, as the nodes store them. A secret.
-    pub value: Box<[u8]>,
-    /// How long it lasts without a refresh; `None` if for ever.
-    pub remaining: Option<Duration>,
+/// The state of one lock. What is asked of the nodes just now is in [`Lock::ask`].
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum State {
+    Asking,
+    Undoing {
+        until: Option<Instant>,
+    },
+    Waiting {
+        /// When to ask again; `None` leaves that to a wake.
+        until: Option<Instant>,
+        /// It has not asked since somebody of this engine stood before it.
+        parked: bool,
+    },
+    Held(Held),
+    Releasing(Releasing),
 }
 
-impl fmt::Debug for Holding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Holding")
-            .field("remaining", &self.remaining)
-            .finish_non_exhaustive()
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) lease: Lease,
+    /// When to refresh next; `None` if nobody wants that.
+    pub(crate) renew_at: Option<Instant>,
+    /// The caller wants a refresh with this ttl, and has not been answered.
+    pub(crate) wanted: Option<Ttl>,
+    /// The last refresh was not answered by enough nodes.
+    pub(crate) retrying: bool,
+    /// A wake came while a round was under way.
+    pub(crate) recheck: bool,
+}
+
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Releasing {
+    /// Whether [`crate::Event::Released`] is still to come.
+    pub(crate) announce: bool,
+    /// When to give up, because the key is gone from the nodes by itself.
+    pub(crate) until: Instant,
+    /// When to try again what was not answered.
+    pub(crate) retry_at: Option<Instant>,
+    pub(crate) freed: NodeSet,
+    pub(crate) missing: NodeSet,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Lock {
+    pub(crate) claim: Claim,
+    pub(crate) ttl: Ttl,
+    /// The shortest ttl that any request of this lock carried.
+    shortest: Ttl,
+    pub(crate) give_up_at: Option<Instant>,
+    pub(crate) retry: Retry,
+    pub(crate) progress: Progress,
+    renewal: Renewal,
+    /// Renewal keeps it no longer than this.
+    pub(crate) hold_until: Option<Instant>,
+    /// Its place among those who care for its keys.
+    pub(crate) rank: u64,
+    pub(crate) state: State,
+    pub(crate) ask: Option<Ask>,
+    /// The number of the latest round.
+    pub(crate) round: u32,
+    /// Every node on which our value may stand.
+    pub(crate) may_hold: NodeSet,
+    /// By now nothing of it is left on any node, even if nobody deletes it.
+    pub(crate) gone_at: Instant,
+    /// Some request was never answered: it may still be carried out, in whatever order.
+    disturbed: bool,
+    /// A release was sent for a lost attempt.
+    undone: bool,
+    /// A wake came while it asked.
+    pub(crate) woken: bool,
+    /// How often in a row the lock came from a neighbour in this engine.
+    pub(crate) handoffs: u8,
+    /// Why the last attempt failed.
+    pub(crate) failure: Option<NotObtained>,
+}
+
+impl Lock {
+    pub(crate) fn new(request: Obtain, rank: u64, now: Instant) -> Self {
+        let claim = Claim::new(request.keys, request.token, request.metadata.as_bytes());
+        Self {
+            claim,
+            ttl: request.ttl,
+            shortest: request.ttl,
+            give_up_at: request
+                .wait
+                .filter(|wait| !wait.is_zero())
+                .map(|wait| now + wait),
+            retry: request.retry,
+            progress: Progress::default(),
+            renewal: request.renewal,
+            hold_until: None,
+            rank,
+            state: State::Waiting {
+                until: None,
+                parked: true,
+            },
+            ask: None,
+            round: 0,
+            may_hold: NodeSet::EMPTY,
+            gone_at: now,
+            disturbed: false,
+            undone: false,
+            woken: false,
+            handoffs: 0,
+            failure: None,
+        }
+    }
+
+    /// When it needs attention, and why.
+    pub(crate) fn deadline(&self) -> Option<(Instant, &'static str)> {
+        let round = self
+            .ask
+            .as_ref()
+            .map(|ask| (ask.deadline, "end of a round"));
+        match &self.state {
+            State::Asking | State::Undoing { .. } => round,
+            State::Waiting { until, .. } => earlier([
+                until.map(|at| (at, "asking again")),
+                self.give_up_at.map(|at| (at, "end of a wait")),
+            ]),
+            State::Held(held) => earlier([
+                round.or_else(|| held.renew_at.map(|at| (at, "renewal"))),
+                Some((held.lease.expires_at(), "end of a lease")),
+            ]),
+            State::Releasing(releasing) => earlier([
+                round.or_else(|| releasing.retry_at.map(|at| (at, "releasing again"))),
+                Some((releasing.until, "end of a release")),
+            ]),
+        }
+    }
+
+    pub(crate) fn is_waiter(&self) -> bool {
+        self.rank >= WAITER
+    }
+
+    /// Whether a waiter of the same engine with this claim must leave the keys alone for now.
+    pub(crate) fn blocks(&self, claim: &Claim) -> bool {
+        match &self.state {
+            State::Held(_) => self.claim.value() != claim.value(),
+            // Behind a release that is already handed out, an obtain is in time: answers come in order.
+            State::Releasing(_) => self
+                .ask
+                .as_ref()
+                .is_some_and(|ask| !ask.round.unasked().is_empty()),
+            State::Asking | State::Undoing { .. } | State::Waiting { .. } => false,
+        }
+    }
+
+    /// Begins a round over `nodes`. What was asked before counts for nothing any more.
+    pub(crate) fn begin(&mut self, what: What, round: Round, now: Instant, deadline: Instant) {
+        self.round = self.round.wrapping_add(1);
+        if matches!(what, What::Obtain | What::Refresh { .. }) {
+            self.shortest = self.shortest.min(self.ttl);
+            self.gone_at = self.gone_at.max(deadline + self.ttl.as_duration());
+        }
+        if what == What::Obtain {
+            self.freshen();
+            self.woken = false;
+            self.progress.asks = self.progress.asks.saturating_add(1);
+        }
+        self.undone |= what == What::Undo;
+        let again = self.asks_again();
+        self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
+    }
+
+    /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
+    pub(crate) fn disturb(&mut self) {
+        self.disturbed = true;
+    }
+
+    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt.
+    fn freshen(&mut self) {
+        if self.disturbed && self.undone {
+            if let Some(claim) = self.claim.successor() {
+                self.claim = claim;
+            }
+            self.undone = false;
+        }
+    }
+
+    /// Whether a node may hold our value already, so that finding it there is a success.
+    fn asks_again(&self) -> bool {
+        !self.claim.token().is_random() || self.disturbed || !self.may_hold.is_empty()
+    }
+
+    /// The lease of a grant. A request with a shorter ttl that was never answered may still be carried out, and then
+    /// the node keeps the key no longer than that from then on.
+    pub(crate) fn lease(&self, asked_at: Instant) -> Lease {
+        let ttl = if self.disturbed {
+            self.ttl.min(self.shortest)
+        } else {
+            self.ttl
+        };
+        let lease = Lease::granted(asked_at, ttl);
+        self.hold_until.map_or(lease, |at| lease.capped(at))
+    }
+
+    /// Enters `Held` after a round that was asked at `asked_at`.
+    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant) {
+        let renew_at = self.renewal_after(asked_at, lease);
+        let recheck = core::mem::take(&mut self.woken);
+        self.state = State::Held(Held {
+            lease,
+            renew_at,
+            wanted: None,
+            retrying: false,
+            recheck,
+        });
+    }
+
+    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
+    pub(crate) fn renewal_after(&self, asked_at: Instant, lease: Lease) -> Option<Instant> {
+        match self.renewal {
+            Renewal::Automatic { .. } => Some(asked_at + lease.ttl().as_duration() / 3),
+            Renewal::Manual => None,
+        }
+    }
+
+    pub(crate) fn max_hold(&self) -> Option<Duration> {
+        match self.renewal {
+            Renewal::Automatic { max_hold } => max_hold,
+            Renewal::Manual => None,
+        }
+    }
+
+    /// How long to pause after a refresh that too few nodes answered.
+    pub(crate) fn refresh_pause(&self) -> Duration {
+        (self.ttl.as_duration() / 16).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+
+    pub(crate) fn start_releasing(&mut self, announce: bool, until: Instant) {
+        self.state = State::Releasing(Releasing {
+            announce,
+            until,
+            retry_at: None,
+            freed: NodeSet::EMPTY,
+            missing: NodeSet::EMPTY,
+        });
     }
 }
 
-/// The result of an inspection: per key what enough nodes agree on, or why too few answered.
-pub type Inspection = Result<Vec<Option<Holding>>, crate::NodeError>;
+impl Releasing {
+    /// What can be said by now; `None` while more answers may come.
+    pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
+        if self.freed.len() >= quorum {
+            Some(Released::Confirmed)
+        } else if !over {
+            None
+        } else if self.freed.union(self.missing).len() >= quorum {
+            Some(Released::Missing)
+        } else {
+            Some(Released::Unconfirmed)
+        }
+    }
+}
+
+fn earlier<const N: usize>(
+    deadlines: [Option<(Instant, &'static str)>; N],
+) -> Option<(Instant, &'static str)> {
+    deadlines.into_iter().flatten().min_by_key(|(at, _)| *at)
+}

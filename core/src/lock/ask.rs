@@ -1,0 +1,133 @@
+//! What is asked of the nodes just now, and what their answers add up to.
+
+use core::time::Duration;
+
+use crate::event::{NodeError, NotObtained};
+use crate::id::{NodeId, NodeSet};
+use crate::lock::{Answer, Outcome, Round};
+use crate::time::Instant;
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum What {
+    Obtain,
+    /// Takes back a lost attempt before the next.
+    Undo,
+    Refresh {
+        /// Whether the caller waits for it.
+        asked: bool,
+    },
+    Check,
+    Release,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) what: What,
+    pub(crate) round: Round,
+    /// From before the first request was handed out: a lease counts from here.
+    pub(crate) at: Instant,
+    pub(crate) deadline: Instant,
+    /// Whether our value may stand on a node already, so that finding it there is a success.
+    pub(crate) again: bool,
+    /// Nodes that may have held our value before.
+    held_before: NodeSet,
+    /// When the first of the nodes that denied may be free.
+    free_at: Option<Instant>,
+    /// Whether every node that denied will send a wake.
+    watched: bool,
+    error: Option<NodeError>,
+}
+
+impl Ask {
+    pub(crate) const fn new(
+        what: What,
+        round: Round,
+        at: Instant,
+        deadline: Instant,
+        again: bool,
+        held_before: NodeSet,
+    ) -> Self {
+        let (free_at, watched, error) = (None, true, None);
+        Self {
+            what,
+            round,
+            at,
+            deadline,
+            again,
+            held_before,
+            free_at,
+            watched,
+            error,
+        }
+    }
+
+    /// Notes what `node` said; `None` if it was not asked. Otherwise whether our value may stand there now, where
+    /// that has become known.
+    pub(crate) fn answer(
+        &mut self,
+        node: NodeId,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Option<bool>> {
+        let answer = match outcome {
+            Outcome::Granted { .. } => Answer::Granted,
+            Outcome::Denied { .. } => Answer::Denied,
+            Outcome::Failed(_) | Outcome::Unknown => Answer::Unknown,
+        };
+        if !self.round.answer(node, answer) {
+            return None;
+        }
+        let releases = matches!(self.what, What::Undo | What::Release);
+        Some(match outcome {
+            Outcome::Granted { .. } => Some(!releases),
+            Outcome::Denied {
+                retry_after,
+                watched,
+            } => {
+                let free_at = retry_after.map(|after| now + after);
+                self.free_at = [self.free_at, free_at].into_iter().flatten().min();
+                self.watched &= watched;
+                Some(false)
+            }
+            Outcome::Failed(error) => {
+                // An error that asking again does not mend says most.
+                if self.error.is_none_or(|known| !known.is_final()) {
+                    self.error = Some(error);
+                }
+                (self.what == What::Obtain).then(|| self.held_before.contains(node))
+            }
+            Outcome::Unknown => None,
+        })
+    }
+
+    /// Why an obtain that did not win did not.
+    pub(crate) fn failure(&self, now: Instant) -> NotObtained {
+        if self.round.is_denied() {
+            return NotObtained::Taken {
+                remaining: self.free_at.map(|at| at.saturating_since(now)),
+            };
+        }
+        match self.error {
+            Some(error) if error.is_final() => NotObtained::Refused(error),
+            Some(error) => NotObtained::Unreachable(error),
+            None => NotObtained::Unreachable(NodeError::TimedOut),
+        }
+    }
+
+    /// Whether every node that denied will send a wake.
+    pub(crate) const fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// When to ask again after a denial, if a wake and the holders' end suffice for that.
+    pub(crate) fn watch_until(&self) -> Option<Instant> {
+        self.free_at
+            .filter(|_| self.watched && self.round.is_denied())
+    }
+
+    /// A pause from `now`, cut off where a holder's time is over.
+    pub(crate) fn pause_until(&self, now: Instant, pause: Option<Duration>) -> Option<Instant> {
+        let paused = pause.map(|pause| now + pause);
+        [paused, self.free_at].into_iter().flatten().min()
+    }
+}

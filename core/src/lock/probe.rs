@@ -1,0 +1,161 @@
+//! An inspection: who holds keys, and for how long, without touching anything.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::claim::Keys;
+use crate::event::NodeError;
+use crate::id::{NodeId, NodeSet};
+use crate::lock::{Answer, Goal, Order, Round, Verdict};
+use crate::time::Instant;
+
+/// What one key holds.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// Token and metadata, as the nodes store them. A secret.
+    pub value: Box<[u8]>,
+    /// How long it lasts without a refresh; `None` if for ever.
+    pub remaining: Option<Duration>,
+}
+
+impl fmt::Debug for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holding")
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The result of an inspection: per key what a quorum agrees on (`None`: free), or why too few nodes answered.
+pub type Inspection = Result<Vec<Option<Holding>>, NodeError>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub(crate) keys: Keys,
+    pub(crate) round: Round,
+    pub(crate) deadline: Instant,
+    quorum: usize,
+    answers: Vec<Vec<Option<Holding>>>,
+    error: NodeError,
+}
+
+impl Probe {
+    pub(crate) fn new(keys: Keys, nodes: NodeSet, quorum: usize, deadline: Instant) -> Self {
+        let round = Round::new(nodes, Goal::Everyone, Order::Parallel);
+        Self {
+            keys,
+            round,
+            deadline,
+            quorum,
+            answers: Vec::new(),
+            error: NodeError::TimedOut,
+        }
+    }
+
+    /// Notes an answer; says whether the inspection is over.
+    pub(crate) fn answer(
+        &mut self,
+        node: NodeId,
+        found: Result<Vec<Option<Holding>>, NodeError>,
+    ) -> bool {
+        let answer = if found.is_ok() {
+            Answer::Granted
+        } else {
+            Answer::Unknown
+        };
+        if !self.round.answer(node, answer) {
+            return false;
+        }
+        match found {
+            Ok(found) => self.answers.push(found),
+            Err(error) => self.error = error,
+        }
+        self.is_over()
+    }
+
+    pub(crate) fn give_up(&mut self, error: NodeError) {
+        self.round.give_up();
+        self.error = error;
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.round.verdict() != Verdict::Open
+    }
+
+    pub(crate) fn result(&self) -> Inspection {
+        if self.answers.len() < self.quorum {
+            return Err(self.error);
+        }
+        Ok((0..self.keys.len()).map(|key| self.agreed(key)).collect())
+    }
+
+    /// The value that a quorum shows for this key, for as long as a quorum keeps it.
+    fn agreed(&self, key: usize) -> Option<Holding> {
+        let shown = || {
+            self.answers
+                .iter()
+                .filter_map(|answer| answer.get(key)?.as_ref())
+        };
+        shown().find_map(|candidate| {
+            // Longest first; `None`, for ever, is the longest.
+            let mut times: Vec<_> = shown()
+                .filter(|holding| holding.value == candidate.value)
+                .map(|holding| holding.remaining.unwrap_or(Duration::MAX))
+                .collect();
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            let kept = *times.get(self.quorum.checked_sub(1)?)?;
+            let remaining = (kept != Duration::MAX).then_some(kept);
+            Some(Holding {
+                value: candidate.value.clone(),
+                remaining,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Key;
+
+    fn holding(value: &[u8], ms: u64) -> Option<Holding> {
+        Some(Holding {
+            value: value.into(),
+            remaining: Some(Duration::from_millis(ms)),
+        })
+    }
+
+    #[test]
+    fn a_quorum_agrees_on_a_value_and_on_the_time_that_a_quorum_keeps_it() {
+        let keys = Keys::from(Key::new("k").unwrap());
+        let mut probe = Probe::new(keys, NodeSet::first(5), 3, Instant::default());
+        let answers = [
+            Ok([holding(b"a", 50)].into()),
+            Ok([holding(b"b", 90)].into()),
+            Ok([holding(b"a", 70)].into()),
+            Err(NodeError::Disconnected),
+            Ok([holding(b"a", 60)].into()),
+        ];
+        let mut over = false;
+        for answer in answers {
+            let node = probe.round.ask().unwrap();
+            over = probe.answer(node, answer);
+        }
+        assert!(over);
+        assert_eq!(probe.result(), Ok([holding(b"a", 50)].into()));
+    }
+
+    #[test]
+    fn too_few_answers_are_an_error_and_a_split_is_free() {
+        let keys = Keys::from(Key::new("k").unwrap());
+        let mut probe = Probe::new(keys, NodeSet::first(3), 2, Instant::default());
+        let node = probe.round.ask().unwrap();
+        assert!(!probe.answer(node, Ok([holding(b"a", 50)].into())));
+        assert_eq!(probe.result(), Err(NodeError::TimedOut));
+        let node = probe.round.ask().unwrap();
+        assert!(!probe.answer(node, Ok([holding(b"b", 50)].into())));
+        assert_eq!(probe.result(), Ok([None].into()));
+    }
+}

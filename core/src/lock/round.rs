@@ -1,0 +1,248 @@
+//! One question to all nodes. Single node, nodes in order and Redlock differ only in the goal and the order.
+
+use crate::id::{NodeId, NodeSet};
+
+/// In which order nodes are asked.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// All at the same time.
+    Parallel,
+    /// One after the other, lowest number first.
+    Forward,
+    /// One after the other, highest number first.
+    Reverse,
+}
+
+/// When a round is over.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Goal {
+    /// As soon as so many have granted, or cannot any more.
+    Quorum(usize),
+    /// When every node has been asked and has answered, or is given up on.
+    Everyone,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Open,
+    Won,
+    Lost,
+}
+
+/// What a node said.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Answer {
+    Granted,
+    Denied,
+    /// Nothing that could be counted on.
+    Unknown,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Round {
+    goal: Goal,
+    order: Order,
+    unasked: NodeSet,
+    pending: NodeSet,
+    granted: NodeSet,
+    denied: NodeSet,
+    unknown: NodeSet,
+}
+
+impl Round {
+    pub(crate) const fn new(nodes: NodeSet, goal: Goal, order: Order) -> Self {
+        let none = NodeSet::EMPTY;
+        let (pending, granted, denied, unknown) = (none, none, none, none);
+        Self {
+            goal,
+            order,
+            unasked: nodes,
+            pending,
+            granted,
+            denied,
+            unknown,
+        }
+    }
+
+    /// The next node to ask now, which from here on counts as pending.
+    pub(crate) fn ask(&mut self) -> Option<NodeId> {
+        if self.verdict() != Verdict::Open {
+            return None;
+        }
+        let node = match self.order {
+            Order::Parallel => self.unasked.lowest(),
+            Order::Forward if self.pending.is_empty() => self.unasked.lowest(),
+            Order::Reverse if self.pending.is_empty() => self.unasked.highest(),
+            Order::Forward | Order::Reverse => None,
+        }?;
+        self.unasked.remove(node);
+        self.pending.insert(node);
+        Some(node)
+    }
+
+    /// Notes an answer; `false` if that node was not asked or has answered before.
+    pub(crate) fn answer(&mut self, node: NodeId, answer: Answer) -> bool {
+        if !self.pending.remove(node) {
+            return false;
+        }
+        match answer {
+            Answer::Granted => self.granted.insert(node),
+            Answer::Denied => self.denied.insert(node),
+            Answer::Unknown => self.unknown.insert(node),
+        }
+        true
+    }
+
+    /// Counts every node that has not answered as unknown.
+    pub(crate) fn give_up(&mut self) {
+        self.unknown = self.unknown.union(self.pending).union(self.unasked);
+        self.pending = NodeSet::EMPTY;
+        self.unasked = NodeSet::EMPTY;
+    }
+
+    /// What the round has come to. Once it is not open, no later answer changes it.
+    pub(crate) const fn verdict(&self) -> Verdict {
+        let open = self.unasked.len().saturating_add(self.pending.len());
+        match self.goal {
+            Goal::Everyone if open > 0 => Verdict::Open,
+            Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
+            Goal::Everyone => Verdict::Lost,
+            Goal::Quorum(quorum) if self.granted.len() >= quorum => Verdict::Won,
+            Goal::Quorum(quorum) if self.granted.len().saturating_add(open) < quorum => {
+                Verdict::Lost
+            }
+            Goal::Quorum(_) => Verdict::Open,
+        }
+    }
+
+    /// Whether denials alone make the quorum impossible: then it is not ours, whatever the others would say.
+    pub(crate) const fn is_denied(&self) -> bool {
+        let all = self
+            .unasked
+            .union(self.pending)
+            .union(self.granted)
+            .union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => all.len() < quorum,
+            Goal::Everyone => false,
+        }
+    }
+
+    pub(crate) const fn pending(&self) -> NodeSet {
+        self.pending
+    }
+
+    pub(crate) const fn unasked(&self) -> NodeSet {
+        self.unasked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks every interleaving of asks, answers and giving up; counts the complete runs.
+    fn explore(round: Round, runs: &mut u64) {
+        let verdict = round.verdict();
+        let mut next = round;
+        if next.ask().is_some() {
+            assert_eq!(verdict, Verdict::Open);
+            explore(next, runs);
+        }
+        for node in round.pending.iter() {
+            for answer in [Answer::Granted, Answer::Denied, Answer::Unknown] {
+                let mut next = round;
+                assert!(next.answer(node, answer));
+                assert!(!next.answer(node, answer), "an answer counts once");
+                if verdict != Verdict::Open {
+                    assert_eq!(next.verdict(), verdict, "a verdict stands");
+                }
+                check(next);
+                explore(next, runs);
+            }
+        }
+        if round.pending.is_empty() && verdict != Verdict::Open {
+            *runs += 1;
+        }
+        let mut given_up = round;
+        given_up.give_up();
+        assert_ne!(
+            given_up.verdict(),
+            Verdict::Open,
+            "giving up always decides"
+        );
+    }
+
+    fn check(round: Round) {
+        if let Goal::Quorum(quorum) = round.goal {
+            assert_eq!(
+                round.verdict() == Verdict::Won,
+                round.granted.len() >= quorum
+            );
+            if round.is_denied() {
+                assert_eq!(round.verdict(), Verdict::Lost);
+            }
+        }
+        assert!(round.order == Order::Parallel || round.pending.len() <= 1);
+    }
+
+    #[test]
+    fn every_interleaving_up_to_five_nodes_reaches_one_verdict() {
+        let mut runs = 0;
+        for nodes in 1..=5 {
+            let all = NodeSet::first(nodes);
+            for quorum in 1..=nodes {
+                explore(
+                    Round::new(all, Goal::Quorum(quorum), Order::Forward),
+                    &mut runs,
+                );
+                if nodes <= 4 {
+                    explore(
+                        Round::new(all, Goal::Quorum(quorum), Order::Parallel),
+                        &mut runs,
+                    );
+                }
+            }
+            explore(Round::new(all, Goal::Everyone, Order::Reverse), &mut runs);
+        }
+        // Five in parallel, with all asked at the start as the machine does it.
+        for quorum in 1..=5 {
+            let mut round = Round::new(NodeSet::first(5), Goal::Quorum(quorum), Order::Parallel);
+            while round.ask().is_some() {}
+            explore(round, &mut runs);
+        }
+        assert!(runs > 100_000, "only {runs} runs");
+    }
+
+    #[test]
+    fn an_even_split_is_decided() {
+        let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        round.answer(nodes[0], Answer::Granted);
+        round.answer(nodes[1], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Open);
+        round.answer(nodes[2], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Lost);
+        assert!(round.is_denied());
+    }
+
+    #[test]
+    fn nodes_in_order_are_asked_one_by_one_and_released_in_reverse() {
+        let mut round = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
+        let first = round.ask().unwrap();
+        assert_eq!((first.index(), round.ask()), (0, None));
+        round.answer(first, Answer::Granted);
+        let second = round.ask().unwrap();
+        round.answer(second, Answer::Denied);
+        assert_eq!((round.ask(), round.verdict()), (None, Verdict::Lost));
+
+        let mut undo = Round::new(NodeSet::first(2), Goal::Everyone, Order::Reverse);
+        assert_eq!(undo.ask(), Some(second));
+        undo.answer(second, Answer::Unknown);
+        assert_eq!(
+            undo.ask(),
+            Some(first),
+            "an unknown does not stop a release"
+        );
+    }
+}

@@ -1,0 +1,460 @@
+//! The lock algorithm for many locks at once: operations out, outcomes in, no bytes.
+//!
+//! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
+//! [`Outcome`] can drive it.
+
+mod hold;
+mod inspect;
+mod obtain;
+mod queue;
+mod release;
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::claim::Claim;
+use crate::config::{Arrangement, Config};
+use crate::event::{Event, NotObtained};
+use crate::id::{LockId, NodeId, NodeSet, RequestId};
+use crate::lock::{
+    Goal, Index, Lease, Lock, Op, Order, Outcome, Probe, Round, Slab, State, UnknownLock, Verdict,
+    WAITER, What,
+};
+use crate::obtain::{Obtain, Ttl};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::timers::Timers;
+
+/// All locks of one engine.
+#[derive(Debug)]
+pub struct Locks {
+    setup: Setup,
+    rng: Rng,
+    now: Instant,
+    /// How many locks were asked for so far: the order of waiters.
+    arrivals: u64,
+    slab: Slab<Entry>,
+    index: Index,
+    timers: Timers,
+    requests: VecDeque<RequestId>,
+    events: VecDeque<Event>,
+    closing: bool,
+}
+
+/// What the algorithm needs of a [`Config`].
+#[derive(Copy, Clone, Debug)]
+struct Setup {
+    nodes: NodeSet,
+    quorum: usize,
+    /// The order in which an obtain asks.
+    order: Order,
+    request_timeout: Duration,
+    handoffs: u8,
+    limit: usize,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all entries are locks")]
+enum Entry {
+    Lock(Lock),
+    Probe(Probe),
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum LocksOutput<'a> {
+    /// Carry out `op` on the node of `id`, behind all earlier ones on the same connection, then tell its outcome.
+    Request {
+        /// To be given back with the outcome.
+        id: RequestId,
+        /// What to do.
+        op: Op<'a>,
+    },
+    /// Something happened.
+    Event(Event),
+    /// Nothing else is left: call [`Locks::handle_timeout`] at this instant, if there is one.
+    Timeout(Option<Instant>),
+}
+
+impl Locks {
+    /// No locks yet. `seed` drives the jitter of retries and nothing else.
+    #[must_use]
+    pub fn new(config: &Config, seed: u64, now: Instant) -> Self {
+        let single = config.nodes().len() == 1;
+        let order = match config.arrangement() {
+            Arrangement::Ordered if !single => Order::Forward,
+            Arrangement::Ordered | Arrangement::Quorum => Order::Parallel,
+        };
+        Self {
+            setup: Setup {
+                nodes: NodeSet::first(config.nodes().len()),
+                quorum: config.quorum(),
+                order,
+                request_timeout: config.request_timeout,
+                handoffs: config.handoffs,
+                limit: config.limits.locks,
+            },
+            rng: Rng::new(seed),
+            now,
+            arrivals: 0,
+            slab: Slab::default(),
+            index: Index::default(),
+            timers: Timers::default(),
+            requests: VecDeque::new(),
+            events: VecDeque::new(),
+            closing: false,
+        }
+    }
+
+    /// Starts to obtain a lock. Ends with [`Event::Obtained`] or [`Event::NotObtained`].
+    pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
+        let now = self.clamp(now);
+        self.arrivals = self.arrivals.saturating_add(1);
+        let mut lock = Lock::new(request, self.arrivals, now);
+        if lock.give_up_at.is_some() {
+            lock.rank |= WAITER;
+        }
+        let full = self.slab.len() >= self.setup.limit;
+        let (rank, keys) = (lock.rank, lock.claim.keys().clone());
+        let id = self.slab.insert(Entry::Lock(lock));
+        if full || self.closing {
+            let reason = if full {
+                NotObtained::LimitReached
+            } else {
+                NotObtained::Withdrawn
+            };
+            self.slab.remove(id);
+            self.events
+                .push_back(Event::NotObtained { lock: id, reason });
+            return id;
+        }
+        self.index.insert(&keys, rank, id.slot);
+        self.ask_or_park(id);
+        id
+    }
+
+    /// Refreshes a held lock: once more for its ttl, or from now on for another. Ends with [`Event::Refreshed`] or
+    /// with the lock's terminal event; until one of them it is tried again.
+    ///
+    /// # Errors
+    /// [`UnknownLock`] if the lock is not held.
+    pub fn refresh(
+        &mut self,
+        lock: LockId,
+        ttl: Option<Ttl>,
+        now: Instant,
+    ) -> Result<(), UnknownLock> {
+        self.clamp(now);
+        self.want_refresh(lock, ttl).ok_or(UnknownLock)
+    }
+
+    /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
+    /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
+    pub fn release(&mut self, lock: LockId, now: Instant) {
+        self.clamp(now);
+        self.let_go(lock);
+    }
+
+    /// Lets go of all locks and takes no new ones.
+    pub fn close(&mut self, now: Instant) {
+        let now = self.clamp(now);
+        self.closing = true;
+        let mut slot = 0;
+        while let Some(id) = self.slab.first_from(slot) {
+            slot = id.slot.saturating_add(1);
+            self.let_go(id);
+            let until = now + self.setup.request_timeout;
+            if let Some(Lock {
+                state: State::Releasing(releasing),
+                ..
+            }) = self.lock_mut(id)
+            {
+                releasing.until = releasing.until.min(until);
+                self.rearm(id);
+            }
+        }
+    }
+
+    /// Tells what came of a request. Answers that come too late, or twice, are recognised.
+    pub fn handle_outcome(&mut self, request: RequestId, outcome: Outcome, now: Instant) {
+        let now = self.clamp(now);
+        let Some(entry) = self.slab.get_mut(request.lock) else {
+            return;
+        };
+        let lock = match entry {
+            Entry::Lock(lock) => lock,
+            Entry::Probe(_) => {
+                let error = match outcome {
+                    Outcome::Failed(error) => error,
+                    Outcome::Granted { .. } | Outcome::Denied { .. } | Outcome::Unknown => {
+                        crate::NodeError::TimedOut
+                    }
+                };
+                return self.found(request, Err(error));
+            }
+        };
+        if outcome == Outcome::Unknown {
+            lock.disturb();
+        }
+        let current = lock.round == request.round;
+        let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
+            return;
+        };
+        let Some(stands) = ask.answer(request.node, outcome, now) else {
+            return;
+        };
+        match stands {
+            Some(true) => lock.may_hold.insert(request.node),
+            Some(false) => {
+                lock.may_hold.remove(request.node);
+            }
+            None => {}
+        }
+        self.note_release(request, outcome);
+        self.advance(request.lock);
+    }
+
+    /// A hint that `key` changed on `node`. Locks work without it, only slower.
+    pub fn handle_wake(&mut self, node: NodeId, key: &[u8], now: Instant) {
+        self.clamp(now);
+        self.wake_key(node, key);
+    }
+
+    /// A hint that any key may have changed on `node`, or that it can be reached again.
+    pub fn handle_wake_all(&mut self, node: NodeId, now: Instant) {
+        self.clamp(now);
+        let mut slot = 0;
+        while let Some(id) = self.slab.first_from(slot) {
+            slot = id.slot.saturating_add(1);
+            self.wake(id, node);
+        }
+    }
+
+    /// Does what is due. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clamp(now);
+        while let Some((at, slot)) = self.timers.first() {
+            if at > now {
+                break;
+            }
+            match self.slab.id_of(slot) {
+                Some(id) => self.expire(id),
+                None => self.timers.set(slot, None),
+            }
+        }
+    }
+
+    /// What to do next. To be called until it says [`LocksOutput::Timeout`].
+    pub fn poll_output(&mut self) -> LocksOutput<'_> {
+        while let Some(id) = self.requests.pop_front() {
+            if self.hand_out(id) {
+                return match self.op(id) {
+                    Some(op) => LocksOutput::Request { id, op },
+                    // Never: what is handed out has an operation. Then there is something to do at once.
+                    None => LocksOutput::Timeout(Some(self.now)),
+                };
+            }
+        }
+        match self.events.pop_front() {
+            Some(event) => LocksOutput::Event(event),
+            None => LocksOutput::Timeout(self.timers.first().map(|(at, _)| at)),
+        }
+    }
+
+    /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.
+    #[must_use]
+    pub fn op(&self, request: RequestId) -> Option<Op<'_>> {
+        let lock = match self.slab.get(request.lock)? {
+            Entry::Probe(probe) => return probe.op(request),
+            Entry::Lock(lock) => lock,
+        };
+        let ask = lock.ask.as_ref().filter(|_| lock.round == request.round)?;
+        let claim = &lock.claim;
+        ask.round
+            .pending()
+            .contains(request.node)
+            .then_some(match ask.what {
+                What::Obtain => Op::Obtain {
+                    claim,
+                    ttl: lock.ttl,
+                    again: ask.again,
+                },
+                What::Refresh { .. } => Op::Refresh {
+                    claim,
+                    ttl: lock.ttl,
+                },
+                What::Check => Op::Check { claim },
+                What::Undo | What::Release => Op::Release { claim },
+            })
+    }
+
+    /// The lease of a held lock.
+    #[must_use]
+    pub fn lease(&self, lock: LockId) -> Option<Lease> {
+        match &self.lock(lock)?.state {
+            State::Held(held) => Some(held.lease),
+            State::Asking | State::Undoing { .. } | State::Waiting { .. } | State::Releasing(_) => {
+                None
+            }
+        }
+    }
+
+    /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.
+    #[must_use]
+    pub fn claim(&self, lock: LockId) -> Option<&Claim> {
+        self.lock(lock).map(|lock| &lock.claim)
+    }
+
+    /// Why the next timeout is due: for logs and tests.
+    #[must_use]
+    pub fn next_reason(&self) -> &'static str {
+        let due = self
+            .timers
+            .first()
+            .and_then(|(_, slot)| self.slab.id_of(slot));
+        match due.and_then(|id| self.slab.get(id)) {
+            Some(Entry::Lock(lock)) => lock.deadline().map_or("", |(_, reason)| reason),
+            Some(Entry::Probe(_)) => "end of an inspection",
+            None => "",
+        }
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.slab.len() == 0 && self.events.is_empty()
+    }
+
+    fn clamp(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn lock(&self, id: LockId) -> Option<&Lock> {
+        match self.slab.get(id)? {
+            Entry::Lock(lock) => Some(lock),
+            Entry::Probe(_) => None,
+        }
+    }
+
+    fn lock_mut(&mut self, id: LockId) -> Option<&mut Lock> {
+        match self.slab.get_mut(id)? {
+            Entry::Lock(lock) => Some(lock),
+            Entry::Probe(_) => None,
+        }
+    }
+
+    /// Sets the one timer of a lock to its deadline.
+    fn rearm(&mut self, id: LockId) {
+        let at = match self.slab.get(id) {
+            Some(Entry::Lock(lock)) => lock.deadline().map(|(at, _)| at),
+            Some(Entry::Probe(probe)) => Some(probe.deadline).filter(|_| !probe.is_over()),
+            None => None,
+        };
+        self.timers.set(id.slot, at);
+    }
+
+    /// Begins a round of this lock.
+    fn begin(&mut self, id: LockId, what: What) {
+        let (setup, now) = (self.setup, self.now);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let deadline = now + setup.request_timeout;
+        let parallel = |goal| Round::new(setup.nodes, goal, Order::Parallel);
+        let quorum = Goal::Quorum(setup.quorum);
+        let undo_order = if setup.order == Order::Forward {
+            Order::Reverse
+        } else {
+            setup.order
+        };
+        let (round, deadline) = match what {
+            What::Obtain => {
+                // The first round has its full time, later ones only what is left of the wait.
+                let first = lock.progress.asks == 0;
+                let limit = lock.give_up_at.filter(|_| !first).unwrap_or(deadline);
+                (
+                    Round::new(setup.nodes, quorum, setup.order),
+                    deadline.min(limit),
+                )
+            }
+            What::Refresh { .. } | What::Check => (parallel(quorum), deadline),
+            What::Undo | What::Release => (
+                Round::new(lock.may_hold, Goal::Everyone, undo_order),
+                deadline,
+            ),
+        };
+        lock.begin(what, round, now, deadline);
+        self.advance(id);
+    }
+
+    /// Asks whom it is time to ask, and goes on if the round is decided.
+    fn advance(&mut self, id: LockId) {
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
+            return;
+        };
+        let Some(ask) = lock.ask.as_mut() else { return };
+        while let Some(node) = ask.round.ask() {
+            self.requests.push_back(RequestId {
+                lock: id,
+                round: lock.round,
+                node,
+            });
+        }
+        let (what, over) = (ask.what, ask.round.verdict() != Verdict::Open);
+        match what {
+            What::Obtain if over => self.obtain_decided(id),
+            What::Undo if over => self.wait_now(id),
+            What::Refresh { .. } | What::Check if over => self.hold_decided(id),
+            What::Release => self.release_progressed(id, over),
+            What::Obtain | What::Undo | What::Refresh { .. } | What::Check => {}
+        }
+        self.rearm(id);
+    }
+
+    /// Notes that a request leaves now; `false` if nobody waits for its answer any more.
+    fn hand_out(&mut self, id: RequestId) -> bool {
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id.lock) else {
+            return self.op(id).is_some();
+        };
+        let Some(ask) = lock.ask.as_ref().filter(|_| lock.round == id.round) else {
+            return false;
+        };
+        let pending = ask.round.pending().contains(id.node);
+        if pending && ask.what == What::Obtain {
+            lock.may_hold.insert(id.node);
+        }
+        pending
+    }
+
+    /// The deadline of a lock has passed.
+    fn expire(&mut self, id: LockId) {
+        let now = self.now;
+        let Some(entry) = self.slab.get_mut(id) else {
+            return;
+        };
+        let lock = match entry {
+            Entry::Lock(lock) => lock,
+            Entry::Probe(_) => return self.inspection_timed_out(id),
+        };
+        match lock.state {
+            State::Waiting { .. } => self.wait_over(id),
+            State::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
+            State::Releasing(releasing) if releasing.until <= now => self.release_over(id),
+            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
+                match lock.ask.as_mut() {
+                    Some(ask) => {
+                        let late = !ask.round.pending().is_empty();
+                        ask.round.give_up();
+                        if late {
+                            lock.disturb();
+                        }
+                        self.advance(id);
+                    }
+                    None if matches!(lock.state, State::Held(_)) => self.renew(id),
+                    None => self.begin(id, What::Release),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! While a lock is held: renewals, refreshes, checks, and its loss.
+
+use crate::event::{Event, Loss};
+use crate::id::LockId;
+use crate::lock::{Held, Lease, State, Verdict, What};
+use crate::obtain::Ttl;
+
+use super::Locks;
+
+impl Locks {
+    pub(super) fn want_refresh(&mut self, id: LockId, ttl: Option<Ttl>) -> Option<()> {
+        let now = self.now;
+        let lock = self.lock_mut(id)?;
+        let ttl = ttl.unwrap_or(lock.ttl);
+        let busy = lock.ask.is_some();
+        let State::Held(held) = &mut lock.state else {
+            return None;
+        };
+        if !held.lease.is_valid(now) {
+            return None;
+        }
+        held.wanted = Some(ttl);
+        if !busy {
+            self.renew(id);
+        }
+        Some(())
+    }
+
+    /// Starts to refresh: on the caller's wish, or because it is time.
+    pub(super) fn renew(&mut self, id: LockId) {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let State::Held(mut held) = lock.state else {
+            return;
+        };
+        let asked = held.wanted.is_some();
+        lock.ttl = held.wanted.unwrap_or(lock.ttl);
+        // From here on the node may be told a shorter time: believe no more than that.
+        let shortest = Lease::granted(now, lock.ttl);
+        held.lease = held.lease.capped(shortest.expires_at());
+        held.recheck = false;
+        lock.state = State::Held(held);
+        self.begin(id, What::Refresh { asked });
+    }
+
+    /// A refresh or a check has come to its end.
+    pub(super) fn hold_decided(&mut self, id: LockId) {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let Some(ask) = lock.ask.take() else { return };
+        let State::Held(mut held) = lock.state else {
+            return;
+        };
+        if ask.round.is_denied() {
+            return self.lost(id, Loss::Taken);
+        }
+        let won = ask.round.verdict() == Verdict::Won;
+        if let What::Refresh { asked } = ask.what {
+            if won {
+                held.lease = held.lease.extended(lock.lease(ask.at));
+                held.renew_at = lock.renewal_after(ask.at, held.lease);
+                held.retrying = false;
+                if asked {
+                    held.wanted = held.wanted.filter(|ttl| *ttl != lock.ttl);
+                }
+                let lease = held.lease;
+                self.events.push_back(Event::Refreshed {
+                    lock: id,
+                    lease,
+                    asked,
+                });
+            } else {
+                held.retrying = true;
+                held.renew_at = Some(now + lock.refresh_pause());
+            }
+        }
+        self.go_on_holding(id, held);
+    }
+
+    /// Does what had to wait for the end of a round.
+    fn go_on_holding(&mut self, id: LockId, held: Held) {
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        lock.state = State::Held(held);
+        if held.wanted.is_some() && !held.retrying {
+            self.renew(id);
+        } else {
+            self.check_if_woken(id);
+        }
+    }
+
+    /// Asks the nodes whether the lock is still ours, if something hinted at a change.
+    pub(super) fn check_if_woken(&mut self, id: LockId) {
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let State::Held(held) = &mut lock.state else {
+            return;
+        };
+        if held.recheck && lock.ask.is_none() {
+            held.recheck = false;
+            self.begin(id, What::Check);
+        }
+    }
+
+    /// The lease has come to its end.
+    pub(super) fn lease_over(&mut self, id: LockId) {
+        let now = self.now;
+        let longest = self.lock(id).and_then(|lock| lock.hold_until);
+        let reason = if longest.is_some_and(|at| at <= now) {
+            Loss::MaxHold
+        } else {
+            Loss::Expired
+        };
+        self.lost(id, reason);
+    }
+
+    fn lost(&mut self, id: LockId, reason: Loss) {
+        self.events.push_back(Event::Lost { lock: id, reason });
+        self.clean_up(id);
+        self.turn_of_next(id);
+    }
+}

@@ -1,0 +1,92 @@
+//! Looking at keys without touching them.
+
+use alloc::vec::Vec;
+
+use crate::claim::Keys;
+use crate::event::{Event, NodeError};
+use crate::id::{LockId, RequestId};
+use crate::lock::{Holding, Inspection, Op, Probe};
+use crate::time::Instant;
+
+use super::{Entry, Locks};
+
+impl Locks {
+    /// Starts to look who holds `keys`, on all nodes, without side effects. Ends with [`Event::Inspected`], then
+    /// [`Locks::take_inspection`] has the result. [`Locks::release`] ends it early.
+    pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
+        let now = self.clamp(now);
+        let deadline = now + self.setup.request_timeout;
+        let full = self.slab.len() >= self.setup.limit;
+        let probe = Probe::new(keys, self.setup.nodes, self.setup.quorum, deadline);
+        let id = self.slab.insert(Entry::Probe(probe));
+        if full {
+            self.found_none(id, NodeError::Overloaded);
+            return id;
+        }
+        if let Some(Entry::Probe(probe)) = self.slab.get_mut(id) {
+            while let Some(node) = probe.round.ask() {
+                self.requests.push_back(RequestId {
+                    lock: id,
+                    round: 0,
+                    node,
+                });
+            }
+        }
+        self.rearm(id);
+        id
+    }
+
+    /// The result of an inspection, once, after its [`Event::Inspected`].
+    pub fn take_inspection(&mut self, inspection: LockId) -> Option<Inspection> {
+        match self.slab.get(inspection)? {
+            Entry::Probe(probe) if probe.is_over() => {
+                let result = probe.result();
+                self.slab.remove(inspection);
+                Some(result)
+            }
+            Entry::Probe(_) | Entry::Lock(_) => None,
+        }
+    }
+
+    /// Tells what a node found for [`Op::Inspect`]: an entry per key.
+    pub fn handle_found(&mut self, request: RequestId, found: Vec<Option<Holding>>, now: Instant) {
+        self.clamp(now);
+        self.found(request, Ok(found));
+    }
+
+    pub(super) fn found(
+        &mut self,
+        request: RequestId,
+        found: Result<Vec<Option<Holding>>, NodeError>,
+    ) {
+        if let Some(Entry::Probe(probe)) = self.slab.get_mut(request.lock)
+            && probe.answer(request.node, found)
+        {
+            self.events.push_back(Event::Inspected {
+                inspection: request.lock,
+            });
+            self.rearm(request.lock);
+        }
+    }
+
+    pub(super) fn inspection_timed_out(&mut self, id: LockId) {
+        self.found_none(id, NodeError::TimedOut);
+    }
+
+    fn found_none(&mut self, id: LockId, error: NodeError) {
+        if let Some(Entry::Probe(probe)) = self.slab.get_mut(id) {
+            probe.give_up(error);
+            self.events.push_back(Event::Inspected { inspection: id });
+        }
+        self.rearm(id);
+    }
+}
+
+impl Probe {
+    pub(super) fn op(&self, request: RequestId) -> Option<Op<'_>> {
+        self.round
+            .pending()
+            .contains(request.node)
+            .then_some(Op::Inspect { keys: &self.keys })
+    }
+}

@@ -1,0 +1,182 @@
+//! Whose turn it is: of the waiters of one key in this engine only the first asks, the others queue in order.
+
+use core::time::Duration;
+
+use crate::claim::Keys;
+use crate::id::{LockId, NodeId};
+use crate::lock::{State, WAITER, What};
+
+use super::Locks;
+
+impl Locks {
+    /// Whether a waiter must leave its keys alone for now: a lock of this engine has one, or waits for one longer.
+    pub(super) fn is_blocked(&self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id).filter(|lock| lock.is_waiter()) else {
+            return false;
+        };
+        lock.claim.keys().iter().any(|key| {
+            let mut rank = 0;
+            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+                if at >= WAITER {
+                    return at != lock.rank;
+                }
+                let holder = self.slab.id_of(slot).and_then(|id| self.lock(id));
+                if holder.is_some_and(|holder| holder.blocks(&lock.claim)) {
+                    return true;
+                }
+                rank = at.saturating_add(1);
+            }
+            false
+        })
+    }
+
+    /// The lock waits no longer: the next of its keys is the first now.
+    pub(super) fn leave_queue(&mut self, id: LockId) {
+        let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter()) else {
+            return;
+        };
+        let (keys, old) = (lock.claim.keys().clone(), lock.rank);
+        lock.rank &= !WAITER;
+        let new = lock.rank;
+        self.index.remove(&keys, old);
+        self.index.insert(&keys, new, id.slot);
+        self.for_first_waiters(&keys, |locks, next| {
+            if let Some(State::Waiting { parked: true, .. }) = locks.lock(next).map(|l| l.state)
+                && !locks.is_blocked(next)
+            {
+                locks.ask_now(next);
+            }
+        });
+    }
+
+    /// A held lock is being released: the next waiter asks in the same write, if it was not the neighbours' turn for
+    /// too long.
+    pub(super) fn hand_on(&mut self, id: LockId) {
+        let Some(lock) = self.lock(id) else { return };
+        let handoffs = lock.handoffs.saturating_add(1);
+        if handoffs > self.setup.handoffs {
+            return;
+        }
+        let keys = lock.claim.keys().clone();
+        self.for_first_waiters(&keys, |locks, next| {
+            if locks.is_idle(next) && !locks.is_blocked(next) {
+                locks.ask_now(next);
+                if let Some(lock) = locks.lock_mut(next) {
+                    lock.handoffs = handoffs;
+                }
+            }
+        });
+    }
+
+    /// A local holder is gone: the next waiter asks.
+    pub(super) fn turn_of_next(&mut self, id: LockId) {
+        self.turn_after_release(id, Duration::ZERO);
+    }
+
+    /// The release of a lock is through. If it was not handed on to a neighbour, the next waiter of this engine lets
+    /// others go first: their wake is one trip away, their ask another.
+    pub(super) fn turn_after_release(&mut self, id: LockId, round_trip: Duration) {
+        let now = self.now;
+        let Some(lock) = self.lock(id) else { return };
+        let yields = lock.handoffs >= self.setup.handoffs;
+        let keys = lock.claim.keys().clone();
+        self.for_first_waiters(&keys, |locks, next| {
+            let idle = locks.is_idle(next);
+            let blocked = locks.is_blocked(next);
+            let Some(lock) = locks.lock_mut(next) else {
+                return;
+            };
+            if !idle {
+                // It has asked already, perhaps too early.
+                lock.woken = true;
+            } else if blocked {
+                // Whoever blocks it will wake it.
+            } else if yields && !round_trip.is_zero() {
+                lock.state = State::Waiting {
+                    until: Some(now + round_trip),
+                    parked: false,
+                };
+                locks.rearm(next);
+            } else {
+                locks.ask_now(next);
+            }
+        });
+    }
+
+    pub(super) fn wake_key(&mut self, node: NodeId, key: &[u8]) {
+        let mut rank = 0;
+        while let Some((at, slot)) = self.index.first_from(key, rank) {
+            if let Some(id) = self.slab.id_of(slot)
+                && !self
+                    .lock(id)
+                    .is_some_and(|lock| matches!(lock.state, State::Releasing(_)))
+            {
+                self.wake(id, node);
+            }
+            if at >= WAITER {
+                break;
+            }
+            rank = at.saturating_add(1);
+        }
+    }
+
+    /// Something may have changed for this lock.
+    pub(super) fn wake(&mut self, id: LockId, node: NodeId) {
+        let now = self.now;
+        let blocked = self.is_blocked(id);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        // Answers and wakes of a node come in order: an answer still to come knows more than the wake.
+        let knows = lock
+            .ask
+            .as_ref()
+            .is_some_and(|ask| ask.round.pending().contains(node));
+        let busy = lock.ask.is_some();
+        match &mut lock.state {
+            _ if knows => {}
+            State::Asking => lock.woken = true,
+            State::Undoing { until } => *until = Some(now),
+            State::Waiting { .. } if blocked => {}
+            State::Waiting { .. } => self.ask_after_wake(id),
+            State::Held(held) if held.retrying && !busy => self.renew(id),
+            State::Held(held) => {
+                held.recheck = true;
+                self.check_if_woken(id);
+            }
+            State::Releasing(_) if busy => {}
+            State::Releasing(_) => self.begin(id, What::Release),
+        }
+        self.rearm(id);
+    }
+
+    /// With several nodes, contenders that ask at the same moment share them out and nobody wins: let chance decide.
+    fn ask_after_wake(&mut self, id: LockId) {
+        if self.setup.nodes.len() == 1 || self.setup.order == crate::lock::Order::Forward {
+            return self.ask_now(id);
+        }
+        let spread = self.rng.up_to(Duration::from_millis(10));
+        let at = self.now + spread;
+        if let Some(lock) = self.lock_mut(id)
+            && let State::Waiting { until, parked } = &mut lock.state
+        {
+            *until = Some(until.map_or(at, |until| until.min(at)));
+            *parked = false;
+        }
+    }
+
+    fn is_idle(&self, id: LockId) -> bool {
+        self.lock(id)
+            .is_some_and(|lock| matches!(lock.state, State::Waiting { .. }))
+    }
+
+    /// Calls `act` with the first waiter of each key.
+    fn for_first_waiters(&mut self, keys: &Keys, mut act: impl FnMut(&mut Self, LockId)) {
+        for key in keys.iter() {
+            let first = self.index.first_from(key.as_bytes(), WAITER);
+            if let Some(id) = first.and_then(|(_, slot)| self.slab.id_of(slot)) {
+                act(self, id);
+            }
+        }
+    }
+}

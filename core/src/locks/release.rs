@@ -1,0 +1,116 @@
+//! Letting go, in whatever state, until nothing of a lock can be left on a node.
+
+use crate::event::{Event, NotObtained, Released};
+use crate::id::{LockId, RequestId};
+use crate::lock::{Lock, Outcome, State, What};
+
+use super::{Entry, Locks};
+
+impl Locks {
+    pub(super) fn let_go(&mut self, id: LockId) {
+        let Some(lock) = self.lock_mut(id) else {
+            // An inspection that nobody waits for.
+            self.slab.remove(id);
+            self.timers.set(id.slot, None);
+            return;
+        };
+        match lock.state {
+            State::Asking | State::Undoing { .. } | State::Waiting { .. } => {
+                self.end_unobtained(id, NotObtained::Withdrawn);
+            }
+            State::Held(_) => {
+                lock.start_releasing(true, lock.gone_at);
+                self.begin(id, What::Release);
+                self.hand_on(id);
+            }
+            State::Releasing(_) => {}
+        }
+    }
+
+    /// After the terminal event: releases what may be left on nodes, and forgets the lock when there is nothing.
+    pub(super) fn clean_up(&mut self, id: LockId) {
+        let (now, closing) = (self.now, self.closing);
+        let timeout = self.setup.request_timeout;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        lock.ask = None;
+        if lock.may_hold.is_empty() {
+            return self.forget(id);
+        }
+        let until = if closing {
+            lock.gone_at.min(now + timeout)
+        } else {
+            lock.gone_at
+        };
+        lock.start_releasing(false, until);
+        self.begin(id, What::Release);
+    }
+
+    /// Notes what a release found on a node.
+    pub(super) fn note_release(&mut self, request: RequestId, outcome: Outcome) {
+        let Some(Lock {
+            state: State::Releasing(releasing),
+            ..
+        }) = self.lock_mut(request.lock)
+        else {
+            return;
+        };
+        match outcome {
+            Outcome::Granted { .. } => releasing.freed.insert(request.node),
+            Outcome::Denied { .. } => releasing.missing.insert(request.node),
+            Outcome::Failed(_) | Outcome::Unknown => {}
+        }
+    }
+
+    /// An answer to a release is in, or its round is over.
+    pub(super) fn release_progressed(&mut self, id: LockId, round_over: bool) {
+        let (now, quorum) = (self.now, self.setup.quorum);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let State::Releasing(mut releasing) = lock.state else {
+            return;
+        };
+        let done = lock.may_hold.is_empty();
+        let round_trip = lock.ask.as_ref().map(|ask| now.saturating_since(ask.at));
+        if round_over {
+            lock.ask = None;
+            releasing.retry_at = Some(now + lock.refresh_pause());
+        }
+        let proof = releasing.proof(quorum, done).filter(|_| releasing.announce);
+        releasing.announce &= proof.is_none();
+        lock.state = State::Releasing(releasing);
+        if let Some(proof) = proof {
+            self.events.push_back(Event::Released { lock: id, proof });
+        }
+        if done {
+            self.turn_after_release(id, round_trip.unwrap_or_default());
+            self.forget(id);
+        }
+    }
+
+    /// The key is gone from the nodes by itself.
+    pub(super) fn release_over(&mut self, id: LockId) {
+        let Some(Lock {
+            state: State::Releasing(releasing),
+            ..
+        }) = self.lock(id)
+        else {
+            return;
+        };
+        if releasing.announce {
+            let proof = Released::Unconfirmed;
+            self.events.push_back(Event::Released { lock: id, proof });
+        }
+        self.turn_of_next(id);
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: LockId) {
+        if let Some(Entry::Lock(lock)) = self.slab.remove(id) {
+            self.index.remove(lock.claim.keys(), lock.rank);
+        }
+        self.timers.set(id.slot, None);
+    }
+}
