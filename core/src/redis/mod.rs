@@ -1,5 +1,10 @@
 //! Redis and Valkey.
 
+pub mod resp;
+mod script;
+
+pub use script::Script;
+
 /// The hash slot of a key in a Redis Cluster: CRC16 of the part in the first braces, if there is one, else of it all.
 #[must_use]
 pub fn slot(key: &[u8]) -> u16 {

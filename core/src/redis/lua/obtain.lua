@@ -1,0 +1,19 @@
+-- Obtains all keys, or none.
+--
+-- KEYS   the keys of the lock
+-- ARGV[1] value: token and metadata
+-- ARGV[2] ttl in whole milliseconds
+-- Returns 1 if every key holds the value now, for the ttl; 0 if a key holds anything else, and then nothing changed.
+--
+-- A key that holds this very value is ours already: an obtain whose answer was lost may be sent again.
+for _, key in ipairs(KEYS) do
+  local held = redis.pcall('GET', key)
+  -- A missing key is `false`. A key of another type gives an error, which is a table: somebody else's.
+  if held and held ~= ARGV[1] then
+    return 0
+  end
+end
+for _, key in ipairs(KEYS) do
+  redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+end
+return 1
