@@ -199,6 +199,8 @@ pub enum NodeError {
     WrongPassword,
     /// `NOPERM`: the user may not do that.
     NoPermission,
+    /// It has no database of that number.
+    NoDatabase,
     /// `OOM`: it is out of memory.
     OutOfMemory,
     /// `MISCONF`: it cannot write its data to disk.
@@ -224,6 +226,7 @@ impl NodeError {
                 | Self::NoAuth
                 | Self::WrongPassword
                 | Self::NoPermission
+                | Self::NoDatabase
                 | Self::Unsupported
         )
     }
@@ -247,6 +250,7 @@ impl fmt::Display for NodeError {
             Self::NoAuth => "NOAUTH: it wants a password",
             Self::WrongPassword => "WRONGPASS: user or password are wrong",
             Self::NoPermission => "NOPERM: the user lacks a permission",
+            Self::NoDatabase => "it has no database of that number",
             Self::OutOfMemory => "OOM: it is out of memory",
             Self::Misconfigured => "MISCONF: it cannot save its data",
             Self::Busy => "BUSY: it runs a script that does not end",

@@ -257,7 +257,7 @@ impl Locks {
         }
         match self.events.pop_front() {
             Some(event) => LocksOutput::Event(event),
-            None => LocksOutput::Timeout(self.timers.first().map(|(at, _)| at)),
+            None => LocksOutput::Timeout(self.deadline()),
         }
     }
 
@@ -323,6 +323,10 @@ impl Locks {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.slab.len() == 0 && self.events.is_empty()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| at)
     }
 
     fn clamp(&mut self, now: Instant) -> Instant {

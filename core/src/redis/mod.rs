@@ -1,9 +1,16 @@
 //! Redis and Valkey.
 
+mod capability;
+mod error;
+mod exchange;
+mod handshake;
 pub mod resp;
 mod script;
+mod session;
+mod wire;
 
 pub use script::Script;
+pub(crate) use session::{Answer, Session};
 
 /// The hash slot of a key in a Redis Cluster: CRC16 of the part in the first braces, if there is one, else of it all.
 #[must_use]

@@ -1,0 +1,165 @@
+//! What a server can do: learnt while connecting and from its answers.
+
+use crate::redis::Script;
+use crate::redis::resp::{Item, Reply};
+
+/// How a server compares and deletes in one command.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Delete {
+    /// It does not: the script does it.
+    Script,
+    /// `DELIFEQ key value` (Valkey 9).
+    Delifeq,
+    /// `DELEX key IFEQ value` (Redis 8.4).
+    Delex,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Capability {
+    /// It tells of changed keys on this connection.
+    pub(crate) tracking: bool,
+    /// `SET key value IFEQ value` (Valkey 8.1, Redis 8.4).
+    pub(crate) set_ifeq: bool,
+    pub(crate) delete: Delete,
+    /// Scripts that it said it does not have: to be sent whole once.
+    missing: [bool; Script::ALL.len()],
+}
+
+impl Capability {
+    /// What every server from Redis 6.2 on can do.
+    pub(crate) const BASIC: Self = Self {
+        tracking: false,
+        set_ifeq: false,
+        delete: Delete::Script,
+        missing: [false; Script::ALL.len()],
+    };
+
+    /// A first guess from the answer to HELLO. A wrong one costs a round trip: see [`Capability::refuse_set`].
+    pub(crate) fn guess(&mut self, hello: Reply<'_>) {
+        let text = |name: &[u8]| {
+            let mut fields = hello.children();
+            while let (Some(key), Some(value)) = (fields.next(), fields.next()) {
+                if key.as_bytes() == Some(name) {
+                    return value.as_bytes();
+                }
+            }
+            None
+        };
+        let version = text(b"version").map(version).unwrap_or_default();
+        self.set_ifeq = match text(b"server") {
+            Some(b"valkey") => version >= (8, 1),
+            Some(b"redis") => version >= (8, 4),
+            _ => false,
+        };
+    }
+
+    /// Learns from the answer to `COMMAND INFO DELIFEQ DELEX`: an entry per name, null if unknown.
+    pub(crate) fn learn(&mut self, commands: Reply<'_>) {
+        let mut known = commands
+            .children()
+            .map(|entry| matches!(entry.item(), Item::Array(1..)));
+        let (delifeq, delex) = (known.next() == Some(true), known.next() == Some(true));
+        if delifeq {
+            self.delete = Delete::Delifeq;
+        } else if delex {
+            self.delete = Delete::Delex;
+        }
+        // Whoever deletes by comparison also sets by comparison: both servers brought it earlier or together.
+        self.set_ifeq |= delifeq || delex;
+    }
+
+    pub(crate) const fn refuse_set(&mut self) {
+        self.set_ifeq = false;
+    }
+
+    pub(crate) const fn refuse_delete(&mut self) {
+        self.delete = Delete::Script;
+    }
+
+    pub(crate) fn lacks(&mut self, script: Script) {
+        if let Some(missing) = self.missing.get_mut(script as usize) {
+            *missing = true;
+        }
+    }
+
+    /// Whether the script is to be sent whole. From then on the server has it.
+    pub(crate) fn takes_text(&mut self, script: Script) -> bool {
+        self.missing
+            .get_mut(script as usize)
+            .is_some_and(core::mem::take)
+    }
+}
+
+fn version(text: &[u8]) -> (u32, u32) {
+    let mut parts = text.split(|byte| *byte == b'.').map(|digits| {
+        digits
+            .iter()
+            .filter(|byte| byte.is_ascii_digit())
+            .fold(0_u32, |number, digit| {
+                number
+                    .saturating_mul(10)
+                    .saturating_add(u32::from(digit.saturating_sub(b'0')))
+            })
+    });
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::resp::{DecodeLimits, Decoder};
+
+    fn decoded(bytes: &[u8], act: impl FnOnce(Reply<'_>)) {
+        let mut decoder = Decoder::new(DecodeLimits::default());
+        decoder.feed(bytes);
+        act(decoder.next_reply().unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_version_is_a_guess_and_the_command_table_is_knowledge() {
+        for (server, version, expected) in [
+            ("redis", "7.0.15", false),
+            ("redis", "8.4.0", true),
+            ("valkey", "8.0.1", false),
+            ("valkey", "8.1.1", true),
+            ("dragonfly", "9.0.0", false),
+        ] {
+            let mut capability = Capability::BASIC;
+            let map = alloc::format!(
+                "%2\r\n$6\r\nserver\r\n${}\r\n{server}\r\n$7\r\nversion\r\n${}\r\n{version}\r\n",
+                server.len(),
+                version.len()
+            );
+            decoded(map.as_bytes(), |hello| capability.guess(hello));
+            assert_eq!(capability.set_ifeq, expected, "{server} {version}");
+        }
+        let mut capability = Capability::BASIC;
+        decoded(b"*2\r\n*2\r\n$7\r\ndelifeq\r\n:3\r\n_\r\n", |reply| {
+            capability.learn(reply)
+        });
+        assert_eq!(
+            (capability.delete, capability.set_ifeq),
+            (Delete::Delifeq, true)
+        );
+        let mut capability = Capability::BASIC;
+        decoded(b"*2\r\n*-1\r\n*1\r\n$5\r\ndelex\r\n", |reply| {
+            capability.learn(reply)
+        });
+        assert_eq!(
+            (capability.delete, capability.set_ifeq),
+            (Delete::Delex, true)
+        );
+        let mut capability = Capability::BASIC;
+        decoded(b"*2\r\n*-1\r\n*-1\r\n", |reply| capability.learn(reply));
+        assert_eq!(capability, Capability::BASIC);
+    }
+
+    #[test]
+    fn a_missing_script_is_sent_whole_once() {
+        let mut capability = Capability::BASIC;
+        capability.lacks(Script::Release);
+        assert!(!capability.takes_text(Script::Refresh));
+        assert!(capability.takes_text(Script::Release));
+        assert!(!capability.takes_text(Script::Release));
+    }
+}

@@ -1,0 +1,177 @@
+//! What the errors of a server mean. The only place that looks into their text.
+
+use crate::event::NodeError;
+
+/// An error reply, understood.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ServerError {
+    /// The script is not there (any more): send it along.
+    NoScript,
+    /// The key has another type, so it is not ours: taken.
+    WrongType,
+    /// It does not know the command or this form of it: another way is to be taken, if there is one.
+    Unsupported,
+    /// Nothing was done. See [`ServerError::hangs_up`] and [`NodeError::is_final`] for what follows.
+    Node(NodeError),
+}
+
+/// The first word of an error and its meaning. What follows from it:
+/// *retry* later while the wait lasts, *reconnect* (perhaps another server stands behind the name now) and retry, or
+/// *give up* because only a person can mend it ([`NodeError::is_final`]).
+const TABLE: [(&[u8], ServerError); 22] = [
+    (b"NOSCRIPT", ServerError::NoScript),
+    (b"WRONGTYPE", ServerError::WrongType),
+    // Retry.
+    (b"LOADING", ServerError::Node(NodeError::Loading)),
+    (b"CLUSTERDOWN", ServerError::Node(NodeError::ClusterDown)),
+    (b"TRYAGAIN", ServerError::Node(NodeError::TryAgain)),
+    (b"OOM", ServerError::Node(NodeError::OutOfMemory)),
+    (b"MISCONF", ServerError::Node(NodeError::Misconfigured)),
+    (b"BUSY", ServerError::Node(NodeError::Busy)),
+    (b"NOREPLICAS", ServerError::Node(NodeError::NoReplicas)),
+    // Reconnect.
+    (b"READONLY", ServerError::Node(NodeError::ReadOnly)),
+    (b"MASTERDOWN", ServerError::Node(NodeError::MasterDown)),
+    // Give up.
+    (b"MOVED", ServerError::Node(NodeError::Moved)),
+    (b"ASK", ServerError::Node(NodeError::Moved)),
+    (b"CROSSSLOT", ServerError::Node(NodeError::CrossSlot)),
+    (b"NOAUTH", ServerError::Node(NodeError::NoAuth)),
+    (b"WRONGPASS", ServerError::Node(NodeError::WrongPassword)),
+    (b"NOPERM", ServerError::Node(NodeError::NoPermission)),
+    (b"DENIED", ServerError::Node(NodeError::NoPermission)),
+    (b"NOPROTO", ServerError::Unsupported),
+    (b"ERR unknown command", ServerError::Unsupported),
+    (b"ERR unknown subcommand", ServerError::Unsupported),
+    (b"ERR syntax error", ServerError::Unsupported),
+];
+
+impl ServerError {
+    /// Understands the line of an error reply, without its `-`.
+    pub(crate) fn of(line: &[u8]) -> Self {
+        // Up to Redis 6.2 an error inside a script stands at the end of a line that begins with this.
+        let inner = line
+            .strip_prefix(b"ERR Error running script")
+            .and_then(|text| text.rsplit(|byte| *byte == b':').next())
+            .map_or(line, <[u8]>::trim_ascii_start);
+        let inner = inner.strip_prefix(b"-").unwrap_or(inner);
+        let known = TABLE.iter().find(|(words, _)| {
+            inner
+                .strip_prefix(*words)
+                .is_some_and(|rest| matches!(rest, [] | [b' ' | b',', ..]))
+        });
+        known.map_or(Self::Node(NodeError::Other), |(_, error)| *error)
+    }
+
+    /// The error that a caller is told if there is no other way.
+    pub(crate) const fn node(self) -> NodeError {
+        match self {
+            Self::Node(error) => error,
+            Self::NoScript | Self::WrongType => NodeError::Other,
+            Self::Unsupported => NodeError::Unsupported,
+        }
+    }
+}
+
+impl NodeError {
+    /// Whether to connect anew: after a failover another server may stand behind the name.
+    pub(crate) const fn hangs_up(self) -> bool {
+        matches!(self, Self::ReadOnly | Self::MasterDown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as Redis 7, Redis 6.2 and Valkey 9 send them.
+    #[test]
+    fn lines_of_real_servers_are_understood() {
+        let cases: [(&str, ServerError); 18] = [
+            (
+                "NOSCRIPT No matching script. Please use EVAL.",
+                ServerError::NoScript,
+            ),
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                ServerError::WrongType,
+            ),
+            (
+                "LOADING Redis is loading the dataset in memory",
+                ServerError::Node(NodeError::Loading),
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                ServerError::Node(NodeError::ReadOnly),
+            ),
+            (
+                "MOVED 3999 127.0.0.1:6381",
+                ServerError::Node(NodeError::Moved),
+            ),
+            (
+                "ASK 3999 127.0.0.1:6381",
+                ServerError::Node(NodeError::Moved),
+            ),
+            (
+                "CLUSTERDOWN Hash slot not served",
+                ServerError::Node(NodeError::ClusterDown),
+            ),
+            (
+                "CROSSSLOT Keys in request don't hash to the same slot",
+                ServerError::Node(NodeError::CrossSlot),
+            ),
+            (
+                "NOAUTH Authentication required.",
+                ServerError::Node(NodeError::NoAuth),
+            ),
+            (
+                "WRONGPASS invalid username-password pair or user is disabled.",
+                ServerError::Node(NodeError::WrongPassword),
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'set' command",
+                ServerError::Node(NodeError::NoPermission),
+            ),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                ServerError::Node(NodeError::OutOfMemory),
+            ),
+            (
+                "MASTERDOWN Link with MASTER is down",
+                ServerError::Node(NodeError::MasterDown),
+            ),
+            (
+                "ERR unknown command 'DELIFEQ', with args beginning with: 'k' ",
+                ServerError::Unsupported,
+            ),
+            (
+                "ERR unknown command `HELLO`, with args beginning with: `3`, ",
+                ServerError::Unsupported,
+            ),
+            ("ERR syntax error", ServerError::Unsupported),
+            (
+                "ERR max number of clients reached",
+                ServerError::Node(NodeError::Other),
+            ),
+            (
+                "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed when used memory > 'maxmemory'.",
+                ServerError::Node(NodeError::OutOfMemory),
+            ),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(ServerError::of(line.as_bytes()), expected, "{line}");
+        }
+        assert_eq!(
+            ServerError::of(b"NOSCRIPTS"),
+            ServerError::Node(NodeError::Other)
+        );
+        assert_eq!(ServerError::of(b""), ServerError::Node(NodeError::Other));
+    }
+
+    #[test]
+    fn each_policy_has_its_errors() {
+        assert!(NodeError::ReadOnly.hangs_up() && !NodeError::ReadOnly.is_final());
+        assert!(NodeError::NoPermission.is_final() && !NodeError::NoPermission.hangs_up());
+        assert!(!NodeError::Loading.is_final() && !NodeError::Loading.hangs_up());
+    }
+}

@@ -1,0 +1,281 @@
+//! Replies → outcome: what was sent over one connection and is still to be answered, in order.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::event::NodeError;
+use crate::id::RequestId;
+use crate::lock::{Holding, Op, Outcome};
+use crate::redis::capability::Capability;
+use crate::redis::error::ServerError;
+use crate::redis::resp::{Item, Reply};
+use crate::redis::wire::{Kind, Wire};
+use crate::time::Instant;
+
+/// What was sent and has not been answered, first in first out, and what the first of it has been answered so far.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    sent: VecDeque<Sent>,
+    progress: Progress,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Sent {
+    request: RequestId,
+    kind: Kind,
+    /// How many replies it takes in all.
+    replies: u16,
+    at: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    replies: u16,
+    decided: Option<Decision>,
+    /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
+    longest: Option<i64>,
+    all_equal: bool,
+    found: Vec<Option<Holding>>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Decision {
+    Granted,
+    Denied,
+    Failed(NodeError),
+    Unknown,
+    /// The server wants to be asked in another way.
+    Again,
+}
+
+/// What the replies to one request come to.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    Outcome(Outcome),
+    Found(Vec<Option<Holding>>),
+    /// To be asked again, in another way.
+    Again,
+}
+
+impl Exchange {
+    pub(crate) fn len(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// When the oldest unanswered request was sent.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.sent.front().map(|sent| sent.at)
+    }
+
+    /// Takes the requests that will not be answered any more, with what is known of them.
+    pub(crate) fn take_lost(&mut self) -> Option<(RequestId, Outcome)> {
+        let sent = self.sent.pop_front()?;
+        let progress = core::mem::take(&mut self.progress);
+        Some((sent.request, progress.outcome_if_lost(&sent)))
+    }
+
+    /// Appends the commands of `op` to `out`.
+    pub(crate) fn send(
+        &mut self,
+        request: RequestId,
+        op: Op<'_>,
+        wire: &mut Wire<'_>,
+        at: Instant,
+    ) {
+        let (kind, replies) = wire.write(op);
+        self.sent.push_back(Sent {
+            request,
+            kind,
+            replies,
+            at,
+        });
+    }
+
+    /// Takes one reply. `None` if it answers nothing that was sent.
+    pub(crate) fn receive(
+        &mut self,
+        reply: Reply<'_>,
+        is_ours: impl FnOnce(RequestId, &[u8]) -> bool,
+        capability: &mut Capability,
+    ) -> Option<Option<(RequestId, Finding)>> {
+        let sent = *self.sent.front()?;
+        let progress = &mut self.progress;
+        if progress.replies == 0 {
+            progress.all_equal = true;
+        }
+        match sent.kind {
+            Kind::Values => {
+                progress.note_value(reply, |value| is_ours(sent.request, value));
+            }
+            Kind::ValuesAndTimes => progress.note_holding(reply),
+            _ if progress.replies == 0 => {
+                progress.decided = Some(decide(sent.kind, reply, capability));
+            }
+            Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
+                progress.note_time(reply);
+            }
+        }
+        progress.replies = progress.replies.saturating_add(1);
+        if progress.replies < sent.replies {
+            return Some(None);
+        }
+        self.sent.pop_front();
+        let progress = core::mem::take(&mut self.progress);
+        Some(Some((
+            sent.request,
+            progress.finish(&sent, capability.tracking),
+        )))
+    }
+}
+
+/// Understands the reply that decides.
+fn decide(kind: Kind, reply: Reply<'_>, capability: &mut Capability) -> Decision {
+    match (kind, reply.item()) {
+        (_, Item::Error(line)) => match (ServerError::of(line), kind) {
+            (ServerError::WrongType, _) => Decision::Denied,
+            (ServerError::NoScript, Kind::Script { script, .. }) => {
+                capability.lacks(script);
+                Decision::Again
+            }
+            (ServerError::Unsupported, Kind::SetIfEqual) => {
+                capability.refuse_set();
+                Decision::Again
+            }
+            (ServerError::Unsupported, Kind::DeleteIfEqual) => {
+                capability.refuse_delete();
+                Decision::Again
+            }
+            // A script that breaks off half-way may have done something.
+            (ServerError::Node(NodeError::Other), Kind::Script { .. }) => Decision::Unknown,
+            (error, _) => Decision::Failed(error.node()),
+        },
+        (Kind::Set | Kind::SetIfEqual, Item::Simple(b"OK")) => Decision::Granted,
+        (Kind::Set | Kind::SetIfEqual, Item::Null) => Decision::Denied,
+        (Kind::Script { all, .. }, Item::Integer(n)) if n == i64::from(all) => Decision::Granted,
+        (Kind::DeleteIfEqual, Item::Integer(1)) => Decision::Granted,
+        (Kind::Script { .. } | Kind::DeleteIfEqual, Item::Integer(_)) => Decision::Denied,
+        // No server answers like that; so nobody knows what it did.
+        _ => Decision::Unknown,
+    }
+}
+
+impl Progress {
+    fn note_time(&mut self, reply: Reply<'_>) {
+        let Some(time) = reply.as_integer() else {
+            return;
+        };
+        // -1 (for ever) outlasts all, -2 (not there) nothing.
+        let rank = |time: i64| if time == -1 { i64::MAX } else { time };
+        self.longest = Some(self.longest.map_or(time, |known| {
+            if rank(time) > rank(known) {
+                time
+            } else {
+                known
+            }
+        }));
+    }
+
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else a server may send"
+    )]
+    fn note_value(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
+        match reply.item() {
+            Item::Bulk(value) => self.all_equal &= is_ours(value),
+            Item::Null => self.all_equal = false,
+            Item::Error(line) if ServerError::of(line) == ServerError::WrongType => {
+                self.all_equal = false;
+            }
+            Item::Error(line) => {
+                self.decided = Some(Decision::Failed(ServerError::of(line).node()))
+            }
+            _ => self.decided = Some(Decision::Unknown),
+        }
+    }
+
+    /// Values and times take turns.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else a server may send"
+    )]
+    fn note_holding(&mut self, reply: Reply<'_>) {
+        if self.replies.is_multiple_of(2) {
+            let holding = match reply.item() {
+                Item::Bulk(value) => Some(Holding {
+                    value: value.into(),
+                    remaining: None,
+                }),
+                Item::Error(line) if ServerError::of(line) == ServerError::WrongType => {
+                    Some(Holding {
+                        value: Box::default(),
+                        remaining: None,
+                    })
+                }
+                Item::Error(line) => {
+                    self.decided = Some(Decision::Failed(ServerError::of(line).node()));
+                    None
+                }
+                _ => None,
+            };
+            self.found.push(holding);
+        } else {
+            match (self.found.last_mut(), reply.as_integer()) {
+                (Some(Some(holding)), Some(time @ 0..)) => {
+                    holding.remaining = Some(Duration::from_millis(time.unsigned_abs()));
+                }
+                // It ended between the two.
+                (Some(holding), Some(-2)) => *holding = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(self, sent: &Sent, watched: bool) -> Finding {
+        match (self.decided, sent.kind) {
+            (Some(Decision::Again), _) => Finding::Again,
+            (None, Kind::ValuesAndTimes) => Finding::Found(self.found),
+            _ => Finding::Outcome(self.outcome(watched)),
+        }
+    }
+
+    fn outcome(&self, watched: bool) -> Outcome {
+        // A millisecond more, because a key with no whole millisecond left is still there.
+        let retry_after = match self.longest {
+            Some(-2) => Some(Duration::ZERO),
+            Some(time @ 0..) => Some(Duration::from_millis(time.unsigned_abs().saturating_add(1))),
+            _ => None,
+        };
+        // Without the reply that registers the interest, no wake will come.
+        let watched = watched && self.longest.is_some();
+        match self.decided {
+            Some(Decision::Granted) => Outcome::Granted { fence: None },
+            Some(Decision::Denied) => Outcome::Denied {
+                retry_after,
+                watched,
+            },
+            Some(Decision::Failed(error)) => Outcome::Failed(error),
+            Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
+            None if self.all_equal => Outcome::Granted { fence: None },
+            None => Outcome::Denied {
+                retry_after,
+                watched,
+            },
+        }
+    }
+
+    /// The connection broke: what was decided stands, the rest is not known.
+    fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
+        match sent.kind {
+            Kind::Values | Kind::ValuesAndTimes => Outcome::Unknown,
+            Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
+                if self.decided.is_some() {
+                    self.outcome(false)
+                } else {
+                    Outcome::Unknown
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The first words on a connection: who we are, which protocol, which database, and what the server can do.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::config::{Config, NodeConfig};
+use crate::event::NodeError;
+use crate::id::NodeId;
+use crate::redis::Script;
+use crate::redis::capability::Capability;
+use crate::redis::error::ServerError;
+use crate::redis::resp::{Item, Reply, command};
+
+/// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is not known), then all the rest at once.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    node: NodeConfig,
+    client_name: Box<str>,
+    step: Step,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Step {
+    Hello,
+    Auth,
+    /// An answer that does not matter.
+    Courtesy {
+        left: u8,
+    },
+    Select,
+    Tracking,
+    Commands,
+    Prepare {
+        left: u8,
+    },
+}
+
+pub(crate) enum Greeting {
+    Continue,
+    Done,
+    Refused(NodeError),
+}
+
+/// `CLIENT SETNAME`, `SETINFO LIB-NAME`, `SETINFO LIB-VER`.
+const COURTESIES: u8 = 3;
+
+impl Handshake {
+    pub(crate) fn new(config: &Config, node: NodeId) -> Self {
+        let settings = config
+            .nodes()
+            .get(node.index())
+            .cloned()
+            .unwrap_or_default();
+        Self {
+            node: settings,
+            client_name: config.client_name.clone(),
+            step: Step::Hello,
+        }
+    }
+
+    pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
+        self.step = Step::Hello;
+        match &self.node.password {
+            None => {
+                command(out, 2).arg(b"HELLO").arg(b"3");
+            }
+            Some(password) => {
+                let user = self.node.username.as_deref().unwrap_or("default");
+                command(out, 5)
+                    .arg(b"HELLO")
+                    .arg(b"3")
+                    .arg(b"AUTH")
+                    .arg(user.as_bytes())
+                    .arg(password.expose());
+            }
+        }
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        reply: Reply<'_>,
+        capability: &mut Capability,
+        out: &mut Vec<u8>,
+    ) -> Greeting {
+        let error = if let Item::Error(line) = reply.item() {
+            Some(ServerError::of(line))
+        } else {
+            None
+        };
+        match (self.step, error) {
+            (Step::Hello, None) => {
+                capability.tracking = matches!(reply.item(), Item::Map(_)) && self.node.tracking;
+                capability.guess(reply);
+                self.introduce(*capability, out)
+            }
+            (Step::Hello, Some(ServerError::Unsupported)) => self.authenticate(*capability, out),
+            (Step::Auth, None) => self.introduce(*capability, out),
+            // Servers before Redis 6 have one `ERR` for all that is wrong with a password.
+            (Step::Auth, Some(ServerError::Node(NodeError::Other))) => {
+                Greeting::Refused(NodeError::WrongPassword)
+            }
+            (Step::Hello | Step::Auth, Some(error)) => Greeting::Refused(error.node()),
+            (Step::Courtesy { left: 1 }, _) => self.after_courtesies(*capability),
+            (Step::Courtesy { left }, _) => self.go_on(Step::Courtesy {
+                left: left.saturating_sub(1),
+            }),
+            (Step::Select, Some(ServerError::Node(error))) if error != NodeError::Other => {
+                Greeting::Refused(error)
+            }
+            (Step::Select, Some(_)) => Greeting::Refused(NodeError::NoDatabase),
+            (Step::Select, None) => self.after_select(*capability),
+            (Step::Tracking, error) => {
+                capability.tracking = error.is_none();
+                self.go_on(Step::Commands)
+            }
+            (Step::Commands, error) => {
+                // Who may not ask finds out by trying.
+                if error.is_none() {
+                    capability.learn(reply);
+                }
+                if self.node.prepare {
+                    self.go_on(Step::Prepare {
+                        left: Script::ALL.len() as u8,
+                    })
+                } else {
+                    Greeting::Done
+                }
+            }
+            (Step::Prepare { left: 1 }, _) => Greeting::Done,
+            (Step::Prepare { left }, _) => self.go_on(Step::Prepare {
+                left: left.saturating_sub(1),
+            }),
+        }
+    }
+
+    fn go_on(&mut self, step: Step) -> Greeting {
+        self.step = step;
+        Greeting::Continue
+    }
+
+    /// No `HELLO`: then no push messages either.
+    fn authenticate(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
+        let Some(password) = &self.node.password else {
+            return self.introduce(capability, out);
+        };
+        match &self.node.username {
+            None => command(out, 2).arg(b"AUTH").arg(password.expose()),
+            Some(user) => command(out, 3)
+                .arg(b"AUTH")
+                .arg(user.as_bytes())
+                .arg(password.expose()),
+        };
+        self.go_on(Step::Auth)
+    }
+
+    fn introduce(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
+        command(out, 3)
+            .arg(b"CLIENT")
+            .arg(b"SETNAME")
+            .arg(self.client_name.as_bytes());
+        for (name, value) in [
+            ("LIB-NAME", "tenure"),
+            ("LIB-VER", env!("CARGO_PKG_VERSION")),
+        ] {
+            command(out, 4)
+                .arg(b"CLIENT")
+                .arg(b"SETINFO")
+                .arg(name.as_bytes())
+                .arg(value.as_bytes());
+        }
+        if self.node.database != 0 {
+            command(out, 2)
+                .arg(b"SELECT")
+                .number(self.node.database.into());
+        }
+        if capability.tracking {
+            command(out, 4)
+                .arg(b"CLIENT")
+                .arg(b"TRACKING")
+                .arg(b"ON")
+                .arg(b"NOLOOP");
+        }
+        command(out, 4)
+            .arg(b"COMMAND")
+            .arg(b"INFO")
+            .arg(b"DELIFEQ")
+            .arg(b"DELEX");
+        if self.node.prepare {
+            for script in Script::ALL {
+                command(out, 3)
+                    .arg(b"SCRIPT")
+                    .arg(b"LOAD")
+                    .arg(script.text().as_bytes());
+            }
+        }
+        self.go_on(Step::Courtesy { left: COURTESIES })
+    }
+
+    fn after_courtesies(&mut self, capability: Capability) -> Greeting {
+        if self.node.database == 0 {
+            self.after_select(capability)
+        } else {
+            self.go_on(Step::Select)
+        }
+    }
+
+    fn after_select(&mut self, capability: Capability) -> Greeting {
+        self.go_on(if capability.tracking {
+            Step::Tracking
+        } else {
+            Step::Commands
+        })
+    }
+}

@@ -1,0 +1,394 @@
+//! One connection to one server, as the core sees it: connecting, handshake, requests, answers, wakes, and its end.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::event::{NodeError, NodeState};
+use crate::id::{NodeId, RequestId};
+use crate::lock::{Holding, Op, Outcome};
+use crate::locks::Locks;
+use crate::redis::capability::Capability;
+use crate::redis::exchange::{Exchange, Finding};
+use crate::redis::handshake::{Greeting, Handshake};
+use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Item, Reply};
+use crate::redis::wire::Wire;
+use crate::time::Instant;
+
+pub(crate) struct Session {
+    setup: Setup,
+    handshake: Handshake,
+    state: State,
+    decoder: Decoder,
+    capability: Capability,
+    exchange: Exchange,
+    /// The key of the last wake, without the prefix.
+    woken: Vec<u8>,
+    /// What is to be sent as soon as the handshake is done, or in another way than before.
+    waiting: VecDeque<RequestId>,
+    out: Outbox,
+    /// To be told to the driver.
+    connect: bool,
+    disconnect: bool,
+    backoff: Duration,
+    /// Why there is no connection.
+    error: NodeError,
+    /// To be told to the locks.
+    change: Option<NodeState>,
+}
+
+#[derive(Clone, Debug)]
+struct Setup {
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    reconnect_min: Duration,
+    reconnect_max: Duration,
+    pending: usize,
+    prefix: alloc::boxed::Box<[u8]>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum State {
+    Down { retry_at: Instant },
+    Connecting { deadline: Instant },
+    Greeting { deadline: Instant },
+    Ready,
+}
+
+/// What a session has to tell. Keys are without the prefix.
+#[derive(Debug)]
+pub(crate) enum Answer<'a> {
+    Outcome(RequestId, Outcome),
+    Found(RequestId, Vec<Option<Holding>>),
+    Wake(&'a [u8]),
+    WakeAll,
+    State(NodeState),
+}
+
+impl Session {
+    /// A session that wants to connect.
+    pub(crate) fn new(config: &Config, node: NodeId, now: Instant) -> Self {
+        let limits = DecodeLimits {
+            bytes: config.limits.answer_bytes,
+            ..DecodeLimits::default()
+        };
+        Self {
+            setup: Setup {
+                request_timeout: config.request_timeout,
+                connect_timeout: config.connect_timeout,
+                reconnect_min: config.reconnect_min,
+                reconnect_max: config.reconnect_max,
+                pending: config.limits.pending_requests,
+                prefix: config.prefix.clone(),
+            },
+            handshake: Handshake::new(config, node),
+            state: State::Connecting {
+                deadline: now + config.connect_timeout,
+            },
+            decoder: Decoder::new(limits),
+            capability: Capability::BASIC,
+            exchange: Exchange::default(),
+            woken: Vec::new(),
+            waiting: VecDeque::new(),
+            out: Outbox::default(),
+            connect: true,
+            disconnect: false,
+            backoff: config.reconnect_min,
+            error: NodeError::Disconnected,
+            change: None,
+        }
+    }
+
+    /// Sends the request, or keeps it until it can be sent.
+    ///
+    /// # Errors
+    /// Why it was surely not sent.
+    pub(crate) fn ask(
+        &mut self,
+        request: RequestId,
+        op: Op<'_>,
+        now: Instant,
+    ) -> Result<(), NodeError> {
+        if self.exchange.len().saturating_add(self.waiting.len()) >= self.setup.pending {
+            return Err(NodeError::Overloaded);
+        }
+        match self.state {
+            State::Down { .. } => return Err(self.error),
+            State::Connecting { .. } | State::Greeting { .. } => self.waiting.push_back(request),
+            State::Ready => self.send(request, op, now),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn handle_connected(&mut self, now: Instant) {
+        if let State::Connecting { .. } = self.state {
+            self.state = State::Greeting {
+                deadline: now + self.setup.connect_timeout,
+            };
+            self.capability = Capability::BASIC;
+            self.handshake.start(self.out.open());
+        }
+    }
+
+    pub(crate) fn handle_input(&mut self, bytes: &[u8]) {
+        if matches!(self.state, State::Greeting { .. } | State::Ready) {
+            self.decoder.feed(bytes);
+        }
+    }
+
+    /// The connection is gone. The driver knows.
+    pub(crate) fn handle_disconnected(&mut self, now: Instant) {
+        if !matches!(self.state, State::Down { .. }) {
+            self.hang_up(NodeError::Disconnected, now);
+            self.disconnect = false;
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        if let State::Down { .. } = self.state {
+            self.state = State::Connecting {
+                deadline: now + self.setup.connect_timeout,
+            };
+            self.connect = true;
+        } else {
+            self.hang_up(NodeError::TimedOut, now);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Down { retry_at } => Some(retry_at),
+            State::Connecting { deadline } | State::Greeting { deadline } => Some(deadline),
+            State::Ready => self
+                .exchange
+                .oldest()
+                .map(|at| at + self.setup.request_timeout),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.state {
+            State::Down { .. } => "connecting again",
+            State::Connecting { .. } => "end of connecting",
+            State::Greeting { .. } => "end of a handshake",
+            State::Ready => "end of patience for an answer",
+        }
+    }
+
+    /// What happened, one at a time; `None` when there is no more.
+    pub(crate) fn next_answer(&mut self, locks: &Locks, now: Instant) -> Option<Answer<'_>> {
+        loop {
+            if let State::Down { .. } = self.state {
+                return self.next_lost();
+            }
+            if let Some(state) = self.change.take() {
+                return Some(Answer::State(state));
+            }
+            match self.read(locks) {
+                Read::Nothing => return None,
+                Read::Handled => {}
+                Read::Greeted => self.greet(),
+                Read::Answer(request, Finding::Outcome(outcome)) => {
+                    if let Outcome::Failed(error) = outcome
+                        && error.hangs_up()
+                    {
+                        self.hang_up(error, now);
+                    }
+                    return Some(Answer::Outcome(request, outcome));
+                }
+                Read::Answer(request, Finding::Found(found)) => {
+                    return Some(Answer::Found(request, found));
+                }
+                Read::Answer(request, Finding::Again) => self.waiting.push_back(request),
+                Read::WakeAll => return Some(Answer::WakeAll),
+                Read::Wake => return Some(Answer::Wake(&self.woken)),
+                Read::Broken(error) => self.hang_up(error, now),
+            }
+        }
+    }
+
+    /// Sends what had to wait, if somebody still wants it.
+    pub(crate) fn send_waiting(&mut self, locks: &Locks, now: Instant) {
+        if self.state == State::Ready {
+            while let Some(request) = self.waiting.pop_front() {
+                if let Some(op) = locks.op(request) {
+                    self.send(request, op, now);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_connect(&mut self) -> bool {
+        core::mem::take(&mut self.connect)
+    }
+
+    pub(crate) fn take_disconnect(&mut self) -> bool {
+        core::mem::take(&mut self.disconnect)
+    }
+
+    /// The bytes to be sent next, once.
+    pub(crate) fn transmit(&mut self) -> Option<&[u8]> {
+        self.out.lend()
+    }
+
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    fn send(&mut self, request: RequestId, op: Op<'_>, now: Instant) {
+        let mut wire = Wire {
+            out: self.out.open(),
+            capability: &mut self.capability,
+            prefix: &self.setup.prefix,
+        };
+        self.exchange.send(request, op, &mut wire, now);
+    }
+
+    fn read(&mut self, locks: &Locks) -> Read {
+        let reply = match self.decoder.next_reply() {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Read::Nothing,
+            Err(DecodeError::Malformed) => return Read::Broken(NodeError::Malformed),
+            Err(DecodeError::TooLarge | DecodeError::TooDeep) => {
+                return Read::Broken(NodeError::AnswerTooLarge);
+            }
+        };
+        if let Item::Push(_) = reply.item() {
+            return read_push(reply, &self.setup.prefix, &mut self.woken);
+        }
+        if let State::Greeting { .. } = self.state {
+            return match self
+                .handshake
+                .receive(reply, &mut self.capability, self.out.open())
+            {
+                Greeting::Continue => Read::Handled,
+                Greeting::Done => Read::Greeted,
+                Greeting::Refused(error) => Read::Broken(error),
+            };
+        }
+        let is_ours = |request, value: &[u8]| match locks.op(request) {
+            Some(Op::Check { claim }) => claim.value() == value,
+            _ => false,
+        };
+        match self.exchange.receive(reply, is_ours, &mut self.capability) {
+            Some(Some((request, finding))) => Read::Answer(request, finding),
+            Some(None) => Read::Handled,
+            None => Read::Broken(NodeError::Malformed),
+        }
+    }
+
+    fn greet(&mut self) {
+        self.state = State::Ready;
+        self.backoff = self.setup.reconnect_min;
+        self.change = Some(NodeState::Ready {
+            tracking: self.capability.tracking,
+        });
+    }
+
+    fn hang_up(&mut self, error: NodeError, now: Instant) {
+        self.state = State::Down {
+            retry_at: now + self.backoff,
+        };
+        self.backoff = self.backoff.saturating_mul(2).min(self.setup.reconnect_max);
+        self.connect = false;
+        self.disconnect = true;
+        self.decoder.clear();
+        self.out.open().clear();
+        self.error = error;
+        self.change = Some(NodeState::Down(error));
+    }
+
+    fn next_lost(&mut self) -> Option<Answer<'_>> {
+        if let Some((request, outcome)) = self.exchange.take_lost() {
+            return Some(Answer::Outcome(request, outcome));
+        }
+        if let Some(request) = self.waiting.pop_front() {
+            return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
+        }
+        self.change.take().map(Answer::State)
+    }
+}
+
+/// Bytes to be sent. What the driver was lent stays until the next are written: it is used again.
+#[derive(Default)]
+struct Outbox {
+    bytes: Vec<u8>,
+    lent: bool,
+}
+
+impl Outbox {
+    /// The buffer to append to, without what the driver has taken.
+    fn open(&mut self) -> &mut Vec<u8> {
+        if core::mem::take(&mut self.lent) {
+            self.bytes.clear();
+        }
+        &mut self.bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lent || self.bytes.is_empty()
+    }
+
+    fn lend(&mut self) -> Option<&[u8]> {
+        if self.is_empty() {
+            return None;
+        }
+        self.lent = true;
+        Some(&self.bytes)
+    }
+}
+
+/// What one reply was.
+enum Read {
+    Nothing,
+    Handled,
+    Greeted,
+    Answer(RequestId, Finding),
+    Wake,
+    WakeAll,
+    Broken(NodeError),
+}
+
+/// `invalidate` with the keys that changed, or null if all may have. Other pushes are not for us.
+fn read_push(push: Reply<'_>, prefix: &[u8], woken: &mut Vec<u8>) -> Read {
+    let mut parts = push.children();
+    if parts.next().and_then(|name| name.as_bytes()) != Some(b"invalidate") {
+        return Read::Handled;
+    }
+    let Some(keys) = parts.next().filter(|keys| !keys.is_null()) else {
+        return Read::WakeAll;
+    };
+    let mut keys = keys
+        .children()
+        .map(|key| key.as_bytes().unwrap_or_default());
+    match (keys.next(), keys.next()) {
+        (None, _) => Read::Handled,
+        (Some(key), None) => match key.strip_prefix(prefix) {
+            Some(key) => {
+                woken.clear();
+                woken.extend_from_slice(key);
+                Read::Wake
+            }
+            None => Read::Handled,
+        },
+        // Servers name one key at a time. More are rare enough to look at everything.
+        (Some(_), Some(_)) => Read::WakeAll,
+    }
+}
+
+/// Shows no bytes: they hold passwords and tokens.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("capability", &self.capability)
+            .field("unanswered", &self.exchange.len())
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
+    }
+}
