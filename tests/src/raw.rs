@@ -12,8 +12,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use resp_rs::resp3::{Frame, Parser};
+use bytes::{Bytes, BytesMut};
+use resp_rs::ParseError;
+use resp_rs::resp3::{Frame, parse_frame};
 
 use crate::tls;
 
@@ -124,13 +125,32 @@ impl From<Frame> for Value {
 }
 
 /// Bytes in both directions: TCP, a Unix socket, or TLS.
-trait Wire: Read + Write + Send {}
-impl<T: Read + Write + Send> Wire for T {}
+trait Wire: Read + Write + Send {
+    fn limit_reads(&self, to: Duration) -> io::Result<()>;
+}
+
+impl Wire for TcpStream {
+    fn limit_reads(&self, to: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(to))
+    }
+}
+
+impl Wire for UnixStream {
+    fn limit_reads(&self, to: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(to))
+    }
+}
+
+impl Wire for tls::Stream {
+    fn limit_reads(&self, to: Duration) -> io::Result<()> {
+        self.sock.set_read_timeout(Some(to))
+    }
+}
 
 /// One connection. Its methods panic when the connection fails or hangs, except those that return a `Result`.
 pub struct Raw {
     wire: Box<dyn Wire>,
-    parser: Parser,
+    pending: BytesMut,
 }
 
 impl fmt::Debug for Raw {
@@ -179,8 +199,19 @@ impl Raw {
     fn over(wire: impl Wire + 'static) -> Self {
         Self {
             wire: Box::new(wire),
-            parser: Parser::new(),
+            pending: BytesMut::new(),
         }
+    }
+
+    /// Lets a read take this long instead of [`TIMEOUT`], where silence is what a test expects.
+    pub fn timeout(&self, limit: Duration) {
+        let set = self.wire.limit_reads(limit);
+        set.expect("a limit above zero");
+    }
+
+    /// Takes the bytes that have been read and are not a whole value.
+    pub fn unread(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.pending).to_vec()
     }
 
     /// Sends a command and returns the next value, whatever it is.
@@ -230,15 +261,17 @@ impl Raw {
     pub fn try_read_value(&mut self) -> io::Result<Value> {
         let mut chunk = [0; 4096];
         loop {
-            let frame = self.parser.next_frame();
-            if let Some(frame) =
-                frame.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?
-            {
-                return Ok(frame.into());
+            match parse_frame(Bytes::copy_from_slice(&self.pending)) {
+                Ok((frame, rest)) => {
+                    self.pending = BytesMut::from(rest);
+                    return Ok(frame.into());
+                }
+                Err(ParseError::Incomplete) => {}
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
             match self.wire.read(&mut chunk)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => self.parser.feed(Bytes::copy_from_slice(&chunk[..n])),
+                n => self.pending.extend_from_slice(&chunk[..n]),
             }
         }
     }

@@ -27,11 +27,11 @@ impl Identity {
     }
 }
 
+/// TLS over TCP, as a client.
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
+
 /// Performs the handshake of a client that trusts `ca_pem` only.
-pub(crate) fn client(
-    mut stream: TcpStream,
-    ca_pem: &str,
-) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+pub(crate) fn client(mut stream: TcpStream, ca_pem: &str) -> io::Result<Stream> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots
