@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     match log(cli.log.as_deref()).and_then(|()| dispatch(cli.command)) {
         Ok(status) => code(status),
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "tenure: {}", failure.message);
+            say(&failure.message);
             code(failure.exit as u8)
         }
     }
@@ -65,12 +65,18 @@ fn dispatch(command: Command) -> Outcome {
     }
 }
 
-/// Logs to standard error what `--log` says, else `RUST_LOG`, else warnings.
+/// Says something while the program goes on, on standard error.
+pub(crate) fn say(text: &str) {
+    // Nobody may be there to read it; that ends nothing.
+    let _ = writeln!(std::io::stderr(), "tenure: {text}");
+}
+
+/// Logs to standard error what `--log` says, else `RUST_LOG`, else nothing but errors: what matters is said by [`say`].
 fn log(filter: Option<&str>) -> Result<(), Failure> {
     let filter = match filter {
         Some(filter) => EnvFilter::try_new(filter)
             .map_err(|error| Failure::usage(format!("--log {filter}: {error}")))?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error")),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

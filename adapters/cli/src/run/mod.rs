@@ -21,7 +21,7 @@ use crate::args::RunArgs;
 use crate::clock;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::servers;
-use tenure::{Lock, Locker, Loss, Released};
+use tenure::{ClaimError, Key, Keys, Lock, Locker, Metadata, Released, Token, Ttl};
 
 pub(crate) use self::signals::Signals;
 pub(crate) use self::warden::warden;
@@ -31,10 +31,13 @@ pub(crate) const WARDEN: &str = "__warden";
 
 /// How long the end of a run may wait for the servers to confirm the release.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
+/// The same when the lock is lost anyway.
+const FAREWELL_TIME: Duration = Duration::from_millis(200);
 
 /// Obtains, runs, releases.
 pub(crate) async fn run(args: RunArgs) -> Outcome {
     let grace = args.grace()?;
+    check(&args).map_err(|error| Failure::usage(error.to_string()))?;
     let mut signals = Signals::listen()?;
     let locker = tokio::select! {
         locker = servers::connect(&args.servers) => locker?,
@@ -46,7 +49,7 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         lock = obtain(&locker, &args) => lock,
         signal = signals.end() => {
             group.dismiss();
-            close(locker).await;
+            close(&locker, RELEASE_TIME).await;
             return Ok(group::by_signal(signal));
         }
     };
@@ -64,13 +67,19 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         terminal: Terminal::open(),
         ending: Ending::new(grace),
         lease_end: Duration::ZERO,
-        loss: None,
+        is_gone: false,
     };
     let outcome = run.command(&args).await;
-    let loss = run.reason();
+    let loss = run.reason().await;
     run.group.dismiss();
-    release(run.lock, &args.keys).await;
-    close(locker).await;
+    if loss.is_none() {
+        release(run.lock, &args.keys).await;
+        close(&locker, RELEASE_TIME).await;
+    } else {
+        // There is nothing to wait for: what may be left of it is let go if a server listens.
+        drop(run.lock);
+        close(&locker, FAREWELL_TIME).await;
+    }
     let status = outcome?;
     match loss {
         Some(reason) => Err(Failure::new(
@@ -82,6 +91,16 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         )),
         None => Ok(status),
     }
+}
+
+/// What is out of its limits is told even if no server can be reached.
+fn check(args: &RunArgs) -> Result<(), ClaimError> {
+    let keys: Vec<Key> = args.keys.iter().map(Key::new).collect::<Result<_, _>>()?;
+    let _ = Keys::new(keys)?;
+    let _ = Ttl::new(args.ttl)?;
+    let _ = args.metadata.as_ref().map(Metadata::new).transpose()?;
+    let _ = args.token.as_ref().map(Token::new).transpose()?;
+    Ok(())
 }
 
 async fn obtain(locker: &Locker, args: &RunArgs) -> Result<Lock, Failure> {
@@ -101,23 +120,20 @@ async fn obtain(locker: &Locker, args: &RunArgs) -> Result<Lock, Failure> {
 }
 
 async fn release(lock: Lock, keys: &[String]) {
-    if !lock.is_held() {
-        return;
-    }
     if let Ok(Released::Confirmed | Released::Missing) =
         tokio::time::timeout(RELEASE_TIME, lock.release()).await
     {
         return;
     }
-    tracing::warn!(
-        "{}: the release was not confirmed: free when the ttl is over",
-        keys.join(", ")
-    );
+    let keys = keys.join(", ");
+    crate::say(&format!(
+        "{keys}: no server confirms the release: it is free when its ttl is over"
+    ));
 }
 
-async fn close(locker: Locker) {
+async fn close(locker: &Locker, time: Duration) {
     // A server that does not answer must not hold up the end.
-    let _ = tokio::time::timeout(RELEASE_TIME, locker.close()).await;
+    let _ = tokio::time::timeout(time, locker.close()).await;
 }
 
 /// A command that runs under a lock.
@@ -129,7 +145,8 @@ struct Run {
     ending: Ending,
     /// As last seen; the warden knows it too.
     lease_end: Duration,
-    loss: Option<Loss>,
+    /// The lock is not held any more.
+    is_gone: bool,
 }
 
 impl Run {
@@ -159,7 +176,7 @@ impl Run {
                 return Ok(status);
             }
             tokio::select! {
-                loss = self.lock.lost(), if self.loss.is_none() => self.loss = Some(loss),
+                _ = self.lock.lost(), if !self.is_gone => self.is_gone = true,
                 signal = self.signals.next() => {
                     if let Some(ended) = self.handle_signal(signal) {
                         status = Some(ended);
@@ -174,14 +191,14 @@ impl Run {
     fn step(&mut self) -> Duration {
         self.look_at_lease();
         let now = clock::now();
-        match self.ending.step(now, self.lease_end, self.loss.is_some()) {
+        match self.ending.step(now, self.lease_end, self.is_gone) {
             Step::Wait(until) if self.ending.has_begun() => {
                 until.saturating_sub(now).min(Duration::from_millis(20))
             }
             Step::Wait(until) => until.saturating_sub(now).min(clock::LONGEST_REST),
             Step::Ask(kill_at) => {
                 self.group.tell(Word::Kill(kill_at));
-                tracing::warn!("the lock is lost or about to be: ending the command");
+                crate::say("the lock is lost or about to be: ending the command");
                 self.group.ask_to_end();
                 Duration::ZERO
             }
@@ -198,10 +215,8 @@ impl Run {
         let now = clock::now();
         let remaining = self.lock.remaining();
         if remaining.is_zero() {
-            // The end that was known stays: until then nobody can have got the lock by waiting.
-            if self.loss.is_none() {
-                self.loss = Some(Loss::Expired);
-            }
+            // The end that was known stays: it is still the latest time at which the command may run.
+            self.is_gone = true;
             return;
         }
         let end = now.saturating_add(remaining);
@@ -212,10 +227,15 @@ impl Run {
         }
     }
 
-    /// Why the lock is not held any more, or the command was ended.
-    fn reason(&self) -> Option<Loss> {
-        let is_lost = self.ending.has_begun() || !self.lock.is_held();
-        self.loss.or_else(|| is_lost.then_some(Loss::Expired))
+    /// Why the lock is not held any more, or the command had to be ended.
+    async fn reason(&self) -> Option<String> {
+        if !self.lock.is_held() {
+            // At once, or when the lock's driver has looked at the clock too.
+            return Some(self.lock.lost().await.to_string());
+        }
+        self.ending
+            .has_begun()
+            .then(|| "no renewal got through in time".to_owned())
     }
 
     /// The status of the command if the signal tells of its end.

@@ -139,10 +139,7 @@ impl Warden {
             Step::Wait(until) => Some(until.saturating_sub(now).min(clock::LONGEST_REST)),
             Step::Ask(_) => {
                 if self.orphaned {
-                    let _ = writeln!(
-                        std::io::stderr(),
-                        "tenure: killed while its command ran: ending the command"
-                    );
+                    crate::say("killed while its command ran: ending the command");
                 }
                 self.signal(Signal::SIGTERM);
                 // A stopped process acts on SIGTERM only when it goes on.

@@ -43,7 +43,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Outcome {
     announce(address)?;
     tokio::select! {
         () = Serving::new(options).serve(&listener) => {}
-        signal = signals.end() => tracing::info!("ends on {signal}"),
+        _ = signals.end() => {}
     }
     Ok(0)
 }
@@ -110,7 +110,7 @@ impl Serving {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.connect(stream),
                     Err(error) => {
-                        tracing::warn!("cannot take a connection: {error}");
+                        crate::say(&format!("cannot take a connection: {error}"));
                         tokio::time::sleep(BREATH).await;
                     }
                 },
