@@ -5,12 +5,8 @@ use common::{Running, Serve, finish, run_sh, tenure, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Nothing listens there: the port is reserved by the test for as long as it runs.
-fn nowhere() -> (std::net::TcpListener, String) {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port();
-    (taken, format!("redis://127.0.0.1:{port}"))
-}
+/// A reserved port that nobody serves.
+const NOWHERE: &str = "redis://127.0.0.1:1";
 
 #[test]
 fn the_status_of_the_command_is_passed_on() {
@@ -67,13 +63,13 @@ fn what_is_held_is_not_obtained_again() {
 #[test]
 fn who_waits_gets_it_when_the_holder_ends() {
     let server = Serve::start(&[]);
-    let holder = Running::start(&mut run_sh(
-        &server.url(),
-        &["--ttl", "1h"],
-        "echo ready; read line < /dev/null; sleep 0.2",
-    ));
+    let script = "trap 'exit 0' USR1; echo ready; while :; do sleep 0.01; done";
+    let holder = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));
     holder.until("ready");
-    let done = finish(&mut run_sh(&server.url(), &["--wait", "1h"], "echo ran"));
+    let waiting = Running::start(&mut run_sh(&server.url(), &["--wait", "1h"], "echo ran"));
+    until(|| has_child(waiting.pid()));
+    holder.signal(Signal::SIGUSR1);
+    let done = waiting.finish();
     assert_eq!(done.stdout, "ran\n", "{}", done.stderr);
 }
 
@@ -197,10 +193,8 @@ fn bad_usage_has_its_status() {
 
 #[test]
 fn without_a_server_there_is_advice() {
-    let (_taken, url) = nowhere();
-    drop(_taken);
     for arguments in [&["run", "k", "--", "true"][..], &["status", "k"]] {
-        let done = finish(tenure(arguments).env("TENURE_URL", &url));
+        let done = finish(tenure(arguments).env("TENURE_URL", NOWHERE));
         assert_eq!(done.code(), 69, "{}", done.stderr);
         assert!(done.stderr.contains("tenure serve"), "{}", done.stderr);
     }
