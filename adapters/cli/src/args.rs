@@ -14,12 +14,14 @@ The command starts when every KEY is obtained, in a process group of its own, wi
 in its environment. The lock is renewed while it runs and released when it ends.
 INT, TERM, HUP, QUIT, USR1, USR2, WINCH and TSTP are passed on to its group.
 
-When the lock is lost, or its lease is about to end without a renewal, the whole group
-gets SIGTERM, and SIGKILL before somebody else can hold the lock. A small second process
-does the same if tenure itself is killed or stopped. A process that leaves the group (a
-daemon, a job of an interactive shell) is out of reach.
-When the command ends by itself, processes that it left in the background go on, without
-the lock.
+When the lock is lost, or its lease is about to end without a renewal, the command and all
+that it started get SIGTERM, and SIGKILL after --grace and before the lease ends: nobody
+else can hold the lock earlier, unless the key was deleted. A small second process does
+the same if tenure itself is killed or stopped (^Z stops it: nothing is renewed meanwhile).
+It reaches the command and its process group; daemons only tenure itself can reach, and
+on Linux only.
+When the command ends by itself the lock is released, and processes that it left in the
+background go on without it.
 
 Exit status:
   that of the command, or 128+n if signal n ended it

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 const STUBBORN: &str = "trap 'echo asked' TERM; echo ready
     while :; do read now rest < /proc/uptime; echo $now; sleep 0.01; done";
 const TTL: Duration = Duration::from_secs(2);
-const OPTIONS: [&str; 4] = ["--ttl", "2s", "--grace", "400ms"];
+const OPTIONS: [&str; 4] = ["--ttl", "2s", "--grace", "800ms"];
 
 /// The latest end of a lease that was granted before `now`, as the core computes it, and what `/proc/uptime` rounds off.
 fn latest_lease_end(now: f64) -> f64 {
@@ -146,12 +146,16 @@ fn what_has_left_the_group_is_ended_too() {
 #[test]
 fn children_get_their_grace_when_the_command_is_gone_first() {
     let server = Serve::start(&[]);
-    let script = "sh -c 'trap \"sleep 0.2; echo cleaned; exit\" TERM; echo ready; while :; do sleep 0.01; done'; true";
-    let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "20s"], script));
+    let child = "trap 'sleep 0.2; read now rest < /proc/uptime; echo $now; exit' TERM
+        echo ready; while :; do sleep 0.01; done";
+    let mut command = run_sh(&server.url(), &["--ttl", "20s"], "sh -c \"$CHILD\"; true");
+    let mut process = Running::start(command.env("CHILD", child));
     process.until("ready");
     assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
-    process.until("cleaned");
-    assert_eq!(process.finish().code(), 70);
+    assert_eq!(process.wait().code(), Some(70));
+    let ended_at = uptime();
+    let cleaned_at = times(&process.rest()).last().copied().expect("it had time");
+    assert!(cleaned_at <= ended_at, "tenure did not wait for it");
 }
 
 #[test]

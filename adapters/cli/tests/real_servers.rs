@@ -44,7 +44,7 @@ fn a_server_that_is_gone_or_silent_ends_the_command_before_the_lease_does() {
         while :; do read now rest < /proc/uptime; echo $now; sleep 0.01; done";
     for silent in [false, true] {
         let mut server = Server::start(Kind::Redis7);
-        let options = ["--ttl", "2s", "--grace", "400ms"];
+        let options = ["--ttl", "2s", "--grace", "800ms"];
         let process = Running::start(&mut run_sh(&server.url(), &options, script));
         process.until("ready");
         if silent {

@@ -97,6 +97,19 @@ fn signals_are_passed_on() {
 }
 
 #[test]
+fn what_was_ignored_stays_ignored() {
+    let server = Serve::start(&[]);
+    let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
+    let arguments = ["run", "--url", &server.url(), "k", "--", "sh", "-c", script];
+    let mut nohup = std::process::Command::new("nohup");
+    let process = Running::start(nohup.arg(env!("CARGO_BIN_EXE_tenure")).args(arguments));
+    process.until("ready");
+    process.signal(Signal::SIGHUP);
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.finish().code(), 9);
+}
+
+#[test]
 fn a_signal_ends_the_wait() {
     let server = Serve::start(&[]);
     let holder = Running::start(&mut run_sh(&server.url(), &[], "echo ready; sleep 60"));

@@ -118,6 +118,17 @@ fn the_interrupt_key_reaches_the_command() {
 }
 
 #[test]
+fn a_script_gets_its_terminal_back() {
+    let server = Serve::start(&[]);
+    let script = "$TENURE run k -- sh -c 'read a; echo one $a'; read b; echo two $b";
+    let mut session = Session::start(&server, &["sh", "-c", script]);
+    session.types("ann\nbob\n");
+    session.sees("one ann");
+    session.sees("two bob");
+    assert_eq!(session.ends(), Some(0));
+}
+
+#[test]
 fn a_command_in_a_pipeline_gets_the_terminal_when_it_asks() {
     let server = Serve::start(&[]);
     let mut session = Session::start(&server, &["sh", "-i"]);

@@ -165,7 +165,12 @@ impl Group {
                 Ok(WaitStatus::StillAlive) | Err(_) => return None,
                 Ok(status) => status,
             };
-            // Adopted processes are collected and forgotten; so is the warden.
+            if status.pid() == Some(self.id) && self.child.is_some() {
+                crate::say(
+                    "the second process is gone: if this one is killed too, the command goes on",
+                );
+            }
+            // Adopted processes are collected and forgotten.
             if status.pid() != self.child {
                 continue;
             }
