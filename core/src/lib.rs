@@ -30,6 +30,8 @@ mod event;
 mod id;
 mod lock;
 mod locks;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod obtain;
 pub mod redis;
 mod retry;

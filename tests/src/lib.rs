@@ -1,1 +1,9 @@
-//! Test support.
+//! What the tests of Tenure share: real servers that they own, a client and a proxy that are not Tenure's.
+//!
+//! Everything here is blocking and built on `std`, so that a test of any runtime can use it, and listens on 127.0.0.1.
+
+mod ports;
+pub mod proxy;
+pub mod raw;
+pub mod servers;
+mod tls;

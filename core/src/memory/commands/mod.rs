@@ -1,0 +1,260 @@
+//! The commands: who may send them, with how many arguments, and what they read.
+
+mod keys;
+mod scripts;
+mod session;
+mod strings;
+
+use alloc::vec::Vec;
+
+use super::connection::Session;
+use super::server::State;
+use super::store::Millis;
+use crate::redis::resp::{
+    write_array, write_bulk, write_error, write_integer, write_map, write_null, write_simple,
+};
+
+/// One command on one connection.
+pub(super) struct Call<'a> {
+    /// Its name and what follows; never empty.
+    pub(super) args: &'a [&'a [u8]],
+    /// The connection.
+    pub(super) id: u64,
+    pub(super) state: &'a mut State,
+    pub(super) session: &'a mut Session,
+    pub(super) out: &'a mut Vec<u8>,
+}
+
+/// What is known of a command, for `COMMAND INFO` too.
+struct Command {
+    name: &'static str,
+    /// Arguments with the name; if negative, at least so many.
+    arity: i8,
+    kind: Kind,
+    keys: Keys,
+    run: fn(&mut Call<'_>),
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Registers its keys for a client that tracks.
+    Read,
+    Write,
+    Other,
+    /// Before a password is given, too.
+    Open,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Keys {
+    None,
+    First,
+    All,
+}
+
+const fn command(
+    name: &'static str,
+    arity: i8,
+    kind: Kind,
+    keys: Keys,
+    run: fn(&mut Call<'_>),
+) -> Command {
+    Command {
+        name,
+        arity,
+        kind,
+        keys,
+        run,
+    }
+}
+
+static COMMANDS: &[Command] = &[
+    command("auth", -2, Kind::Open, Keys::None, session::auth),
+    command("client", -2, Kind::Other, Keys::None, session::client),
+    command("command", -1, Kind::Other, Keys::None, session::command),
+    command("dbsize", 1, Kind::Other, Keys::None, keys::dbsize),
+    command("del", -2, Kind::Write, Keys::All, keys::del),
+    command("delifeq", 3, Kind::Write, Keys::First, strings::delifeq),
+    command("echo", 2, Kind::Other, Keys::None, session::echo),
+    command("eval", -3, Kind::Other, Keys::None, scripts::eval),
+    command("evalsha", -3, Kind::Other, Keys::None, scripts::evalsha),
+    command("exists", -2, Kind::Read, Keys::All, keys::exists),
+    command("expire", 3, Kind::Write, Keys::First, keys::expire),
+    command("flushall", -1, Kind::Other, Keys::None, keys::flushall),
+    command("flushdb", -1, Kind::Other, Keys::None, keys::flushdb),
+    command("get", 2, Kind::Read, Keys::First, strings::get),
+    command("hello", -1, Kind::Open, Keys::None, session::hello),
+    command("hset", -4, Kind::Write, Keys::First, strings::hset),
+    command("info", -1, Kind::Other, Keys::None, session::info),
+    command("lpush", -3, Kind::Write, Keys::First, strings::lpush),
+    command("persist", 2, Kind::Write, Keys::First, keys::persist),
+    command("pexpire", 3, Kind::Write, Keys::First, keys::pexpire),
+    command("ping", -1, Kind::Other, Keys::None, session::ping),
+    command("pttl", 2, Kind::Read, Keys::First, keys::pttl),
+    command("quit", -1, Kind::Open, Keys::None, session::quit),
+    command("reset", 1, Kind::Open, Keys::None, session::reset),
+    command("script", -2, Kind::Other, Keys::None, scripts::script),
+    command("select", 2, Kind::Other, Keys::None, session::select),
+    command("set", -3, Kind::Write, Keys::First, strings::set),
+    command("ttl", 2, Kind::Read, Keys::First, keys::ttl),
+    command("type", 2, Kind::Read, Keys::First, keys::kind),
+];
+
+/// Executes a command and appends its reply.
+pub(super) fn execute(call: &mut Call<'_>) {
+    let Some(command) = find(call) else {
+        return unknown_command(call);
+    };
+    let needed = usize::from(command.arity.unsigned_abs());
+    if call.args.len() < needed || (command.arity > 0 && call.args.len() > needed) {
+        return call.wrong_arity(&[command.name.as_bytes()]);
+    }
+    if command.kind != Kind::Open && !call.session.authenticated {
+        return call.error(b"NOAUTH Authentication required.");
+    }
+    (command.run)(call);
+    if command.kind == Kind::Read && call.session.tracking {
+        let keys = match command.keys {
+            Keys::None => &[],
+            Keys::First => call.args.get(1..2).unwrap_or_default(),
+            Keys::All => call.args.get(1..).unwrap_or_default(),
+        };
+        for key in keys {
+            call.state.tracking.register(call.id, key);
+        }
+    }
+}
+
+/// The command that is called, if the options leave it in.
+fn find(call: &Call<'_>) -> Option<&'static Command> {
+    known(call, call.arg(0))
+}
+
+fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
+    let options = &call.state.options;
+    COMMANDS
+        .iter()
+        .find(|command| is(name, command.name))
+        .filter(|command| match command.name {
+            "delifeq" => options.compare,
+            "eval" | "evalsha" | "script" => options.scripts,
+            _ => true,
+        })
+}
+
+fn unknown_command(call: &mut Call<'_>) {
+    /// How much of the arguments is shown, as in Redis.
+    const SHOWN: usize = 128;
+    let mut shown = Vec::new();
+    for arg in call.args.iter().skip(1) {
+        let Some(left) = SHOWN.checked_sub(shown.len()).filter(|left| *left > 0) else {
+            break;
+        };
+        shown.push(b'\'');
+        shown.extend(arg.iter().take(left));
+        shown.extend_from_slice(b"' ");
+    }
+    let name = call.arg(0);
+    let name = name.get(..SHOWN).unwrap_or(name);
+    call.error_of(&[
+        b"ERR unknown command '",
+        name,
+        b"', with args beginning with: ",
+        &shown,
+    ]);
+}
+
+/// Names are in any case.
+fn is(arg: &[u8], name: &str) -> bool {
+    arg.eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// A decimal number as strictly as Redis takes it: no sign but a minus, no zeros in front.
+fn integer(arg: &[u8]) -> Option<i64> {
+    let digits = arg.strip_prefix(b"-").unwrap_or(arg);
+    match digits {
+        [b'0'] if arg.len() == 1 => Some(0),
+        [b'1'..=b'9', ..] if digits.iter().all(u8::is_ascii_digit) => {
+            core::str::from_utf8(arg).ok()?.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+const NOT_AN_INTEGER: &[u8] = b"ERR value is not an integer or out of range";
+const SYNTAX_ERROR: &[u8] = b"ERR syntax error";
+const WRONG_TYPE: &[u8] = b"WRONGTYPE Operation against a key holding the wrong kind of value";
+const OUT_OF_MEMORY: &[u8] = b"OOM command not allowed when used memory > 'maxmemory'.";
+
+impl<'a> Call<'a> {
+    /// An argument; nothing if it is not there.
+    fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.get(index).copied().unwrap_or_default()
+    }
+
+    fn database(&self) -> u8 {
+        self.session.database
+    }
+
+    fn now(&self) -> Millis {
+        self.state.now()
+    }
+
+    fn ok(&mut self) {
+        write_simple(self.out, b"OK");
+    }
+
+    fn simple(&mut self, text: &[u8]) {
+        write_simple(self.out, text);
+    }
+
+    fn integer(&mut self, value: i64) {
+        write_integer(self.out, value);
+    }
+
+    fn bulk(&mut self, bytes: &[u8]) {
+        write_bulk(self.out, bytes);
+    }
+
+    fn null(&mut self) {
+        write_null(self.out, self.session.resp3);
+    }
+
+    fn array(&mut self, len: usize) {
+        write_array(self.out, len);
+    }
+
+    /// The beginning of a map, which in RESP2 is an array.
+    fn map(&mut self, pairs: usize) {
+        if self.session.resp3 {
+            write_map(self.out, pairs);
+        } else {
+            write_array(self.out, pairs.saturating_mul(2));
+        }
+    }
+
+    fn error(&mut self, text: &[u8]) {
+        write_error(self.out, text);
+    }
+
+    fn error_of(&mut self, parts: &[&[u8]]) {
+        write_error(self.out, &parts.concat());
+    }
+
+    /// The name is that of a command and maybe of a part of it.
+    fn wrong_arity(&mut self, name: &[&[u8]]) {
+        let name = name.join(&b'|');
+        self.error_of(&[b"ERR wrong number of arguments for '", &name, b"' command"]);
+    }
+
+    fn unknown_subcommand(&mut self, command: &[u8]) {
+        let name = self.arg(1);
+        self.error_of(&[
+            b"ERR unknown subcommand '",
+            name,
+            b"'. Try ",
+            command,
+            b" HELP.",
+        ]);
+    }
+}

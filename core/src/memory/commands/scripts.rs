@@ -1,0 +1,210 @@
+//! The three scripts of Tenure, by their text and by their hash. What they do is written down here once more.
+
+use alloc::vec::Vec;
+
+use super::strings::{WrongType, end_of};
+use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer, is, keys};
+use crate::memory::store::Value;
+use crate::redis::Script;
+use crate::redis::resp::{write_array, write_bulk, write_error, write_integer, write_simple};
+
+pub(super) fn eval(call: &mut Call<'_>) {
+    let Some((keys, args)) = split(call) else {
+        return;
+    };
+    let text = call.arg(1);
+    let Some(script) = Script::ALL
+        .into_iter()
+        .find(|script| script.text().as_bytes() == text)
+    else {
+        return call.error(NOT_OURS);
+    };
+    load(call, script);
+    run(call, script, keys, args);
+}
+
+pub(super) fn evalsha(call: &mut Call<'_>) {
+    let Some((keys, args)) = split(call) else {
+        return;
+    };
+    match loaded(call, call.arg(1)) {
+        Some(script) => run(call, script, keys, args),
+        None => call.error(b"NOSCRIPT No matching script. Please use EVAL."),
+    }
+}
+
+pub(super) fn script(call: &mut Call<'_>) {
+    let (subcommand, given) = (call.arg(1), call.args.get(2..).unwrap_or_default());
+    if is(subcommand, "LOAD") {
+        let [text] = given else {
+            return call.wrong_arity(&[b"script", b"load"]);
+        };
+        let script = Script::ALL
+            .into_iter()
+            .find(|script| script.text().as_bytes() == *text);
+        match script {
+            Some(script) => {
+                load(call, script);
+                write_bulk(call.out, script.sha().as_bytes());
+            }
+            None => call.error(NOT_OURS),
+        }
+    } else if is(subcommand, "EXISTS") {
+        if given.is_empty() {
+            return call.wrong_arity(&[b"script", b"exists"]);
+        }
+        write_array(call.out, given.len());
+        for sha in given {
+            let found = loaded(call, sha).is_some();
+            write_integer(call.out, i64::from(found));
+        }
+    } else if is(subcommand, "FLUSH") {
+        match given {
+            [] => {}
+            [option] if is(option, "SYNC") || is(option, "ASYNC") => {}
+            _ => return call.error(b"ERR SCRIPT FLUSH only support SYNC|ASYNC option"),
+        }
+        call.state.loaded.clear();
+        write_simple(call.out, b"OK");
+    } else {
+        call.unknown_subcommand(b"SCRIPT");
+    }
+}
+
+const NOT_OURS: &[u8] =
+    b"ERR Error compiling script: this server runs the scripts of Tenure and no others";
+
+fn load(call: &mut Call<'_>, script: Script) {
+    if !call.state.loaded.contains(&script) {
+        call.state.loaded.push(script);
+    }
+}
+
+fn loaded(call: &Call<'_>, sha: &[u8]) -> Option<Script> {
+    let mut loaded = call.state.loaded.iter();
+    loaded.find(|script| is(sha, script.sha())).copied()
+}
+
+type Parts<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
+
+/// `KEYS` and `ARGV`, or `None` after the reply that says what is wrong.
+fn split<'a>(call: &mut Call<'a>) -> Option<Parts<'a>> {
+    let given = call.args.get(3..).unwrap_or_default();
+    let Some(count) = integer(call.arg(2)) else {
+        call.error(NOT_AN_INTEGER);
+        return None;
+    };
+    let Ok(count) = usize::try_from(count) else {
+        call.error(b"ERR Number of keys can't be negative");
+        return None;
+    };
+    let parts = given.split_at_checked(count);
+    if parts.is_none() {
+        call.error(b"ERR Number of keys can't be greater than number of args");
+    }
+    parts
+}
+
+/// Why a script ended early.
+type Failed = &'static [u8];
+
+fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
+    let value = args.first().copied();
+    let ttl = args.get(1).copied().ok_or(MISSING_ARGUMENT);
+    let result = match script {
+        Script::Obtain => obtain(call, keys, value, ttl),
+        Script::Refresh => refresh(call, keys, value, ttl),
+        Script::Release => Ok(release(call, keys, value)),
+    };
+    match result {
+        Ok(answer) => write_integer(call.out, answer),
+        Err(error) => {
+            let text: Vec<u8> = [error, b" script: ", script.sha().as_bytes()].concat();
+            write_error(call.out, &text);
+        }
+    }
+}
+
+const MISSING_ARGUMENT: Failed = b"ERR Lua redis lib command arguments must be strings or integers";
+
+fn obtain(
+    call: &mut Call<'_>,
+    keys: &[&[u8]],
+    value: Option<&[u8]>,
+    ttl: Result<&[u8], Failed>,
+) -> Result<i64, Failed> {
+    for key in keys {
+        if matches!(look(call, keys, key, value), Held::Other) {
+            return Ok(0);
+        }
+    }
+    for key in keys {
+        let value = value.ok_or(MISSING_ARGUMENT)?;
+        let at = end_of(ttl?, 1, call.now())?;
+        if !call.store(key, Value::String(value.to_vec()), Some(at)) {
+            return Err(OUT_OF_MEMORY);
+        }
+    }
+    Ok(1)
+}
+
+fn refresh(
+    call: &mut Call<'_>,
+    keys: &[&[u8]],
+    value: Option<&[u8]>,
+    ttl: Result<&[u8], Failed>,
+) -> Result<i64, Failed> {
+    for key in keys {
+        if !matches!(look(call, keys, key, value), Held::Same) {
+            return Ok(0);
+        }
+    }
+    for key in keys {
+        let ttl = integer(ttl?).ok_or(NOT_AN_INTEGER)?;
+        let at = call
+            .now()
+            .checked_add(ttl)
+            .ok_or(&b"ERR invalid expire time in 'pexpire' command"[..])?;
+        let db = call.database();
+        keys::expire_at(call, db, key, at);
+    }
+    Ok(1)
+}
+
+fn release(call: &mut Call<'_>, keys: &[&[u8]], value: Option<&[u8]>) -> i64 {
+    let db = call.database();
+    let mut released = 0_i64;
+    for key in keys {
+        if matches!(look(call, keys, key, value), Held::Same) && call.state.remove(db, key) {
+            released = released.saturating_add(1);
+        }
+    }
+    released
+}
+
+/// What a key holds, beside the value of the lock.
+enum Held {
+    Nothing,
+    Same,
+    Other,
+}
+
+/// What `GET` in a script finds. It counts as a read of the caller's.
+fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -> Held {
+    let held = match call.string(key) {
+        Ok(None) => Held::Nothing,
+        Ok(Some(held)) if Some(held) == value => Held::Same,
+        Ok(Some(_)) | Err(WrongType) => Held::Other,
+    };
+    if call.session.tracking {
+        let read = if call.state.options.scripts_read_all {
+            keys
+        } else {
+            core::slice::from_ref(&key)
+        };
+        for key in read {
+            call.state.tracking.register(call.id, key);
+        }
+    }
+    held
+}

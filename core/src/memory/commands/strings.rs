@@ -1,0 +1,221 @@
+//! Commands on strings, and as much of hashes and lists as it takes to have a key of another type.
+
+use alloc::vec::Vec;
+
+use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, integer, is};
+use crate::memory::store::{Millis, Value};
+
+/// The key is of another type.
+pub(super) struct WrongType;
+
+impl Call<'_> {
+    /// The value of a key that holds a string or nothing.
+    pub(super) fn string(&mut self, key: &[u8]) -> Result<Option<&[u8]>, WrongType> {
+        let db = self.database();
+        match self.state.entry(db, key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(Value::String(bytes)) => Ok(Some(bytes)),
+            Some(Value::Hash | Value::List(_)) => Err(WrongType),
+        }
+    }
+
+    /// Replaces what the key held, if there is room, and tells its readers.
+    pub(super) fn store(&mut self, key: &[u8], value: Value, expires_at: Option<Millis>) -> bool {
+        if !self.has_room(key, &value) {
+            // What is over and was not noticed may be in the way.
+            self.state.expire_due();
+            if !self.has_room(key, &value) {
+                return false;
+            }
+        }
+        let db = self.database();
+        self.state.store.insert(db, key, value, expires_at);
+        self.state.tracking.invalidate(key);
+        true
+    }
+
+    fn has_room(&self, key: &[u8], value: &Value) -> bool {
+        let (store, options) = (&self.state.store, &self.state.options);
+        let is_new = store.entry(self.database(), key).is_none();
+        let added = match value {
+            Value::String(bytes) => bytes.len(),
+            Value::Hash | Value::List(_) => 0,
+        };
+        store.keys().saturating_add(usize::from(is_new)) <= options.max_keys
+            && store
+                .bytes()
+                .saturating_add(key.len())
+                .saturating_add(added)
+                <= options.max_bytes
+    }
+
+    /// Replies with what a key held.
+    fn reply_with(&mut self, held: Option<&[u8]>) {
+        match held {
+            Some(bytes) => self.bulk(bytes),
+            None => self.null(),
+        }
+    }
+}
+
+pub(super) fn get(call: &mut Call<'_>) {
+    let held = match call.string(call.arg(1)) {
+        Ok(held) => held.map(<[u8]>::to_vec),
+        Err(WrongType) => return call.error(WRONG_TYPE),
+    };
+    call.reply_with(held.as_deref());
+}
+
+#[derive(Default)]
+struct SetOptions<'a> {
+    condition: Option<Condition<'a>>,
+    returns_old: bool,
+    ttl: Option<Lasting<'a>>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Condition<'a> {
+    Missing,
+    Present,
+    Equal(&'a [u8]),
+}
+
+/// How long a key is to be there.
+#[derive(Copy, Clone)]
+enum Lasting<'a> {
+    /// As long as it would have been.
+    AsBefore,
+    /// So many units of so many milliseconds.
+    For(&'a [u8], Millis),
+}
+
+pub(super) fn set(call: &mut Call<'_>) {
+    let (key, value) = (call.arg(1), call.arg(2));
+    let given = call.args.get(3..).unwrap_or_default();
+    let Some(options) = set_options(given, call.state.options.compare) else {
+        return call.error(SYNTAX_ERROR);
+    };
+    let (db, now) = (call.database(), call.now());
+    let expires_at = match options.ttl {
+        None => None,
+        Some(Lasting::AsBefore) => call.state.entry(db, key).and_then(|entry| entry.expires_at),
+        Some(Lasting::For(amount, unit)) => match end_of(amount, unit, now) {
+            Ok(at) => Some(at),
+            Err(error) => return call.error(error),
+        },
+    };
+    let compares = matches!(options.condition, Some(Condition::Equal(_)));
+    let held = match call.string(key) {
+        Ok(held) => held.map(<[u8]>::to_vec),
+        Err(WrongType) if options.returns_old || compares => return call.error(WRONG_TYPE),
+        // There is something; what it is does not matter.
+        Err(WrongType) => Some(Vec::new()),
+    };
+    let may = match options.condition {
+        None => true,
+        Some(Condition::Missing) => held.is_none(),
+        Some(Condition::Present) => held.is_some(),
+        Some(Condition::Equal(bytes)) => held.as_deref() == Some(bytes),
+    };
+    if may && !call.store(key, Value::String(value.to_vec()), expires_at) {
+        return call.error(OUT_OF_MEMORY);
+    }
+    if options.returns_old {
+        call.reply_with(held.as_deref());
+    } else if may {
+        call.ok();
+    } else {
+        call.null();
+    }
+}
+
+/// `None` if they do not go together.
+fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> {
+    let mut options = SetOptions::default();
+    let mut rest = given.iter();
+    while let Some(option) = rest.next() {
+        if is(option, "GET") {
+            options.returns_old = true;
+        } else if is(option, "NX") || is(option, "XX") {
+            let condition = if is(option, "NX") {
+                Condition::Missing
+            } else {
+                Condition::Present
+            };
+            if options.condition.is_some_and(|other| other != condition) {
+                return None;
+            }
+            options.condition = Some(condition);
+        } else if compare && is(option, "IFEQ") && options.condition.is_none() {
+            options.condition = Some(Condition::Equal(rest.next()?));
+        } else if options.ttl.is_none() {
+            options.ttl = Some(if is(option, "KEEPTTL") {
+                Lasting::AsBefore
+            } else if is(option, "PX") {
+                Lasting::For(rest.next()?, 1)
+            } else if is(option, "EX") {
+                Lasting::For(rest.next()?, 1000)
+            } else {
+                return None;
+            });
+        } else if !(is(option, "KEEPTTL") && matches!(options.ttl, Some(Lasting::AsBefore))) {
+            return None;
+        }
+    }
+    Some(options)
+}
+
+/// The last millisecond of a key that is set now.
+pub(super) fn end_of(amount: &[u8], unit: Millis, now: Millis) -> Result<Millis, &'static [u8]> {
+    let amount = integer(amount).ok_or(NOT_AN_INTEGER)?;
+    amount
+        .checked_mul(unit)
+        .filter(|ms| *ms > 0)
+        .and_then(|ms| now.checked_add(ms))
+        .ok_or(b"ERR invalid expire time in 'set' command")
+}
+
+/// Valkey 9: deletes a key that holds this value.
+pub(super) fn delifeq(call: &mut Call<'_>) {
+    let (db, key, value) = (call.database(), call.arg(1), call.arg(2));
+    let equal = match call.string(key) {
+        Ok(held) => held == Some(value),
+        Err(WrongType) => return call.error(WRONG_TYPE),
+    };
+    let deleted = equal && call.state.remove(db, key);
+    call.integer(i64::from(deleted));
+}
+
+/// Makes a hash. It has one field for all that is known here.
+pub(super) fn hset(call: &mut Call<'_>) {
+    let (db, key) = (call.database(), call.arg(1));
+    if !call.args.len().is_multiple_of(2) {
+        return call.wrong_arity(&[b"hset"]);
+    }
+    let is_hash = |value: &Value| matches!(value, Value::Hash);
+    match call.state.entry(db, key).map(|entry| is_hash(&entry.value)) {
+        Some(true) => {
+            call.state.tracking.invalidate(key);
+            call.integer(0);
+        }
+        Some(false) => call.error(WRONG_TYPE),
+        None if call.store(key, Value::Hash, None) => call.integer(1),
+        None => call.error(OUT_OF_MEMORY),
+    }
+}
+
+/// Makes a list, or counts one element more.
+pub(super) fn lpush(call: &mut Call<'_>) {
+    let (db, key) = (call.database(), call.arg(1));
+    let is_list = |value: &Value| matches!(value, Value::List(_));
+    match call.state.entry(db, key).map(|entry| is_list(&entry.value)) {
+        Some(true) => {
+            let elements = call.state.store.prolong(db, key).unwrap_or_default();
+            call.state.tracking.invalidate(key);
+            call.integer(elements);
+        }
+        Some(false) => call.error(WRONG_TYPE),
+        None if call.store(key, Value::List(1), None) => call.integer(1),
+        None => call.error(OUT_OF_MEMORY),
+    }
+}

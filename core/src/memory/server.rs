@@ -1,0 +1,352 @@
+//! The machine: connections, time and what goes out.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::mem;
+
+use super::commands::{self, Call};
+use super::connection::Connection;
+use super::options::Options;
+use super::store::{Entry, Millis, Store};
+use super::tracking::Tracking;
+use crate::Instant;
+use crate::redis::Script;
+use crate::redis::resp::{DecodeError, Decoder, Item, Reply, write_error};
+
+/// One connection, as the server counts them. No two have the same in the life of a server.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(u64);
+
+impl ConnId {
+    /// What `CLIENT ID` answers on this connection.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// Something to be done.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Output<'a> {
+    /// Send these bytes.
+    Transmit {
+        /// To whom.
+        conn: ConnId,
+        /// What: one or more whole replies.
+        bytes: &'a [u8],
+    },
+    /// Close this connection, after what was to be transmitted on it. The server has forgotten it already.
+    Disconnect(ConnId),
+    /// Nothing else. Call [`Server::handle_timeout`] at that instant, if there is one.
+    Timeout(Option<Instant>),
+}
+
+/// A small Redis server without I/O.
+pub struct Server {
+    state: State,
+    connections: BTreeMap<u64, Connection>,
+    last_id: u64,
+    /// Who has bytes to send or is to be closed, in order.
+    line: VecDeque<u64>,
+    /// What the last transmit lent out.
+    sent: Vec<u8>,
+}
+
+impl Server {
+    /// An empty server.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            state: State::new(options),
+            connections: BTreeMap::new(),
+            last_id: 0,
+            line: VecDeque::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// Somebody has connected. One too many is told so and closed.
+    pub fn connect(&mut self) -> ConnId {
+        self.last_id = self.last_id.saturating_add(1);
+        let id = self.last_id;
+        let mut connection = Connection::new(&self.state.options);
+        if self.connections.len() >= self.state.options.max_connections {
+            write_error(&mut connection.out, b"ERR max number of clients reached");
+            connection.closing = true;
+        }
+        self.connections.insert(id, connection);
+        self.enqueue(id);
+        ConnId(id)
+    }
+
+    /// The client has gone.
+    pub fn handle_disconnected(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.remove(&conn.0)
+            && connection.session.has_tracked
+        {
+            self.state.tracking.forget(conn.0);
+        }
+    }
+
+    /// Bytes have come from a client, split anywhere. Those of a connection that is closed are ignored.
+    pub fn handle_input(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        self.handle_timeout(now);
+        let Some(connection) = self.connections.get_mut(&conn.0) else {
+            return;
+        };
+        if connection.closing {
+            return;
+        }
+        // Requests are read while other connections are told of what they change.
+        let mut decoder = mem::replace(&mut connection.decoder, Decoder::new(NO_REQUEST));
+        decoder.feed(bytes);
+        while self.is_open(conn.0) {
+            match decoder.next_reply() {
+                Ok(None) => break,
+                Ok(Some(request)) => self.execute(conn.0, request),
+                Err(error) => self.refuse(conn.0, error),
+            }
+            self.deliver(Some(conn.0));
+        }
+        if let Some(connection) = self.connections.get_mut(&conn.0) {
+            connection.decoder = decoder;
+        }
+        self.enqueue(conn.0);
+    }
+
+    /// Time has passed. Early or repeated calls do nothing; going back is ignored.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.state.now = self.state.now.max(now);
+        if self.state.options.announce_expiry {
+            self.state.expire_due();
+            self.deliver(None);
+        }
+    }
+
+    /// What is to be done next.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output<'_> {
+        while let Some(id) = self.line.front().copied() {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                self.line.pop_front();
+                continue;
+            };
+            if !connection.out.is_empty() {
+                mem::swap(&mut self.sent, &mut connection.out);
+                connection.out.clear();
+                return Output::Transmit {
+                    conn: ConnId(id),
+                    bytes: &self.sent,
+                };
+            }
+            connection.queued = false;
+            self.line.pop_front();
+            if connection.closing {
+                self.handle_disconnected(ConnId(id));
+                return Output::Disconnect(ConnId(id));
+            }
+        }
+        Output::Timeout(self.state.next_timeout())
+    }
+
+    /// How many keys are there at that instant, in all databases.
+    #[must_use]
+    pub fn len(&self, now: Instant) -> usize {
+        self.state.store.keys_at(millis(now))
+    }
+
+    /// Whether no key is there at that instant.
+    #[must_use]
+    pub fn is_empty(&self, now: Instant) -> bool {
+        self.len(now) == 0
+    }
+
+    /// Forgets the scripts, as `SCRIPT FLUSH` does.
+    pub fn flush_scripts(&mut self) {
+        self.state.loaded.clear();
+    }
+
+    /// A crash without a disk: data, scripts and connections are gone. Bytes that were not sent never will be.
+    pub fn restart(&mut self) {
+        let now = self.state.now;
+        self.state = State::new(self.state.options.clone());
+        self.state.now = now;
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.close(id);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.out.clear();
+            }
+        }
+    }
+
+    fn execute(&mut self, id: u64, request: Reply<'_>) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let most = self.state.options.request_args;
+        let args = match arguments(request, most) {
+            Ok(args) => args,
+            Err(problem) => {
+                write_error(&mut connection.out, problem);
+                return self.close(id);
+            }
+        };
+        if !args.is_empty() {
+            commands::execute(&mut Call {
+                args: &args,
+                id,
+                state: &mut self.state,
+                session: &mut connection.session,
+                out: &mut connection.out,
+            });
+        }
+        connection.closing |= connection.session.quits;
+        connection.limit_output();
+    }
+
+    fn refuse(&mut self, id: u64, error: DecodeError) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            write_error(
+                &mut connection.out,
+                match error {
+                    DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
+                    DecodeError::TooLarge => b"ERR Protocol error: too big request",
+                },
+            );
+        }
+        self.close(id);
+    }
+
+    /// Tells everybody of what has changed. It comes after the reply to whoever has changed it.
+    fn deliver(&mut self, origin: Option<u64>) {
+        for (reader, change) in self.state.tracking.take_changes() {
+            let readers = match reader {
+                Some(reader) => self.connections.range_mut(reader..=reader),
+                None => self.connections.range_mut(..),
+            };
+            for (id, connection) in readers {
+                connection.tell(&change, origin == Some(*id));
+                connection.enqueue(*id, &mut self.line);
+            }
+        }
+    }
+
+    fn close(&mut self, id: u64) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.closing = true;
+        }
+        self.enqueue(id);
+    }
+
+    fn is_open(&self, id: u64) -> bool {
+        self.connections
+            .get(&id)
+            .is_some_and(|connection| !connection.closing)
+    }
+
+    fn enqueue(&mut self, id: u64) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.enqueue(id, &mut self.line);
+        }
+    }
+}
+
+/// What stands in for a decoder while it is lent out.
+const NO_REQUEST: crate::redis::resp::DecodeLimits = crate::redis::resp::DecodeLimits {
+    bytes: 0,
+    depth: 0,
+    line: 0,
+};
+
+/// The strings of a request; none for the empty arrays that servers ignore.
+fn arguments<'a>(request: Reply<'a>, most: usize) -> Result<Vec<&'a [u8]>, &'static [u8]> {
+    let raw = request.raw();
+    if raw.first() != Some(&b'*') {
+        return Err(NOT_A_REQUEST);
+    }
+    if let Item::Array(count) = request.item()
+        && count > most
+    {
+        return Err(b"ERR Protocol error: invalid multibulk length");
+    }
+    let bulk = |argument: Reply<'a>| {
+        if let Item::Bulk(bytes) = argument.item() {
+            Ok(bytes)
+        } else if argument.is_null() {
+            Err(&b"ERR Protocol error: invalid bulk length"[..])
+        } else {
+            Err(NOT_A_REQUEST)
+        }
+    };
+    request.children().map(bulk).collect()
+}
+
+const NOT_A_REQUEST: &[u8] = b"ERR Protocol error: a request is an array of bulk strings";
+
+/// What commands work on, whoever sends them.
+pub(super) struct State {
+    pub(super) options: Options,
+    pub(super) store: Store,
+    pub(super) tracking: Tracking,
+    /// Scripts that `EVALSHA` knows.
+    pub(super) loaded: Vec<Script>,
+    now: Instant,
+}
+
+impl State {
+    fn new(options: Options) -> Self {
+        Self {
+            store: Store::new(),
+            tracking: Tracking::new(options.max_tracked_bytes),
+            loaded: Vec::new(),
+            now: Instant::default(),
+            options,
+        }
+    }
+
+    /// The time of the command that is executed.
+    pub(super) fn now(&self) -> Millis {
+        millis(self.now)
+    }
+
+    /// A key that is there. If it is over it is removed now, and its readers are told.
+    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
+        if self.store.is_expired(db, key, self.now()) {
+            self.remove(db, key);
+        }
+        self.store.entry(db, key)
+    }
+
+    /// Removes a key and tells its readers.
+    pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
+        let removed = self.store.remove(db, key);
+        if removed {
+            self.tracking.invalidate(key);
+        }
+        removed
+    }
+
+    /// Removes all that is over.
+    pub(super) fn expire_due(&mut self) {
+        let now = self.now();
+        while let Some(key) = self.store.remove_expired(now) {
+            self.tracking.invalidate(&key);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        if !self.options.announce_expiry {
+            return None;
+        }
+        // It is there for the whole of its last millisecond.
+        let over = self.store.next_expiry()?.saturating_add(1);
+        // `None` past the end of time.
+        let over = u64::try_from(over).ok()?.checked_mul(1000)?;
+        Some(Instant::from_micros(over))
+    }
+}
+
+fn millis(instant: Instant) -> Millis {
+    Millis::try_from(instant.as_micros() / 1000).unwrap_or(Millis::MAX)
+}

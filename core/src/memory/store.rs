@@ -1,0 +1,189 @@
+//! Keys, values and when they expire.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// How many databases there are, as in Redis.
+pub(super) const DATABASES: u8 = 16;
+
+/// A point in whole milliseconds, as Redis counts.
+pub(super) type Millis = i64;
+
+/// What a key has.
+pub(super) enum Value {
+    String(Vec<u8>),
+    /// There is one, whatever it holds.
+    Hash,
+    /// So many elements, whatever they are.
+    List(i64),
+}
+
+impl Value {
+    fn len(&self) -> usize {
+        match self {
+            Self::String(bytes) => bytes.len(),
+            Self::Hash | Self::List(_) => 0,
+        }
+    }
+}
+
+pub(super) struct Entry {
+    pub(super) value: Value,
+    /// The last millisecond in which it is there.
+    pub(super) expires_at: Option<Millis>,
+}
+
+/// Keys of all databases. It knows no time: what has expired is there until it is removed.
+pub(super) struct Store {
+    databases: Vec<BTreeMap<Arc<[u8]>, Entry>>,
+    expiries: BTreeSet<(Millis, u8, Arc<[u8]>)>,
+    keys: usize,
+    bytes: usize,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        Self {
+            databases: (0..DATABASES).map(|_| BTreeMap::new()).collect(),
+            expiries: BTreeSet::new(),
+            keys: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn entry(&self, db: u8, key: &[u8]) -> Option<&Entry> {
+        self.database(db)?.get(key)
+    }
+
+    /// Whether it is past the last millisecond of the key.
+    pub(super) fn is_expired(&self, db: u8, key: &[u8], now: Millis) -> bool {
+        self.entry(db, key)
+            .and_then(|entry| entry.expires_at)
+            .is_some_and(|at| now > at)
+    }
+
+    pub(super) fn insert(&mut self, db: u8, key: &[u8], value: Value, expires_at: Option<Millis>) {
+        self.remove(db, key);
+        let key: Arc<[u8]> = key.into();
+        let Some(database) = self.databases.get_mut(usize::from(db)) else {
+            return;
+        };
+        self.keys = self.keys.saturating_add(1);
+        self.bytes = self
+            .bytes
+            .saturating_add(key.len())
+            .saturating_add(value.len());
+        if let Some(at) = expires_at {
+            self.expiries.insert((at, db, key.clone()));
+        }
+        database.insert(key, Entry { value, expires_at });
+    }
+
+    /// Counts one more element in a list.
+    pub(super) fn prolong(&mut self, db: u8, key: &[u8]) -> Option<i64> {
+        let database = self.databases.get_mut(usize::from(db))?;
+        let Value::List(elements) = &mut database.get_mut(key)?.value else {
+            return None;
+        };
+        *elements = elements.saturating_add(1);
+        Some(*elements)
+    }
+
+    pub(super) fn set_expiry(&mut self, db: u8, key: &[u8], expires_at: Option<Millis>) {
+        let Some(database) = self.databases.get_mut(usize::from(db)) else {
+            return;
+        };
+        let Some((name, _)) = database.get_key_value(key) else {
+            return;
+        };
+        let name = name.clone();
+        let Some(entry) = database.get_mut(key) else {
+            return;
+        };
+        if let Some(at) = entry.expires_at {
+            self.expiries.remove(&(at, db, name.clone()));
+        }
+        entry.expires_at = expires_at;
+        if let Some(at) = expires_at {
+            self.expiries.insert((at, db, name));
+        }
+    }
+
+    /// Whether it was there.
+    pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
+        let removed = self
+            .databases
+            .get_mut(usize::from(db))
+            .and_then(|database| database.remove_entry(key));
+        let Some((key, entry)) = removed else {
+            return false;
+        };
+        self.keys = self.keys.saturating_sub(1);
+        self.bytes = self
+            .bytes
+            .saturating_sub(key.len())
+            .saturating_sub(entry.value.len());
+        if let Some(at) = entry.expires_at {
+            self.expiries.remove(&(at, db, key));
+        }
+        true
+    }
+
+    /// Removes all keys of one database.
+    pub(super) fn clear(&mut self, db: u8) {
+        while let Some((key, _)) = self
+            .databases
+            .get(usize::from(db))
+            .and_then(BTreeMap::first_key_value)
+        {
+            let key = key.clone();
+            self.remove(db, &key);
+        }
+    }
+
+    /// Removes the key whose last millisecond is the earliest, if that is over, and names it.
+    pub(super) fn remove_expired(&mut self, now: Millis) -> Option<Arc<[u8]>> {
+        let (at, db, key) = self.expiries.first()?;
+        if now <= *at {
+            return None;
+        }
+        let (db, key) = (*db, key.clone());
+        self.remove(db, &key);
+        Some(key)
+    }
+
+    /// The earliest last millisecond of a key.
+    pub(super) fn next_expiry(&self) -> Option<Millis> {
+        self.expiries.first().map(|(at, ..)| *at)
+    }
+
+    /// Keys of one database, with those that have expired and were not removed.
+    pub(super) fn size(&self, db: u8) -> usize {
+        self.database(db).map_or(0, BTreeMap::len)
+    }
+
+    /// Keys of all databases.
+    pub(super) const fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// Bytes of all keys and values.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Keys of all databases that have not expired.
+    pub(super) fn keys_at(&self, now: Millis) -> usize {
+        let expired = self
+            .expiries
+            .iter()
+            .take_while(|(at, ..)| now > *at)
+            .count();
+        self.keys.saturating_sub(expired)
+    }
+
+    fn database(&self, db: u8) -> Option<&BTreeMap<Arc<[u8]>, Entry>> {
+        self.databases.get(usize::from(db))
+    }
+}
