@@ -52,7 +52,10 @@ impl Client {
                 }
             }
         }
-        panic!("poll_output does not come to an end: {:?}", self.events.last());
+        panic!(
+            "poll_output does not come to an end: {:?}",
+            self.events.last()
+        );
     }
 
     fn note(&mut self, now: Instant, event: Event) {
@@ -60,7 +63,10 @@ impl Client {
             self.nodes.push((now, event));
             return;
         };
-        let ended = self.events.iter().any(|(_, e)| lock_of(e) == Some(lock) && is_terminal(e));
+        let ended = self
+            .events
+            .iter()
+            .any(|(_, e)| lock_of(e) == Some(lock) && is_terminal(e));
         assert!(!ended, "{event:?} after the terminal event of its lock");
         if let Event::Obtained { lock, .. } = event {
             self.obtained.push(lock);
@@ -70,19 +76,28 @@ impl Client {
         self.events.push((now, event));
     }
 
-    /// The keys that this client would say are its own.
-    pub(crate) fn believes_in(&self, now: Instant) -> impl Iterator<Item = &[u8]> {
+    /// The keys that this client would say are its own, and the value that makes them so.
+    pub(crate) fn believes_in(&self, now: Instant) -> impl Iterator<Item = (&[u8], &[u8])> {
         let held = self.obtained.iter().filter(move |lock| {
-            self.engine.lease(**lock).is_some_and(|lease| lease.is_valid(now))
+            self.engine
+                .lease(**lock)
+                .is_some_and(|lease| lease.is_valid(now))
         });
         held.filter_map(|lock| self.engine.claim(*lock))
-            .flat_map(|claim| claim.keys().iter())
-            .map(tenure_core::Key::as_bytes)
+            .flat_map(|claim| {
+                claim
+                    .keys()
+                    .iter()
+                    .map(|key| (key.as_bytes(), claim.value()))
+            })
     }
 }
 
 pub(crate) fn is_terminal(event: &Event) -> bool {
-    matches!(event, Event::NotObtained { .. } | Event::Lost { .. } | Event::Released { .. })
+    matches!(
+        event,
+        Event::NotObtained { .. } | Event::Lost { .. } | Event::Released { .. }
+    )
 }
 
 pub(crate) fn lock_of(event: &Event) -> Option<LockId> {

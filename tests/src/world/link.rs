@@ -41,14 +41,22 @@ pub(crate) enum Phase {
 }
 
 impl Link {
-    /// When something happens here next.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    /// When something happens here next, if both ends take part.
+    pub(crate) fn next(&self, client_awake: bool, server_awake: bool) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Opening(at) | Phase::Ending(at) => Some(at),
+            Phase::Opening(at) | Phase::Ending(at) => Some(at).filter(|_| client_awake),
             Phase::Open(_) | Phase::Closed => None,
         };
-        let request = self.requests.front().map(|(at, _)| *at);
-        let answer = self.answers.front().map(|(at, _)| *at);
+        let request = self
+            .requests
+            .front()
+            .map(|(at, _)| *at)
+            .filter(|_| server_awake);
+        let answer = self
+            .answers
+            .front()
+            .map(|(at, _)| *at)
+            .filter(|_| client_awake);
         [phase, request, answer].into_iter().flatten().min()
     }
 
@@ -66,10 +74,7 @@ impl Link {
 }
 
 /// Takes what is due by `now` from the front.
-pub(crate) fn take_due(
-    queue: &mut VecDeque<(Instant, Vec<u8>)>,
-    now: Instant,
-) -> Option<Vec<u8>> {
+pub(crate) fn take_due(queue: &mut VecDeque<(Instant, Vec<u8>)>, now: Instant) -> Option<Vec<u8>> {
     queue.front().filter(|(at, _)| *at <= now)?;
     queue.pop_front().map(|(_, bytes)| bytes)
 }

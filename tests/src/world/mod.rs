@@ -62,7 +62,10 @@ impl World {
         options: Options,
         configure: fn(&mut Config),
     ) -> Self {
-        let server = || Node { server: Server::new(options.clone()), paused: false };
+        let server = || Node {
+            server: Server::new(options.clone()),
+            paused: false,
+        };
         Self {
             now: Instant::from_micros(1_000_000),
             latency: Duration::from_micros(500),
@@ -87,7 +90,8 @@ impl World {
         let mut config = Config::new(nodes, self.arrangement).expect("the world has nodes");
         (self.configure)(&mut config);
         let seed = self.clients.len() as u64;
-        self.clients.push(Client::new(Engine::new(config, seed, self.now)));
+        self.clients
+            .push(Client::new(Engine::new(config, seed, self.now)));
         self.links.push(vec![Link::default(); self.servers.len()]);
         let id = ClientId(self.clients.len() - 1);
         self.drain(id);
@@ -140,7 +144,12 @@ impl World {
     #[must_use]
     pub fn last(&self, client: ClientId, lock: LockId) -> Option<Event> {
         let mine = |event: &&(Instant, Event)| client::lock_of(&event.1) == Some(lock);
-        self.clients[client.0].events.iter().rev().find(mine).map(|(_, event)| *event)
+        self.clients[client.0]
+            .events
+            .iter()
+            .rev()
+            .find(mine)
+            .map(|(_, event)| *event)
     }
 
     /// One client.
@@ -244,8 +253,19 @@ impl World {
     }
 
     fn next_instant(&mut self) -> Option<Instant> {
-        let links = self.links.iter().flatten().filter_map(Link::next);
-        let clients = self.clients.iter().filter(|c| !c.suspended).filter_map(|c| c.due);
+        let links = self
+            .links
+            .iter()
+            .zip(&self.clients)
+            .flat_map(|(links, client)| {
+                let pairs = links.iter().zip(&self.servers);
+                pairs.filter_map(|(link, node)| link.next(!client.suspended, !node.paused))
+            });
+        let clients = self
+            .clients
+            .iter()
+            .filter(|c| !c.suspended)
+            .filter_map(|c| c.due);
         let earliest = links.chain(clients).min();
         let servers = self.servers.iter_mut().filter(|node| !node.paused);
         let due = servers.filter_map(|node| match node.server.poll_output() {
@@ -368,20 +388,20 @@ impl World {
         });
     }
 
-    /// The oracle: at no instant do two clients believe in the same key.
+    /// The oracle: at no instant do two clients believe in the same key, unless they came with the same value.
     fn look(&self) {
-        let mut held: Vec<(&[u8], usize)> = Vec::new();
+        let mut held: Vec<((&[u8], &[u8]), usize)> = Vec::new();
         for (index, client) in self.clients.iter().enumerate() {
-            for key in client.believes_in(self.now) {
-                if let Some((_, other)) = held.iter().find(|(k, other)| *k == key && *other != index)
-                {
+            for (key, value) in client.believes_in(self.now) {
+                let rival = held.iter().find(|((k, v), _)| *k == key && *v != value);
+                if let Some((_, other)) = rival {
+                    let key = String::from_utf8_lossy(key);
                     panic!(
-                        "clients {other} and {index} both believe in {:?} at {:?}",
-                        String::from_utf8_lossy(key),
+                        "{other} and {index} both believe in {key:?} at {:?}",
                         self.now
                     );
                 }
-                held.push((key, index));
+                held.push(((key, value), index));
             }
         }
     }
