@@ -35,18 +35,9 @@ impl Call<'_> {
     }
 
     fn has_room(&self, key: &[u8], value: &Value) -> bool {
-        let (store, options) = (&self.state.store, &self.state.options);
-        let is_new = store.entry(self.database(), key).is_none();
-        let added = match value {
-            Value::String(bytes) => bytes.len(),
-            Value::Hash | Value::List(_) => 0,
-        };
-        store.keys().saturating_add(usize::from(is_new)) <= options.max_keys
-            && store
-                .bytes()
-                .saturating_add(key.len())
-                .saturating_add(added)
-                <= options.max_bytes
+        let options = &self.state.options;
+        let (keys, bytes) = self.state.store.size_with(self.database(), key, value);
+        keys <= options.max_keys && bytes <= options.max_bytes
     }
 
     /// Replies with what a key held.
