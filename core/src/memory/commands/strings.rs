@@ -1,6 +1,7 @@
 //! Commands on strings, and as much of hashes and lists as it takes to have a key of another type.
 
 use alloc::vec::Vec;
+use core::slice::Iter;
 
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, integer, is};
 use crate::memory::store::{Millis, Value};
@@ -80,6 +81,27 @@ enum Lasting<'a> {
     For(&'a [u8], Millis),
 }
 
+impl Lasting<'_> {
+    const fn kind(&self) -> Option<Millis> {
+        match self {
+            Self::AsBefore => None,
+            Self::For(_, unit) => Some(*unit),
+        }
+    }
+}
+
+fn lasting<'a>(option: &[u8], rest: &mut Iter<'_, &'a [u8]>) -> Option<Lasting<'a>> {
+    if is(option, "KEEPTTL") {
+        Some(Lasting::AsBefore)
+    } else if is(option, "PX") {
+        Some(Lasting::For(rest.next()?, 1))
+    } else if is(option, "EX") {
+        Some(Lasting::For(rest.next()?, 1000))
+    } else {
+        None
+    }
+}
+
 pub(super) fn set(call: &mut Call<'_>) {
     let (key, value) = (call.arg(1), call.arg(2));
     let given = call.args.get(3..).unwrap_or_default();
@@ -139,18 +161,13 @@ fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> 
             options.condition = Some(condition);
         } else if compare && is(option, "IFEQ") && options.condition.is_none() {
             options.condition = Some(Condition::Equal(rest.next()?));
-        } else if options.ttl.is_none() {
-            options.ttl = Some(if is(option, "KEEPTTL") {
-                Lasting::AsBefore
-            } else if is(option, "PX") {
-                Lasting::For(rest.next()?, 1)
-            } else if is(option, "EX") {
-                Lasting::For(rest.next()?, 1000)
-            } else {
+        } else {
+            let ttl = lasting(option, &mut rest)?;
+            // The same unit twice is taken, as by Redis: the last one counts.
+            if options.ttl.is_some_and(|other| other.kind() != ttl.kind()) {
                 return None;
-            });
-        } else if !(is(option, "KEEPTTL") && matches!(options.ttl, Some(Lasting::AsBefore))) {
-            return None;
+            }
+            options.ttl = Some(ttl);
         }
     }
     Some(options)
