@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use tenure_core::{NodeConfig, Secret};
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::error::{ConnectError, UrlPart};
+use crate::memory::Embedded;
 
 const DEFAULT_PORT: u16 = 6379;
 
@@ -19,6 +20,8 @@ pub(crate) enum Endpoint {
     Tcp { host: String, port: u16 },
     /// A Unix socket.
     Unix(PathBuf),
+    /// A server within the process.
+    Memory(Embedded),
 }
 
 /// Shown in errors and logs.
@@ -28,6 +31,7 @@ impl fmt::Display for Endpoint {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Memory(_) => f.write_str("memory"),
         }
     }
 }
@@ -62,13 +66,14 @@ fn problem<T>(part: UrlPart, reason: impl Into<String>) -> Result<T, Problem> {
 
 fn parse(text: &str) -> Result<Address, Problem> {
     let url = Url::parse(&with_host(text)).map_err(|error| {
-        use url::ParseError as E;
-        let part = match error {
-            E::RelativeUrlWithoutBase | E::RelativeUrlWithCannotBeABaseBase => {
-                return Problem(UrlPart::Scheme, SCHEMES.into());
-            }
-            E::InvalidPort => UrlPart::Port,
-            _ => UrlPart::Host,
+        if error == ParseError::RelativeUrlWithoutBase {
+            return Problem(UrlPart::Scheme, SCHEMES.into());
+        }
+        // All others are about the host.
+        let part = if error == ParseError::InvalidPort {
+            UrlPart::Port
+        } else {
+            UrlPart::Host
         };
         Problem(part, format!("cannot be read: {error}"))
     })?;
@@ -98,7 +103,7 @@ fn parse(text: &str) -> Result<Address, Problem> {
     let endpoint = if unix {
         unix_endpoint(&url)?
     } else {
-        let in_path = url.path().strip_prefix('/').unwrap_or(url.path());
+        let in_path = url.path().trim_start_matches('/');
         if !in_path.is_empty() {
             if database.is_some() {
                 return problem(UrlPart::Database, "is given twice");
@@ -237,124 +242,41 @@ fn without_secrets(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tcp(host: &str, port: u16) -> Endpoint {
-        Endpoint::Tcp {
-            host: host.into(),
-            port,
-        }
+    /// Where, with TLS or not, user and password (`-` for none), database.
+    fn read(url: &str) -> String {
+        let Address {
+            endpoint,
+            tls,
+            node,
+        } = Address::parse(url).expect(url);
+        let user = node.username.as_deref().unwrap_or("-");
+        let password = node.password.as_ref().map_or(&b"-"[..], Secret::expose);
+        let password = password.escape_ascii();
+        let tls = if tls { " tls" } else { "" };
+        format!("{endpoint}{tls} {user}:{password} {}", node.database)
     }
 
     #[test]
     fn a_url_says_where_and_how() {
-        type Row<'a> = (
-            &'a str,
-            Endpoint,
-            bool,
-            Option<&'a str>,
-            Option<&'a str>,
-            u32,
-        );
-        let rows: &[Row<'_>] = &[
-            (
-                "redis://localhost",
-                tcp("localhost", 6379),
-                false,
-                None,
-                None,
-                0,
-            ),
-            (
-                "  redis://localhost/\n",
-                tcp("localhost", 6379),
-                false,
-                None,
-                None,
-                0,
-            ),
-            (
-                "redis://10.0.0.1:7000/3",
-                tcp("10.0.0.1", 7000),
-                false,
-                None,
-                None,
-                3,
-            ),
-            (
-                "redis://[::1]:7000?db=4",
-                tcp("::1", 7000),
-                false,
-                None,
-                None,
-                4,
-            ),
-            (
-                "valkey://cache.internal",
-                tcp("cache.internal", 6379),
-                false,
-                None,
-                None,
-                0,
-            ),
-            ("rediss://h", tcp("h", 6379), true, None, None, 0),
-            ("valkeys://h", tcp("h", 6379), true, None, None, 0),
-            ("redis://:pw@h", tcp("h", 6379), false, None, Some("pw"), 0),
-            (
-                "redis://me:pw@h",
-                tcp("h", 6379),
-                false,
-                Some("me"),
-                Some("pw"),
-                0,
-            ),
-            (
-                "redis://me@h",
-                tcp("h", 6379),
-                false,
-                Some("me"),
-                Some(""),
-                0,
-            ),
-            (
-                "redis://me:@h",
-                tcp("h", 6379),
-                false,
-                Some("me"),
-                Some(""),
-                0,
-            ),
-            (
-                "redis://m%40:p%2F%3A%23@h/1",
-                tcp("h", 6379),
-                false,
-                Some("m@"),
-                Some("p/:#"),
-                1,
-            ),
-            (
-                "redis+unix:///run/r%20s",
-                Endpoint::Unix("/run/r s".into()),
-                false,
-                None,
-                None,
-                0,
-            ),
-            (
-                "redis+unix://me:pw@/r.s?db=2",
-                Endpoint::Unix("/r.s".into()),
-                false,
-                Some("me"),
-                Some("pw"),
-                2,
-            ),
-        ];
-        for (url, endpoint, tls, user, password, database) in rows {
-            let address = Address::parse(url).expect(url);
-            assert_eq!(&address.endpoint, endpoint, "{url}");
-            assert_eq!(&address.tls, tls, "{url}");
-            assert_eq!(address.node.username.as_deref(), *user, "{url}");
-            let secret = address.node.password.as_ref().map(Secret::expose);
-            assert_eq!(secret, password.map(str::as_bytes), "{url}");
-            assert_eq!(&address.node.database, database, "{url}");
+        for (url, expected) in [
+            ("redis://localhost", "localhost:6379 -:- 0"),
+            ("  redis://localhost/\n", "localhost:6379 -:- 0"),
+            ("redis://10.0.0.1:7000/3", "10.0.0.1:7000 -:- 3"),
+            ("redis://[::1]:7000?db=4", "[::1]:7000 -:- 4"),
+            ("valkey://cache.internal", "cache.internal:6379 -:- 0"),
+            ("rediss://h", "h:6379 tls -:- 0"),
+            ("valkeys://h", "h:6379 tls -:- 0"),
+            ("redis://:pw@h", "h:6379 -:pw 0"),
+            ("redis://me:pw@h", "h:6379 me:pw 0"),
+            ("redis://me@h", "h:6379 me: 0"),
+            ("redis://me:@h", "h:6379 me: 0"),
+            ("redis://m%40:p%2F%3A%23@h/1", "h:6379 m@:p/:# 1"),
+            ("redis://:%ff@h", r"h:6379 -:\xff 0"),
+            ("redis+unix:///run/r%20s", "/run/r s -:- 0"),
+            ("redis+unix://me:pw@/r.s?db=2", "/r.s me:pw 2"),
+            ("unix://localhost/r.s", "/r.s -:- 0"),
+        ] {
+            assert_eq!(read(url), expected, "{url}");
         }
     }
 
@@ -413,11 +335,5 @@ mod tests {
         }
         let good = Address::parse("redis://me:hunter2@h").expect("good");
         assert!(!format!("{good:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn an_endpoint_is_shown_as_people_write_it() {
-        assert_eq!(tcp("::1", 1).to_string(), "[::1]:1");
-        assert_eq!(tcp("h", 1).to_string(), "h:1");
     }
 }

@@ -132,7 +132,7 @@ impl From<ConfigError> for ConnectError {
         match error {
             ConfigError::TooManyNodes => Self::TooMany,
             ConfigError::TooFewForQuorum => Self::TooFewForQuorum,
-            _ => Self::NoAddress,
+            ConfigError::NoNode | _ => Self::NoAddress,
         }
     }
 }

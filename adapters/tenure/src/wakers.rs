@@ -61,7 +61,7 @@ impl<'a, S> Seat<'a, S> {
     /// Ready when `ask` has an answer.
     pub(crate) fn poll<T>(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         mut ask: impl FnMut(&mut S) -> Option<T>,
     ) -> Poll<T> {
         let mut guarded = lock(self.mutex);
@@ -95,11 +95,11 @@ mod tests {
     #[test]
     fn places_are_used_again_and_given_back() {
         let mutex = Mutex::new(Wakers::default());
-        let mut cx = Context::from_waker(Waker::noop());
+        let cx = Context::from_waker(Waker::noop());
         let seat = || Seat::new(&mutex, |wakers| wakers);
         let (mut a, mut b, mut c) = (seat(), seat(), seat());
-        let mut sit = |seat: &mut Seat<'_, Wakers>| {
-            assert!(seat.poll(&mut cx, |_| None::<()>).is_pending());
+        let sit = |seat: &mut Seat<'_, Wakers>| {
+            assert!(seat.poll(&cx, |_| None::<()>).is_pending());
         };
         (0..3).for_each(|_| sit(&mut a));
         sit(&mut b);

@@ -102,7 +102,10 @@ impl<R: Runtime> Link<R> {
     pub(crate) fn received(&self) -> &[u8] {
         match &self.connection {
             Connection::Open { tls: None, .. } => &self.buffer[..self.filled],
-            _ => &self.plain,
+            Connection::Open { .. }
+            | Connection::Closed
+            | Connection::Opening(_)
+            | Connection::Failed(_) => &self.plain,
         }
     }
 

@@ -1,5 +1,7 @@
 //! No TLS: the feature is off, and `rediss://` is refused when it is parsed.
 
+#![allow(clippy::needless_pass_by_ref_mut, reason = "as where there is TLS")]
+
 use std::io;
 
 use crate::address::Endpoint;
