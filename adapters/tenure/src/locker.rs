@@ -241,7 +241,7 @@ impl IntoFuture for Obtaining {
     fn into_future(self) -> ObtainFuture {
         ObtainFuture {
             handle: self.handle.clone(),
-            stage: Asking::New(Box::new(self)),
+            stage: Asking::New(self),
         }
     }
 }
@@ -256,8 +256,12 @@ pub struct ObtainFuture {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives within the caller's future, and a box would cost an allocation"
+)]
 enum Asking {
-    New(Box<Obtaining>),
+    New(Obtaining),
     Asked(LockId, Arc<Cell>),
     Done,
 }
