@@ -63,6 +63,24 @@ async fn an_obtain_that_is_never_polled_asks_for_nothing() {
     drop(obtaining);
 }
 
+/// The future has not been told yet, so it lets go of a lock that is over. Whoever has its place now must not suffer.
+#[tokio::test(start_paused = true)]
+async fn an_obtain_dropped_after_its_end_harms_nobody() {
+    let locker = memory();
+    let held = locker.obtain("k").await.unwrap();
+    let mut over = Box::pin(locker.obtain("k").into_future());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(over.as_mut().poll(&mut cx).is_pending());
+    sleep(SECOND).await;
+    // It was refused meanwhile. The next one takes its place in the engine.
+    let next = locker.obtain("j").ttl(SECOND).manual().await.unwrap();
+
+    drop(over);
+
+    assert_eq!(timeout(10 * SECOND, next.lost()).await, Ok(Loss::Expired));
+    assert!(held.is_held());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dropped_release_releases() {
     let locker = memory();
