@@ -36,6 +36,8 @@ pub(crate) struct Driver<R: Runtime> {
     deadline: Option<Instant>,
     /// Whether a link was opened, which nothing has polled yet.
     opened: bool,
+    /// Whether several tasks were woken last, which may all want something next.
+    crowd: bool,
     /// Woken and told when the mutex is free again.
     wakes: Vec<Waker>,
     events: Vec<Event>,
@@ -56,6 +58,7 @@ impl<R: Runtime> Driver<R> {
             armed: None,
             deadline: None,
             opened: false,
+            crowd: false,
             wakes: Vec::new(),
             events: Vec::new(),
         }
@@ -125,6 +128,7 @@ impl<R: Runtime> Driver<R> {
 
     /// Tells handles and logs, now that the mutex is free.
     fn tell(&mut self) {
+        self.crowd |= self.wakes.len() > 1;
         for waker in self.wakes.drain(..) {
             waker.wake();
         }
@@ -185,8 +189,10 @@ impl<R: Runtime> Future for Driver<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.shared.called.swap(false, Ordering::Relaxed) {
-            // Tasks that are ready to run may want something too: then it all goes out in one write.
+        let called = this.shared.called.swap(false, Ordering::Relaxed);
+        if std::mem::take(&mut this.crowd) && called {
+            // The first of several tasks has called. Let the others go first: then it all goes out in one write. With
+            // only one task there is nobody to let go first, and going to the back of the queue would cost a thread.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

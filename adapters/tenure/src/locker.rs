@@ -71,8 +71,8 @@ impl Locker {
         Ok(holdings.into_iter().flatten().next())
     }
 
-    /// Releases what is held, withdraws what is asked for, and ends. It takes at most as long as the longest lease if
-    /// servers do not answer. Dropping the future changes nothing of that.
+    /// Releases what is held, withdraws what is asked for, and ends. Servers that do not answer make it last for one
+    /// request timeout. Dropping the future changes nothing of that.
     ///
     /// Locks that are still in use are lost by it.
     pub async fn close(&self) {
@@ -106,10 +106,15 @@ pub(crate) async fn inspect(
     handle: &Handle,
     keys: Keys,
 ) -> Result<Vec<Option<Holding>>, InspectError> {
-    let (_, cell) = handle
+    let (id, cell) = handle
         .start(|engine, now| engine.inspect(keys, now))
         .map_err(|_| InspectError::Closed)?;
-    std::future::poll_fn(|cx| {
+    let mut looking = Looking {
+        handle,
+        id,
+        over: false,
+    };
+    let result = std::future::poll_fn(|cx| {
         let mut state = lock(&cell.0);
         if let Some(result) = state.inspection.take() {
             return Poll::Ready(result.map_err(InspectError::Node));
@@ -120,7 +125,24 @@ pub(crate) async fn inspect(
         state.wait(cx.waker());
         Poll::Pending
     })
-    .await
+    .await;
+    looking.over = true;
+    result
+}
+
+/// Ends an inspection that nobody waits for any more.
+struct Looking<'a> {
+    handle: &'a Handle,
+    id: LockId,
+    over: bool,
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.handle.forget(self.id);
+        }
+    }
 }
 
 /// A lock that is asked for once this is awaited.
@@ -219,7 +241,7 @@ impl IntoFuture for Obtaining {
     fn into_future(self) -> ObtainFuture {
         ObtainFuture {
             handle: self.handle.clone(),
-            stage: Asking::New(Box::new(self)),
+            stage: Asking::New(self),
         }
     }
 }
@@ -234,8 +256,12 @@ pub struct ObtainFuture {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives within the caller's future, and a box would cost an allocation"
+)]
 enum Asking {
-    New(Box<Obtaining>),
+    New(Obtaining),
     Asked(LockId, Arc<Cell>),
     Done,
 }

@@ -150,6 +150,14 @@ impl Handle {
         self.0.command(|state, now| command(&mut state.engine, now))
     }
 
+    /// Ends an inspection without an event.
+    pub(crate) fn forget(&self, inspection: LockId) {
+        self.0.command(|state, now| {
+            state.engine.release(inspection, now);
+            state.cells.take(inspection);
+        });
+    }
+
     /// Releases what is held and takes nothing new.
     pub(crate) fn close(&self) {
         self.0.command(State::close);

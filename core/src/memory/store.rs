@@ -163,14 +163,20 @@ impl Store {
         self.database(db).map_or(0, BTreeMap::len)
     }
 
-    /// Keys of all databases.
-    pub(super) const fn keys(&self) -> usize {
-        self.keys
-    }
-
-    /// Bytes of all keys and values.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// Keys, and bytes of keys and values, after this one was put there.
+    pub(super) fn size_with(&self, db: u8, key: &[u8], value: &Value) -> (usize, usize) {
+        let added = key.len().saturating_add(value.len());
+        let (others, replaced) = match self.entry(db, key) {
+            Some(entry) => (
+                self.keys.saturating_sub(1),
+                key.len().saturating_add(entry.value.len()),
+            ),
+            None => (self.keys, 0),
+        };
+        (
+            others.saturating_add(1),
+            self.bytes.saturating_sub(replaced).saturating_add(added),
+        )
     }
 
     /// Keys of all databases that have not expired.

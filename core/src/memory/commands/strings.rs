@@ -1,6 +1,7 @@
 //! Commands on strings, and as much of hashes and lists as it takes to have a key of another type.
 
 use alloc::vec::Vec;
+use core::slice::Iter;
 
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, integer, is};
 use crate::memory::store::{Millis, Value};
@@ -35,18 +36,9 @@ impl Call<'_> {
     }
 
     fn has_room(&self, key: &[u8], value: &Value) -> bool {
-        let (store, options) = (&self.state.store, &self.state.options);
-        let is_new = store.entry(self.database(), key).is_none();
-        let added = match value {
-            Value::String(bytes) => bytes.len(),
-            Value::Hash | Value::List(_) => 0,
-        };
-        store.keys().saturating_add(usize::from(is_new)) <= options.max_keys
-            && store
-                .bytes()
-                .saturating_add(key.len())
-                .saturating_add(added)
-                <= options.max_bytes
+        let options = &self.state.options;
+        let (keys, bytes) = self.state.store.size_with(self.database(), key, value);
+        keys <= options.max_keys && bytes <= options.max_bytes
     }
 
     /// Replies with what a key held.
@@ -87,6 +79,27 @@ enum Lasting<'a> {
     AsBefore,
     /// So many units of so many milliseconds.
     For(&'a [u8], Millis),
+}
+
+impl Lasting<'_> {
+    const fn kind(&self) -> Option<Millis> {
+        match self {
+            Self::AsBefore => None,
+            Self::For(_, unit) => Some(*unit),
+        }
+    }
+}
+
+fn lasting<'a>(option: &[u8], rest: &mut Iter<'_, &'a [u8]>) -> Option<Lasting<'a>> {
+    if is(option, "KEEPTTL") {
+        Some(Lasting::AsBefore)
+    } else if is(option, "PX") {
+        Some(Lasting::For(rest.next()?, 1))
+    } else if is(option, "EX") {
+        Some(Lasting::For(rest.next()?, 1000))
+    } else {
+        None
+    }
 }
 
 pub(super) fn set(call: &mut Call<'_>) {
@@ -148,18 +161,13 @@ fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> 
             options.condition = Some(condition);
         } else if compare && is(option, "IFEQ") && options.condition.is_none() {
             options.condition = Some(Condition::Equal(rest.next()?));
-        } else if options.ttl.is_none() {
-            options.ttl = Some(if is(option, "KEEPTTL") {
-                Lasting::AsBefore
-            } else if is(option, "PX") {
-                Lasting::For(rest.next()?, 1)
-            } else if is(option, "EX") {
-                Lasting::For(rest.next()?, 1000)
-            } else {
+        } else {
+            let ttl = lasting(option, &mut rest)?;
+            // The same unit twice is taken, as by Redis: the last one counts.
+            if options.ttl.is_some_and(|other| other.kind() != ttl.kind()) {
                 return None;
-            });
-        } else if !(is(option, "KEEPTTL") && matches!(options.ttl, Some(Lasting::AsBefore))) {
-            return None;
+            }
+            options.ttl = Some(ttl);
         }
     }
     Some(options)

@@ -1,0 +1,212 @@
+//! A real server and the one of `memory`, asked the same on as many connections.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use tenure_core::memory::{self, ConnId, Options, Output};
+use tenure_tests::raw::encode;
+use tenure_tests::servers::{Kind, Server};
+
+/// How many clients there are.
+pub const CLIENTS: usize = 3;
+
+pub type Words = Vec<Vec<u8>>;
+
+/// The words of a line.
+pub fn words(line: &str) -> Words {
+    line.split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
+}
+
+pub struct Pair {
+    kind: Kind,
+    real: Vec<TcpStream>,
+    memory: memory::Server,
+    conns: Vec<ConnId>,
+    began: Instant,
+    steps: u32,
+}
+
+/// Time stands still in `memory`, at about the numbers that a real server has.
+const NOW: tenure_core::Instant = tenure_core::Instant::from_micros(1_800_000_000_000_000);
+
+impl Pair {
+    /// New clients of an empty server.
+    pub fn new(server: &Server, kind: Kind) -> Self {
+        let mut options = Options::default();
+        options.compare = kind.has_compare();
+        // Measured: Valkey 9 registers what a script reads, older servers all that it declares.
+        options.scripts_read_all = kind != Kind::Valkey9;
+        let mut memory = memory::Server::new(options);
+        let conns = (0..CLIENTS).map(|_| memory.connect()).collect();
+        let connect = |_| {
+            let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+            stream.set_nodelay(true).unwrap();
+            // Far longer than any answer: past it the test fails.
+            stream
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            stream
+        };
+        let mut pair = Self {
+            kind,
+            real: (0..CLIENTS).map(connect).collect(),
+            memory,
+            conns,
+            began: Instant::now(),
+            steps: 0,
+        };
+        // Two of three track from the beginning, each in its way; operations may change that.
+        for (client, line) in [
+            (0, "SCRIPT FLUSH"),
+            (0, "FLUSHALL"),
+            (0, "HELLO 3"),
+            (0, "CLIENT TRACKING ON NOLOOP"),
+            (1, "HELLO 3"),
+            (1, "CLIENT TRACKING ON"),
+        ] {
+            pair.step(client, &words(line)).unwrap();
+        }
+        pair
+    }
+
+    /// Sends a command and compares all that all clients get.
+    pub fn step(&mut self, client: usize, words: &Words) -> Result<(), String> {
+        let began = self.began;
+        let (real, memory) = (self.ask_real(client, words), self.ask_memory(client, words));
+        let passed = began.elapsed();
+        for each in 0..CLIENTS {
+            let own = each == client;
+            let (mut real, mut memory) = (real[each].clone(), memory[each].clone());
+            if own && same_remaining(&real, &memory, words, passed) {
+                continue;
+            }
+            if own {
+                real = self.plain(&real, words);
+                memory = self.plain(&memory, words);
+            }
+            if real != memory {
+                return Err(format!(
+                    "{:?}, client {client} sends {:?}, client {each} gets\n  really {:?}\n  memory {:?}",
+                    self.kind,
+                    words.iter().map(|word| shown(word)).collect::<Vec<_>>(),
+                    shown(&real),
+                    shown(&memory),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a key has expired on the real server; time passes in `memory` too. Compares what clients get.
+    pub fn expire(&mut self, client: usize, key: &[u8]) -> Result<(), String> {
+        let exists = encode(&[&b"EXISTS"[..], key]);
+        loop {
+            self.steps += 1;
+            let marker = format!("step {}", self.steps).into_bytes();
+            self.real[client].write_all(&exists).unwrap();
+            let reply = read_to_marker(&mut self.real[client], &marker);
+            if reply == b":0\r\n" {
+                break;
+            }
+            assert_eq!(reply, b":1\r\n");
+        }
+        self.memory.handle_timeout(NOW + Duration::from_secs(60));
+        self.step(client, &vec![b"PING".to_vec()])
+    }
+
+    fn ask_real(&mut self, client: usize, words: &Words) -> Vec<Vec<u8>> {
+        self.steps += 1;
+        let marker = format!("step {}", self.steps).into_bytes();
+        let mut replies = vec![Vec::new(); CLIENTS];
+        self.real[client].write_all(&encode(words)).unwrap();
+        replies[client] = read_to_marker(&mut self.real[client], &marker);
+        // What others are told was written before they ask for the marker.
+        for (each, reply) in replies.iter_mut().enumerate() {
+            if each != client {
+                *reply = read_to_marker(&mut self.real[each], &marker);
+            }
+        }
+        replies
+    }
+
+    fn ask_memory(&mut self, client: usize, words: &Words) -> Vec<Vec<u8>> {
+        let mut replies = vec![Vec::new(); CLIENTS];
+        self.memory
+            .handle_input(self.conns[client], &encode(words), NOW);
+        loop {
+            match self.memory.poll_output() {
+                Output::Transmit { conn, bytes } => {
+                    let each = self.conns.iter().position(|each| *each == conn).unwrap();
+                    replies[each].extend_from_slice(bytes);
+                }
+                Output::Disconnect(conn) => panic!("{conn:?} is closed after {words:?}"),
+                Output::Timeout(_) => return replies,
+            }
+        }
+    }
+
+    /// Takes out of a reply what may differ; the list is here and in `same_remaining`.
+    fn plain(&self, reply: &[u8], words: &Words) -> Vec<u8> {
+        let word = |index: usize| words.get(index).map(|word| word.to_ascii_uppercase());
+        let command = word(0).unwrap_or_default();
+        match reply.first() {
+            // The server's name, its version and its number for the client.
+            Some(b'%' | b'*') if command == b"HELLO" => reply[..3].to_vec(),
+            Some(b':') if command == b"CLIENT" => b":".to_vec(),
+            // Redis 7 names the line of a script; other servers word their errors differently.
+            Some(b'-') if self.kind == Kind::Redis7 => until(reply, b", on @user_script"),
+            Some(b'-') => until(reply, b" "),
+            _ => reply.to_vec(),
+        }
+    }
+}
+
+/// `PTTL` and `TTL`: time passes on the real server only.
+fn same_remaining(real: &[u8], memory: &[u8], words: &Words, passed: Duration) -> bool {
+    let unit = match words[0].to_ascii_uppercase().as_slice() {
+        b"PTTL" => 1,
+        b"TTL" => 1000,
+        _ => return false,
+    };
+    let number = |reply: &[u8]| -> Option<i128> {
+        let text = std::str::from_utf8(reply).ok()?;
+        text.strip_prefix(':')?.strip_suffix("\r\n")?.parse().ok()
+    };
+    let (Some(real), Some(memory)) = (number(real), number(memory)) else {
+        return false;
+    };
+    let most = i128::try_from(passed.as_millis()).unwrap() / unit + 1;
+    real >= 0 && memory >= 0 && (0..=most).contains(&(memory - real))
+}
+
+fn until(reply: &[u8], end: &[u8]) -> Vec<u8> {
+    let found = reply.windows(end.len()).position(|window| window == end);
+    reply[..found.unwrap_or(reply.len())]
+        .trim_ascii_end()
+        .to_vec()
+}
+
+/// All that comes up to the reply to an `ECHO`, which is sent now.
+fn read_to_marker(stream: &mut TcpStream, marker: &[u8]) -> Vec<u8> {
+    stream.write_all(&encode(&[&b"ECHO"[..], marker])).unwrap();
+    let mut end = format!("${}\r\n", marker.len()).into_bytes();
+    end.extend_from_slice(marker);
+    end.extend_from_slice(b"\r\n");
+    let mut all = Vec::new();
+    let mut chunk = [0; 4096];
+    while !all.ends_with(&end) {
+        let read = stream.read(&mut chunk).expect("a reply");
+        assert_ne!(read, 0, "closed after {:?}", shown(&all));
+        all.extend_from_slice(&chunk[..read]);
+    }
+    all.truncate(all.len() - end.len());
+    all
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
+    start.into_owned()
+}
