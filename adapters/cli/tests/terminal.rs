@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use common::{DEADLINE, Serve, finish, tenure, until};
 use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A session with a terminal of its own, and what is shown on it.
 struct Session {
@@ -87,7 +89,19 @@ impl Session {
 }
 
 impl Drop for Session {
+    /// A test that fails leaves nothing behind: everything in the session is killed.
     fn drop(&mut self) {
+        let leader = self.child.id().to_string();
+        for entry in std::fs::read_dir("/proc").expect("Linux").flatten() {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // PID (NAME) STATE PARENT GROUP SESSION
+            let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+            if fields.split(' ').nth(3) == Some(leader.as_str())
+                && let Some(Ok(pid)) = entry.file_name().to_str().map(str::parse)
+            {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
