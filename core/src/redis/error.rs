@@ -11,7 +11,7 @@ pub(crate) enum ServerError {
     WrongType,
     /// It does not know the command or this form of it: another way is to be taken, if there is one.
     Unsupported,
-    /// Nothing was done. See [`ServerError::hangs_up`] and [`NodeError::is_final`] for what follows.
+    /// Nothing was done. See [`NodeError::hangs_up`] and [`NodeError::is_final`] for what follows.
     Node(NodeError),
 }
 
@@ -97,10 +97,7 @@ mod tests {
                 "WRONGTYPE Operation against a key holding the wrong kind",
                 ServerError::WrongType,
             ),
-            (
-                "LOADING Redis is loading the dataset in memory",
-                node(NodeError::Loading),
-            ),
+            ("LOADING Redis is", node(NodeError::Loading)),
             (
                 "READONLY You can't write against a read only replica.",
                 node(NodeError::ReadOnly),
@@ -111,10 +108,7 @@ mod tests {
                 "CLUSTERDOWN Hash slot not served",
                 node(NodeError::ClusterDown),
             ),
-            (
-                "CROSSSLOT Keys in request don't hash",
-                node(NodeError::CrossSlot),
-            ),
+            ("CROSSSLOT Keys", node(NodeError::CrossSlot)),
             ("NOAUTH Authentication required.", node(NodeError::NoAuth)),
             (
                 "WRONGPASS invalid username-password pair",
@@ -140,7 +134,6 @@ mod tests {
                 "BUSY Redis is busy running a script.",
                 node(NodeError::Busy),
             ),
-            ("TRYAGAIN Multiple keys request", node(NodeError::TryAgain)),
             (
                 "ERR unknown command 'DELIFEQ', with args",
                 ServerError::Unsupported,
@@ -155,11 +148,19 @@ mod tests {
                 "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
                 node(NodeError::OutOfMemory),
             ),
-            ("NOSCRIPTS", node(NodeError::Other)),
-            ("", node(NodeError::Other)),
         ];
         for (line, expected) in cases {
             assert_eq!(ServerError::of(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_whole_words_count() {
+        for line in ["NOSCRIPTS", "", "-", "ERR", "a LOADING"] {
+            assert_eq!(
+                ServerError::of(line.as_bytes()),
+                ServerError::Node(NodeError::Other)
+            );
         }
     }
 

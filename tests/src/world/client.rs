@@ -107,6 +107,6 @@ pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
         | Event::Refreshed { lock, .. }
         | Event::Lost { lock, .. }
         | Event::Released { lock, .. } => Some(*lock),
-        _ => None,
+        Event::Inspected { .. } | Event::Node { .. } | _ => None,
     }
 }

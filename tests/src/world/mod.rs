@@ -390,18 +390,18 @@ impl World {
 
     /// The oracle: at no instant do two clients believe in the same key, unless they came with the same value.
     fn look(&self) {
-        let mut held: Vec<((&[u8], &[u8]), usize)> = Vec::new();
+        let mut held: Vec<(&[u8], &[u8], usize)> = Vec::new();
         for (index, client) in self.clients.iter().enumerate() {
             for (key, value) in client.believes_in(self.now) {
-                let rival = held.iter().find(|((k, v), _)| *k == key && *v != value);
-                if let Some((_, other)) = rival {
+                let rival = held.iter().find(|(k, v, _)| *k == key && *v != value);
+                if let Some((_, _, other)) = rival {
                     let key = String::from_utf8_lossy(key);
                     panic!(
                         "{other} and {index} both believe in {key:?} at {:?}",
                         self.now
                     );
                 }
-                held.push(((key, value), index));
+                held.push((key, value, index));
             }
         }
     }
