@@ -5,6 +5,7 @@
 mod ports;
 pub mod proxy;
 pub mod raw;
+pub mod schedule;
 pub mod servers;
 mod tls;
 pub mod world;

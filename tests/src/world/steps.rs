@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tenure_core::memory;
-use tenure_core::NodeId;
+use tenure_core::{LockId, NodeId};
 
 use super::client::Input;
 use super::net::Weather;
-use super::{Happening, World};
+use super::{ClientId, Happening, World};
 
 impl World {
     /// Lets time pass, also over a broken promise.
@@ -47,6 +47,11 @@ impl World {
             Happening::Opened(conn) => self.opened(conn),
             Happening::Up(conn) => self.deliver_up(conn),
             Happening::Down(conn) => self.deliver_down(conn),
+            Happening::Release(client, lock) => {
+                if client < self.clients.len() && !self.clients[client].suspended {
+                    self.release(ClientId(client), LockId::from_bits(lock));
+                }
+            }
         }
     }
 
@@ -149,6 +154,10 @@ impl World {
         let id = NodeId::new(node).expect("a node");
         let own = of.clock.read(self.now);
         if !self.scratch.is_empty() {
+            self.net.say(self.now, || {
+                let text = self.scratch.escape_ascii().to_string();
+                format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
+            });
             of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
             of.engine.handle_input(id, &self.scratch, own);
             self.drain(client);
