@@ -116,8 +116,8 @@ pub(crate) struct Lock {
     pub(crate) gone_at: Instant,
     /// Some request was never answered: it may still be carried out, in whatever order.
     disturbed: bool,
-    /// A release was sent for a lost attempt.
-    undone: bool,
+    /// A release for a lost attempt was never answered: it may still come, and hit the next attempt.
+    undoing: bool,
     /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
@@ -153,7 +153,7 @@ impl Lock {
             may_hold: NodeSet::EMPTY,
             gone_at: now,
             disturbed: false,
-            undone: false,
+            undoing: false,
             woken: false,
             doubted: false,
             handoffs: 0,
@@ -213,7 +213,6 @@ impl Lock {
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
-        self.undone |= what == What::Undo;
         let again = self.asks_again();
         self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
     }
@@ -235,15 +234,15 @@ impl Lock {
     /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
     pub(crate) fn disturb(&mut self) {
         self.disturbed = true;
+        self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
     }
 
     /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt.
     fn freshen(&mut self) {
-        if self.disturbed && self.undone {
-            if let Some(claim) = self.claim.successor() {
-                self.claim = claim;
-            }
-            self.undone = false;
+        if core::mem::take(&mut self.undoing)
+            && let Some(claim) = self.claim.successor()
+        {
+            self.claim = claim;
         }
     }
 

@@ -92,7 +92,7 @@ impl Locks {
                 match lock.ask.as_mut() {
                     Some(ask) => {
                         let late = !ask.round.pending().is_empty();
-                        ask.round.give_up();
+                        ask.round.time_out();
                         if late {
                             lock.disturb();
                         }

@@ -38,6 +38,7 @@ impl Cast {
         let nodes = NODES[pick(0, 0, 15)];
         let quorum = nodes >= 3 && pick(0, 4, 3) != 0;
         let latency = [MS / 5, MS, MS, MS * 10][pick(4, 0, 3)];
+        let jitter = [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)];
         let mut options = Options::default();
         options.tracking = pick(3, 0, 7) != 0;
         options.compare = pick(3, 3, 1) != 0;
@@ -57,11 +58,13 @@ impl Cast {
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
             wild: pick(7, 0, 3) == 3,
             latency,
-            jitter: [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)],
+            jitter,
             splits: pick(4, 4, 3) != 0,
             same_clocks: pick(6, 0, 3) == 0,
             options,
-            request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)],
+            // Answers come in time unless something is wrong.
+            request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)]
+                .max(4 * (latency + jitter)),
             handoffs: [16, 0, 1, 2][pick(5, 2, 3)],
             prepare: pick(5, 4, 1) != 0,
             prefix: pick(5, 6, 1) != 0 && pick(5, 7, 1) != 0,
