@@ -199,12 +199,12 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Obtain(Box::new(wish.clone())));
-        let keys = wish.keys.clone();
+        let (keys, token) = (wish.keys.clone(), wish.token.clone());
         for key in keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
         let lock = of.engine.obtain(wish, own);
-        of.wishes.push((lock, keys));
+        of.wishes.push((lock, keys, token));
         of.open.push(lock);
         self.drain(client.0);
         lock

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
-use super::client::{Client, Outputs};
+use super::client::{Client, Kept, Outputs};
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
@@ -155,6 +155,16 @@ impl World {
     pub(crate) fn add_trace(&mut self, outputs: &Outputs) {
         for part in outputs.bytes.iter().copied().chain([outputs.events.len() as u64]) {
             self.trace = (self.trace ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        }
+    }
+
+    pub(crate) fn add_kept(&mut self, kept: Kept) {
+        for (promise, count) in [
+            (Promise::OneEnd, kept.one_end),
+            (Promise::Silence, kept.silence),
+            (Promise::Steps, kept.steps),
+        ] {
+            *self.oracle.checks.entry(promise).or_default() += count;
         }
     }
 
