@@ -208,7 +208,6 @@ impl Lock {
             self.shortest = self.shortest.min(self.ttl);
         }
         if what == What::Obtain {
-            self.freshen();
             self.woken = false;
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
@@ -237,13 +236,22 @@ impl Lock {
         self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
     }
 
-    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt.
-    fn freshen(&mut self) {
-        if core::mem::take(&mut self.undoing)
-            && let Some(claim) = self.claim.successor()
-        {
-            self.claim = claim;
+    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt. What
+    /// the old one may have left is then the matter of another lock, which only releases.
+    pub(crate) fn renew_token(&mut self, rank: u64) -> Option<Self> {
+        if !core::mem::take(&mut self.undoing) {
+            return None;
         }
+        let claim = self.claim.successor()?;
+        let mut rest = self.clone();
+        rest.rank = rank;
+        rest.give_up_at = None;
+        rest.start_releasing(false, self.gone_at);
+        self.claim = claim;
+        self.may_hold = NodeSet::EMPTY;
+        self.disturbed = false;
+        self.shortest = self.ttl;
+        (!rest.may_hold.is_empty()).then_some(rest)
     }
 
     /// Whether a node may hold our value already, so that finding it there is a success.
