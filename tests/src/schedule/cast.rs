@@ -16,6 +16,8 @@ pub(crate) struct Cast {
     pub(crate) keys: usize,
     /// Assumptions may be broken: amnesia, failover with loss, clocks out of bounds, keys changed by hand.
     pub(crate) wild: bool,
+    /// Nothing goes wrong.
+    pub(crate) calm: bool,
     latency: Duration,
     jitter: Duration,
     splits: bool,
@@ -57,6 +59,7 @@ impl Cast {
             clients: CLIENTS[pick(1, 0, 15)],
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
             wild: pick(7, 0, 3) == 3,
+            calm: pick(7, 2, 3) == 0,
             latency,
             jitter,
             splits: pick(4, 4, 3) != 0,
@@ -93,6 +96,11 @@ impl Cast {
         };
         world.for_schedule(node, self.prefix, self.seed, telling);
         world.set_longest(Duration::from_millis(LONGEST_MS));
+        if self.calm {
+            // Once more for scripts that the server does not have.
+            let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
+            world.is_calm((self.latency + self.jitter) * trips);
+        }
         let mut rng = Rng::new(self.seed);
         for node in 0..self.nodes {
             world.server_clock(node, self.clock(&mut rng));

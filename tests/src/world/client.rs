@@ -40,7 +40,7 @@ pub struct Client {
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every wish so far.
-    pub(crate) wishes: Vec<(LockId, Keys, Token)>,
+    pub(crate) wishes: Vec<Wish>,
     pub(crate) log: Log,
     /// What there is to look at since the last look.
     pub(crate) news: Vec<Event>,
@@ -54,6 +54,18 @@ pub(crate) struct Kept {
     pub(crate) one_end: u64,
     pub(crate) silence: u64,
     pub(crate) steps: u64,
+}
+
+/// What a client asked for.
+pub(crate) struct Wish {
+    pub(crate) lock: LockId,
+    pub(crate) keys: Keys,
+    pub(crate) token: Token,
+    pub(crate) ttl: Duration,
+    /// It renews itself for as long as it is held.
+    pub(crate) renewed: bool,
+    /// Somebody asked for another time since.
+    pub(crate) refreshed: bool,
 }
 
 /// A lock that this client says is its own.

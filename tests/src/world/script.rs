@@ -129,6 +129,11 @@ impl World {
         self.net.links[client.0][node].habits.latency = latency;
     }
 
+    /// Nothing will go wrong here; a round takes at most so long.
+    pub(crate) fn is_calm(&mut self, round: Duration) {
+        self.oracle.calm = Some(round);
+    }
+
     pub(crate) fn violation(&self) -> Option<&Violation> {
         self.oracle.violation.as_ref()
     }
