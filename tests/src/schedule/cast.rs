@@ -6,7 +6,7 @@ use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Config, NodeConfig};
 
 use super::HEADER;
-use crate::world::{Clock, ClientId, DRIFT, Rng, TRUE_RATE, World};
+use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
 
 /// What the header chooses.
 pub(crate) struct Cast {
@@ -59,7 +59,7 @@ impl Cast {
             clients: CLIENTS[pick(1, 0, 15)],
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
             wild: pick(7, 0, 3) == 3,
-            calm: pick(7, 2, 3) == 0,
+            calm: pick(7, 2, 3) == 3,
             latency,
             jitter,
             splits: pick(4, 4, 3) != 0,

@@ -22,9 +22,10 @@ pub(crate) fn ending(play: &mut Play) {
     }
     world.kept(Promise::Ends);
     if play.cast.calm {
-        world.pass(SECOND);
+        world.pass(SECOND + world.longest_round());
         if let Some((node, count)) = world.leftovers() {
-            let how = format!("{count} keys stayed behind on node {node}, and nothing had gone wrong");
+            let how =
+                format!("{count} keys stayed behind on node {node}, and nothing had gone wrong");
             return world.broken(Promise::Calm, how);
         }
         world.kept(Promise::Calm);
@@ -60,7 +61,10 @@ pub(crate) fn ending(play: &mut Play) {
     for client in &play.clients {
         play.world.close(*client);
     }
-    if play.world.pass_until(5 * SECOND, |world| world.all_drained()) {
+    if play
+        .world
+        .pass_until(5 * SECOND, |world| world.all_drained())
+    {
         play.world.kept(Promise::Drains);
     } else {
         play.world

@@ -121,11 +121,16 @@ impl Outputs {
 
 fn hash(start: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let step = |hash: u64, word: u64| {
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+    };
     let hash = words
         .iter()
         .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
-    rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))
+    rest.iter()
+        .fold(hash, |hash, byte| step(hash, u64::from(*byte)))
 }
 
 impl Client {
@@ -180,7 +185,9 @@ impl Client {
                     if self.log.on {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
-                    net.say(now, || format!("{index} → node {}: {}", node.index(), wire::show(bytes)));
+                    net.say(now, || {
+                        format!("{index} → node {}: {}", node.index(), wire::show(bytes))
+                    });
                     wire::watch(bytes, &self.spent)?;
                     self.kept.silence += u64::from(!self.spent.is_empty());
                     net.send(index, node.index(), bytes, now);
@@ -277,6 +284,7 @@ pub(crate) fn is_terminal(event: &Event) -> bool {
     )
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
 pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
     match event {
         Event::Obtained { lock, .. }

@@ -2,43 +2,53 @@
 
 use tenure_core::{Arrangement, Event, Instant, Keys, LockId, Loss, NotObtained, Released};
 
+use super::World;
 use super::client::Belief;
 use super::oracle::{Promise, Violation, quorum};
-use super::World;
 
 impl World {
     /// Looks at what a client has just said.
     pub(super) fn look(&mut self, index: usize) {
-        let news = std::mem::take(&mut self.clients[index].news);
+        let mut news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
         for event in &news {
             if let Event::Obtained { lock, .. } = event {
                 self.plan_release(index, *lock);
             }
-            result = result.and_then(|()| match event {
-                Event::Obtained { .. } | Event::Refreshed { .. } => {
-                    self.look_for_rivals(index)?;
-                    self.look_for_cover(index)
-                }
-                Event::Lost { lock, reason } => {
-                    self.look_at_calm(index, *lock, *reason)?;
-                    self.look_at_loss(index, *reason)
-                }
-                Event::Released { lock, proof } if *proof != Released::Confirmed => {
-                    self.look_at_release(index, *lock, *proof)
-                }
-                Event::NotObtained {
-                    lock,
-                    reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
-                } => self.look_at_denial(index, *lock),
-                _ => Ok(()),
-            });
+            result = result.and_then(|()| self.look_at(index, event));
         }
-        let mut news = news;
         news.clear();
         self.clients[index].news = news;
         if let Err(violation) = result {
             self.oracle.report(violation, self.now);
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
+                let own = self.clients[index].clock.read(self.now);
+                if !lease.is_valid(own) {
+                    return Err(
+                        Promise::Cover.broken(format!("{index} hears {event:?} at {own:?}"))
+                    );
+                }
+                self.look_for_rivals(index)?;
+                self.look_for_cover(index)
+            }
+            Event::Lost { lock, reason } => {
+                self.look_at_calm(index, *lock, *reason)?;
+                self.look_at_loss(index, *reason)
+            }
+            Event::Released { lock, proof } if *proof != Released::Confirmed => {
+                self.look_at_release(index, *lock, *proof)
+            }
+            Event::NotObtained {
+                lock,
+                reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            } => self.look_at_denial(index, *lock),
+            _ => Ok(()),
         }
     }
 
@@ -151,7 +161,10 @@ impl World {
 
     /// Nobody else was ever there: then nobody else has it.
     fn look_at_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
-        let wish = self.clients[index].wishes.iter().find(|wish| wish.lock == lock);
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
         if self.oracle.last_damage.is_some() || !wish.is_some_and(|wish| alone(&wish.keys)) {
             return Ok(());
@@ -164,7 +177,8 @@ impl World {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
-        let how = format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
+        let how =
+            format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
         Err(Promise::NoFalseAlarm.broken(how))
     }
 
@@ -173,7 +187,10 @@ impl World {
         let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
             return Ok(());
         };
-        let wish = self.clients[index].wishes.iter().find(|wish| wish.lock == lock);
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
         if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
             let how = format!("{index} lost {lock:?} ({reason:?}), and nothing had gone wrong");
             return Err(Promise::Calm.broken(how));
@@ -183,14 +200,24 @@ impl World {
     }
 
     /// As long as nothing goes wrong, every release is confirmed.
-    fn look_at_release(&mut self, index: usize, lock: LockId, proof: Released) -> Result<(), Violation> {
+    fn look_at_release(
+        &self,
+        index: usize,
+        lock: LockId,
+        proof: Released,
+    ) -> Result<(), Violation> {
         let Some(round) = self.oracle.calm else {
             return Ok(());
         };
-        let wish = self.clients[index].wishes.iter().find(|wish| wish.lock == lock);
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
         // A lease may end while the release is on its way.
         if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
-            let how = format!("the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong");
+            let how = format!(
+                "the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong"
+            );
             return Err(Promise::Calm.broken(how));
         }
         Ok(())
@@ -220,5 +247,7 @@ impl World {
 }
 
 fn share_a_key(a: &Belief, b: &Belief) -> bool {
-    a.keys.iter().any(|key| b.keys.iter().any(|other| other == key))
+    a.keys
+        .iter()
+        .any(|key| b.keys.iter().any(|other| other == key))
 }

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use tenure_core::memory::{ConnId, Options, Server};
 use tenure_core::{
-    Arrangement, Config, Engine, Event, Instant, Key, Keys, LockId, NodeConfig, Obtain, Renewal, Token, Ttl,
+    Arrangement, Config, Engine, Event, Instant, Key, Keys, LockId, NodeConfig, Obtain, Renewal,
+    Token, Ttl,
 };
 
 pub use client::Client;
@@ -99,7 +100,10 @@ impl World {
 
     /// Chooses what servers can do and how clients are set up.
     #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "a world takes over its options")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a world takes over its options"
+    )]
     pub fn with(
         nodes: usize,
         arrangement: Arrangement,
