@@ -100,3 +100,17 @@ fn a_release_that_is_over_when_it_begins_is_over() {
         ],
     );
 }
+
+/// Seed 139: the answer to a refresh was read before the timeout of a lease that was over.
+#[test]
+fn a_lease_that_is_over_is_not_refreshed() {
+    keeps_every_promise(
+        &[],
+        &[
+            [0, 0, 0, 0, 128, 0],
+            [237, 0, 0, 0, 0, 0],
+            [0, 0, 0, 192, 0, 223],
+            [0, 207, 238, 0, 0, 0],
+        ],
+    );
+}

@@ -259,7 +259,10 @@ mod tests {
         let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
         assert_eq!((release.ask(), release.ask()), (NodeId::new(2), None));
         release.time_out();
-        assert_eq!((release.ask(), release.ask()), (NodeId::new(0), NodeId::new(1)));
+        assert_eq!(
+            (release.ask(), release.ask()),
+            (NodeId::new(0), NodeId::new(1))
+        );
         release.time_out();
         assert_eq!(release.verdict(), Verdict::Lost);
 
