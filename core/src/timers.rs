@@ -63,6 +63,9 @@ impl Timers {
     }
 
     fn settle(&mut self, place: usize) {
+        if place >= self.heap.len() {
+            return;
+        }
         let place = self.rise(place);
         self.sink(place);
     }

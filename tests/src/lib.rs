@@ -9,3 +9,4 @@ pub mod proxy;
 pub mod raw;
 pub mod servers;
 mod tls;
+pub mod world;

@@ -223,13 +223,31 @@ fn push_messages_pass_and_are_no_replies() {
     raw.command(&["HELLO", "3"]);
     raw.command(&["CLIENT", "TRACKING", "ON"]);
     raw.command(&["GET", "k"]);
+    proxy.fail(On::Named("BLPOP"), Fault::Reply { kept: 0 }, Then::Cut);
+    raw.send(&["BLPOP", "list", "0"]);
+    proxy.wait_for_commands(4);
+
     server.raw().command(&["SET", "k", "v"]);
     assert!(matches!(raw.read_value(), Value::Push(_)));
-
-    proxy.fail(On::Nth(2), Fault::Reply { kept: 0 }, Then::Cut);
-    assert_eq!(raw.command(&["PING"]), pong());
-    raw.send(&["PING"]);
+    server.raw().command(&["RPUSH", "list", "x"]);
     assert_ended(&mut raw);
+}
+
+#[test]
+fn nothing_reaches_the_server_after_the_command_whose_reply_is_lost() {
+    let (server, proxy) = proxied();
+    proxy.fail(On::Nth(1), Fault::Reply { kept: 0 }, Then::Cut);
+    let mut raw = Raw::tcp(proxy.port());
+    server.pause();
+    raw.send(&["SET", "a", "v"]);
+    proxy.wait_for_commands(1);
+    raw.send(&["SET", "b", "v"]);
+    proxy.wait_for_commands(2);
+    server.resume();
+
+    assert_ended(&mut raw);
+    assert_eq!(stored(&server, "a"), Value::bulk("v"));
+    assert_eq!(stored(&server, "b"), Value::Null);
 }
 
 #[test]

@@ -1,2 +1,87 @@
-//! The `tenure` program.
-fn main() {}
+//! The `tenure` program: run a command under a distributed lock.
+
+mod args;
+mod clock;
+mod demo;
+mod failure;
+mod run;
+mod serve;
+mod servers;
+mod status;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command};
+use crate::failure::{Exit, Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to do if not even this can be printed.
+            let _ = error.print();
+            return code(if error.use_stderr() {
+                Exit::Usage as u8
+            } else {
+                0
+            });
+        }
+    };
+    // Before there is any thread: it blocks signals, and threads inherit that.
+    if matches!(cli.command, Command::Warden) {
+        run::warden();
+        return code(0);
+    }
+    match log(cli.log.as_deref()).and_then(|()| dispatch(cli.command)) {
+        Ok(status) => code(status),
+        Err(failure) => {
+            say(&failure.message);
+            code(failure.exit as u8)
+        }
+    }
+}
+
+fn code(status: u8) -> ExitCode {
+    // Not `exit`: what is still held is released by its destructors first.
+    ExitCode::from(status)
+}
+
+fn dispatch(command: Command) -> Outcome {
+    // One thread is enough for one lock, and signal masks and terminals want no others.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::system("cannot start", error))?;
+    match command {
+        Command::Run(args) => runtime.block_on(run::run(args)),
+        Command::Status(args) => runtime.block_on(status::status(args)),
+        Command::Demo(args) => runtime.block_on(demo::demo(args)),
+        Command::Serve(args) => runtime.block_on(serve::serve(args)),
+        Command::Warden => Ok(0),
+    }
+}
+
+/// Says something while the program goes on, on standard error.
+pub(crate) fn say(text: &str) {
+    // Nobody may be there to read it; that ends nothing.
+    let _ = writeln!(std::io::stderr(), "tenure: {text}");
+}
+
+/// Logs to standard error what `--log` says, else `RUST_LOG`, else nothing but errors: what matters is said by [`say`].
+fn log(filter: Option<&str>) -> Result<(), Failure> {
+    let filter = match filter {
+        Some(filter) => EnvFilter::try_new(filter)
+            .map_err(|error| Failure::usage(format!("--log {filter}: {error}")))?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error")),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}

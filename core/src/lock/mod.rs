@@ -118,8 +118,10 @@ pub(crate) struct Lock {
     disturbed: bool,
     /// A release was sent for a lost attempt.
     undone: bool,
-    /// A wake came while it asked.
+    /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
+    /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
+    pub(crate) doubted: bool,
     /// How often in a row the lock came from a neighbour in this engine.
     pub(crate) handoffs: u8,
     /// Why the last attempt failed.
@@ -153,6 +155,7 @@ impl Lock {
             disturbed: false,
             undone: false,
             woken: false,
+            doubted: false,
             handoffs: 0,
             failure: None,
         }
@@ -208,6 +211,7 @@ impl Lock {
         if what == What::Obtain {
             self.freshen();
             self.woken = false;
+            self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
         self.undone |= what == What::Undo;
@@ -250,7 +254,7 @@ impl Lock {
     /// Enters `Held` after a round that was asked at `asked_at`.
     pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant) {
         let renew_at = self.renewal_after(asked_at, lease);
-        let recheck = core::mem::take(&mut self.woken);
+        let recheck = core::mem::take(&mut self.doubted);
         self.state = State::Held(Held {
             lease,
             renew_at,

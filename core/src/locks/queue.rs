@@ -135,7 +135,10 @@ impl Locks {
         let busy = lock.ask.is_some();
         match &mut lock.state {
             _ if knows => {}
-            State::Asking => lock.woken = true,
+            State::Asking => {
+                lock.woken = true;
+                lock.doubted = true;
+            }
             State::Undoing { until } => *until = Some(now),
             State::Waiting { .. } if blocked => {}
             State::Waiting { .. } => self.ask_after_wake(id),

@@ -9,9 +9,10 @@ use super::{Entry, Locks};
 impl Locks {
     pub(super) fn let_go(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id) else {
-            // An inspection that nobody waits for.
-            self.slab.remove(id);
-            self.timers.set(id.slot, None);
+            // An inspection that nobody waits for, or an old id, whose slot may be somebody else's by now.
+            if self.slab.remove(id).is_some() {
+                self.timers.set(id.slot, None);
+            }
             return;
         };
         match lock.state {

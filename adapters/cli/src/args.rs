@@ -1,0 +1,262 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+const RUN_HELP: &str = "\
+The command starts when every KEY is obtained, in a process group of its own, with
+  TENURE_KEY    the keys as given, one per line
+  TENURE_TOKEN  the owner's token
+in its environment. The lock is renewed while it runs and released when it ends.
+INT, TERM, HUP, QUIT, USR1, USR2, WINCH and TSTP are passed on to its group.
+
+When the lock is lost, or its lease is about to end without a renewal, the command and all
+that it started get SIGTERM, and SIGKILL after --grace and before the lease ends: nobody
+else can hold the lock earlier, unless the key was deleted. A small second process does
+the same if tenure itself is killed or stopped (^Z stops it: nothing is renewed meanwhile).
+It reaches the command and its process group; daemons only tenure itself can reach, and
+on Linux only.
+When the command ends by itself the lock is released, and processes that it left in the
+background go on without it.
+
+Exit status:
+  that of the command, or 128+n if signal n ended it
+  64   bad usage
+  69   too few servers can be reached, or they refuse
+  70   the lock was lost while the command ran
+  71   the operating system refused something
+  75   not obtained: somebody else holds it
+  126  the command cannot be run
+  127  the command is not found
+
+Examples:
+  tenure run nightly -- ./backup.sh
+  tenure run --ttl 30s --wait 5min deploy -- make deploy
+  tenure run --quorum --url redis://a --url redis://b --url redis://c k -- ./job
+  tenure run k -- sh -c 'echo \"$TENURE_TOKEN\"'";
+
+const STATUS_HELP: &str = "\
+Exit status: 0 held, 1 free, 64 bad usage, 69 too few servers can be reached.
+
+Examples:
+  tenure status nightly
+  tenure status --json nightly | jq .remaining_ms";
+
+const DEMO_HELP: &str = "\
+Without --url it runs on an embedded server, without network. The exit status is 1 if any
+two workers ever held the lock at once.
+
+Examples:
+  tenure demo
+  tenure demo --workers 6 --seed 42
+  tenure demo --url redis://127.0.0.1:6379";
+
+const SERVE_HELP: &str = "\
+Locks are kept in memory only and are gone when it ends. Prints `listening on ADDRESS`
+when it is ready. Ends on INT and TERM.
+
+Examples:
+  tenure serve
+  tenure serve --listen 0.0.0.0:6399 --password-file /etc/tenure/password
+  TENURE_URL=redis://127.0.0.1:6399 tenure run k -- ./job";
+
+/// Run a command while holding a distributed lock on Redis or Valkey.
+#[derive(Parser, Debug)]
+#[command(name = "tenure", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to log to standard error: a level, or a filter as in RUST_LOG
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a command while holding a lock
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Say who holds a key and for how long
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArgs),
+    /// Watch workers contend for one lock, crash and take over
+    #[command(after_help = DEMO_HELP)]
+    Demo(DemoArgs),
+    /// Keep locks for the programs of this machine, without Redis
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArgs),
+    /// Ends the group of a command whose tenure is gone. Started by `run`.
+    #[command(name = crate::run::WARDEN, hide = true)]
+    Warden,
+}
+
+/// Where the locks are kept.
+#[derive(Args, Debug, Default)]
+#[command(group(ArgGroup::new("arrangement").args(["quorum", "ordered"])))]
+pub(crate) struct ServerArgs {
+    /// A server; repeat it for several [default: $TENURE_URL, or redis://127.0.0.1:6379]
+    #[arg(long = "url", value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// Several independent servers of which more than half must grant (Redlock)
+    #[arg(long)]
+    pub(crate) quorum: bool,
+    /// Several servers that must all grant, asked in the order given
+    #[arg(long)]
+    pub(crate) ordered: bool,
+    /// Put this before every key
+    #[arg(long, value_name = "P")]
+    pub(crate) prefix: Option<String>,
+    /// PEM file with the certificates that a rediss:// server's is checked against
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
+    /// How long the lock outlives a tenure that cannot renew it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) ttl: Duration,
+    /// How long to wait for others to let go; 0s tries once
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    /// How long the command gets between SIGTERM and SIGKILL when the lock is lost; less than half
+    /// of the ttl [default: 5s, at most a quarter of the ttl]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Option<Duration>,
+    /// What others see in `tenure status` while the lock is held
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) metadata: Option<String>,
+    /// A token of your own in place of a random one. Whoever uses it too shares the lock
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// What to lock: all of them or none
+    #[arg(required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// What to run
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// The time between SIGTERM and SIGKILL. Renewals come at a third of the ttl, so a grace of half of it or more
+    /// would end commands whose lock is well.
+    pub(crate) fn grace(&self) -> Result<Duration, crate::failure::Failure> {
+        match self.grace {
+            None => Ok(Duration::from_secs(5).min(self.ttl / 4)),
+            Some(grace) if grace < self.ttl / 2 => Ok(grace),
+            Some(grace) => Err(crate::failure::Failure::usage(format!(
+                "a --grace of {} does not fit into a --ttl of {}: make it less than half of that",
+                humantime::format_duration(grace),
+                humantime::format_duration(self.ttl),
+            ))),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
+    /// Print one JSON object: key, held, remaining_ms, token, metadata
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
+    /// How many workers contend
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub(crate) workers: u8,
+    /// Makes the workers' plans repeat: the same number, the same plans
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6399")]
+    pub(crate) listen: SocketAddr,
+    /// Ask every client for the password on the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+
+    fn run(args: &str) -> Result<RunArgs, clap::Error> {
+        let args = ["tenure", "run"].into_iter().chain(args.split_whitespace());
+        let cli = Cli::try_parse_from(args)?;
+        let Command::Run(run) = cli.command else {
+            panic!("{cli:?}");
+        };
+        Ok(run)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_has_keys_before_and_a_command_behind_the_dashes() {
+        let args = run("a b --ttl 2s --wait 1min -- sh -c --ttl -- x").unwrap();
+        assert_eq!(args.keys, ["a", "b"]);
+        assert_eq!(args.command, ["sh", "-c", "--ttl", "--", "x"]);
+        assert_eq!(args.ttl, Duration::from_secs(2));
+        assert_eq!(args.wait, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_help() {
+        let args = run("k -- true").unwrap();
+        assert_eq!(args.ttl, Duration::from_secs(10));
+        assert_eq!(args.wait, Duration::ZERO);
+        assert_eq!(args.grace(), Ok(Duration::from_millis(2500)));
+        assert_eq!(
+            run("--ttl 1h k -- true").unwrap().grace(),
+            Ok(Duration::from_secs(5))
+        );
+    }
+
+    #[test]
+    fn a_grace_fits_into_half_of_the_ttl() {
+        let grace = |args| run(args).unwrap().grace();
+        assert_eq!(
+            grace("--ttl 10s --grace 4999ms k -- true"),
+            Ok(Duration::from_millis(4999))
+        );
+        let failure = grace("--ttl 10s --grace 5s k -- true").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for args in [
+            "-- true",
+            "k",
+            "k --",
+            "k true",
+            "--ttl soon k -- true",
+            "--quorum --ordered k -- true",
+            "--colour k -- true",
+        ] {
+            assert!(run(args).is_err(), "{args}");
+        }
+    }
+}

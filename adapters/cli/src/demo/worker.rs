@@ -1,0 +1,169 @@
+//! One worker: a program of its own as far as the server can tell, with its own connection.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::plan::{Course, Turn};
+use crate::args::ServerArgs;
+use crate::failure::Failure;
+use crate::servers;
+use tenure::Loss;
+use tenure::tokio::Memory;
+use tenure::{Lock, Locker};
+
+/// How long a crashed worker's lock lasts.
+pub(crate) const TTL: Duration = Duration::from_millis(800);
+/// How long a worker waits for its turn before it finds that something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the lock is kept.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Embedded(Memory),
+    Servers(std::sync::Arc<ServerArgs>),
+}
+
+impl Place {
+    async fn locker(&self) -> Result<Locker, Failure> {
+        match self {
+            Self::Embedded(memory) => Ok(memory.locker()),
+            Self::Servers(args) => servers::connect(args).await,
+        }
+    }
+}
+
+/// What a worker did.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Deed {
+    Asks,
+    Obtains,
+    Refreshes {
+        remaining: Duration,
+    },
+    Releases,
+    Crashes {
+        lease_end: Instant,
+    },
+    Loses(Loss),
+    /// Has nothing more to do.
+    Leaves,
+}
+
+/// What a worker did, and when.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Report {
+    pub(crate) worker: usize,
+    pub(crate) at: Instant,
+    pub(crate) deed: Deed,
+}
+
+/// A worker with its plan.
+pub(crate) struct Worker {
+    pub(crate) number: usize,
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) reports: UnboundedSender<Report>,
+}
+
+impl Worker {
+    /// Does all its turns. One that is to crash does so on a thread of its own.
+    pub(crate) async fn work(self) -> Result<(), Failure> {
+        if self
+            .turns
+            .iter()
+            .any(|turn| turn.course == Course::Crashing)
+        {
+            let (sender, crashed) = tokio::sync::oneshot::channel();
+            let _ = std::thread::spawn(move || sender.send(self.crash()));
+            return crashed
+                .await
+                .unwrap_or_else(|_| Err(Failure::system("demo", "a worker's thread is gone")));
+        }
+        let locker = self.place.locker().await?;
+        for turn in &self.turns {
+            self.turn(&locker, *turn).await?;
+        }
+        self.report(Instant::now(), Deed::Leaves);
+        locker.close().await;
+        Ok(())
+    }
+
+    async fn turn(&self, locker: &Locker, turn: Turn) -> Result<(), Failure> {
+        tokio::time::sleep(turn.pause).await;
+        let lock = self.obtain(locker).await?;
+        if turn.course == Course::Refreshing {
+            self.busy(&lock, turn.work / 2).await;
+            if lock.refresh().await.is_ok() {
+                let remaining = lock.remaining();
+                self.report(Instant::now(), Deed::Refreshes { remaining });
+            }
+            self.busy(&lock, turn.work / 2).await;
+        } else {
+            self.busy(&lock, turn.work).await;
+        }
+        if lock.is_held() {
+            // Before the release: from the moment that it is asked for, somebody else may hold the lock.
+            self.report(Instant::now(), Deed::Releases);
+        }
+        let _ = lock.release().await;
+        Ok(())
+    }
+
+    /// A crash as the server sees it: the connection is cut, no release is sent, and nothing renews.
+    fn crash(self) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::system("cannot start a worker", error))?;
+        let remains = runtime.block_on(async {
+            let locker = self.place.locker().await?;
+            let lock = self.obtain(&locker).await?;
+            self.busy(&lock, self.turns.iter().map(|turn| turn.work).sum())
+                .await;
+            // The clock first: the end may only come out too early.
+            let lease_end = Instant::now() + lock.remaining();
+            Ok::<_, Failure>((locker, lock, lease_end))
+        })?;
+        // The driver of its connection ends here, in the middle of what it did.
+        drop(runtime);
+        let at = Instant::now();
+        let lease_end = remains.2;
+        self.report(at, Deed::Crashes { lease_end });
+        drop(remains);
+        Ok(())
+    }
+
+    async fn obtain(&self, locker: &Locker) -> Result<Lock, Failure> {
+        self.report(Instant::now(), Deed::Asks);
+        let lock = locker
+            .obtain(self.key.as_str())
+            .ttl(TTL)
+            .wait(PATIENCE)
+            .metadata(format!("worker {}", self.number + 1))
+            .await
+            .map_err(|error| {
+                servers::not_obtained(&error, std::slice::from_ref(&self.key), PATIENCE)
+            })?;
+        self.report(Instant::now(), Deed::Obtains);
+        Ok(lock)
+    }
+
+    /// Works, and reports it if the lock is lost meanwhile.
+    async fn busy(&self, lock: &Lock, work: Duration) {
+        if !lock.is_held() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(work) => {}
+            loss = lock.lost() => self.report(Instant::now(), Deed::Loses(loss)),
+        }
+    }
+
+    fn report(&self, at: Instant, deed: Deed) {
+        let worker = self.number;
+        // Nobody listens any more when the demo has failed.
+        let _ = self.reports.send(Report { worker, at, deed });
+    }
+}

@@ -1,0 +1,137 @@
+//! Which servers, and the way to them.
+
+use std::time::Duration;
+
+use crate::args::ServerArgs;
+use crate::failure::{Exit, Failure};
+use tenure::Locker;
+use tenure::{ConnectError, InspectError, NotObtained, ObtainError, Servers};
+
+const DEFAULT: &str = "redis://127.0.0.1:6379";
+
+/// Connects to the servers of the arguments, of `TENURE_URL`, or to the default one.
+pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
+    let urls = urls(&args.urls, std::env::var("TENURE_URL").ok().as_deref());
+    let servers = servers(args, urls)?;
+    tenure::tokio::connect(servers).await.map_err(|error| {
+        if matches!(error, ConnectError::Unreachable(_) | ConnectError::Closed) {
+            let advice = "Start a server there, name another with --url or TENURE_URL, or use `tenure serve`.";
+            Failure::new(Exit::Unavailable, format!("{error}\n{advice}"))
+        } else {
+            Failure::usage(error.to_string())
+        }
+    })
+}
+
+/// The arguments win over the environment, and that over the default.
+fn urls(args: &[String], environment: Option<&str>) -> Vec<String> {
+    if !args.is_empty() {
+        return args.to_vec();
+    }
+    let mut urls: Vec<String> = environment
+        .unwrap_or_default()
+        .split([',', ' ', '\t', '\n'])
+        .filter(|url| !url.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if urls.is_empty() {
+        urls.push(DEFAULT.to_owned());
+    }
+    urls
+}
+
+fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
+    let mut servers = match (args.quorum, args.ordered, urls.as_slice()) {
+        (true, _, _) => Servers::quorum(urls),
+        (_, true, _) => Servers::ordered(urls),
+        (_, _, [url]) => Servers::single(url.clone()),
+        _ => {
+            return Err(Failure::usage(
+                "several servers: say how they work together, with --quorum or --ordered",
+            ));
+        }
+    };
+    if let Some(prefix) = &args.prefix {
+        servers = servers.prefix(prefix.clone());
+    }
+    if let Some(file) = &args.ca {
+        let pem = std::fs::read(file)
+            .map_err(|error| Failure::usage(format!("--ca {}: {error}", file.display())))?;
+        servers = servers.root_certificate_pem(pem);
+    }
+    Ok(servers)
+}
+
+/// What to tell of an obtain that failed.
+pub(crate) fn not_obtained(error: &ObtainError, keys: &[String], wait: Duration) -> Failure {
+    let keys = keys.join(", ");
+    let is_taken = matches!(
+        error,
+        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut)
+    );
+    let exit = if is_taken {
+        Exit::NotObtained
+    } else if matches!(error, ObtainError::Claim(_)) {
+        Exit::Usage
+    } else {
+        Exit::Unavailable
+    };
+    let advice = if is_taken && wait.is_zero() {
+        "\nGive --wait a time to wait for it."
+    } else {
+        ""
+    };
+    Failure::new(exit, format!("{keys}: {error}{advice}"))
+}
+
+/// What to tell of an inspection that failed.
+pub(crate) fn not_inspected(error: &InspectError, key: &str) -> Failure {
+    Failure::new(Exit::Unavailable, format!("{key}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_win_over_the_environment_and_that_over_the_default() {
+        let given = ["redis://a".to_owned()];
+        assert_eq!(urls(&given, Some("redis://b")), ["redis://a"]);
+        assert_eq!(
+            urls(&[], Some(" redis://b,redis://c  redis://d,")),
+            ["redis://b", "redis://c", "redis://d"]
+        );
+        assert_eq!(urls(&[], Some("")), [DEFAULT]);
+        assert_eq!(urls(&[], None), [DEFAULT]);
+    }
+
+    #[test]
+    fn several_servers_need_an_arrangement() {
+        let two = || vec!["redis://a".to_owned(), "redis://b".to_owned()];
+        let error = servers(&ServerArgs::default(), two())
+            .err()
+            .map(|failure| failure.exit);
+        assert_eq!(error, Some(Exit::Usage));
+        let quorum = ServerArgs {
+            quorum: true,
+            ..ServerArgs::default()
+        };
+        assert!(servers(&quorum, two()).is_ok());
+    }
+
+    #[test]
+    fn each_reason_has_its_exit_code() {
+        let exit = |reason| {
+            let error = ObtainError::NotObtained(reason);
+            not_obtained(&error, &["k".to_owned()], Duration::ZERO).exit
+        };
+        assert_eq!(
+            exit(NotObtained::Taken { remaining: None }),
+            Exit::NotObtained
+        );
+        assert_eq!(exit(NotObtained::TimedOut), Exit::NotObtained);
+        let error = tenure::NodeError::Disconnected;
+        assert_eq!(exit(NotObtained::Unreachable(error)), Exit::Unavailable);
+        assert_eq!(exit(NotObtained::Refused(error)), Exit::Unavailable);
+    }
+}

@@ -1,0 +1,211 @@
+//! The built program, its output line by line, and a deadline for everything.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Long enough for any machine; nothing waits for it unless something is broken.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// `tenure` with these arguments, cut off from the tester's environment.
+pub(crate) fn tenure(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command
+        .args(arguments)
+        .env_remove("TENURE_URL")
+        .env_remove("RUST_LOG");
+    command
+}
+
+/// `tenure run [options] k -- sh -c script` against a server.
+pub(crate) fn run_sh(url: &str, options: &[&str], script: &str) -> Command {
+    let mut command = tenure(&["run", "--url", url]);
+    command.args(options).args(["k", "--", "sh", "-c", script]);
+    command
+}
+
+/// What a command did from beginning to end.
+pub(crate) struct Done {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// Its status; −n for the end by signal n.
+    pub(crate) fn code(&self) -> i32 {
+        self.status
+            .code()
+            .unwrap_or_else(|| -self.status.signal().unwrap_or(0))
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn finish(command: &mut Command) -> Done {
+    Running::start(command).finish()
+}
+
+/// Waits until something is so.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it does not come to that");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A process that runs, with its output.
+pub(crate) struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    stderr: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let stdout = child.stdout.take().expect("a pipe");
+        let mut stderr = child.stderr.take().expect("a pipe");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Self {
+            child,
+            lines,
+            stderr: Some(stderr),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
+    }
+
+    /// The next line of its output.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).expect("a line in time")
+    }
+
+    /// Waits until it prints this line.
+    pub(crate) fn until(&self, expected: &str) {
+        while self.line() != expected {}
+    }
+
+    /// What is left of its output. It ends when no process holds it any more: neither the program nor anything that it
+    /// has started.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        let end = Instant::now() + DEADLINE;
+        let mut lines = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => lines.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return lines,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("something still runs: {lines:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// Waits for the program itself, whatever it left behind.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        until(|| {
+            status = self.child.try_wait().expect("it is ours");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+
+    pub(crate) fn finish(mut self) -> Done {
+        let status = self.wait();
+        let stdout = self.rest().iter().map(|line| format!("{line}\n")).collect();
+        let stderr = self.stderr.take().map(std::thread::JoinHandle::join);
+        Done {
+            status,
+            stdout,
+            stderr: stderr.expect("once").expect("a reader"),
+        }
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves nothing behind: the warden ends the command.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `tenure serve` on a free port.
+pub(crate) struct Serve {
+    process: Running,
+    port: u16,
+}
+
+impl Serve {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let mut command = tenure(&["serve", "--listen", "127.0.0.1:0"]);
+        let process = Running::start(command.args(options));
+        let line = process.line();
+        let port = line
+            .strip_prefix("listening on 127.0.0.1:")
+            .expect("its address");
+        Self {
+            port: port.parse().expect("a port"),
+            process,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn raw(&self) -> tenure_tests::raw::Raw {
+        tenure_tests::raw::Raw::tcp(self.port)
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Running {
+        &mut self.process
+    }
+
+    /// As a crash.
+    pub(crate) fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        let _ = self.process.wait();
+    }
+}
+
+/// What `/proc/uptime` shows, which goes on while the machine sleeps; a shell reads it without another process.
+pub(crate) fn uptime() -> f64 {
+    let text = std::fs::read_to_string("/proc/uptime").expect("Linux");
+    let first = text.split(' ').next().expect("two numbers");
+    first.parse().expect("seconds")
+}
+
+/// The numbers among the lines.
+pub(crate) fn times(lines: &[String]) -> Vec<f64> {
+    lines.iter().filter_map(|line| line.parse().ok()).collect()
+}

@@ -1,0 +1,190 @@
+//! What the driver tells the handle of one lock.
+
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+use tenure_core::{Claim, Inspection, Lease, LockId, Loss, NotObtained, Released};
+
+use crate::wakers::{Wakers, lock};
+
+/// One lock's side of the conversation. It outlives the lock in the engine for as long as the handle does.
+#[derive(Default, Debug)]
+pub(crate) struct Cell(pub(crate) Mutex<CellState>);
+
+#[derive(Default, Debug)]
+pub(crate) struct CellState {
+    pub(crate) phase: Phase,
+    /// The last known lease.
+    pub(crate) lease: Option<Lease>,
+    /// What was obtained, until the handle takes it.
+    pub(crate) obtained: Option<(Claim, Lease)>,
+    /// How many refreshes that somebody asked for have got through.
+    pub(crate) refreshes: u64,
+    /// The result, if this is an inspection.
+    pub(crate) inspection: Option<Inspection>,
+    /// The one that waits for the lock, its release or an inspection.
+    pub(crate) owner: Option<Waker>,
+    /// Those that wait for a refresh.
+    pub(crate) refreshing: Wakers,
+    /// Those that wait for the loss.
+    pub(crate) losing: Wakers,
+}
+
+/// Where a lock is in its life.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) enum Phase {
+    /// Not obtained yet.
+    #[default]
+    Asking,
+    /// Obtained, and not over.
+    Held,
+    /// Over.
+    Over(End),
+}
+
+/// How it ended.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum End {
+    NotObtained(NotObtained),
+    Lost(Loss),
+    Released(Released),
+    /// The driver is gone, and with it everything that is known.
+    Closed,
+}
+
+impl Cell {
+    /// Changes the state. `wakes` gets those that must look.
+    pub(crate) fn held(&self, lease: Lease, claim: Option<Claim>, wakes: &mut Vec<Waker>) {
+        let mut state = lock(&self.0);
+        state.phase = Phase::Held;
+        state.lease = Some(lease);
+        state.obtained = claim.map(|claim| (claim, lease));
+        wakes.extend(state.owner.take());
+    }
+
+    pub(crate) fn refreshed(&self, lease: Lease, asked: bool, wakes: &mut Vec<Waker>) {
+        let mut state = lock(&self.0);
+        state.lease = Some(lease);
+        if asked {
+            state.refreshes += 1;
+            state.refreshing.take_into(wakes);
+        }
+    }
+
+    pub(crate) fn inspected(&self, inspection: Option<Inspection>, wakes: &mut Vec<Waker>) {
+        let mut state = lock(&self.0);
+        state.inspection = inspection;
+        wakes.extend(state.owner.take());
+    }
+
+    pub(crate) fn over(&self, end: End, wakes: &mut Vec<Waker>) {
+        let mut state = lock(&self.0);
+        state.phase = Phase::Over(end);
+        wakes.extend(state.owner.take());
+        state.refreshing.take_into(wakes);
+        state.losing.take_into(wakes);
+    }
+}
+
+impl CellState {
+    /// Why the lock is not held any more; `None` while it is.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        match self.phase {
+            Phase::Asking | Phase::Held => None,
+            Phase::Over(End::Lost(loss)) => Some(loss),
+            // Nobody keeps the lease alive any more, so there is no moment at which it may still be believed in.
+            Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => {
+                Some(Loss::Expired)
+            }
+        }
+    }
+
+    /// Waits for the next change as the one owner.
+    pub(crate) fn wait(&mut self, waker: &Waker) {
+        match &mut self.owner {
+            Some(owner) => owner.clone_from(waker),
+            None => self.owner = Some(waker.clone()),
+        }
+    }
+}
+
+/// The cells of all locks that the engine knows. Ids of the engine index it: no hashing.
+#[derive(Default, Debug)]
+pub(crate) struct Cells {
+    slots: Vec<Option<Entry>>,
+    /// Ids that do not fit, such as those of locks past the engine's limit, which are over at once.
+    strays: Vec<Entry>,
+}
+
+type Entry = (LockId, Arc<Cell>);
+
+impl Cells {
+    /// The low half of an id is its slot in the engine.
+    #[allow(clippy::cast_possible_truncation, reason = "the low half")]
+    const fn slot(id: LockId) -> usize {
+        id.to_bits() as u32 as usize
+    }
+
+    pub(crate) fn insert(&mut self, id: LockId, cell: Arc<Cell>) {
+        let slot = Self::slot(id);
+        if slot == self.slots.len() {
+            self.slots.push(Some((id, cell)));
+            return;
+        }
+        match self.slots.get_mut(slot) {
+            Some(free @ None) => *free = Some((id, cell)),
+            _ => self.strays.push((id, cell)),
+        }
+    }
+
+    pub(crate) fn find(&self, id: LockId) -> Option<&Arc<Cell>> {
+        let slot = self.slots.get(Self::slot(id)).and_then(Option::as_ref);
+        let mut entries = slot.into_iter().chain(&self.strays);
+        entries.find(|entry| entry.0 == id).map(|entry| &entry.1)
+    }
+
+    pub(crate) fn take(&mut self, id: LockId) -> Option<Arc<Cell>> {
+        if let Some(slot) = self.slots.get_mut(Self::slot(id))
+            && slot.as_ref().is_some_and(|entry| entry.0 == id)
+        {
+            return slot.take().map(|entry| entry.1);
+        }
+        let stray = self.strays.iter().position(|entry| entry.0 == id)?;
+        Some(self.strays.swap_remove(stray).1)
+    }
+
+    /// Takes them all.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Arc<Cell>> {
+        let slots = std::mem::take(&mut self.slots).into_iter().flatten();
+        let strays = std::mem::take(&mut self.strays);
+        slots.chain(strays).map(|entry| entry.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_found_by_its_whole_id_only() {
+        let id = |slot: u64, generation: u64| LockId::from_bits(generation << 32 | slot);
+        let mut cells = Cells::default();
+        // The next free slot, one that is taken by another generation, and one out of any order.
+        let ids = [id(0, 1), id(0, 2), id(7, 1)];
+        for id in ids {
+            cells.insert(id, Arc::default());
+        }
+        for id in ids {
+            assert!(cells.find(id).is_some(), "{id:?}");
+        }
+        assert!(cells.find(id(1, 1)).is_none());
+        assert!(cells.take(id(0, 3)).is_none());
+        for id in ids {
+            assert!(cells.take(id).is_some(), "{id:?}");
+            assert!(cells.take(id).is_none(), "{id:?}");
+        }
+        cells.insert(id(0, 4), Arc::default());
+        assert_eq!(cells.drain().count(), 1);
+        assert_eq!(cells.drain().count(), 0);
+    }
+}

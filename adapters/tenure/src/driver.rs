@@ -1,0 +1,231 @@
+//! The loop that joins engine, connections, timer and handles.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tenure_core::{Event, Instant, NodeId, Output};
+
+use crate::link::{Link, News};
+use crate::runtime::{Runtime, Timer as _};
+use crate::servers::Target;
+use crate::shared::{Shared, Stage};
+use crate::trace;
+use crate::wakers::lock;
+
+/// How often one poll goes round before other tasks get their turn.
+const ROUNDS: usize = 16;
+
+/// Timers of runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at most
+/// this long after the machine has resumed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Moves bytes, time and events between the engine and the world. It ends when the locker is closed, or when the last
+/// handle is gone, and everything has been released.
+pub(crate) struct Driver<R: Runtime> {
+    shared: Arc<Shared>,
+    /// By node.
+    links: Vec<(NodeId, Link<R>, News)>,
+    timer: Option<R::Timer>,
+    /// When the timer fires; `None` if it has, or was never set.
+    armed: Option<Instant>,
+    /// What the engine wanted last.
+    deadline: Option<Instant>,
+    /// Whether a link was opened, which nothing has polled yet.
+    opened: bool,
+    /// Whether several tasks were woken last, which may all want something next.
+    crowd: bool,
+    /// Woken and told when the mutex is free again.
+    wakes: Vec<Waker>,
+    events: Vec<Event>,
+}
+
+impl<R: Runtime> Driver<R> {
+    pub(crate) fn new(shared: Arc<Shared>, targets: Vec<Target>) -> Self {
+        let links = targets
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, target)| {
+                NodeId::new(index).map(|node| (node, Link::new(target), News::None))
+            });
+        Self {
+            shared,
+            links: links.collect(),
+            timer: None,
+            armed: None,
+            deadline: None,
+            opened: false,
+            crowd: false,
+            wakes: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Reads each link once. True if one has something to tell.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        for (_, link, news) in &mut self.links {
+            *news = link.read(cx);
+            any |= !matches!(news, News::None);
+        }
+        any
+    }
+
+    /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say.
+    /// True if there is nothing left to do, ever.
+    fn exchange(&mut self, waker: &Waker) -> bool {
+        let mut guard = lock(&self.shared.state);
+        let state = &mut *guard;
+        let now = self.shared.clock.now();
+        for (node, link, news) in &mut self.links {
+            match std::mem::replace(news, News::None) {
+                News::None => {}
+                News::Connected => state.engine.handle_connected(*node, now),
+                News::Received => state.engine.handle_input(*node, link.received(), now),
+                News::Gone(error) => {
+                    state.note(node.index(), error);
+                    state.engine.handle_disconnected(*node, now);
+                }
+            }
+        }
+        // The clock is asked, not the timer: under a cooperative budget a timer may be pending after its time.
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            state.engine.handle_timeout(now);
+        }
+        loop {
+            match state.engine.poll_output() {
+                Output::Connect(node) => {
+                    with(&mut self.links, node, Link::open);
+                    self.opened = true;
+                }
+                Output::Disconnect(node) => with(&mut self.links, node, Link::close),
+                Output::Transmit { node, bytes } => {
+                    with(&mut self.links, node, |link| link.send(bytes));
+                }
+                Output::Event(event) => {
+                    state.dispatch(event, &mut self.wakes);
+                    self.events.push(event);
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        if state.stage != Stage::Open && state.engine.is_drained() {
+            state.end(&mut self.wakes);
+            return true;
+        }
+        match &mut state.driver {
+            Some(driver) => driver.clone_from(waker),
+            None => state.driver = Some(waker.clone()),
+        }
+        false
+    }
+
+    /// Tells handles and logs, now that the mutex is free.
+    fn tell(&mut self) {
+        self.crowd |= self.wakes.len() > 1;
+        for waker in self.wakes.drain(..) {
+            waker.wake();
+        }
+        for event in self.events.drain(..) {
+            trace::event(event, &self.shared);
+        }
+    }
+
+    /// Writes to all links. True if one failed, which the next read tells.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut failed = false;
+        for (_, link, _) in &mut self.links {
+            failed |= link.write(cx);
+        }
+        failed
+    }
+
+    /// Sets the timer. True if there is nothing to wait for: the deadline has passed.
+    fn arm(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
+        let now = self.shared.clock.now();
+        if now >= deadline {
+            return true;
+        }
+        let wake_at = deadline.min(now + LONGEST_SLEEP);
+        let timer = self.timer.get_or_insert_with(R::timer);
+        // A deadline that moves away, as each request's does, leaves the timer as it is: one early wake is cheaper.
+        if self
+            .armed
+            .is_none_or(|armed| wake_at < armed || armed <= now)
+        {
+            timer.set(wake_at.saturating_since(now));
+            self.armed = Some(wake_at);
+        }
+        if timer.poll(cx).is_ready() {
+            // Early: look again.
+            self.armed = None;
+            return true;
+        }
+        false
+    }
+}
+
+fn with<R: Runtime>(
+    links: &mut [(NodeId, Link<R>, News)],
+    node: NodeId,
+    act: impl FnOnce(&mut Link<R>),
+) {
+    if let Some((_, link, _)) = links.get_mut(node.index()) {
+        act(link);
+    }
+}
+
+impl<R: Runtime> Future for Driver<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let called = this.shared.called.swap(false, Ordering::Relaxed);
+        if std::mem::take(&mut this.crowd) && called {
+            // The first of several tasks has called. Let the others go first: then it all goes out in one write. With
+            // only one task there is nobody to let go first, and going to the back of the queue would cost a thread.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        for _ in 0..ROUNDS {
+            let news = this.read(cx);
+            let over = this.exchange(cx.waker());
+            this.tell();
+            if over {
+                return Poll::Ready(());
+            }
+            let failed = this.write(cx);
+            let opened = std::mem::take(&mut this.opened);
+            if !news && !failed && !opened && !this.arm(cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The runtime may end before the locker does: nobody may wait for ever.
+impl<R: Runtime> Drop for Driver<R> {
+    fn drop(&mut self) {
+        {
+            let mut state = lock(&self.shared.state);
+            if state.stage != Stage::Ended {
+                state.end(&mut self.wakes);
+            }
+            state.driver = None;
+        }
+        for waker in self.wakes.drain(..) {
+            waker.wake();
+        }
+    }
+}

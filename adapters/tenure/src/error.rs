@@ -1,0 +1,239 @@
+//! What can go wrong, and what to do about it.
+
+use std::error::Error;
+use std::fmt;
+
+use tenure_core::{ClaimError, ConfigError, Loss, NodeError, NotObtained};
+
+/// Why there is no locker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No URL, or an empty one.
+    NoAddress,
+    /// Fewer URLs than a quorum needs.
+    TooFewForQuorum,
+    /// More URLs than one locker can use.
+    TooMany,
+    /// A URL that says nothing useful.
+    Url {
+        /// Which part of it is wrong.
+        part: UrlPart,
+        /// The URL, without its password.
+        url: String,
+        /// What is wrong with that part.
+        reason: String,
+    },
+    /// A certificate or key that was given cannot be used.
+    Certificate(String),
+    /// Too few nodes are ready.
+    Unreachable(Unreachable),
+    /// The operating system has no random bytes.
+    NoRandomness,
+    /// The locker was closed while it connected.
+    Closed,
+}
+
+/// The nodes that could not be used, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// How many nodes must be ready.
+    pub needed: usize,
+    /// How many are.
+    pub ready: usize,
+    /// Address and error of each node that failed. There is no password in it.
+    pub failures: Vec<(String, String)>,
+}
+
+/// A part of a URL.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum UrlPart {
+    /// What stands before `://`.
+    Scheme,
+    /// The user's name.
+    User,
+    /// The user's password.
+    Password,
+    /// The name or address of the server.
+    Host,
+    /// The port of the server.
+    Port,
+    /// The path of the Unix socket.
+    Path,
+    /// The number of the database.
+    Database,
+    /// What stands behind `?`.
+    Query,
+    /// What stands behind `#`.
+    Fragment,
+}
+
+impl fmt::Display for UrlPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "scheme",
+            Self::User => "user",
+            Self::Password => "password",
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Path => "path of the socket",
+            Self::Database => "database",
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+        })
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => {
+                f.write_str("no server address: give a URL such as redis://127.0.0.1:6379")
+            }
+            Self::TooFewForQuorum => f.write_str(
+                "a quorum needs at least three independent servers: add URLs, or use one server or an ordered list",
+            ),
+            Self::TooMany => write!(
+                f,
+                "one locker uses at most {} servers: take some out",
+                tenure_core::MAX_NODES
+            ),
+            Self::Url { part, url, reason } => write!(f, "the {part} of {url:?} {reason}"),
+            Self::Certificate(reason) => write!(f, "cannot use the certificate: {reason}"),
+            Self::Unreachable(nodes) => nodes.fmt(f),
+            Self::NoRandomness => f.write_str("the operating system has no random bytes"),
+            Self::Closed => f.write_str("the locker was closed before it was connected"),
+        }
+    }
+}
+
+impl Error for ConnectError {}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { needed, ready, .. } = self;
+        if *needed == 1 {
+            f.write_str("cannot connect")?;
+        } else {
+            write!(f, "only {ready} of the {needed} needed servers can be used")?;
+        }
+        for (index, (address, error)) in self.failures.iter().enumerate() {
+            let separator = if index == 0 { ": " } else { "; " };
+            write!(f, "{separator}{address}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ConfigError> for ConnectError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::TooManyNodes => Self::TooMany,
+            ConfigError::TooFewForQuorum => Self::TooFewForQuorum,
+            ConfigError::NoNode | _ => Self::NoAddress,
+        }
+    }
+}
+
+/// Why a lock was not obtained.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ObtainError {
+    /// What was asked for cannot be: a key, the token, the metadata or the ttl is out of its limits.
+    Claim(ClaimError),
+    /// It was asked for, and this is the answer.
+    NotObtained(NotObtained),
+    /// The operating system has no random bytes for a token.
+    NoRandomness,
+    /// The locker is closed, or its runtime has ended.
+    Closed,
+}
+
+impl fmt::Display for ObtainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(error) => error.fmt(f),
+            Self::NotObtained(reason) => write!(f, "not obtained: {reason}"),
+            Self::NoRandomness => f.write_str("the operating system has no random bytes"),
+            Self::Closed => f.write_str("the locker is closed"),
+        }
+    }
+}
+
+impl Error for ObtainError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Claim(error) => Some(error),
+            Self::NotObtained(reason) => Some(reason),
+            Self::NoRandomness | Self::Closed => None,
+        }
+    }
+}
+
+impl From<ClaimError> for ObtainError {
+    fn from(error: ClaimError) -> Self {
+        Self::Claim(error)
+    }
+}
+
+/// Why a lock was not refreshed.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The ttl is out of its limits. The lock is as it was.
+    Ttl(ClaimError),
+    /// The lock is not held any more.
+    Lost(Loss),
+}
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ttl(error) => error.fmt(f),
+            Self::Lost(loss) => write!(f, "lost: {loss}"),
+        }
+    }
+}
+
+impl Error for RefreshError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Ttl(error) => Some(error),
+            Self::Lost(loss) => Some(loss),
+        }
+    }
+}
+
+/// Why a key could not be looked at.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// A key is out of its limits.
+    Claim(ClaimError),
+    /// Too few nodes gave an answer, or the same one.
+    Node(NodeError),
+    /// The locker is closed, or its runtime has ended.
+    Closed,
+}
+
+impl fmt::Display for InspectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(error) => error.fmt(f),
+            Self::Node(error) => write!(f, "too few servers answered: {error}"),
+            Self::Closed => f.write_str("the locker is closed"),
+        }
+    }
+}
+
+impl Error for InspectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Claim(error) => Some(error),
+            Self::Node(error) => Some(error),
+            Self::Closed => None,
+        }
+    }
+}

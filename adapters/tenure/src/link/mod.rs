@@ -1,0 +1,191 @@
+//! The connection to one node: moves bytes, and understands none.
+
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub(crate) mod tls;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead as _, AsyncWrite as _};
+
+use crate::runtime::Runtime;
+use crate::servers::Target;
+use tls::Session;
+
+/// As much as one TLS record holds, and more than any answer of a few commands needs.
+const READ_BYTES: usize = 16 * 1024;
+/// A buffer that has grown beyond this for a burst is given back.
+const KEEP_BYTES: usize = 1024 * 1024;
+
+/// What a link has to tell.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Nothing. The task is woken when there is something.
+    None,
+    /// The connection is open.
+    Connected,
+    /// [`Link::received`] has bytes.
+    Received,
+    /// The connection is gone, and this is why.
+    Gone(String),
+}
+
+pub(crate) struct Link<R: Runtime> {
+    target: Target,
+    connection: Connection<R>,
+    /// Bytes to be sent, of which the first `sent` have been.
+    out: Vec<u8>,
+    sent: usize,
+    buffer: Box<[u8]>,
+    /// How many bytes of `buffer` were read last.
+    filled: usize,
+    /// With TLS: what they meant.
+    plain: Vec<u8>,
+}
+
+enum Connection<R: Runtime> {
+    Closed,
+    Opening(Pin<Box<dyn Future<Output = io::Result<R::Stream>> + Send>>),
+    Open {
+        stream: R::Stream,
+        tls: Option<Session>,
+    },
+    /// It failed while it was written to, which is told at the next read.
+    Failed(String),
+}
+
+impl<R: Runtime> Link<R> {
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            connection: Connection::Closed,
+            out: Vec::new(),
+            sent: 0,
+            buffer: Box::default(),
+            filled: 0,
+            plain: Vec::new(),
+        }
+    }
+
+    pub(crate) fn open(&mut self) {
+        self.close();
+        let opening = R::connect(self.target.endpoint.clone());
+        self.connection = Connection::Opening(Box::pin(opening));
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.connection = Connection::Closed;
+        self.out.clear();
+        self.sent = 0;
+    }
+
+    /// Puts bytes behind those that wait to be sent.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        if let Connection::Open { tls, .. } = &mut self.connection {
+            match tls {
+                None => self.out.extend_from_slice(bytes),
+                Some(tls) => {
+                    if let Err(error) = tls.send(bytes, &mut self.out) {
+                        self.connection = Connection::Failed(error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The bytes of the last [`News::Received`].
+    pub(crate) fn received(&self) -> &[u8] {
+        match &self.connection {
+            Connection::Open { tls: None, .. } => &self.buffer[..self.filled],
+            Connection::Open { .. }
+            | Connection::Closed
+            | Connection::Opening(_)
+            | Connection::Failed(_) => &self.plain,
+        }
+    }
+
+    /// Reads once.
+    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> News {
+        let news = match self.try_read(cx) {
+            Ok(news) => news,
+            Err(error) => News::Gone(error.to_string()),
+        };
+        if let News::Gone(_) = news {
+            self.close();
+        }
+        news
+    }
+
+    fn try_read(&mut self, cx: &mut Context<'_>) -> io::Result<News> {
+        match &mut self.connection {
+            Connection::Closed => Ok(News::None),
+            Connection::Failed(error) => Ok(News::Gone(std::mem::take(error))),
+            Connection::Opening(opening) => {
+                let Poll::Ready(stream) = opening.as_mut().poll(cx) else {
+                    return Ok(News::None);
+                };
+                self.connected(stream?)
+            }
+            Connection::Open { stream, tls } => {
+                let read = Pin::new(stream).poll_read(cx, &mut self.buffer);
+                let Poll::Ready(read) = read else {
+                    return Ok(News::None);
+                };
+                self.filled = read?;
+                if self.filled == 0 {
+                    return Ok(News::Gone("the server closed the connection".into()));
+                }
+                if let Some(tls) = tls {
+                    self.plain.clear();
+                    let wire = &self.buffer[..self.filled];
+                    tls.receive(wire, &mut self.plain, &mut self.out)?;
+                }
+                Ok(News::Received)
+            }
+        }
+    }
+
+    fn connected(&mut self, stream: R::Stream) -> io::Result<News> {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; READ_BYTES].into();
+        }
+        // The TLS handshake goes on under the first requests, which wait in the session until it is done.
+        let tls = match &self.target.tls {
+            None => None,
+            Some(tls) => Some(tls.session(&self.target.endpoint, &mut self.out)?),
+        };
+        self.connection = Connection::Open { stream, tls };
+        Ok(News::Connected)
+    }
+
+    /// Writes what waits, as far as the connection takes it. True if it failed: the next read tells why.
+    pub(crate) fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Connection::Open { stream, .. } = &mut self.connection {
+            let waiting = &self.out[self.sent..];
+            if waiting.is_empty() {
+                break;
+            }
+            let error = match Pin::new(stream).poll_write(cx, waiting) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(0)) => "the connection takes no more bytes".into(),
+                Poll::Ready(Ok(count)) => {
+                    self.sent += count;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => error.to_string(),
+            };
+            self.connection = Connection::Failed(error);
+        }
+        self.out.clear();
+        self.sent = 0;
+        if self.out.capacity() > KEEP_BYTES {
+            self.out = Vec::new();
+        }
+        matches!(self.connection, Connection::Failed(_))
+    }
+}

@@ -1,0 +1,215 @@
+//! The handle of one lock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
+
+use crate::cell::{Cell, End, Phase};
+use crate::error::{InspectError, RefreshError};
+use crate::locker::inspect;
+use crate::shared::Handle;
+use crate::wakers::{Seat, lock};
+
+/// A lock that was obtained. Dropping it releases it, without blocking.
+///
+/// It is kept alive by the driver, unless it was obtained with [`Obtaining::manual`](crate::Obtaining::manual). What
+/// must not happen without it should be raced against [`Lock::lost`], or be asked for by [`Lock::is_held`] at the last
+/// moment.
+pub struct Lock {
+    handle: Handle,
+    id: LockId,
+    cell: Arc<Cell>,
+    claim: Claim,
+    /// What is known at the start, so that there is always something to show.
+    first: Lease,
+}
+
+impl Lock {
+    pub(crate) fn new(
+        handle: Handle,
+        id: LockId,
+        cell: Arc<Cell>,
+        claim: Claim,
+        first: Lease,
+    ) -> Self {
+        Self {
+            handle,
+            id,
+            cell,
+            claim,
+            first,
+        }
+    }
+
+    /// The key, or the first of several.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.claim.keys().first().as_bytes()
+    }
+
+    /// The keys, in the order given.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        self.claim.keys()
+    }
+
+    /// The owner's token. A secret: whoever knows it can release the lock.
+    #[must_use]
+    pub fn token(&self) -> &[u8] {
+        self.claim.token().as_bytes()
+    }
+
+    /// The metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        self.claim.metadata()
+    }
+
+    /// The last known lease. It may have ended since.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        lock(&self.cell.0).lease.unwrap_or(self.first)
+    }
+
+    /// How long the lock is certainly still ours if no refresh gets through. Zero once it is not held.
+    ///
+    /// The clock is read at this moment, and it goes on while the machine is suspended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        let (over, lease) = {
+            let state = lock(&self.cell.0);
+            (state.loss().is_some(), state.lease)
+        };
+        if over {
+            return Duration::ZERO;
+        }
+        lease.unwrap_or(self.first).remaining(self.handle.now())
+    }
+
+    /// Whether the lock is certainly still ours at this moment.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.remaining() > Duration::ZERO
+    }
+
+    /// Makes the lease last for a whole ttl from now.
+    ///
+    /// Servers that do not answer are asked again until the lease ends.
+    ///
+    /// # Errors
+    /// The [`Loss`], if the lock is not held any more.
+    pub async fn refresh(&self) -> Result<Lease, Loss> {
+        self.refresh_with(None).await
+    }
+
+    /// The same, and sets another ttl, which renewal uses from now on.
+    ///
+    /// # Errors
+    /// [`RefreshError::Ttl`] if the ttl is out of its limits, [`RefreshError::Lost`] if the lock is not held any more.
+    pub async fn refresh_for(&self, ttl: Duration) -> Result<Lease, RefreshError> {
+        let ttl = Ttl::new(ttl).map_err(RefreshError::Ttl)?;
+        self.refresh_with(Some(ttl))
+            .await
+            .map_err(RefreshError::Lost)
+    }
+
+    async fn refresh_with(&self, ttl: Option<Ttl>) -> Result<Lease, Loss> {
+        let before = lock(&self.cell.0).refreshes;
+        // If it is not held, the cell knows or will soon know why.
+        let _ = self
+            .handle
+            .command(|engine, now| engine.refresh(self.id, ttl, now));
+        Seat::new(&self.cell.0, |state| &mut state.refreshing)
+            .wait(|state| match state.loss() {
+                Some(loss) => Some(Err(loss)),
+                None if state.refreshes != before => state.lease.map(Ok),
+                None => None,
+            })
+            .await
+    }
+
+    /// Waits until the lock is not ours any more, and says why. Any number of tasks may wait.
+    ///
+    /// It resolves when servers tell that the key is gone, and at the latest at the end of the lease by the clock of
+    /// this machine. A task may still hear of it late; only a fence excludes the rest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn work() -> Result<(), std::io::Error> { Ok(()) }
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").await?;
+    /// tokio::select! {
+    ///     done = work() => done?,
+    ///     loss = lock.lost() => return Err(loss.into()),
+    /// }
+    /// lock.release().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn lost(&self) -> Loss {
+        Seat::new(&self.cell.0, |state| &mut state.losing)
+            .wait(|state| state.loss())
+            .await
+    }
+
+    /// Asks the servers how long they still keep the lock: the least of its keys. `None` if it is not held there any
+    /// more. It tells what was true when they answered, and changes nothing.
+    ///
+    /// # Errors
+    /// [`InspectError`] if too few servers answered, or not alike.
+    pub async fn remaining_on_servers(&self) -> Result<Option<Duration>, InspectError> {
+        let holdings = inspect(&self.handle, self.claim.keys().clone()).await?;
+        let ours = |holding: &Option<tenure_core::Holding>| match holding {
+            Some(holding) if *holding.value == *self.claim.value() => {
+                // Without an end: somebody took the key's ttl away.
+                Some(holding.remaining.unwrap_or(Duration::MAX))
+            }
+            _ => None,
+        };
+        let remaining: Option<Vec<Duration>> = holdings.iter().map(ours).collect();
+        Ok(remaining.and_then(|each| each.into_iter().min()))
+    }
+
+    /// Releases the lock and says what came of it. Dropping the future does not keep it.
+    pub async fn release(self) -> Released {
+        self.handle
+            .command(|engine, now| engine.release(self.id, now));
+        std::future::poll_fn(|cx| {
+            let mut state = lock(&self.cell.0);
+            let released = match state.phase {
+                Phase::Over(End::Released(released)) => released,
+                Phase::Over(End::Lost(Loss::Taken)) => Released::Missing,
+                Phase::Over(_) => Released::Unconfirmed,
+                Phase::Asking | Phase::Held => {
+                    state.wait(cx.waker());
+                    return Poll::Pending;
+                }
+            };
+            Poll::Ready(released)
+        })
+        .await
+    }
+}
+
+/// The token is not shown.
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock")
+            .field("keys", self.claim.keys())
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !matches!(lock(&self.cell.0).phase, Phase::Over(_)) {
+            self.handle
+                .command(|engine, now| engine.release(self.id, now));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the driver needs from an async runtime: one file per runtime.
+
+use std::future::Future;
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::address::Endpoint;
+
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio;
+
+/// An async runtime. Everything is called in its context: from within the driver's `poll`.
+///
+/// The present is not asked of it, because the clocks of runtimes stand still while the machine is suspended: see
+/// [`crate::clock::Clock`].
+pub(crate) trait Runtime: Send + 'static {
+    /// A connection. The futures traits, because all runtimes have them or are a few lines away from them, and they
+    /// read straight into the driver's buffer.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// A timer.
+    type Timer: Timer;
+
+    /// Opens a connection, with Nagle's algorithm off.
+    fn connect(to: Endpoint) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+
+    /// A timer that is not set.
+    fn timer() -> Self::Timer;
+}
+
+/// One timer that is set again and again.
+pub(crate) trait Timer: Send + Unpin + 'static {
+    /// Fires once after this time, and not at the time set before.
+    fn set(&mut self, after: Duration);
+
+    /// Ready when it has fired; until then the task is woken when it does. The driver asks the clock whether a
+    /// deadline has passed: a timer may be late or early.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}

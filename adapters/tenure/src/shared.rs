@@ -1,0 +1,291 @@
+//! What handles and driver share: the engine behind a mutex that is held only for short moments, never across an
+//! await, and never while bytes move.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+use tenure_core::{Config, Engine, Event, Instant, LockId, NodeError, NodeState};
+
+use crate::cell::{Cell, Cells, End};
+use crate::clock::Clock;
+use crate::error::{ConnectError, Unreachable};
+use crate::wakers::{Wakers, lock};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// Whether the driver was woken by a command.
+    pub(crate) called: AtomicBool,
+    /// Everything but the driver that needs the driver to go on.
+    handles: AtomicUsize,
+    pub(crate) state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) engine: Engine,
+    pub(crate) cells: Cells,
+    /// The driver, if it sleeps.
+    pub(crate) driver: Option<Waker>,
+    pub(crate) stage: Stage,
+    nodes: Vec<Node>,
+    /// How many nodes must be ready.
+    needed: usize,
+    /// Those that wait for nodes to be ready or for the end.
+    pub(crate) watchers: Wakers,
+}
+
+/// Where the locker is in its life.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Open,
+    /// What is held is being released. Nothing new is taken.
+    Closing,
+    /// The driver is gone.
+    Ended,
+}
+
+/// What is known of a node.
+#[derive(Debug)]
+struct Node {
+    address: String,
+    health: Health,
+    /// Why its connection went away last.
+    error: Option<String>,
+}
+
+#[derive(Debug)]
+enum Health {
+    Unknown,
+    Ready,
+    Down(String),
+}
+
+/// The locker is closed.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        addresses: Vec<String>,
+        seed: u64,
+        clock: Clock,
+    ) -> Arc<Self> {
+        let needed = config.quorum();
+        let nodes = addresses.into_iter().map(|address| Node {
+            address,
+            health: Health::Unknown,
+            error: None,
+        });
+        let state = State {
+            nodes: nodes.collect(),
+            engine: Engine::new(config, seed, clock.now()),
+            cells: Cells::default(),
+            driver: None,
+            stage: Stage::Open,
+            needed,
+            watchers: Wakers::default(),
+        };
+        Arc::new(Self {
+            clock,
+            called: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Gives the engine something to do, and wakes the driver to do it.
+    fn command<T>(&self, command: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let (answer, driver) = {
+            let mut state = lock(&self.state);
+            // The clock is read under the mutex, so that the engine sees time in order.
+            let answer = command(&mut state, self.clock.now());
+            (answer, state.driver.take())
+        };
+        if let Some(driver) = driver {
+            self.called.store(true, Ordering::Relaxed);
+            driver.wake();
+        }
+        answer
+    }
+}
+
+/// A share in the locker. When the last one goes, everything is released and the driver ends.
+#[derive(Debug)]
+pub(crate) struct Handle(Arc<Shared>);
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.handles.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn state(&self) -> &Mutex<State> {
+        &self.0.state
+    }
+
+    /// Starts what has an id and ends with an event: a lock or an inspection.
+    pub(crate) fn start(
+        &self,
+        start: impl FnOnce(&mut Engine, Instant) -> LockId,
+    ) -> Result<(LockId, Arc<Cell>), Closed> {
+        self.0.command(|state, now| {
+            if state.stage != Stage::Open {
+                return Err(Closed);
+            }
+            let id = start(&mut state.engine, now);
+            let cell = Arc::<Cell>::default();
+            state.cells.insert(id, Arc::clone(&cell));
+            Ok((id, cell))
+        })
+    }
+
+    pub(crate) fn command<T>(&self, command: impl FnOnce(&mut Engine, Instant) -> T) -> T {
+        self.0.command(|state, now| command(&mut state.engine, now))
+    }
+
+    /// Ends an inspection without an event.
+    pub(crate) fn forget(&self, inspection: LockId) {
+        self.0.command(|state, now| {
+            state.engine.release(inspection, now);
+            state.cells.take(inspection);
+        });
+    }
+
+    /// Releases what is held and takes nothing new.
+    pub(crate) fn close(&self) {
+        self.0.command(State::close);
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.close();
+        }
+    }
+}
+
+impl State {
+    fn close(&mut self, now: Instant) {
+        if self.stage == Stage::Open {
+            self.stage = Stage::Closing;
+            self.engine.close(now);
+        }
+    }
+
+    /// Nothing will come from the driver any more.
+    pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
+        self.stage = Stage::Ended;
+        for cell in self.cells.drain() {
+            cell.over(End::Closed, wakes);
+        }
+        self.watchers.take_into(wakes);
+    }
+
+    /// A connection went away. The engine knows that it did, people want to know why.
+    pub(crate) fn note(&mut self, node: usize, error: String) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.error = Some(error);
+        }
+    }
+
+    /// The address of a node, for logs.
+    pub(crate) fn address(&self, node: usize) -> &str {
+        self.nodes.get(node).map_or("", |node| &node.address)
+    }
+
+    /// Tells those concerned what happened.
+    pub(crate) fn dispatch(&mut self, event: Event, wakes: &mut Vec<Waker>) {
+        match event {
+            Event::Obtained { lock, lease } => {
+                let claim = self.engine.claim(lock).cloned();
+                if let Some(cell) = self.cells.find(lock) {
+                    cell.held(lease, claim, wakes);
+                }
+            }
+            Event::Refreshed { lock, lease, asked } => {
+                if let Some(cell) = self.cells.find(lock) {
+                    cell.refreshed(lease, asked, wakes);
+                }
+            }
+            Event::NotObtained { lock, reason } => {
+                self.over(lock, End::NotObtained(reason), wakes);
+            }
+            Event::Lost { lock, reason } => self.over(lock, End::Lost(reason), wakes),
+            Event::Released { lock, proof } => self.over(lock, End::Released(proof), wakes),
+            Event::Inspected { inspection } => {
+                let result = self.engine.take_inspection(inspection);
+                if let Some(cell) = self.cells.take(inspection) {
+                    cell.inspected(result, wakes);
+                }
+            }
+            Event::Node { node, state } => {
+                self.turned(node.index(), state);
+                self.watchers.take_into(wakes);
+            }
+            _ => {}
+        }
+    }
+
+    fn over(&mut self, lock: LockId, end: End, wakes: &mut Vec<Waker>) {
+        if let Some(cell) = self.cells.take(lock) {
+            cell.over(end, wakes);
+        }
+    }
+
+    fn turned(&mut self, node: usize, state: NodeState) {
+        let Some(node) = self.nodes.get_mut(node) else {
+            return;
+        };
+        let error = node.error.take();
+        node.health = match state {
+            NodeState::Ready { .. } => Health::Ready,
+            NodeState::Down(NodeError::Disconnected) => {
+                Health::Down(error.unwrap_or_else(|| NodeError::Disconnected.to_string()))
+            }
+            NodeState::Down(error) => Health::Down(error.to_string()),
+            _ => return,
+        };
+    }
+
+    /// Whether enough nodes are ready, if that is decided.
+    pub(crate) fn ready(&self) -> Option<Result<(), ConnectError>> {
+        if self.stage != Stage::Open {
+            return Some(Err(ConnectError::Closed));
+        }
+        let ready = |node: &&Node| matches!(node.health, Health::Ready);
+        let ready = self.nodes.iter().filter(ready).count();
+        if ready >= self.needed {
+            return Some(Ok(()));
+        }
+        let failures: Vec<_> = self
+            .nodes
+            .iter()
+            .filter_map(|node| match &node.health {
+                Health::Down(error) => Some((node.address.clone(), error.clone())),
+                Health::Unknown | Health::Ready => None,
+            })
+            .collect();
+        if self.nodes.len() - failures.len() >= self.needed {
+            return None;
+        }
+        Some(Err(ConnectError::Unreachable(Unreachable {
+            needed: self.needed,
+            ready,
+            failures,
+        })))
+    }
+}

@@ -1,0 +1,120 @@
+//! Tasks that wait for one thing, of which there may be many.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Locks a mutex. What it guards is whole at every moment, so a panic elsewhere leaves nothing to fear.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place per waiting task: `None` is free, `Some(None)` belongs to a task that has been woken.
+#[derive(Default, Debug)]
+pub(crate) struct Wakers(Vec<Option<Option<Waker>>>);
+
+impl Wakers {
+    /// Takes the wakers of all that wait. To be woken when no mutex is held: a waker may run anything.
+    pub(crate) fn take_into(&mut self, wakes: &mut Vec<Waker>) {
+        wakes.extend(self.0.iter_mut().flatten().filter_map(Option::take));
+    }
+
+    fn sit(&mut self, place: &mut Option<usize>, waker: &Waker) {
+        let index = *place.get_or_insert_with(|| {
+            self.0.iter().position(Option::is_none).unwrap_or_else(|| {
+                self.0.push(None);
+                self.0.len() - 1
+            })
+        });
+        match self.0.get_mut(index) {
+            Some(Some(Some(old))) => old.clone_from(waker),
+            Some(seat) => *seat = Some(Some(waker.clone())),
+            None => {}
+        }
+    }
+
+    fn leave(&mut self, place: usize) {
+        if let Some(seat) = self.0.get_mut(place) {
+            *seat = None;
+        }
+        while let Some(None) = self.0.last() {
+            self.0.pop();
+        }
+    }
+}
+
+/// One future's place among [`Wakers`] that a mutex guards. Dropping it gives the place back.
+pub(crate) struct Seat<'a, S> {
+    mutex: &'a Mutex<S>,
+    wakers: fn(&mut S) -> &mut Wakers,
+    place: Option<usize>,
+}
+
+impl<'a, S> Seat<'a, S> {
+    pub(crate) fn new(mutex: &'a Mutex<S>, wakers: fn(&mut S) -> &mut Wakers) -> Self {
+        Self {
+            mutex,
+            wakers,
+            place: None,
+        }
+    }
+
+    /// Ready when `ask` has an answer.
+    pub(crate) fn poll<T>(
+        &mut self,
+        cx: &Context<'_>,
+        mut ask: impl FnMut(&mut S) -> Option<T>,
+    ) -> Poll<T> {
+        let mut guarded = lock(self.mutex);
+        match ask(&mut guarded) {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                (self.wakers)(&mut guarded).sit(&mut self.place, cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits until `ask` has an answer.
+    pub(crate) async fn wait<T>(mut self, mut ask: impl FnMut(&mut S) -> Option<T>) -> T {
+        std::future::poll_fn(|cx| self.poll(cx, &mut ask)).await
+    }
+}
+
+impl<S> Drop for Seat<'_, S> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            (self.wakers)(&mut lock(self.mutex)).leave(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_used_again_and_given_back() {
+        let mutex = Mutex::new(Wakers::default());
+        let cx = Context::from_waker(Waker::noop());
+        let seat = || Seat::new(&mutex, |wakers| wakers);
+        let (mut a, mut b, mut c) = (seat(), seat(), seat());
+        let sit = |seat: &mut Seat<'_, Wakers>| {
+            assert!(seat.poll(&cx, |_| None::<()>).is_pending());
+        };
+        (0..3).for_each(|_| sit(&mut a));
+        sit(&mut b);
+        assert_eq!(lock(&mutex).0.len(), 2);
+        drop(a);
+        sit(&mut c);
+        assert_eq!(lock(&mutex).0.len(), 2);
+
+        let mut wakes = Vec::new();
+        lock(&mutex).take_into(&mut wakes);
+        assert_eq!(wakes.len(), 2);
+        lock(&mutex).take_into(&mut wakes);
+        assert_eq!(wakes.len(), 2, "nobody is woken twice");
+
+        drop((b, c));
+        assert!(lock(&mutex).0.is_empty());
+    }
+}
