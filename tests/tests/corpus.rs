@@ -1,0 +1,32 @@
+//! What fuzzing has found worth keeping, without a fuzzer.
+
+use std::path::Path;
+
+use tenure_tests::fuzz_targets;
+
+fn replay(name: &str, target: fn(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(name);
+    let mut files: Vec<_> = directory
+        .read_dir()
+        .expect("a committed directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 20, "{} files", files.len());
+    for file in files {
+        println!("{}", file.display());
+        target(&std::fs::read(file).expect("a file"));
+    }
+}
+
+#[test]
+fn resp() {
+    replay("resp", fuzz_targets::resp);
+}
+
+#[test]
+fn memory() {
+    replay("memory", fuzz_targets::memory);
+}
