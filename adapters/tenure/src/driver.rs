@@ -210,7 +210,7 @@ impl<R: Runtime> Future for Driver<R> {
             let over = this.exchange(cx.waker());
             let more = this.tell();
             if over {
-                // Dropping wakes the rest.
+                this.wakes.drain(..).for_each(Waker::wake);
                 return Poll::Ready(());
             }
             let failed = this.write(cx);
@@ -237,8 +237,6 @@ impl<R: Runtime> Drop for Driver<R> {
             }
             state.driver = None;
         }
-        for waker in self.wakes.drain(..) {
-            waker.wake();
-        }
+        self.wakes.drain(..).for_each(Waker::wake);
     }
 }
