@@ -162,6 +162,10 @@ impl Locks {
         let mut slot = 0;
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
+            if self.lock(id).is_none() {
+                self.end_inspection(id);
+                continue;
+            }
             self.let_go(id);
             let until = now + self.setup.request_timeout;
             if let Some(Lock {
@@ -319,10 +323,13 @@ impl Locks {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do, but perhaps to take the results of inspections.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.slab.len() == 0 && self.events.is_empty()
+        let mut ids = core::iter::successors(self.slab.first_from(0), |id| {
+            self.slab.first_from(id.slot.saturating_add(1))
+        });
+        self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

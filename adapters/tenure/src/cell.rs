@@ -100,11 +100,9 @@ impl CellState {
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self.phase {
             // Nobody keeps the lease alive any more, so there is no moment at which it may still be believed in.
-            Phase::Asking | Phase::Held => self.given_up.then_some(Loss::Expired),
+            Phase::Asking | Phase::Held => self.given_up.then_some(Loss::Closed),
             Phase::Over(End::Lost(loss)) => Some(loss),
-            Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => {
-                Some(Loss::Expired)
-            }
+            Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => Some(Loss::Closed),
         }
     }
 
