@@ -34,7 +34,8 @@ impl Capability {
         missing: [false; Script::ALL.len()],
     };
 
-    /// A first guess from the answer to HELLO. A wrong one costs a round trip: see [`Capability::refuse_set`].
+    /// A first guess from the answer to HELLO, for those who may not ask `COMMAND INFO`. A wrong one costs a round
+    /// trip: see [`Capability::refuse_set`].
     pub(crate) fn guess(&mut self, hello: Reply<'_>) {
         let text = |name: &[u8]| {
             let mut fields = hello.children();
@@ -46,10 +47,11 @@ impl Capability {
             None
         };
         let version = text(b"version").map(version).unwrap_or_default();
-        self.set_ifeq = match text(b"server") {
-            Some(b"valkey") => version >= (8, 1),
-            Some(b"redis") => version >= (8, 4),
-            _ => false,
+        (self.set_ifeq, self.delete) = match text(b"server") {
+            Some(b"valkey") if version >= (9, 0) => (true, Delete::Delifeq),
+            Some(b"valkey") if version >= (8, 1) => (true, Delete::Script),
+            Some(b"redis") if version >= (8, 4) => (true, Delete::Delex),
+            _ => (false, Delete::Script),
         };
     }
 
@@ -59,11 +61,11 @@ impl Capability {
             .children()
             .map(|entry| matches!(entry.item(), Item::Array(1..)));
         let (delifeq, delex) = (known.next() == Some(true), known.next() == Some(true));
-        if delifeq {
-            self.delete = Delete::Delifeq;
-        } else if delex {
-            self.delete = Delete::Delex;
-        }
+        self.delete = match (delifeq, delex) {
+            (true, _) => Delete::Delifeq,
+            (_, true) => Delete::Delex,
+            _ => Delete::Script,
+        };
         // Whoever deletes by comparison also sets by comparison: both servers brought it earlier or together.
         self.set_ifeq |= delifeq || delex;
     }

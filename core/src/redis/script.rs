@@ -30,9 +30,9 @@ impl Script {
     #[must_use]
     pub const fn sha(self) -> &'static str {
         match self {
-            Self::Obtain => "5fefba504a6cbd222aa94ce38c0cafb3b284cdcc",
-            Self::Refresh => "53060cc7cbcfe2e6d2e7ff40169281a19776d9e1",
-            Self::Release => "cc6ab471b8583d096638c0402d9a61270bbc7f66",
+            Self::Obtain => "adf3e67c18a6b1c417e7788ffa10fb04f5ccadb4",
+            Self::Refresh => "7a36d595374c86cf02b7f534efdb5c34919b175b",
+            Self::Release => "3c912f7508122bf5172ba4c2fcb79c98360cde71",
         }
     }
 }

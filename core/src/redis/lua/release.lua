@@ -5,8 +5,13 @@
 -- Returns how many keys held the value, and are gone now. The others are left alone.
 local released = 0
 for _, key in ipairs(KEYS) do
-  -- A key of another type gives an error, which is a table and so never equal; the rest must still be released.
-  if redis.pcall('GET', key) == ARGV[1] then
+  local held = redis.pcall('GET', key)
+  -- Another type is somebody else's. Any other error, such as a lack of permission, is the caller's to know.
+  if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
+    return held
+  end
+  -- The whole value is compared; what is not ours does not keep the rest from being released.
+  if held == ARGV[1] then
     released = released + redis.call('DEL', key)
   end
 end
