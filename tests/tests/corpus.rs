@@ -1,5 +1,6 @@
 //! What fuzzing has found worth keeping, without a fuzzer.
 
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use tenure_tests::fuzz_targets;
@@ -16,8 +17,9 @@ fn replay(name: &str, target: fn(&[u8])) {
     files.sort();
     assert!(files.len() >= 20, "{} files", files.len());
     for file in files {
-        println!("{}", file.display());
-        target(&std::fs::read(file).expect("a file"));
+        let bytes = std::fs::read(&file).expect("a file");
+        let survived = catch_unwind(|| target(&bytes)).is_ok();
+        assert!(survived, "with {}", file.display());
     }
 }
 
