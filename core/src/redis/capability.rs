@@ -34,6 +34,16 @@ impl Capability {
         missing: [false; Script::ALL.len()],
     };
 
+    /// For a new connection: perhaps to another server, except that a script which was missing, or which nobody knows to
+    /// have arrived, is better sent whole than asked for in vain once more. Where each connection is lost after its
+    /// first answer, that answer would always be the same.
+    pub(crate) const fn anew(self) -> Self {
+        Self {
+            missing: self.missing,
+            ..Self::BASIC
+        }
+    }
+
     /// A first guess from the answer to HELLO, for those who may not ask `COMMAND INFO`. A wrong one costs a round
     /// trip: see [`Capability::refuse_set`].
     pub(crate) fn guess(&mut self, hello: Reply<'_>) {

@@ -18,7 +18,7 @@ pub(crate) enum ServerError {
 /// The first word of an error and its meaning. What follows from it:
 /// *retry* later while the wait lasts, *reconnect* (perhaps another server stands behind the name now) and retry, or
 /// *give up* because only a person can mend it ([`NodeError::is_final`]).
-const TABLE: [(&[u8], ServerError); 22] = [
+const TABLE: [(&[u8], ServerError); 25] = [
     (b"NOSCRIPT", ServerError::NoScript),
     (b"WRONGTYPE", ServerError::WrongType),
     // Retry.
@@ -40,6 +40,19 @@ const TABLE: [(&[u8], ServerError); 22] = [
     (b"WRONGPASS", ServerError::Node(NodeError::WrongPassword)),
     (b"NOPERM", ServerError::Node(NodeError::NoPermission)),
     (b"DENIED", ServerError::Node(NodeError::NoPermission)),
+    // What a script may not do for its user: Redis 7, Redis 6.2 and Valkey.
+    (
+        b"ERR The user executing the script",
+        ServerError::Node(NodeError::NoPermission),
+    ),
+    (
+        b"The user executing the script",
+        ServerError::Node(NodeError::NoPermission),
+    ),
+    (
+        b"ERR ACL failure in script:",
+        ServerError::Node(NodeError::NoPermission),
+    ),
     (b"NOPROTO", ServerError::Unsupported),
     (b"ERR unknown command", ServerError::Unsupported),
     (b"ERR unknown subcommand", ServerError::Unsupported),
@@ -49,9 +62,11 @@ const TABLE: [(&[u8], ServerError); 22] = [
 impl ServerError {
     /// Understands the line of an error reply, without its `-`.
     pub(crate) fn of(line: &[u8]) -> Self {
-        // Up to Redis 6.2 an error inside a script stands at the end of a line that begins with this.
-        let inner = line
+        // Up to Redis 6.2 an error inside a script stands at the end of a line that begins with one of these.
+        let of_script = line
             .strip_prefix(b"ERR Error running script")
+            .or_else(|| line.strip_prefix(b"@user_script"));
+        let inner = of_script
             .and_then(|text| text.rsplit(|byte| *byte == b':').next())
             .map_or(line, <[u8]>::trim_ascii_start);
         let inner = inner.strip_prefix(b"-").unwrap_or(inner);
@@ -147,6 +162,33 @@ mod tests {
             (
                 "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
                 node(NodeError::OutOfMemory),
+            ),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(ServerError::of(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    /// Each version says it in other words when a script may not do something.
+    #[test]
+    fn a_script_without_a_permission_is_understood() {
+        let node = ServerError::Node;
+        let cases = [
+            (
+                "ERR The user executing the script can't run this command or subcommand",
+                node(NodeError::NoPermission),
+            ),
+            (
+                "@user_script: 10: The user executing the script can't run this command or subcommand",
+                node(NodeError::NoPermission),
+            ),
+            (
+                "ERR Error running script (call to f_d3c2): @user_script:1: @user_script: 1: The user executing the script can't run this command or subcommand",
+                node(NodeError::NoPermission),
+            ),
+            (
+                "ERR ACL failure in script: User u has no permissions to run the 'get' command script: on @user_script:1.",
+                node(NodeError::NoPermission),
             ),
         ];
         for (line, expected) in cases {

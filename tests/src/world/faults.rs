@@ -67,7 +67,10 @@ impl World {
     pub fn cut_keeping(&mut self, client: ClientId, node: usize, up: usize, down: usize) {
         if let Some(index) = self.net.links[client.0][node].current {
             let conn = &self.net.conns[index];
-            let keep = (conn.up.pending() * up / 1000, conn.down.pending() * down / 1000);
+            let keep = (
+                conn.up.pending() * up / 1000,
+                conn.down.pending() * down / 1000,
+            );
             self.net.cut(index, keep, self.now);
         }
     }

@@ -2,9 +2,9 @@
 
 use tenure_core::{Event, Instant, Keys, LockId, Loss, NotObtained};
 
+use super::World;
 use super::client::Belief;
 use super::oracle::{Promise, Violation};
-use super::World;
 
 impl World {
     /// Looks at what a client has just said.
@@ -135,12 +135,16 @@ impl World {
 
     /// Nobody else was ever there: then nobody else has it.
     fn look_at_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
-        let wish = self.clients[index].wishes.iter().find(|(id, _)| *id == lock);
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|(id, _)| *id == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
         if self.oracle.last_damage.is_some() || !wish.is_some_and(|(_, keys)| alone(keys)) {
             return Ok(());
         }
-        let how = format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
+        let how =
+            format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
         Err(Promise::NoFalseAlarm.broken(how))
     }
 
@@ -168,5 +172,7 @@ impl World {
 }
 
 fn share_a_key(a: &Belief, b: &Belief) -> bool {
-    a.keys.iter().any(|key| b.keys.iter().any(|other| other == key))
+    a.keys
+        .iter()
+        .any(|key| b.keys.iter().any(|other| other == key))
 }

@@ -85,7 +85,10 @@ impl World {
 
     /// Chooses what servers can do and how clients are set up.
     #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "a world takes over its options")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a world takes over its options"
+    )]
     pub fn with(
         nodes: usize,
         arrangement: Arrangement,

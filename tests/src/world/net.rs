@@ -216,7 +216,11 @@ impl Net {
             let at = now + self.delay(habits);
             let (piece, later) = rest.split_at(len);
             let conn_ref = &mut self.conns[conn];
-            let pipe = if up { &mut conn_ref.up } else { &mut conn_ref.down };
+            let pipe = if up {
+                &mut conn_ref.up
+            } else {
+                &mut conn_ref.down
+            };
             if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
                 return;
             }

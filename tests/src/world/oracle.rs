@@ -81,7 +81,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} broken at {:?}: {}", self.promise, self.at, self.how)
+        write!(
+            f,
+            "{:?} broken at {:?}: {}",
+            self.promise, self.at, self.how
+        )
     }
 }
 
