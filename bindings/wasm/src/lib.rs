@@ -5,9 +5,18 @@
 //! module's memory, where TypeScript writes and reads them without a copy in between. Time is a float of whole
 //! microseconds, which is exact for 285 years.
 
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
 mod names;
 mod pack;
 mod record;
+#[cfg(target_arch = "wasm32")]
+mod small;
+
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use tenure_core::{
     Event, Inspection, Instant, LockId, NodeId, NodeState, NotObtained, Output, Ttl,
@@ -48,13 +57,13 @@ impl Engine {
     /// An engine from a packed configuration.
     ///
     /// # Errors
-    /// The name of what is wrong with the configuration and what people may read, one to a line.
+    /// The name of what is wrong with the configuration.
     #[wasm_bindgen(constructor)]
     pub fn new(config: &[u8], seed: u64, now: f64) -> Result<Self, String> {
         let config = Reader(config)
             .config()
             .map_err(|_| String::from(MALFORMED))?
-            .map_err(|error| format!("{}\n{error}", names::config(error)))?;
+            .map_err(|error| String::from(names::config(error)))?;
         Ok(Self {
             engine: tenure_core::Engine::new(config, seed, instant(now)),
             input: Vec::new(),
@@ -104,7 +113,7 @@ impl Engine {
                 true
             }
             Err(error) => {
-                self.record.explain(names::claim(error), error, "");
+                self.record.point_to(names::claim(error).as_bytes());
                 false
             }
         }
@@ -190,8 +199,8 @@ impl Engine {
                 self.record.name(id.to_bits());
                 return true;
             }
-            Err(Refusal::Claim(error)) => self.record.explain(names::claim(error), error, ""),
-            Err(Refusal::Malformed) => self.record.write(MALFORMED.into()),
+            Err(Refusal::Claim(error)) => self.record.point_to(names::claim(error).as_bytes()),
+            Err(Refusal::Malformed) => self.record.point_to(MALFORMED.as_bytes()),
         }
         false
     }
@@ -212,7 +221,8 @@ impl Engine {
                 if let NotObtained::Taken { remaining } = reason {
                     record.numbers(millis(remaining), 0.0);
                 }
-                record.explain(names::not_obtained(reason), reason, names::fault(reason));
+                let (name, fault) = (names::not_obtained(reason), names::fault(reason));
+                record.write([name.as_bytes(), b"\n", fault.as_bytes()].concat());
                 todo::NOT_OBTAINED
             }
             Event::Refreshed { lock, lease, asked } => {
@@ -222,7 +232,7 @@ impl Engine {
             }
             Event::Lost { lock, reason } => {
                 record.name(lock.to_bits());
-                record.explain(names::loss(reason), reason, "");
+                record.point_to(names::loss(reason).as_bytes());
                 todo::LOST
             }
             Event::Released { lock, proof } => {
@@ -244,7 +254,7 @@ impl Engine {
                         todo::NODE_READY
                     }
                     NodeState::Down(error) => {
-                        record.explain(names::node(error), error, "");
+                        record.point_to(names::node(error).as_bytes());
                         todo::NODE_DOWN
                     }
                     _ => todo::NOTHING,
@@ -261,7 +271,7 @@ impl Engine {
             Some(Ok(holdings)) => holdings,
             Some(Err(error)) => {
                 self.record.numbers(0.0, 0.0);
-                self.record.explain(names::node(error), error, "");
+                self.record.point_to(names::node(error).as_bytes());
                 return;
             }
             None => Vec::new(),

@@ -1,6 +1,8 @@
 //! What comes from TypeScript: bytes in one packed form. Numbers are little-endian, times are milliseconds, a negative
 //! number or a length of all ones stands for "not given".
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use tenure_core::{

@@ -1,6 +1,7 @@
 //! What goes to TypeScript: a few words at a fixed place in memory, and the bytes that two of them point to.
 
-use core::fmt::Display;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Words of 64 bits: an id or node, two numbers as floats, and where bytes are. TypeScript reads them before it calls
@@ -38,11 +39,6 @@ impl Record {
     pub(crate) fn point_to(&mut self, bytes: &[u8]) {
         self.words[3] = u64::from(address(bytes.as_ptr()));
         self.words[4] = bytes.len() as u64;
-    }
-
-    /// A reason: its name, what people may read, and the fault of a node behind it, one to a line.
-    pub(crate) fn explain(&mut self, name: &str, reason: impl Display, fault: &str) {
-        self.write(format!("{name}\n{reason}\n{fault}").into());
     }
 
     /// Bytes that are made for this.
