@@ -8,6 +8,7 @@ pub mod oracles;
 mod ports;
 pub mod proxy;
 pub mod raw;
+pub mod schedule;
 pub mod servers;
 mod tls;
 pub mod world;

@@ -1,5 +1,7 @@
 //! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
+use std::time::Duration;
+
 use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Ttl};
 
 use super::clock::Clock;
@@ -32,6 +34,11 @@ pub struct Client {
     ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
+    /// Locks without a terminal event so far.
+    pub(crate) open: Vec<LockId>,
+    /// How long the lock that is being asked for just now, and others, are to be held.
+    pub(crate) hold: Option<Duration>,
+    pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every wish so far.
     pub(crate) wishes: Vec<(LockId, Keys)>,
     pub(crate) log: Log,
@@ -60,9 +67,10 @@ pub(crate) struct Log {
     pub(crate) outputs: Outputs,
 }
 
-/// What came out: bytes as a hash per node, everything else as a hash in order.
+/// What came out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Outputs {
+    /// A hash per node.
     pub(crate) bytes: Vec<u64>,
     pub(crate) events: Vec<Event>,
 }
@@ -85,11 +93,17 @@ impl Outputs {
         if self.bytes.len() <= node {
             self.bytes.resize(node + 1, 0xcbf2_9ce4_8422_2325);
         }
-        let hash = &mut self.bytes[node];
-        for byte in bytes {
-            *hash = (*hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        self.bytes[node] = hash(self.bytes[node], bytes);
     }
+}
+
+fn hash(start: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let hash = words
+        .iter()
+        .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))
 }
 
 impl Client {
@@ -111,6 +125,9 @@ impl Client {
             spent: Vec::new(),
             ended: Vec::new(),
             lost: None,
+            open: Vec::new(),
+            hold: None,
+            holds: Vec::new(),
             wishes: Vec::new(),
             log: Log::default(),
             news: Vec::new(),
@@ -130,6 +147,7 @@ impl Client {
         now: Instant,
         net: &mut Net,
     ) -> Result<(), Violation> {
+        let ended = self.ended.len();
         for _ in 0..10_000 {
             match self.engine.poll_output() {
                 Output::Connect(node) => net.open(index, node.index(), now),
@@ -139,12 +157,20 @@ impl Client {
                     if self.log.on {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
+                    net.say(now, || format!("{index} → node {}: {}", node.index(), wire::show(bytes)));
                     wire::watch(bytes, &self.spent)?;
                     net.send(index, node.index(), bytes, now);
                 }
-                Output::Event(event) => self.note(now, event)?,
+                Output::Event(event) => {
+                    net.say(now, || format!("{index} hears {event:?}"));
+                    self.note(now, event)?;
+                }
                 Output::Timeout(at) => {
                     self.due = at;
+                    // What was on its way to the wire when a lock ended goes out together with its release.
+                    for at in ended..self.ended.len() {
+                        self.spend(self.ended[at]);
+                    }
                     return Ok(());
                 }
             }
@@ -185,7 +211,7 @@ impl Client {
             }
         } else if is_terminal(&event) {
             self.ended.push(lock);
-            self.spend(lock);
+            self.open.retain(|other| *other != lock);
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief

@@ -12,6 +12,9 @@ impl World {
         let news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
         for event in &news {
+            if let Event::Obtained { lock, .. } = event {
+                self.plan_release(index, *lock);
+            }
             result = result.and_then(|()| match event {
                 Event::Obtained { .. } | Event::Refreshed { .. } => {
                     self.look_for_rivals(index)?;
@@ -115,7 +118,13 @@ impl World {
         let node = &self.nodes[node];
         let own = node.clock.read(self.now);
         belief.keys.iter().all(|key| {
-            let Some((value, last)) = node.server.holding(key.as_bytes(), own) else {
+            let prefixed;
+            let mut name = key.as_bytes();
+            if !self.prefix.is_empty() {
+                prefixed = [self.prefix, name].concat();
+                name = &prefixed;
+            }
+            let Some((value, last)) = node.server.holding(name, own) else {
                 return false;
             };
             // It is there for the whole of its last millisecond.

@@ -10,6 +10,7 @@ mod net;
 mod oracle;
 mod queue;
 mod rng;
+mod script;
 mod steps;
 mod wire;
 
@@ -22,8 +23,9 @@ use tenure_core::{
 };
 
 pub use client::Client;
-use client::Input;
+pub(crate) use client::{Input, Outputs};
 pub use clock::{Clock, TRUE_RATE};
+pub(crate) use faults::DRIFT;
 pub use net::Weather;
 use net::{Habits, Link, Net};
 use oracle::Oracle;
@@ -49,6 +51,18 @@ pub struct World {
     /// How often each key was asked for.
     asked: BTreeMap<Key, u32>,
     oracle: Oracle,
+    /// How nodes are spoken to.
+    node: NodeConfig,
+    /// What is in front of every key on the wire.
+    prefix: &'static [u8],
+    /// For the next client.
+    seed: u64,
+    habits: Habits,
+    /// Everybody lets go a moment after having obtained.
+    brief: bool,
+    /// How many clients had come when that began.
+    everybody: usize,
+    trace: u64,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
     /// Bytes just delivered.
@@ -115,6 +129,17 @@ impl World {
             tokens: 0,
             asked: BTreeMap::new(),
             oracle: Oracle::new(nodes, arrangement.quorum(nodes)),
+            node: NodeConfig::default(),
+            prefix: b"",
+            seed: 0,
+            habits: Habits {
+                latency: Duration::ZERO,
+                jitter: Duration::ZERO,
+                splits: false,
+            },
+            brief: false,
+            everybody: usize::MAX,
+            trace: 0,
             recording: false,
             scratch: Vec::new(),
         }
@@ -134,13 +159,12 @@ impl World {
     /// A new client whose machine has this clock.
     pub fn client_with(&mut self, clock: Clock) -> ClientId {
         let index = self.clients.len();
-        let client = self.process(index as u64, clock);
+        let client = self.process(self.seed.wrapping_add(index as u64), clock);
         self.clients.push(client);
-        let habits = Habits {
-            latency: self.latency,
-            jitter: Duration::ZERO,
-            splits: false,
-        };
+        let mut habits = self.habits;
+        if !self.recording {
+            habits.latency = self.latency;
+        }
         let link = Link {
             weather: Weather::Fair,
             habits,
@@ -152,7 +176,7 @@ impl World {
     }
 
     fn process(&self, seed: u64, clock: Clock) -> Client {
-        let nodes = vec![NodeConfig::default(); self.nodes.len()];
+        let nodes = vec![self.node.clone(); self.nodes.len()];
         let mut config = Config::new(nodes, self.arrangement).expect("the world has nodes");
         (self.configure)(&mut config);
         let mut client = Client::new(config, seed, clock, self.now);
@@ -184,6 +208,7 @@ impl World {
         }
         let lock = of.engine.obtain(wish, own);
         of.wishes.push((lock, keys));
+        of.open.push(lock);
         self.drain(client.0);
         lock
     }

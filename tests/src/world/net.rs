@@ -116,6 +116,8 @@ pub(crate) struct Net {
     /// By client, then by node.
     pub(crate) links: Vec<Vec<Link>>,
     pub(crate) rng: Rng,
+    /// What happened, if anybody wants to know.
+    pub(crate) story: Option<Vec<String>>,
 }
 
 impl Net {
@@ -125,6 +127,13 @@ impl Net {
             conns: Vec::new(),
             links: Vec::new(),
             rng: Rng::new(seed),
+            story: None,
+        }
+    }
+
+    pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{now:?}  {}", line()));
         }
     }
 

@@ -34,7 +34,7 @@ pub enum Promise {
     Repeats,
     /// An early timeout changes nothing.
     EarlyTimeout,
-    /// Splitting input anywhere changes nothing, whether outputs are taken in between or not.
+    /// Splitting input anywhere changes nothing.
     Splitting,
     /// Time that goes back is harmless.
     TimeBack,

@@ -18,6 +18,8 @@ pub(crate) enum Happening {
     Up(usize),
     /// Bytes reach the client.
     Down(usize),
+    /// A user lets go of a lock.
+    Release(usize, u64),
 }
 
 /// Of equal instants the one that was noted first comes first.

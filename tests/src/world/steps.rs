@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tenure_core::NodeId;
 use tenure_core::memory;
+use tenure_core::{LockId, NodeId};
 
 use super::client::Input;
 use super::net::Weather;
-use super::{Happening, World};
+use super::{ClientId, Happening, World};
 
 impl World {
     /// Lets time pass, also over a broken promise.
@@ -47,6 +47,11 @@ impl World {
             Happening::Opened(conn) => self.opened(conn),
             Happening::Up(conn) => self.deliver_up(conn),
             Happening::Down(conn) => self.deliver_down(conn),
+            Happening::Release(client, lock) => {
+                if client < self.clients.len() && !self.clients[client].suspended {
+                    self.release(ClientId(client), LockId::from_bits(lock));
+                }
+            }
         }
     }
 
@@ -62,10 +67,7 @@ impl World {
         let client = &self.clients[index];
         if client.due.is_some_and(|due| due <= own) {
             let reason = client.engine.next_reason();
-            let how = format!(
-                "after handle_timeout({own:?}) {reason:?} is due at {:?}",
-                client.due
-            );
+            let how = format!("after handle_timeout({own:?}) {reason:?} is due at {:?}", client.due);
             let violation = super::Promise::Steps.broken(how);
             self.oracle.report(violation, self.now);
             // Otherwise it would never end.
@@ -152,6 +154,10 @@ impl World {
         let id = NodeId::new(node).expect("a node");
         let own = of.clock.read(self.now);
         if !self.scratch.is_empty() {
+            self.net.say(self.now, || {
+                let text = self.scratch.escape_ascii().to_string();
+                format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
+            });
             of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
             of.engine.handle_input(id, &self.scratch, own);
             self.drain(client);
@@ -217,9 +223,8 @@ impl World {
     pub(super) fn watch_due(&mut self, index: usize) {
         let client = &self.clients[index];
         if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
-            self.net
-                .queue
-                .push(at.max(self.now), Happening::Client(index));
+            self.net.queue.push(at.max(self.now), Happening::Client(index));
         }
     }
 }
+

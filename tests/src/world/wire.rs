@@ -58,3 +58,25 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     })?;
     Some((value, bytes.get(end + 2..)?))
 }
+
+/// Commands in short, for people.
+pub(crate) fn show(bytes: &[u8]) -> String {
+    let (mut rest, mut args, mut commands) = (bytes, Vec::new(), Vec::new());
+    while !rest.is_empty() {
+        args.clear();
+        match read(rest, &mut args) {
+            Some(after) => rest = after,
+            None => return format!("{} bytes", bytes.len()),
+        }
+        let shown = args.iter().map(|arg| {
+            let text = String::from_utf8_lossy(arg);
+            match arg.len() {
+                // A script or its hash.
+                40.. => format!("{}…", text.chars().take(6).collect::<String>()),
+                _ => text.into_owned(),
+            }
+        });
+        commands.push(shown.collect::<Vec<_>>().join(" "));
+    }
+    commands.join("; ")
+}
