@@ -201,10 +201,11 @@ impl Locks {
             lock.disturb();
         }
         let current = lock.round == request.round;
+        let several = lock.claim.keys().len() > 1;
         let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
             return;
         };
-        let Some(stands) = ask.answer(request.node, outcome, now) else {
+        let Some(stands) = ask.answer(request.node, outcome, several, now) else {
             return;
         };
         match stands {
