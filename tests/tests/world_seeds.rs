@@ -11,12 +11,17 @@ fn every_promise_is_kept_in_every_schedule() {
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..workers)
             .map(|worker| {
-                scope.spawn(move || (worker..SEEDS).step_by(workers as usize).find(|seed| {
-                    Schedule::from_seed(*seed).play().violation.is_some()
-                }))
+                scope.spawn(move || {
+                    (worker..SEEDS)
+                        .step_by(workers as usize)
+                        .find(|seed| Schedule::from_seed(*seed).play().violation.is_some())
+                })
             })
             .collect();
-        let first = runs.into_iter().filter_map(|run| run.join().expect("a report")).min();
+        let first = runs
+            .into_iter()
+            .filter_map(|run| run.join().expect("a report"))
+            .min();
         if let Some(seed) = first {
             fail(seed);
         }
@@ -30,5 +35,8 @@ fn fail(seed: u64) {
     let told = short.tell();
     println!("{}", told.story.join("\n"));
     let shown = told.violation.map(|v| v.to_string()).unwrap_or_default();
-    panic!("seed {seed}: {violation}\nshortened: {shown}\n{:?}", short.to_bytes());
+    panic!(
+        "seed {seed}: {violation}\nshortened: {shown}\n{:?}",
+        short.to_bytes()
+    );
 }

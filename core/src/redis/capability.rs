@@ -110,6 +110,11 @@ impl Capability {
         }
     }
 
+    /// Nobody knows whether the script has arrived.
+    pub(crate) fn forget(&mut self, script: Script) {
+        self.set_missing(script, true);
+    }
+
     /// Whether the script is to be sent whole. From then on the server has it.
     pub(crate) fn takes_text(&mut self, script: Script) -> bool {
         let taken = self.missing.get(script as usize) == Some(&true);

@@ -68,7 +68,9 @@ fn parse() -> Result<Args, String> {
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().ok_or(format!("{word} wants a number"))?;
-            value.parse::<u64>().map_err(|e| format!("{word} {value}: {e}"))
+            value
+                .parse::<u64>()
+                .map_err(|e| format!("{word} {value}: {e}"))
         };
         match word.as_str() {
             "--seeds" => args.seeds = number()?,
@@ -119,7 +121,9 @@ fn run(args: &Args) -> ExitCode {
         }
     });
     bar.finish_and_clear();
-    let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let found = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     summary(args, &found, begun.elapsed());
     if found.broken.is_empty() {
         ExitCode::SUCCESS
@@ -141,7 +145,9 @@ fn work(args: &Args, next: &AtomicU64, found: &Mutex<Found>, bar: &ProgressBar) 
             let report = Schedule::from_seed(seed).play();
             mine.add(seed, report);
         }
-        let mut all = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = found
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         all.merge(mine, chunk);
         if args.resume {
             let whole = all.first_open() * CHUNK;
@@ -211,6 +217,9 @@ fn summary(args: &Args, found: &Found, took: Duration) {
         println!("seed {seed}: {violation}");
     }
     if !found.broken.is_empty() {
-        println!("{} broken. Tell one: tests/sim --seed N --shrink", found.broken.len());
+        println!(
+            "{} broken. Tell one: tests/sim --seed N --shrink",
+            found.broken.len()
+        );
     }
 }

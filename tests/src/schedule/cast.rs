@@ -6,7 +6,7 @@ use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Config, NodeConfig};
 
 use super::HEADER;
-use crate::world::{Clock, ClientId, DRIFT, Rng, TRUE_RATE, World};
+use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
 
 /// What the header chooses.
 pub(crate) struct Cast {

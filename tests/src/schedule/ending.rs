@@ -52,7 +52,10 @@ pub(crate) fn ending(play: &mut Play) {
     for client in &play.clients {
         play.world.close(*client);
     }
-    if play.world.pass_until(5 * SECOND, |world| world.all_drained()) {
+    if play
+        .world
+        .pass_until(5 * SECOND, |world| world.all_drained())
+    {
         play.world.kept(Promise::Drains);
     } else {
         play.world

@@ -40,7 +40,8 @@ pub(crate) fn check_client(client: &mut Client, world: &mut World) {
             let broken = name(client);
             let (was, is) = (&client.log.outputs.events, &outputs.events);
             let first = was.iter().zip(is).find(|(was, is)| was != is);
-            let how = format!("played again, with {broken:?}, it came to something else: {first:?}");
+            let how =
+                format!("played again, with {broken:?}, it came to something else: {first:?}");
             world.broken(broken.unwrap_or(Promise::Splitting), how);
         }
         Err(violation) => world.broken(violation.promise, violation.how),
@@ -55,16 +56,27 @@ const LAWS: [(Promise, Twist); 4] = {
     };
     [
         (Promise::Repeats, none),
-        (Promise::EarlyTimeout, Twist { early: true, ..none }),
+        (
+            Promise::EarlyTimeout,
+            Twist {
+                early: true,
+                ..none
+            },
+        ),
         (Promise::TimeBack, Twist { back: true, ..none }),
-        (Promise::Splitting, Twist { split: true, ..none }),
+        (
+            Promise::Splitting,
+            Twist {
+                split: true,
+                ..none
+            },
+        ),
     ]
 };
 
 /// The law that is broken alone.
 fn name(client: &Client) -> Option<Promise> {
-    let broken =
-        |twist| replay(client, twist).is_ok_and(|outputs| outputs != client.log.outputs);
+    let broken = |twist| replay(client, twist).is_ok_and(|outputs| outputs != client.log.outputs);
     LAWS.into_iter()
         .find(|(_, twist)| broken(*twist))
         .map(|(promise, _)| promise)
@@ -105,13 +117,7 @@ fn replay(client: &Client, twist: Twist) -> Result<Outputs, Violation> {
     Ok(outputs)
 }
 
-fn apply(
-    engine: &mut Engine,
-    input: &Input,
-    at: Instant,
-    twist: Twist,
-    rng: &mut Rng,
-) {
+fn apply(engine: &mut Engine, input: &Input, at: Instant, twist: Twist, rng: &mut Rng) {
     let node = |node: &usize| NodeId::new(*node).expect("a node");
     match input {
         Input::Obtain(wish) => {

@@ -63,8 +63,11 @@ pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
 impl Play {
     fn pass(&mut self, duration: Duration) {
         let end = self.world.now() + duration;
-        while let Some(Reverse((at, chore))) =
-            self.chores.peek().copied().filter(|Reverse((at, _))| *at <= end)
+        while let Some(Reverse((at, chore))) = self
+            .chores
+            .peek()
+            .copied()
+            .filter(|Reverse((at, _))| *at <= end)
         {
             self.chores.pop();
             self.world.pass(at.saturating_since(self.world.now()));
@@ -90,7 +93,8 @@ impl Play {
     }
 
     fn later(&mut self, byte: u8, chore: Chore) {
-        self.chores.push(Reverse((self.world.now() + span(byte), chore)));
+        self.chores
+            .push(Reverse((self.world.now() + span(byte), chore)));
     }
 
     fn step(&mut self, step: &[u8; STEP]) {
@@ -113,10 +117,21 @@ impl Play {
     fn obtain(&mut self, client: usize, a: u8, b: u8, c: u8) {
         let wish = self.wish(a, b, c);
         let id = self.clients[client];
-        let hold = [None, Some(MS), Some(MS * 30), Some(MS * 400), Some(MS * 2500), Some(MS * 6000)];
+        let hold = [
+            None,
+            Some(MS),
+            Some(MS * 30),
+            Some(MS * 400),
+            Some(MS * 2500),
+            Some(MS * 6000),
+        ];
         let hold = hold[usize::from(c >> 4) % 6];
-        self.world
-            .say(|| format!("{client} obtains {:?} for {:?}, waits {:?}, holds {hold:?}", wish.keys, wish.ttl, wish.wait));
+        self.world.say(|| {
+            format!(
+                "{client} obtains {:?} for {:?}, waits {:?}, holds {hold:?}",
+                wish.keys, wish.ttl, wish.wait
+            )
+        });
         let lock = self.world.obtain_and_hold(id, wish, hold);
         self.locks[client].push(lock);
     }
@@ -200,8 +215,12 @@ impl Play {
                 self.world.cut_keeping(id, node, kept(a), kept(a >> 4));
             }
             169..=188 => {
-                const KINDS: [Weather; 4] =
-                    [Weather::Silent, Weather::Deaf, Weather::Refusing, Weather::Holding];
+                const KINDS: [Weather; 4] = [
+                    Weather::Silent,
+                    Weather::Deaf,
+                    Weather::Refusing,
+                    Weather::Holding,
+                ];
                 self.world.weather(id, node, KINDS[usize::from(a & 3)]);
                 self.later(c, Chore::Weather(client, node));
             }
@@ -238,7 +257,8 @@ impl Play {
             243..=245 if wild => self.world.stop_replication(node),
             246..=248 if wild => self.world.restart(node),
             249..=251 if wild => {
-                let rate = [0, TRUE_RATE / 2, TRUE_RATE * 9 / 10, TRUE_RATE * 3][usize::from(a & 3)];
+                let rate =
+                    [0, TRUE_RATE / 2, TRUE_RATE * 9 / 10, TRUE_RATE * 3][usize::from(a & 3)];
                 self.world.run_clock(id, rate);
                 self.later(c, Chore::Clock(client));
             }
@@ -247,7 +267,8 @@ impl Play {
                 if c & 1 == 0 {
                     self.world.command(node, &[b"DEL", &key]);
                 } else {
-                    self.world.command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
+                    self.world
+                        .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
                 }
             }
             _ => {}

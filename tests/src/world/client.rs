@@ -99,11 +99,16 @@ impl Outputs {
 
 fn hash(start: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let step = |hash: u64, word: u64| {
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+    };
     let hash = words
         .iter()
         .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
-    rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))
+    rest.iter()
+        .fold(hash, |hash, byte| step(hash, u64::from(*byte)))
 }
 
 impl Client {
@@ -157,7 +162,9 @@ impl Client {
                     if self.log.on {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
-                    net.say(now, || format!("{index} → node {}: {}", node.index(), wire::show(bytes)));
+                    net.say(now, || {
+                        format!("{index} → node {}: {}", node.index(), wire::show(bytes))
+                    });
                     wire::watch(bytes, &self.spent)?;
                     net.send(index, node.index(), bytes, now);
                 }

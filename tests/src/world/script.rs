@@ -65,7 +65,11 @@ impl World {
         self.brief = true;
         self.everybody = self.clients.len();
         for client in 0..self.clients.len() {
-            let held: Vec<LockId> = self.clients[client].beliefs.iter().map(|b| b.lock).collect();
+            let held: Vec<LockId> = self.clients[client]
+                .beliefs
+                .iter()
+                .map(|b| b.lock)
+                .collect();
             for lock in held {
                 self.release(ClientId(client), lock);
             }
@@ -133,7 +137,11 @@ impl World {
         self.oracle.violation.as_ref()
     }
 
-    pub(crate) fn broken(&mut self, promise: Promise, how: impl Into<std::borrow::Cow<'static, str>>) {
+    pub(crate) fn broken(
+        &mut self,
+        promise: Promise,
+        how: impl Into<std::borrow::Cow<'static, str>>,
+    ) {
         self.oracle.report(promise.broken(how), self.now);
     }
 
@@ -153,8 +161,15 @@ impl World {
 
     /// Adds what an engine has said to the hash of everything.
     pub(crate) fn add_trace(&mut self, outputs: &Outputs) {
-        for part in outputs.bytes.iter().copied().chain([outputs.events.len() as u64]) {
-            self.trace = (self.trace ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        for part in outputs
+            .bytes
+            .iter()
+            .copied()
+            .chain([outputs.events.len() as u64])
+        {
+            self.trace = (self.trace ^ part)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(23);
         }
     }
 

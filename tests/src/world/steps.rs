@@ -67,7 +67,10 @@ impl World {
         let client = &self.clients[index];
         if client.due.is_some_and(|due| due <= own) {
             let reason = client.engine.next_reason();
-            let how = format!("after handle_timeout({own:?}) {reason:?} is due at {:?}", client.due);
+            let how = format!(
+                "after handle_timeout({own:?}) {reason:?} is due at {:?}",
+                client.due
+            );
             let violation = super::Promise::Steps.broken(how);
             self.oracle.report(violation, self.now);
             // Otherwise it would never end.
@@ -223,8 +226,9 @@ impl World {
     pub(super) fn watch_due(&mut self, index: usize) {
         let client = &self.clients[index];
         if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
-            self.net.queue.push(at.max(self.now), Happening::Client(index));
+            self.net
+                .queue
+                .push(at.max(self.now), Happening::Client(index));
         }
     }
 }
-
