@@ -314,7 +314,7 @@ impl Locks {
             .first()
             .and_then(|(_, slot)| self.slab.id_of(slot));
         match due.and_then(|id| self.slab.get(id)) {
-            Some(Entry::Lock(lock)) => lock.deadline().map_or("", |(_, reason)| reason),
+            Some(Entry::Lock(lock)) => lock.reason(),
             Some(Entry::Probe(_)) => "end of an inspection",
             None => "",
         }
@@ -324,6 +324,11 @@ impl Locks {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.slab.len() == 0 && self.events.is_empty()
+    }
+
+    /// Whether there is something to hand out or to tell.
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.requests.is_empty() && self.events.is_empty())
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -352,7 +357,7 @@ impl Locks {
     /// Sets the one timer of a lock to its deadline.
     fn rearm(&mut self, id: LockId) {
         let at = match self.slab.get(id) {
-            Some(Entry::Lock(lock)) => lock.deadline().map(|(at, _)| at),
+            Some(Entry::Lock(lock)) => lock.deadline(),
             Some(Entry::Probe(probe)) => Some(probe.deadline).filter(|_| !probe.is_over()),
             None => None,
         };
