@@ -99,81 +99,85 @@ impl NodeError {
 mod tests {
     use super::*;
 
+    const fn node(error: NodeError) -> ServerError {
+        ServerError::Node(error)
+    }
+
     /// Lines as Redis 7, Redis 6.2 and Valkey 9 send them.
+    const LINES: [(&str, ServerError); 23] = [
+        (
+            "NOSCRIPT No matching script. Please use EVAL.",
+            ServerError::NoScript,
+        ),
+        (
+            "WRONGTYPE Operation against a key holding the wrong kind",
+            ServerError::WrongType,
+        ),
+        (
+            "LOADING Redis is loading the dataset in memory",
+            node(NodeError::Loading),
+        ),
+        (
+            "READONLY You can't write against a read only replica.",
+            node(NodeError::ReadOnly),
+        ),
+        ("MOVED 3999 127.0.0.1:6381", node(NodeError::Moved)),
+        ("ASK 3999 127.0.0.1:6381", node(NodeError::Moved)),
+        (
+            "CLUSTERDOWN Hash slot not served",
+            node(NodeError::ClusterDown),
+        ),
+        (
+            "CROSSSLOT Keys in request don't hash",
+            node(NodeError::CrossSlot),
+        ),
+        ("NOAUTH Authentication required.", node(NodeError::NoAuth)),
+        (
+            "WRONGPASS invalid username-password pair",
+            node(NodeError::WrongPassword),
+        ),
+        (
+            "NOPERM this user has no permissions",
+            node(NodeError::NoPermission),
+        ),
+        (
+            "OOM command not allowed when used memory",
+            node(NodeError::OutOfMemory),
+        ),
+        (
+            "MASTERDOWN Link with MASTER is down",
+            node(NodeError::MasterDown),
+        ),
+        (
+            "MISCONF Redis is configured to save RDB",
+            node(NodeError::Misconfigured),
+        ),
+        (
+            "BUSY Redis is busy running a script.",
+            node(NodeError::Busy),
+        ),
+        ("TRYAGAIN Multiple keys request", node(NodeError::TryAgain)),
+        (
+            "ERR unknown command 'DELIFEQ', with args",
+            ServerError::Unsupported,
+        ),
+        (
+            "ERR unknown command `HELLO`, with args",
+            ServerError::Unsupported,
+        ),
+        ("ERR syntax error", ServerError::Unsupported),
+        ("ERR max number of clients reached", node(NodeError::Other)),
+        (
+            "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
+            node(NodeError::OutOfMemory),
+        ),
+        ("NOSCRIPTS", node(NodeError::Other)),
+        ("", node(NodeError::Other)),
+    ];
+
     #[test]
     fn lines_of_real_servers_are_understood() {
-        let node = ServerError::Node;
-        let cases = [
-            (
-                "NOSCRIPT No matching script. Please use EVAL.",
-                ServerError::NoScript,
-            ),
-            (
-                "WRONGTYPE Operation against a key holding the wrong kind",
-                ServerError::WrongType,
-            ),
-            (
-                "LOADING Redis is loading the dataset in memory",
-                node(NodeError::Loading),
-            ),
-            (
-                "READONLY You can't write against a read only replica.",
-                node(NodeError::ReadOnly),
-            ),
-            ("MOVED 3999 127.0.0.1:6381", node(NodeError::Moved)),
-            ("ASK 3999 127.0.0.1:6381", node(NodeError::Moved)),
-            (
-                "CLUSTERDOWN Hash slot not served",
-                node(NodeError::ClusterDown),
-            ),
-            (
-                "CROSSSLOT Keys in request don't hash",
-                node(NodeError::CrossSlot),
-            ),
-            ("NOAUTH Authentication required.", node(NodeError::NoAuth)),
-            (
-                "WRONGPASS invalid username-password pair",
-                node(NodeError::WrongPassword),
-            ),
-            (
-                "NOPERM this user has no permissions",
-                node(NodeError::NoPermission),
-            ),
-            (
-                "OOM command not allowed when used memory",
-                node(NodeError::OutOfMemory),
-            ),
-            (
-                "MASTERDOWN Link with MASTER is down",
-                node(NodeError::MasterDown),
-            ),
-            (
-                "MISCONF Redis is configured to save RDB",
-                node(NodeError::Misconfigured),
-            ),
-            (
-                "BUSY Redis is busy running a script.",
-                node(NodeError::Busy),
-            ),
-            ("TRYAGAIN Multiple keys request", node(NodeError::TryAgain)),
-            (
-                "ERR unknown command 'DELIFEQ', with args",
-                ServerError::Unsupported,
-            ),
-            (
-                "ERR unknown command `HELLO`, with args",
-                ServerError::Unsupported,
-            ),
-            ("ERR syntax error", ServerError::Unsupported),
-            ("ERR max number of clients reached", node(NodeError::Other)),
-            (
-                "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
-                node(NodeError::OutOfMemory),
-            ),
-            ("NOSCRIPTS", node(NodeError::Other)),
-            ("", node(NodeError::Other)),
-        ];
-        for (line, expected) in cases {
+        for (line, expected) in LINES {
             assert_eq!(ServerError::of(line.as_bytes()), expected, "{line}");
         }
     }
