@@ -318,7 +318,7 @@ impl Locks {
             .first()
             .and_then(|(_, slot)| self.slab.id_of(slot));
         match due.and_then(|id| self.slab.get(id)) {
-            Some(Entry::Lock(lock)) => lock.deadline().map_or("", |(_, reason)| reason),
+            Some(Entry::Lock(lock)) => lock.reason(),
             Some(Entry::Probe(_)) => "end of an inspection",
             None => "",
         }
@@ -331,6 +331,11 @@ impl Locks {
             self.slab.first_from(id.slot.saturating_add(1))
         });
         self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
+    }
+
+    /// Whether there is something to hand out or to tell.
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.requests.is_empty() && self.events.is_empty())
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -359,7 +364,7 @@ impl Locks {
     /// Sets the one timer of a lock to its deadline.
     fn rearm(&mut self, id: LockId) {
         let at = match self.slab.get(id) {
-            Some(Entry::Lock(lock)) => lock.deadline().map(|(at, _)| at),
+            Some(Entry::Lock(lock)) => lock.deadline(),
             Some(Entry::Probe(probe)) => Some(probe.deadline).filter(|_| !probe.is_over()),
             None => None,
         };

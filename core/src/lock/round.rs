@@ -102,15 +102,13 @@ impl Round {
 
     /// What the round has come to. Once it is not open, no later answer changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
-        let open = self.unasked.len().saturating_add(self.pending.len());
+        let open = self.unasked.union(self.pending);
         match self.goal {
-            Goal::Everyone if open > 0 => Verdict::Open,
+            Goal::Everyone if !open.is_empty() => Verdict::Open,
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
             Goal::Everyone => Verdict::Lost,
-            Goal::Quorum(quorum) if self.granted.len() >= quorum => Verdict::Won,
-            Goal::Quorum(quorum) if self.granted.len().saturating_add(open) < quorum => {
-                Verdict::Lost
-            }
+            Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
+            Goal::Quorum(quorum) if !self.granted.union(open).holds(quorum) => Verdict::Lost,
             Goal::Quorum(_) => Verdict::Open,
         }
     }
@@ -123,7 +121,7 @@ impl Round {
             .union(self.granted)
             .union(self.unknown);
         match self.goal {
-            Goal::Quorum(quorum) => all.len() < quorum,
+            Goal::Quorum(quorum) => !all.holds(quorum),
             Goal::Everyone => false,
         }
     }

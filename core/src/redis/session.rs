@@ -13,7 +13,7 @@ use crate::locks::Locks;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::{Greeting, Handshake};
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Item, Reply};
+use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Reply};
 use crate::redis::wire::Wire;
 use crate::time::Instant;
 
@@ -236,6 +236,11 @@ impl Session {
         self.out.lend()
     }
 
+    /// Whether it wants nothing of the driver just now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !(self.disconnect || self.connect || self.has_bytes())
+    }
+
     pub(crate) fn has_bytes(&self) -> bool {
         !self.out.is_empty()
     }
@@ -258,7 +263,7 @@ impl Session {
                 return Read::Broken(NodeError::AnswerTooLarge);
             }
         };
-        if let Item::Push(_) = reply.item() {
+        if reply.is_push() {
             return read_push(reply, &self.setup.prefix, &mut self.woken);
         }
         if let State::Greeting { .. } = self.state {
