@@ -93,6 +93,14 @@ impl Round {
         true
     }
 
+    /// Counts every node that has been asked and has not answered as unknown. Those that were to be asked after it are
+    /// asked all at once now: one dead node must not keep a release from the others.
+    pub(crate) fn time_out(&mut self) {
+        self.unknown = self.unknown.union(self.pending);
+        self.pending = NodeSet::EMPTY;
+        self.order = Order::Parallel;
+    }
+
     /// Counts every node that has not answered as unknown.
     pub(crate) fn give_up(&mut self) {
         self.unknown = self.unknown.union(self.pending).union(self.unasked);
@@ -242,5 +250,23 @@ mod tests {
             Some(first),
             "an unknown does not stop a release"
         );
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_keeps_a_release_from_no_other() {
+        let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
+        assert_eq!((release.ask(), release.ask()), (NodeId::new(2), None));
+        release.time_out();
+        assert_eq!(
+            (release.ask(), release.ask()),
+            (NodeId::new(0), NodeId::new(1))
+        );
+        release.time_out();
+        assert_eq!(release.verdict(), Verdict::Lost);
+
+        let mut obtain = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
+        obtain.ask();
+        obtain.time_out();
+        assert_eq!((obtain.ask(), obtain.verdict()), (None, Verdict::Lost));
     }
 }
