@@ -11,7 +11,7 @@ pub(crate) enum ServerError {
     WrongType,
     /// It does not know the command or this form of it: another way is to be taken, if there is one.
     Unsupported,
-    /// Nothing was done. See [`ServerError::hangs_up`] and [`NodeError::is_final`] for what follows.
+    /// Nothing was done. See [`NodeError::hangs_up`] and [`NodeError::is_final`] for what follows.
     Node(NodeError),
 }
 
