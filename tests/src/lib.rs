@@ -7,6 +7,7 @@ pub mod oracles;
 mod ports;
 pub mod proxy;
 pub mod raw;
+pub mod search;
 pub mod servers;
 mod tls;
 pub mod world;
