@@ -3,8 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::claim::{ClaimError, Keys, Metadata, Token};
+use crate::claim::{ClaimError, Keys, Metadata};
 use crate::retry::Retry;
+use crate::token::Token;
 
 /// How long the server keeps a lock that nobody refreshes: whole milliseconds.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -187,6 +187,8 @@ impl<'a> Reader<'a> {
             database: self.word()?,
             tracking: self.byte()? != 0,
             prepare: self.byte()? != 0,
+            // Read by whoever lends a client.
+            lent: false,
         })
     }
 }

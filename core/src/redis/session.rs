@@ -127,7 +127,7 @@ impl Session {
             self.state = State::Greeting {
                 deadline: now + self.setup.connect_timeout,
             };
-            self.capability = Capability::BASIC;
+            self.capability = self.capability.anew();
             self.handshake.start(self.out.open());
         }
     }
@@ -297,6 +297,9 @@ impl Session {
         self.backoff = self.backoff.saturating_mul(2).min(self.setup.reconnect_max);
         self.connect = false;
         self.disconnect = true;
+        for script in self.exchange.unanswered_scripts() {
+            self.capability.forget(script);
+        }
         self.decoder.clear();
         self.out.open().clear();
         self.error = error;
