@@ -116,8 +116,11 @@ impl Round {
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
             Goal::Everyone => Verdict::Lost,
             Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
-            Goal::Quorum(quorum) if !self.granted.union(open).holds(quorum) => Verdict::Lost,
-            Goal::Quorum(_) => Verdict::Open,
+            Goal::Quorum(quorum) if self.granted.union(open).holds(quorum) => Verdict::Open,
+            // It is lost, but a node that was asked may still show that others hold it, which is another end than that
+            // too few have answered.
+            Goal::Quorum(_) if !self.is_denied() && self.may_be_denied() => Verdict::Open,
+            Goal::Quorum(_) => Verdict::Lost,
         }
     }
 
@@ -130,6 +133,15 @@ impl Round {
             .union(self.unknown);
         match self.goal {
             Goal::Quorum(quorum) => !all.holds(quorum),
+            Goal::Everyone => false,
+        }
+    }
+
+    /// Whether it would be so if every node that was asked denied.
+    const fn may_be_denied(&self) -> bool {
+        let others = self.unasked.union(self.granted).union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
         }
     }
@@ -218,6 +230,23 @@ mod tests {
             explore(round, &mut runs);
         }
         assert!(runs > 100_000, "only {runs} runs");
+    }
+
+    #[test]
+    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+        let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        round.answer(nodes[0], Answer::Unknown);
+        round.answer(nodes[1], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
+        let mut denied = round;
+        denied.answer(nodes[2], Answer::Denied);
+        assert_eq!(
+            (denied.verdict(), denied.is_denied()),
+            (Verdict::Lost, true)
+        );
+        round.answer(nodes[2], Answer::Granted);
+        assert_eq!((round.verdict(), round.is_denied()), (Verdict::Lost, false));
     }
 
     #[test]
