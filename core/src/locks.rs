@@ -3,6 +3,7 @@
 //! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
 //! [`Outcome`] can drive it.
 
+mod explore;
 mod hold;
 mod inspect;
 mod obtain;
@@ -25,8 +26,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::timers::Timers;
 
-/// All locks of one engine.
-#[derive(Debug)]
+/// All locks of one engine. A copy goes its own way from there on.
+#[derive(Clone, Debug)]
 pub struct Locks {
     setup: Setup,
     rng: Rng,
@@ -53,7 +54,7 @@ struct Setup {
     limit: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all entries are locks")]
 enum Entry {
     Lock(Lock),
@@ -162,6 +163,10 @@ impl Locks {
         let mut slot = 0;
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
+            if self.lock(id).is_none() {
+                self.end_inspection(id);
+                continue;
+            }
             self.let_go(id);
             let until = now + self.setup.request_timeout;
             if let Some(Lock {
@@ -197,10 +202,11 @@ impl Locks {
             lock.disturb();
         }
         let current = lock.round == request.round;
+        let several = lock.claim.keys().len() > 1;
         let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
             return;
         };
-        let Some(stands) = ask.answer(request.node, outcome, now) else {
+        let Some(stands) = ask.answer(request.node, outcome, several, now) else {
             return;
         };
         match stands {
@@ -322,16 +328,25 @@ impl Locks {
             .first()
             .and_then(|(_, slot)| self.slab.id_of(slot));
         match due.and_then(|id| self.slab.get(id)) {
-            Some(Entry::Lock(lock)) => lock.deadline().map_or("", |(_, reason)| reason),
+            Some(Entry::Lock(lock)) => lock.reason(),
             Some(Entry::Probe(_)) => "end of an inspection",
             None => "",
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do, but perhaps to take the results of inspections.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.slab.len() == 0 && self.events.is_empty()
+        let mut ids = core::iter::successors(self.slab.first_from(0), |id| {
+            self.slab.first_from(id.slot.saturating_add(1))
+        });
+        self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
+    }
+
+    /// Whether there is something to hand out, to tell or to do.
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.requests.is_empty() && self.events.is_empty())
+            || self.deadline().is_some_and(|at| at <= self.now)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -360,7 +375,7 @@ impl Locks {
     /// Sets the one timer of a lock to its deadline.
     fn rearm(&mut self, id: LockId) {
         let at = match self.slab.get(id) {
-            Some(Entry::Lock(lock)) => lock.deadline().map(|(at, _)| at),
+            Some(Entry::Lock(lock)) => lock.deadline(),
             Some(Entry::Probe(probe)) => Some(probe.deadline).filter(|_| !probe.is_over()),
             None => None,
         };

@@ -1,5 +1,6 @@
 //! What is asked of the nodes just now, and what their answers add up to.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use crate::event::{NodeError, NotObtained};
@@ -7,7 +8,7 @@ use crate::id::{NodeId, NodeSet};
 use crate::lock::{Answer, Outcome, Round};
 use crate::time::Instant;
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum What {
     Obtain,
     /// Takes back a lost attempt before the next.
@@ -62,11 +63,12 @@ impl Ask {
     }
 
     /// Notes what `node` said; `None` if it was not asked. Otherwise whether our value may stand there now, where
-    /// that has become known.
+    /// that has become known: a denial says so only of locks with one key, since of `several` some may still be ours.
     pub(crate) fn answer(
         &mut self,
         node: NodeId,
         outcome: Outcome,
+        several: bool,
         now: Instant,
     ) -> Option<Option<bool>> {
         let answer = match outcome {
@@ -87,7 +89,8 @@ impl Ask {
                 let free_at = retry_after.map(|after| now + after);
                 self.free_at = [self.free_at, free_at].into_iter().flatten().min();
                 self.watched &= watched;
-                Some(false)
+                let kept = several && !releases && self.held_before.contains(node);
+                (!kept).then_some(false)
             }
             Outcome::Failed(error) => {
                 // An error that asking again does not mend says most.
@@ -123,6 +126,15 @@ impl Ask {
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
             .filter(|_| self.watched && self.round.is_denied())
+    }
+
+    /// What of it decides the future, with times as distances from `now`.
+    pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
+        (self.what, self.round, self.again).hash(hasher);
+        (now.saturating_since(self.at), self.held_before).hash(hasher);
+        self.deadline.saturating_since(now).hash(hasher);
+        self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
+        (self.watched, self.error).hash(hasher);
     }
 
     /// A pause from `now`, cut off where a holder's time is over.

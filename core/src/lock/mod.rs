@@ -12,6 +12,7 @@
 //! terminal event is out stays in `Releasing` without a further event until nothing of it can be left on a node.
 
 mod ask;
+mod fingerprint;
 mod index;
 mod lease;
 mod op;
@@ -161,26 +162,33 @@ impl Lock {
         }
     }
 
-    /// When it needs attention, and why.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &'static str)> {
-        let round = self
-            .ask
-            .as_ref()
-            .map(|ask| (ask.deadline, "end of a round"));
+    /// When it needs attention.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
             State::Asking | State::Undoing { .. } => round,
-            State::Waiting { until, .. } => earlier([
-                until.map(|at| (at, "asking again")),
-                self.give_up_at.map(|at| (at, "end of a wait")),
-            ]),
-            State::Held(held) => earlier([
-                round.or_else(|| held.renew_at.map(|at| (at, "renewal"))),
-                Some((held.lease.expires_at(), "end of a lease")),
-            ]),
-            State::Releasing(releasing) => earlier([
-                round.or_else(|| releasing.retry_at.map(|at| (at, "releasing again"))),
-                Some((releasing.until, "end of a release")),
-            ]),
+            State::Waiting { until, .. } => earlier(*until, self.give_up_at),
+            State::Held(held) => earlier(round.or(held.renew_at), Some(held.lease.expires_at())),
+            State::Releasing(releasing) => {
+                earlier(round.or(releasing.retry_at), Some(releasing.until))
+            }
+        }
+    }
+
+    /// Why it needs attention then.
+    pub(crate) fn reason(&self) -> &'static str {
+        let due = self.deadline();
+        let asks = self.ask.is_some();
+        match &self.state {
+            State::Waiting { until, .. } if due == *until => "asking again",
+            State::Waiting { .. } => "end of a wait",
+            State::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
+            State::Held(_) if !asks => "renewal",
+            State::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
+            State::Releasing(_) if !asks => "releasing again",
+            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
+                "end of a round"
+            }
         }
     }
 
@@ -318,11 +326,11 @@ impl Lock {
 impl Releasing {
     /// What can be said by now; `None` while more answers may come.
     pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
-        if self.freed.len() >= quorum {
+        if self.freed.holds(quorum) {
             Some(Released::Confirmed)
         } else if !over {
             None
-        } else if self.freed.union(self.missing).len() >= quorum {
+        } else if self.freed.union(self.missing).holds(quorum) {
             Some(Released::Missing)
         } else {
             Some(Released::Unconfirmed)
@@ -330,8 +338,9 @@ impl Releasing {
     }
 }
 
-fn earlier<const N: usize>(
-    deadlines: [Option<(Instant, &'static str)>; N],
-) -> Option<(Instant, &'static str)> {
-    deadlines.into_iter().flatten().min_by_key(|(at, _)| *at)
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::id::{NodeId, NodeSet};
 
 /// In which order nodes are asked.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Order {
     /// All at the same time.
     Parallel,
@@ -14,7 +14,7 @@ pub(crate) enum Order {
 }
 
 /// When a round is over.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Goal {
     /// As soon as so many have granted, or cannot any more.
     Quorum(usize),
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Round {
     goal: Goal,
     order: Order,
@@ -110,16 +110,17 @@ impl Round {
 
     /// What the round has come to. Once it is not open, no later answer changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
-        let open = self.unasked.len().saturating_add(self.pending.len());
+        let open = self.unasked.union(self.pending);
         match self.goal {
-            Goal::Everyone if open > 0 => Verdict::Open,
+            Goal::Everyone if !open.is_empty() => Verdict::Open,
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
             Goal::Everyone => Verdict::Lost,
-            Goal::Quorum(quorum) if self.granted.len() >= quorum => Verdict::Won,
-            Goal::Quorum(quorum) if self.granted.len().saturating_add(open) < quorum => {
-                Verdict::Lost
-            }
-            Goal::Quorum(_) => Verdict::Open,
+            Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
+            Goal::Quorum(quorum) if self.granted.union(open).holds(quorum) => Verdict::Open,
+            // It is lost, but a node that was asked may still show that others hold it, which is another end than that
+            // too few have answered.
+            Goal::Quorum(_) if !self.is_denied() && self.may_be_denied() => Verdict::Open,
+            Goal::Quorum(_) => Verdict::Lost,
         }
     }
 
@@ -131,7 +132,16 @@ impl Round {
             .union(self.granted)
             .union(self.unknown);
         match self.goal {
-            Goal::Quorum(quorum) => all.len() < quorum,
+            Goal::Quorum(quorum) => !all.holds(quorum),
+            Goal::Everyone => false,
+        }
+    }
+
+    /// Whether it would be so if every node that was asked denied.
+    const fn may_be_denied(&self) -> bool {
+        let others = self.unasked.union(self.granted).union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
         }
     }
@@ -220,6 +230,23 @@ mod tests {
             explore(round, &mut runs);
         }
         assert!(runs > 100_000, "only {runs} runs");
+    }
+
+    #[test]
+    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+        let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        round.answer(nodes[0], Answer::Unknown);
+        round.answer(nodes[1], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
+        let mut denied = round;
+        denied.answer(nodes[2], Answer::Denied);
+        assert_eq!(
+            (denied.verdict(), denied.is_denied()),
+            (Verdict::Lost, true)
+        );
+        round.answer(nodes[2], Answer::Granted);
+        assert_eq!((round.verdict(), round.is_denied()), (Verdict::Lost, false));
     }
 
     #[test]

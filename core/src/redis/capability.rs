@@ -40,7 +40,18 @@ impl Capability {
         taught: [0; Script::ALL.len()],
     };
 
-    /// A first guess from the answer to HELLO. A wrong one costs a round trip: see [`Capability::refuse_set`].
+    /// For a new connection: perhaps to another server, except that a script which was missing, or which nobody knows to
+    /// have arrived, is better sent whole than asked for in vain once more. Where each connection is lost after its
+    /// first answer, that answer would always be the same.
+    pub(crate) const fn anew(self) -> Self {
+        Self {
+            missing: self.missing,
+            ..Self::BASIC
+        }
+    }
+
+    /// A first guess from the answer to HELLO, for those who may not ask `COMMAND INFO`. A wrong one costs a round
+    /// trip: see [`Capability::refuse_set`].
     pub(crate) fn guess(&mut self, hello: Reply<'_>) {
         let text = |name: &[u8]| {
             let mut fields = hello.children();
@@ -52,10 +63,11 @@ impl Capability {
             None
         };
         let version = text(b"version").map(version).unwrap_or_default();
-        self.set_ifeq = match text(b"server") {
-            Some(b"valkey") => version >= (8, 1),
-            Some(b"redis") => version >= (8, 4),
-            _ => false,
+        (self.set_ifeq, self.delete) = match text(b"server") {
+            Some(b"valkey") if version >= (9, 0) => (true, Delete::Delifeq),
+            Some(b"valkey") if version >= (8, 1) => (true, Delete::Script),
+            Some(b"redis") if version >= (8, 4) => (true, Delete::Delex),
+            _ => (false, Delete::Script),
         };
     }
 
@@ -65,11 +77,11 @@ impl Capability {
             .children()
             .map(|entry| matches!(entry.item(), Item::Array(1..)));
         let (delifeq, delex) = (known.next() == Some(true), known.next() == Some(true));
-        if delifeq {
-            self.delete = Delete::Delifeq;
-        } else if delex {
-            self.delete = Delete::Delex;
-        }
+        self.delete = match (delifeq, delex) {
+            (true, _) => Delete::Delifeq,
+            (_, true) => Delete::Delex,
+            _ => Delete::Script,
+        };
         // Whoever deletes by comparison also sets by comparison: both servers brought it earlier or together.
         self.set_ifeq |= delifeq || delex;
     }
@@ -96,6 +108,11 @@ impl Capability {
         if later == 0 || later > u32::MAX / 2 {
             self.set_missing(script, true);
         }
+    }
+
+    /// Nobody knows whether the script has arrived.
+    pub(crate) fn forget(&mut self, script: Script) {
+        self.set_missing(script, true);
     }
 
     /// Whether the script is to be sent whole. From then on the server has it.

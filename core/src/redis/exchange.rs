@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::{Holding, Op, Outcome};
+use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
@@ -69,6 +70,18 @@ impl Exchange {
     /// When the oldest unanswered request was sent.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.sent.front().map(|sent| sent.at)
+    }
+
+    /// The scripts of requests that are still to be answered.
+    pub(crate) fn unanswered_scripts(&self) -> impl Iterator<Item = Script> {
+        self.sent.iter().filter_map(|sent| match sent.kind {
+            Kind::Script { script, .. } => Some(script),
+            Kind::Set
+            | Kind::SetIfEqual
+            | Kind::DeleteIfEqual
+            | Kind::Values
+            | Kind::ValuesAndTimes => None,
+        })
     }
 
     /// Takes the requests that will not be answered any more, with what is known of them.

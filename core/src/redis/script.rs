@@ -30,9 +30,9 @@ impl Script {
     #[must_use]
     pub const fn sha(self) -> &'static str {
         match self {
-            Self::Obtain => "5fefba504a6cbd222aa94ce38c0cafb3b284cdcc",
-            Self::Refresh => "53060cc7cbcfe2e6d2e7ff40169281a19776d9e1",
-            Self::Release => "cc6ab471b8583d096638c0402d9a61270bbc7f66",
+            Self::Obtain => "0b8fa82ca85b9112633508a1923e4cddcc6de86c",
+            Self::Refresh => "4853d6561f1bd7ed99bffd4aaea9ce562034fde4",
+            Self::Release => "c4586584e0586b4d1d85489cf457fee70a8ac472",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Waiting for a lock that somebody holds.
 
-use tenure_core::{Arrangement, Event, LockId, NotObtained, Released, Retry};
+use tenure_core::{Arrangement, Event, LockId, Loss, NotObtained, Released, Retry};
 use tenure_tests::world::World;
 
-use crate::{MS, TTL, is_held, obtain, quiet_about_expiry, released, wait_for, without_tracking};
+use crate::{
+    MS, TTL, is_held, lost, obtain, quiet_about_expiry, released, wait_for, without_tracking,
+};
 
 #[test]
 fn a_waiter_is_woken_by_a_release_within_two_round_trips() {
@@ -150,4 +152,17 @@ fn a_wait_ends_when_it_is_over_and_a_limit_when_it_is_reached() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_neighbour_asks_at_once_when_the_holder_is_lost() {
+    let mut world = World::single();
+    let alice = world.client();
+    let first = obtain(&mut world, alice, "k");
+    let second = wait_for(&mut world, alice, "k");
+    world.run_for(100 * MS);
+
+    world.command(0, &[b"DEL", b"k"]);
+    assert!(world.run_until(100 * MS, |world| is_held(world, alice, second)));
+    assert_eq!(world.last(alice, first), lost(first, Loss::Taken));
 }

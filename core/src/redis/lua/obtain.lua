@@ -8,7 +8,11 @@
 -- A key that holds this very value is ours already: an obtain whose answer was lost may be sent again.
 for _, key in ipairs(KEYS) do
   local held = redis.pcall('GET', key)
-  -- A missing key is `false`. A key of another type gives an error, which is a table: somebody else's.
+  -- A missing key is `false`. A key of another type is somebody else's; any other error, such as that of a user who
+  -- may not read, says nothing about who holds it.
+  if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
+    return held
+  end
   if held and held ~= ARGV[1] then
     return 0
   end

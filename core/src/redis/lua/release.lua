@@ -5,8 +5,13 @@
 -- Returns how many keys held the value, and are gone now. The others are left alone.
 local released = 0
 for _, key in ipairs(KEYS) do
-  -- A key of another type gives an error, which is a table and so never equal; the rest must still be released.
-  if redis.pcall('GET', key) == ARGV[1] then
+  local held = redis.pcall('GET', key)
+  -- A key of another type is somebody else's, and the rest must still be released; any other error, such as that of a
+  -- user who may not read, is the same for all keys and says nothing about who holds them.
+  if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
+    return held
+  end
+  if held == ARGV[1] then
     released = released + redis.call('DEL', key)
   end
 end

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Head, LINE_END, Reply, head, is_known};
+use super::{Head, LINE_END, Reply, SHORT, head, is_known};
 
 /// How much of an answer is accepted.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -121,7 +121,10 @@ impl Decoder {
             return;
         }
         // Moved only when no more than what was used up has to move: linear in all that is ever fed.
-        if self.start >= self.buffered() {
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        } else if self.start >= self.buffered() {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
@@ -135,6 +138,17 @@ impl Decoder {
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, DecodeError> {
         if let Some(error) = self.error {
             return Err(error);
+        }
+        if self.start == self.buffer.len() {
+            return Ok(None);
+        }
+        if self.progress.need == 0
+            && let Some(end) = self.short_line()
+        {
+            let from = self.start;
+            self.start = from.saturating_add(end);
+            let raw = self.buffer.get(from..self.start).unwrap_or_default();
+            return Ok(Some(Reply { raw }));
         }
         match self.scan() {
             Ok(false) => Ok(None),
@@ -172,6 +186,23 @@ impl Decoder {
     #[cfg(test)]
     pub(super) const fn capacity(&self) -> usize {
         self.buffer.capacity() + self.open.capacity() * size_of::<Open>()
+    }
+
+    /// Where an answer ends that is one short line, as most are: `+OK` and integers. All else is left to
+    /// [`Decoder::scan`], which would come to the same.
+    fn short_line(&self) -> Option<usize> {
+        let bytes = self.buffer.get(self.start..)?;
+        let (kind, rest) = bytes.split_first()?;
+        let line = match kind {
+            b'+' if rest.starts_with(b"OK\r\n") => 2,
+            b':' => rest.iter().position(|byte| !byte.is_ascii_digit())?,
+            _ => return None,
+        };
+        let end = line.saturating_add(SHORTEST);
+        let fits = end <= self.limits.bytes && line <= self.limits.line;
+        let valid =
+            (1..=SHORT).contains(&line) && bytes.get(line.saturating_add(1)..end) == Some(LINE_END);
+        (fits && valid).then_some(end)
     }
 
     /// Goes on until an answer is complete (`true`) or the bytes are used up.
