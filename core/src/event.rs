@@ -116,6 +116,8 @@ pub enum Loss {
     Taken,
     /// Renewal had kept it for as long as it may.
     MaxHold,
+    /// Whoever kept it alive has ended: an adapter tells so when it is closed. The core itself does not.
+    Closed,
 }
 
 impl fmt::Display for Loss {
@@ -124,6 +126,7 @@ impl fmt::Display for Loss {
             Self::Expired => "the lease ended before a refresh got through",
             Self::Taken => "the key was deleted, overwritten or expired on the server",
             Self::MaxHold => "it was held for as long as it may be",
+            Self::Closed => "the locker was closed",
         })
     }
 }

@@ -9,6 +9,50 @@
 //!    No input fails because of what a server did.
 //! 2. Before you wait, call [`Engine::poll_output`] and do what it says **until it returns [`Output::Timeout`]**.
 //! 3. Wait for bytes, a command, or that instant, whichever is first; at the instant call [`Engine::handle_timeout`].
+//!
+//! The whole of a driver, here over the embedded server instead of a socket and with a clock of its own:
+//! ```
+//! use std::time::Duration;
+//! use tenure_core::{memory, *};
+//!
+//! let mut now = Instant::from_micros(0);
+//! let mut engine = Engine::new(Config::single(NodeConfig::default()), 7, now);
+//! let mut server = memory::Server::new(memory::Options::default());
+//! let mut link = None;
+//!
+//! // A command. The token is 16 bytes from the operating system, drawn for this obtain.
+//! let ttl = Ttl::new(Duration::from_secs(30))?;
+//! let lock = engine.obtain(Obtain::new(Key::new("nightly")?, Token::random([7; 16]), ttl), now);
+//!
+//! let obtained = loop {
+//!     // Do what the engine wants, until there is nothing left but to wait.
+//!     match engine.poll_output() {
+//!         Output::Connect(node) => {
+//!             link = Some((node, server.connect()));
+//!             engine.handle_connected(node, now);
+//!         }
+//!         Output::Disconnect(_) => link = None,
+//!         Output::Transmit { bytes, .. } => {
+//!             let (_, conn) = link.expect("a connection");
+//!             server.handle_input(conn, bytes, now);
+//!         }
+//!         Output::Event(Event::Obtained { lease, .. }) => break lease,
+//!         Output::Event(event) => println!("{event:?}"),
+//!         Output::Timeout(deadline) => {
+//!             // Wait: for bytes, or until the deadline.
+//!             let memory::Output::Transmit { bytes, .. } = server.poll_output() else {
+//!                 now = deadline.expect("something to wait for");
+//!                 engine.handle_timeout(now);
+//!                 continue;
+//!             };
+//!             engine.handle_input(link.expect("a connection").0, bytes, now);
+//!         }
+//!     }
+//! };
+//! assert_eq!(obtained.remaining(now), Duration::from_millis(29_698)); // The ttl less 1 % and 2 ms.
+//! assert!(engine.lease(lock).is_some());
+//! # Ok::<(), ClaimError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -38,9 +82,10 @@ mod retry;
 mod rng;
 mod time;
 mod timers;
+mod token;
 
 pub use claim::{
-    Claim, ClaimError, Key, Keys, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN, Metadata, Token,
+    Claim, ClaimError, Key, Keys, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN, Metadata,
 };
 pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
@@ -51,3 +96,4 @@ pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Ttl};
 pub use retry::{Jitter, Retry};
 pub use time::Instant;
+pub use token::Token;

@@ -8,6 +8,7 @@ mod inspect;
 mod obtain;
 mod queue;
 mod release;
+mod rounds;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -17,8 +18,7 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet, RequestId};
 use crate::lock::{
-    Goal, Index, Lease, Lock, Op, Order, Outcome, Probe, Round, Slab, State, UnknownLock, Verdict,
-    WAITER, What,
+    Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, UnknownLock, WAITER, What,
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::rng::Rng;
@@ -162,6 +162,10 @@ impl Locks {
         let mut slot = 0;
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
+            if self.lock(id).is_none() {
+                self.end_inspection(id);
+                continue;
+            }
             self.let_go(id);
             let until = now + self.setup.request_timeout;
             if let Some(Lock {
@@ -320,10 +324,13 @@ impl Locks {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do, but perhaps to take the results of inspections.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.slab.len() == 0 && self.events.is_empty()
+        let mut ids = core::iter::successors(self.slab.first_from(0), |id| {
+            self.slab.first_from(id.slot.saturating_add(1))
+        });
+        self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
     }
 
     /// Whether there is something to hand out or to tell.
@@ -362,109 +369,5 @@ impl Locks {
             None => None,
         };
         self.timers.set(id.slot, at);
-    }
-
-    /// Begins a round of this lock.
-    fn begin(&mut self, id: LockId, what: What) {
-        let (setup, now) = (self.setup, self.now);
-        let Some(lock) = self.lock_mut(id) else {
-            return;
-        };
-        let deadline = now + setup.request_timeout;
-        let parallel = |goal| Round::new(setup.nodes, goal, Order::Parallel);
-        let quorum = Goal::Quorum(setup.quorum);
-        let undo_order = if setup.order == Order::Forward {
-            Order::Reverse
-        } else {
-            setup.order
-        };
-        let (round, deadline) = match what {
-            What::Obtain => {
-                // The first round has its full time, later ones only what is left of the wait.
-                let first = lock.progress.asks == 0;
-                let limit = lock.give_up_at.filter(|_| !first).unwrap_or(deadline);
-                (
-                    Round::new(setup.nodes, quorum, setup.order),
-                    deadline.min(limit),
-                )
-            }
-            What::Refresh { .. } | What::Check => (parallel(quorum), deadline),
-            What::Undo | What::Release => (
-                Round::new(lock.may_hold, Goal::Everyone, undo_order),
-                deadline,
-            ),
-        };
-        lock.begin(what, round, now, deadline);
-        self.advance(id);
-    }
-
-    /// Asks whom it is time to ask, and goes on if the round is decided.
-    fn advance(&mut self, id: LockId) {
-        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
-            return;
-        };
-        let Some(ask) = lock.ask.as_mut() else { return };
-        while let Some(node) = ask.round.ask() {
-            self.requests.push_back(RequestId {
-                lock: id,
-                round: lock.round,
-                node,
-            });
-        }
-        let (what, over) = (ask.what, ask.round.verdict() != Verdict::Open);
-        match what {
-            What::Obtain if over => self.obtain_decided(id),
-            What::Undo if over => self.wait_now(id),
-            What::Refresh { .. } | What::Check if over => self.hold_decided(id),
-            What::Release => self.release_progressed(id, over),
-            What::Obtain | What::Undo | What::Refresh { .. } | What::Check => {}
-        }
-        self.rearm(id);
-    }
-
-    /// Notes that a request leaves now; `false` if nobody waits for its answer any more.
-    fn hand_out(&mut self, id: RequestId) -> bool {
-        let Some(Entry::Lock(lock)) = self.slab.get_mut(id.lock) else {
-            return self.op(id).is_some();
-        };
-        let Some(ask) = lock.ask.as_ref().filter(|_| lock.round == id.round) else {
-            return false;
-        };
-        let pending = ask.round.pending().contains(id.node);
-        if pending && ask.what == What::Obtain {
-            lock.may_hold.insert(id.node);
-        }
-        pending
-    }
-
-    /// The deadline of a lock has passed.
-    fn expire(&mut self, id: LockId) {
-        let now = self.now;
-        let Some(entry) = self.slab.get_mut(id) else {
-            return;
-        };
-        let lock = match entry {
-            Entry::Lock(lock) => lock,
-            Entry::Probe(_) => return self.inspection_timed_out(id),
-        };
-        match lock.state {
-            State::Waiting { .. } => self.wait_over(id),
-            State::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
-            State::Releasing(releasing) if releasing.until <= now => self.release_over(id),
-            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
-                match lock.ask.as_mut() {
-                    Some(ask) => {
-                        let late = !ask.round.pending().is_empty();
-                        ask.round.give_up();
-                        if late {
-                            lock.disturb();
-                        }
-                        self.advance(id);
-                    }
-                    None if matches!(lock.state, State::Held(_)) => self.renew(id),
-                    None => self.begin(id, What::Release),
-                }
-            }
-        }
     }
 }

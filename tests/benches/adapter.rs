@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p tenure-tests --bench adapter [-- 'one thread, 64']`
 
+#![allow(clippy::print_stdout, reason = "its results")]
+
 use std::time::{Duration, Instant};
 
 use tenure::Locker;

@@ -3,9 +3,12 @@
 //! Everything here is blocking and built on `std`, so that a test of any runtime can use it, and listens on 127.0.0.1.
 
 pub mod canned;
+pub mod fuzz_targets;
+pub mod oracles;
 mod ports;
 pub mod proxy;
 pub mod raw;
+pub mod schedule;
 pub mod servers;
 mod tls;
 pub mod world;

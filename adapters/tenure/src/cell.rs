@@ -14,6 +14,8 @@ pub(crate) struct Cell(pub(crate) Mutex<CellState>);
 #[derive(Default, Debug)]
 pub(crate) struct CellState {
     pub(crate) phase: Phase,
+    /// The locker was closed: the release may be carried out at any moment, so the lock is not ours any more.
+    given_up: bool,
     /// The last known lease.
     pub(crate) lease: Option<Lease>,
     /// What was obtained, until the handle takes it.
@@ -77,6 +79,13 @@ impl Cell {
         wakes.extend(state.owner.take());
     }
 
+    pub(crate) fn give_up(&self, wakes: &mut Vec<Waker>) {
+        let mut state = lock(&self.0);
+        state.given_up = true;
+        state.refreshing.take_into(wakes);
+        state.losing.take_into(wakes);
+    }
+
     pub(crate) fn over(&self, end: End, wakes: &mut Vec<Waker>) {
         let mut state = lock(&self.0);
         state.phase = Phase::Over(end);
@@ -90,12 +99,10 @@ impl CellState {
     /// Why the lock is not held any more; `None` while it is.
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self.phase {
-            Phase::Asking | Phase::Held => None,
-            Phase::Over(End::Lost(loss)) => Some(loss),
             // Nobody keeps the lease alive any more, so there is no moment at which it may still be believed in.
-            Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => {
-                Some(Loss::Expired)
-            }
+            Phase::Asking | Phase::Held => self.given_up.then_some(Loss::Closed),
+            Phase::Over(End::Lost(loss)) => Some(loss),
+            Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => Some(Loss::Closed),
         }
     }
 
@@ -151,6 +158,11 @@ impl Cells {
         }
         let stray = self.strays.iter().position(|entry| entry.0 == id)?;
         Some(self.strays.swap_remove(stray).1)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        let slots = self.slots.iter().flatten();
+        slots.chain(&self.strays).map(|entry| &entry.1)
     }
 
     /// Takes them all.

@@ -19,6 +19,10 @@ use crate::wakers::lock;
 /// How often one poll goes round before other tasks get their turn.
 const ROUNDS: usize = 16;
 
+/// How many tasks are woken before their next commands go out. While the server works on those, the others are woken:
+/// with many tasks on one connection neither side waits for the other.
+const WAKES: usize = 32;
+
 /// Timers of runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at most
 /// this long after the machine has resumed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -127,14 +131,19 @@ impl<R: Runtime> Driver<R> {
     }
 
     /// Tells handles and logs, now that the mutex is free.
-    fn tell(&mut self) {
-        self.crowd |= self.wakes.len() > 1;
-        for waker in self.wakes.drain(..) {
+    ///
+    /// True if there are more to be woken, after those have had their turn.
+    fn tell(&mut self) -> bool {
+        let now = self.wakes.len().min(WAKES);
+        let more = now < self.wakes.len();
+        self.crowd |= now > 1 && !more;
+        for waker in self.wakes.drain(..now) {
             waker.wake();
         }
         for event in self.events.drain(..) {
             trace::event(event, &self.shared);
         }
+        more
     }
 
     /// Writes to all links. True if one failed, which the next read tells.
@@ -199,11 +208,15 @@ impl<R: Runtime> Future for Driver<R> {
         for _ in 0..ROUNDS {
             let news = this.read(cx);
             let over = this.exchange(cx.waker());
-            this.tell();
+            let more = this.tell();
             if over {
+                this.wakes.drain(..).for_each(Waker::wake);
                 return Poll::Ready(());
             }
             let failed = this.write(cx);
+            if more {
+                break;
+            }
             let opened = std::mem::take(&mut this.opened);
             if !news && !failed && !opened && !this.arm(cx) {
                 return Poll::Pending;
@@ -224,8 +237,6 @@ impl<R: Runtime> Drop for Driver<R> {
             }
             state.driver = None;
         }
-        for waker in self.wakes.drain(..) {
-            waker.wake();
-        }
+        self.wakes.drain(..).for_each(Waker::wake);
     }
 }

@@ -160,7 +160,11 @@ impl Handle {
 
     /// Releases what is held and takes nothing new.
     pub(crate) fn close(&self) {
-        self.0.command(State::close);
+        let mut wakes = Vec::new();
+        self.0.command(|state, now| state.close(now, &mut wakes));
+        for waker in wakes {
+            waker.wake();
+        }
     }
 }
 
@@ -179,10 +183,13 @@ impl Drop for Handle {
 }
 
 impl State {
-    fn close(&mut self, now: Instant) {
+    fn close(&mut self, now: Instant, wakes: &mut Vec<Waker>) {
         if self.stage == Stage::Open {
             self.stage = Stage::Closing;
             self.engine.close(now);
+            for cell in self.cells.iter() {
+                cell.give_up(wakes);
+            }
         }
     }
 

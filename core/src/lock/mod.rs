@@ -213,7 +213,6 @@ impl Lock {
         self.round = self.round.wrapping_add(1);
         if matches!(what, What::Obtain | What::Refresh { .. }) {
             self.shortest = self.shortest.min(self.ttl);
-            self.gone_at = self.gone_at.max(deadline + self.ttl.as_duration());
         }
         if what == What::Obtain {
             self.freshen();
@@ -224,6 +223,20 @@ impl Lock {
         self.undone |= what == What::Undo;
         let again = self.asks_again();
         self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
+    }
+
+    /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
+    /// own time.
+    pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
+        let Some(ask) = self.ask.as_mut() else { return };
+        ask.deadline = deadline;
+        if ask.what == What::Obtain && self.progress.asks > 1 {
+            // The first round has its full time, later ones only what is left of the wait.
+            ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
+        }
+        if matches!(ask.what, What::Obtain | What::Refresh { .. }) {
+            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_duration());
+        }
     }
 
     /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.

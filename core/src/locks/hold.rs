@@ -6,6 +6,7 @@ use crate::lock::{Held, Lease, State, Verdict, What};
 use crate::obtain::Ttl;
 
 use super::Locks;
+use super::queue::Turn;
 
 impl Locks {
     pub(super) fn want_refresh(&mut self, id: LockId, ttl: Option<Ttl>) -> Option<()> {
@@ -121,8 +122,11 @@ impl Locks {
     }
 
     fn lost(&mut self, id: LockId, reason: Loss) {
+        let Some(keys) = self.lock(id).map(|lock| lock.claim.keys().clone()) else {
+            return;
+        };
         self.events.push_back(Event::Lost { lock: id, reason });
         self.clean_up(id);
-        self.turn_of_next(id);
+        self.turn_of_next(&keys, Turn::Now);
     }
 }

@@ -69,6 +69,15 @@ impl Locks {
         }
     }
 
+    /// If this is an inspection: nobody will ask any more.
+    pub(super) fn end_inspection(&mut self, id: LockId) {
+        if let Some(Entry::Probe(probe)) = self.slab.get(id)
+            && !probe.is_over()
+        {
+            self.found_none(id, NodeError::Disconnected);
+        }
+    }
+
     pub(super) fn inspection_timed_out(&mut self, id: LockId) {
         self.found_none(id, NodeError::TimedOut);
     }

@@ -31,7 +31,7 @@ impl Locks {
 
     /// A round of asking has come to its end.
     pub(super) fn obtain_decided(&mut self, id: LockId) {
-        let (now, setup) = (self.now, self.setup);
+        let (now, setup, after_wake) = (self.now, self.setup, self.after_wake());
         // Not through `lock_mut`: the random numbers are needed beside it.
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
@@ -57,7 +57,7 @@ impl Locks {
             return self.not_obtained(id);
         }
         let until = match ask.watch_until() {
-            _ if core::mem::take(&mut lock.woken) => Some(now),
+            _ if core::mem::take(&mut lock.woken) => Some(after_wake),
             Some(at) => Some(at),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);

@@ -4,9 +4,20 @@ use core::time::Duration;
 
 use crate::claim::Keys;
 use crate::id::{LockId, NodeId};
-use crate::lock::{State, WAITER, What};
+use crate::lock::{Order, State, WAITER, What};
+use crate::time::Instant;
 
 use super::Locks;
+
+/// How far woken contenders for a quorum spread.
+const WAKE_SPREAD: Duration = Duration::from_millis(10);
+
+/// When the next waiter may ask.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Turn {
+    Now,
+    After(Duration),
+}
 
 impl Locks {
     /// Whether a waiter must leave its keys alone for now: a lock of this engine has one, or waits for one longer.
@@ -68,37 +79,29 @@ impl Locks {
         });
     }
 
-    /// A local holder is gone: the next waiter asks.
-    pub(super) fn turn_of_next(&mut self, id: LockId) {
-        self.turn_after_release(id, Duration::ZERO);
-    }
-
-    /// The release of a lock is through. If it was not handed on to a neighbour, the next waiter of this engine lets
-    /// others go first: their wake is one trip away, their ask another.
-    pub(super) fn turn_after_release(&mut self, id: LockId, round_trip: Duration) {
+    /// A local holder is gone: the next waiter of each key asks.
+    pub(super) fn turn_of_next(&mut self, keys: &Keys, turn: Turn) {
         let now = self.now;
-        let Some(lock) = self.lock(id) else { return };
-        let yields = lock.handoffs >= self.setup.handoffs;
-        let keys = lock.claim.keys().clone();
-        self.for_first_waiters(&keys, |locks, next| {
+        self.for_first_waiters(keys, |locks, next| {
             let idle = locks.is_idle(next);
             let blocked = locks.is_blocked(next);
             let Some(lock) = locks.lock_mut(next) else {
                 return;
             };
-            if !idle {
+            match turn {
                 // It has asked already, perhaps too early.
-                lock.woken = true;
-            } else if blocked {
+                _ if !idle => lock.woken = true,
                 // Whoever blocks it will wake it.
-            } else if yields && !round_trip.is_zero() {
-                lock.state = State::Waiting {
-                    until: Some(now + round_trip),
-                    parked: false,
-                };
-                locks.rearm(next);
-            } else {
-                locks.ask_now(next);
+                _ if blocked => {}
+                Turn::Now => locks.ask_now(next),
+                Turn::After(pause) => {
+                    let until = Some(now + pause);
+                    lock.state = State::Waiting {
+                        until,
+                        parked: false,
+                    };
+                    locks.rearm(next);
+                }
             }
         });
     }
@@ -122,7 +125,7 @@ impl Locks {
 
     /// Something may have changed for this lock.
     pub(super) fn wake(&mut self, id: LockId, node: NodeId) {
-        let now = self.now;
+        let (now, at) = (self.now, self.after_wake());
         let blocked = self.is_blocked(id);
         let Some(lock) = self.lock_mut(id) else {
             return;
@@ -139,9 +142,13 @@ impl Locks {
                 lock.woken = true;
                 lock.doubted = true;
             }
-            State::Undoing { until } => *until = Some(now),
+            State::Undoing { until } => *until = Some(at),
             State::Waiting { .. } if blocked => {}
-            State::Waiting { .. } => self.ask_after_wake(id),
+            State::Waiting { .. } if at <= now => self.ask_now(id),
+            State::Waiting { until, parked } => {
+                *until = Some(until.map_or(at, |until| until.min(at)));
+                *parked = false;
+            }
             State::Held(held) if held.retrying && !busy => self.renew(id),
             State::Held(held) => {
                 held.recheck = true;
@@ -153,19 +160,16 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// With several nodes, contenders that ask at the same moment share them out and nobody wins: let chance decide.
-    fn ask_after_wake(&mut self, id: LockId) {
-        if self.setup.nodes.len() == 1 || self.setup.order == crate::lock::Order::Forward {
-            return self.ask_now(id);
-        }
-        let spread = self.rng.up_to(Duration::from_millis(10));
-        let at = self.now + spread;
-        if let Some(lock) = self.lock_mut(id)
-            && let State::Waiting { until, parked } = &mut lock.state
-        {
-            *until = Some(until.map_or(at, |until| until.min(at)));
-            *parked = false;
-        }
+    /// When to ask after a wake. With a quorum, contenders that ask at the same moment share the nodes out and nobody
+    /// wins: let chance decide.
+    pub(super) fn after_wake(&mut self) -> Instant {
+        let contend = self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel;
+        let spread = if contend {
+            self.rng.up_to(WAKE_SPREAD)
+        } else {
+            Duration::ZERO
+        };
+        self.now + spread
     }
 
     fn is_idle(&self, id: LockId) -> bool {

@@ -1,9 +1,12 @@
 //! Letting go, in whatever state, until nothing of a lock can be left on a node.
 
+use core::time::Duration;
+
 use crate::event::{Event, NotObtained, Released};
 use crate::id::{LockId, RequestId};
 use crate::lock::{Lock, Outcome, State, What};
 
+use super::queue::Turn;
 use super::{Entry, Locks};
 
 impl Locks {
@@ -86,8 +89,7 @@ impl Locks {
             self.events.push_back(Event::Released { lock: id, proof });
         }
         if done {
-            self.turn_after_release(id, round_trip.unwrap_or_default());
-            self.forget(id);
+            self.forget_and_hand_on(id, round_trip.unwrap_or_default());
         }
     }
 
@@ -104,8 +106,22 @@ impl Locks {
             let proof = Released::Unconfirmed;
             self.events.push_back(Event::Released { lock: id, proof });
         }
-        self.turn_of_next(id);
+        self.forget_and_hand_on(id, Duration::ZERO);
+    }
+
+    /// The lock is through with its keys. If neighbours of this engine had them for too long in a row, the next one
+    /// lets others go first: their wake is one trip away, their ask another.
+    fn forget_and_hand_on(&mut self, id: LockId, round_trip: Duration) {
+        let Some(lock) = self.lock(id) else { return };
+        let yields = lock.handoffs >= self.setup.handoffs;
+        let keys = lock.claim.keys().clone();
         self.forget(id);
+        let turn = if yields {
+            Turn::After(round_trip)
+        } else {
+            Turn::Now
+        };
+        self.turn_of_next(&keys, turn);
     }
 
     fn forget(&mut self, id: LockId) {

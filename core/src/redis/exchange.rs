@@ -29,6 +29,8 @@ struct Sent {
     /// How many replies it takes in all.
     replies: u16,
     at: Instant,
+    /// See [`Capability::count`].
+    number: u32,
 }
 
 #[derive(Debug, Default)]
@@ -97,12 +99,14 @@ impl Exchange {
         wire: &mut Wire<'_>,
         at: Instant,
     ) {
+        let number = wire.capability.count();
         let (kind, replies) = wire.write(op);
         self.sent.push_back(Sent {
             request,
             kind,
             replies,
             at,
+            number,
         });
     }
 
@@ -124,7 +128,7 @@ impl Exchange {
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             _ if progress.replies == 0 => {
-                progress.decided = Some(decide(sent.kind, reply, capability));
+                progress.decided = Some(decide(&sent, reply, capability));
             }
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
                 progress.note_time(reply);
@@ -144,12 +148,13 @@ impl Exchange {
 }
 
 /// Understands the reply that decides.
-fn decide(kind: Kind, reply: Reply<'_>, capability: &mut Capability) -> Decision {
+fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decision {
+    let kind = sent.kind;
     match (kind, reply.item()) {
         (_, Item::Error(line)) => match (ServerError::of(line), kind) {
             (ServerError::WrongType, _) => Decision::Denied,
             (ServerError::NoScript, Kind::Script { script, .. }) => {
-                capability.lacks(script);
+                capability.lacks(script, sent.number);
                 Decision::Again
             }
             (ServerError::Unsupported, Kind::SetIfEqual) => {

@@ -303,7 +303,7 @@ impl Session {
         self.connect = false;
         self.disconnect = true;
         for script in self.exchange.unanswered_scripts() {
-            self.capability.lacks(script);
+            self.capability.forget(script);
         }
         self.decoder.clear();
         self.out.open().clear();

@@ -9,13 +9,13 @@ use tenure_tests::servers::Kind;
 use crate::pair::{CLIENTS, Words, words};
 
 /// Who sends what.
-pub type Operation = (usize, Words);
+pub(crate) type Operation = (usize, Words);
 
 /// Operations that this kind of server knows as `memory` does. What the others answer is listed here:
 /// - Redis 6.2 has no `SET … NX GET`; it takes `SCRIPT EXISTS` without a hash.
 /// - Redis 6.2 and 7.0 have no `CLIENT SETINFO` and no `CLIENT NO-TOUCH`, Redis 6.2 no `CLIENT NO-EVICT`.
 /// - What `COMMAND INFO` says of a command that is there differs from version to version.
-pub fn operations(kind: Kind) -> impl Strategy<Value = Vec<Operation>> {
+pub(crate) fn operations(kind: Kind) -> impl Strategy<Value = Vec<Operation>> {
     let words = prop_oneof![
         4 => set(kind),
         4 => locking(kind),

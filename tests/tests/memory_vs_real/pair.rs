@@ -9,18 +9,18 @@ use tenure_tests::raw::encode;
 use tenure_tests::servers::{Kind, Server};
 
 /// How many clients there are.
-pub const CLIENTS: usize = 3;
+pub(crate) const CLIENTS: usize = 3;
 
-pub type Words = Vec<Vec<u8>>;
+pub(crate) type Words = Vec<Vec<u8>>;
 
 /// The words of a line.
-pub fn words(line: &str) -> Words {
+pub(crate) fn words(line: &str) -> Words {
     line.split(' ')
         .map(|word| word.as_bytes().to_vec())
         .collect()
 }
 
-pub struct Pair {
+pub(crate) struct Pair {
     kind: Kind,
     real: Vec<TcpStream>,
     memory: memory::Server,
@@ -34,7 +34,7 @@ const NOW: tenure_core::Instant = tenure_core::Instant::from_micros(1_800_000_00
 
 impl Pair {
     /// New clients of an empty server.
-    pub fn new(server: &Server, kind: Kind) -> Self {
+    pub(crate) fn new(server: &Server, kind: Kind) -> Self {
         let mut options = Options::default();
         options.compare = kind.has_compare();
         // Measured: Valkey 9 registers what a script reads, older servers all that it declares.
@@ -42,12 +42,12 @@ impl Pair {
         let mut memory = memory::Server::new(options);
         let conns = (0..CLIENTS).map(|_| memory.connect()).collect();
         let connect = |_| {
-            let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-            stream.set_nodelay(true).unwrap();
+            let stream = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+            stream.set_nodelay(true).expect("a socket option");
             // Far longer than any answer: past it the test fails.
             stream
                 .set_read_timeout(Some(Duration::from_secs(20)))
-                .unwrap();
+                .expect("a socket option");
             stream
         };
         let mut pair = Self {
@@ -67,13 +67,13 @@ impl Pair {
             (1, "HELLO 3"),
             (1, "CLIENT TRACKING ON"),
         ] {
-            pair.step(client, &words(line)).unwrap();
+            pair.step(client, &words(line)).expect("the same answer");
         }
         pair
     }
 
     /// Sends a command and compares all that all clients get.
-    pub fn step(&mut self, client: usize, words: &Words) -> Result<(), String> {
+    pub(crate) fn step(&mut self, client: usize, words: &Words) -> Result<(), String> {
         let began = self.began;
         let (real, memory) = (self.ask_real(client, words), self.ask_memory(client, words));
         let passed = began.elapsed();
@@ -101,12 +101,12 @@ impl Pair {
     }
 
     /// Waits until a key has expired on the real server; time passes in `memory` too. Compares what clients get.
-    pub fn expire(&mut self, client: usize, key: &[u8]) -> Result<(), String> {
+    pub(crate) fn expire(&mut self, client: usize, key: &[u8]) -> Result<(), String> {
         let exists = encode(&[&b"EXISTS"[..], key]);
         loop {
             self.steps += 1;
             let marker = format!("step {}", self.steps).into_bytes();
-            self.real[client].write_all(&exists).unwrap();
+            self.real[client].write_all(&exists).expect("sent");
             let reply = read_to_marker(&mut self.real[client], &marker);
             if reply == b":0\r\n" {
                 break;
@@ -121,7 +121,7 @@ impl Pair {
         self.steps += 1;
         let marker = format!("step {}", self.steps).into_bytes();
         let mut replies = vec![Vec::new(); CLIENTS];
-        self.real[client].write_all(&encode(words)).unwrap();
+        self.real[client].write_all(&encode(words)).expect("sent");
         replies[client] = read_to_marker(&mut self.real[client], &marker);
         // What others are told was written before they ask for the marker.
         for (each, reply) in replies.iter_mut().enumerate() {
@@ -139,7 +139,11 @@ impl Pair {
         loop {
             match self.memory.poll_output() {
                 Output::Transmit { conn, bytes } => {
-                    let each = self.conns.iter().position(|each| *each == conn).unwrap();
+                    let each = self
+                        .conns
+                        .iter()
+                        .position(|each| *each == conn)
+                        .expect("one of ours");
                     replies[each].extend_from_slice(bytes);
                 }
                 Output::Disconnect(conn) => panic!("{conn:?} is closed after {words:?}"),
@@ -178,7 +182,7 @@ fn same_remaining(real: &[u8], memory: &[u8], words: &Words, passed: Duration) -
     let (Some(real), Some(memory)) = (number(real), number(memory)) else {
         return false;
     };
-    let most = i128::try_from(passed.as_millis()).unwrap() / unit + 1;
+    let most = i128::try_from(passed.as_millis()).expect("a short time") / unit + 1;
     real >= 0 && memory >= 0 && (0..=most).contains(&(memory - real))
 }
 
@@ -191,7 +195,9 @@ fn until(reply: &[u8], end: &[u8]) -> Vec<u8> {
 
 /// All that comes up to the reply to an `ECHO`, which is sent now.
 fn read_to_marker(stream: &mut TcpStream, marker: &[u8]) -> Vec<u8> {
-    stream.write_all(&encode(&[&b"ECHO"[..], marker])).unwrap();
+    stream
+        .write_all(&encode(&[&b"ECHO"[..], marker]))
+        .expect("sent");
     let mut end = format!("${}\r\n", marker.len()).into_bytes();
     end.extend_from_slice(marker);
     end.extend_from_slice(b"\r\n");

@@ -1,0 +1,107 @@
+//! Rounds of any kind: begun, carried on with each answer, and ended by an answer or by time.
+
+use crate::id::{LockId, RequestId};
+use crate::lock::{Goal, Order, Round, State, Verdict, What};
+
+use super::{Entry, Locks};
+
+impl Locks {
+    /// Begins a round of this lock.
+    pub(super) fn begin(&mut self, id: LockId, what: What) {
+        let (setup, now) = (self.setup, self.now);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let deadline = now + setup.request_timeout;
+        let parallel = |goal| Round::new(setup.nodes, goal, Order::Parallel);
+        let quorum = Goal::Quorum(setup.quorum);
+        let undo_order = if setup.order == Order::Forward {
+            Order::Reverse
+        } else {
+            setup.order
+        };
+        let round = match what {
+            What::Obtain => Round::new(setup.nodes, quorum, setup.order),
+            What::Refresh { .. } | What::Check => parallel(quorum),
+            What::Undo | What::Release => Round::new(lock.may_hold, Goal::Everyone, undo_order),
+        };
+        lock.begin(what, round, now, deadline);
+        self.advance(id);
+    }
+
+    /// Asks whom it is time to ask, and goes on if the round is decided.
+    pub(super) fn advance(&mut self, id: LockId) {
+        let deadline = self.now + self.setup.request_timeout;
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
+            return;
+        };
+        let Some(ask) = lock.ask.as_mut() else { return };
+        let mut asked = false;
+        while let Some(node) = ask.round.ask() {
+            asked = true;
+            self.requests.push_back(RequestId {
+                lock: id,
+                round: lock.round,
+                node,
+            });
+        }
+        let (what, over) = (ask.what, ask.round.verdict() != Verdict::Open);
+        if asked {
+            lock.be_patient_until(deadline);
+        }
+        match what {
+            What::Obtain if over => self.obtain_decided(id),
+            What::Undo if over => self.wait_now(id),
+            What::Refresh { .. } | What::Check if over => self.hold_decided(id),
+            What::Release => self.release_progressed(id, over),
+            What::Obtain | What::Undo | What::Refresh { .. } | What::Check => {}
+        }
+        self.rearm(id);
+    }
+
+    /// Notes that a request leaves now; `false` if nobody waits for its answer any more.
+    pub(super) fn hand_out(&mut self, id: RequestId) -> bool {
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id.lock) else {
+            return self.op(id).is_some();
+        };
+        let Some(ask) = lock.ask.as_ref().filter(|_| lock.round == id.round) else {
+            return false;
+        };
+        let pending = ask.round.pending().contains(id.node);
+        if pending && ask.what == What::Obtain {
+            lock.may_hold.insert(id.node);
+        }
+        pending
+    }
+
+    /// The deadline of a lock has passed.
+    pub(super) fn expire(&mut self, id: LockId) {
+        let now = self.now;
+        let Some(entry) = self.slab.get_mut(id) else {
+            return;
+        };
+        let lock = match entry {
+            Entry::Lock(lock) => lock,
+            Entry::Probe(_) => return self.inspection_timed_out(id),
+        };
+        match lock.state {
+            State::Waiting { .. } => self.wait_over(id),
+            State::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
+            State::Releasing(releasing) if releasing.until <= now => self.release_over(id),
+            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
+                match lock.ask.as_mut() {
+                    Some(ask) => {
+                        let late = !ask.round.pending().is_empty();
+                        ask.round.give_up();
+                        if late {
+                            lock.disturb();
+                        }
+                        self.advance(id);
+                    }
+                    None if matches!(lock.state, State::Held(_)) => self.renew(id),
+                    None => self.begin(id, What::Release),
+                }
+            }
+        }
+    }
+}

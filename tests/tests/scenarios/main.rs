@@ -1,0 +1,91 @@
+//! Named scenarios over the engine that ships and the embedded server, in virtual time.
+
+mod holding;
+mod keys;
+mod nodes;
+mod unknown;
+mod waiting;
+
+use std::time::Duration;
+
+use tenure_core::memory::Options;
+use tenure_core::{Event, LockId, Loss, NotObtained, Released};
+use tenure_tests::world::{ClientId, World};
+
+const MS: Duration = Duration::from_millis(1);
+const TTL: Duration = Duration::from_secs(10);
+
+fn obtain(world: &mut World, client: ClientId, key: &str) -> LockId {
+    let wish = world.wish(key, TTL);
+    let lock = world.obtain(client, wish);
+    let held = world.run_until(100 * MS, |world| is_held(world, client, lock));
+    assert!(held, "{:?}", world.events(client));
+    lock
+}
+
+fn wait_for(world: &mut World, client: ClientId, key: &str) -> LockId {
+    let mut wish = world.wish(key, TTL);
+    wish.wait = Some(Duration::from_secs(60));
+    world.obtain(client, wish)
+}
+
+fn is_held(world: &World, client: ClientId, lock: LockId) -> bool {
+    world.of(client).engine.lease(lock).is_some()
+}
+
+fn is_free(world: &mut World, key: &str) -> bool {
+    world.command(0, &[b"EXISTS", key.as_bytes()]) == b":0\r\n"
+}
+
+fn pttl(world: &mut World, key: &str) -> i64 {
+    let answer = world.command(0, &[b"PTTL", key.as_bytes()]);
+    let text = String::from_utf8(answer).expect("ASCII");
+    text.trim()
+        .trim_start_matches(':')
+        .parse()
+        .expect("an integer")
+}
+
+fn kinds(world: &World, client: ClientId) -> Vec<&'static str> {
+    let kind = |event: &Event| match event {
+        Event::Obtained { .. } => "obtained",
+        Event::NotObtained { .. } => "not obtained",
+        Event::Refreshed { asked: true, .. } => "refreshed",
+        Event::Refreshed { asked: false, .. } => "renewed",
+        Event::Lost { .. } => "lost",
+        Event::Released { .. } => "released",
+        Event::Inspected { .. } | Event::Node { .. } | _ => "other",
+    };
+    world
+        .events(client)
+        .iter()
+        .map(|(_, event)| kind(event))
+        .collect()
+}
+
+fn released(lock: LockId, proof: Released) -> Option<Event> {
+    Some(Event::Released { lock, proof })
+}
+
+fn lost(lock: LockId, reason: Loss) -> Option<Event> {
+    Some(Event::Lost { lock, reason })
+}
+
+fn withdrawn(lock: LockId) -> Event {
+    Event::NotObtained {
+        lock,
+        reason: NotObtained::Withdrawn,
+    }
+}
+
+fn without_tracking() -> Options {
+    let mut options = Options::default();
+    options.tracking = false;
+    options
+}
+
+fn quiet_about_expiry() -> Options {
+    let mut options = Options::default();
+    options.announce_expiry = false;
+    options
+}

@@ -1,0 +1,277 @@
+//! Each answer that a server may give, and what follows from it.
+
+use std::time::Duration;
+
+use tenure_core::{Event, Loss, NodeError, NotObtained, Released};
+
+use crate::{Talk, patient, plain, wish};
+
+#[test]
+fn errors_that_pass_are_waited_out() {
+    for (line, error) in [
+        (
+            "LOADING Redis is loading the dataset in memory",
+            NodeError::Loading,
+        ),
+        ("CLUSTERDOWN Hash slot not served", NodeError::ClusterDown),
+        (
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            NodeError::TryAgain,
+        ),
+        (
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            NodeError::OutOfMemory,
+        ),
+        (
+            "MISCONF Redis is configured to save RDB snapshots",
+            NodeError::Misconfigured,
+        ),
+        ("BUSY Redis is busy running a script.", NodeError::Busy),
+        (
+            "NOREPLICAS Not enough good replicas to write.",
+            NodeError::NoReplicas,
+        ),
+        ("SOMETHING new", NodeError::Other),
+    ] {
+        let mut talk = Talk::greeted(plain());
+        let lock = talk.obtain(wish());
+        talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
+        let reason = NotObtained::Unreachable(error);
+        assert_eq!(
+            talk.events.last(),
+            Some(&Event::NotObtained { lock, reason }),
+            "{line}"
+        );
+
+        talk.obtain(patient());
+        talk.said.clear();
+        talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
+        talk.sleep();
+        assert_eq!(talk.names(), ["SET", "PTTL"], "asked again after {line}");
+        assert_eq!(talk.disconnects, 0);
+    }
+}
+
+#[test]
+fn errors_that_only_a_person_can_mend_end_a_wait_at_once() {
+    for (line, error) in [
+        ("MOVED 3999 127.0.0.1:6381", NodeError::Moved),
+        ("ASK 3999 127.0.0.1:6381", NodeError::Moved),
+        (
+            "CROSSSLOT Keys in request don't hash to the same slot",
+            NodeError::CrossSlot,
+        ),
+        ("NOAUTH Authentication required.", NodeError::NoAuth),
+        (
+            "NOPERM this user has no permissions to run the 'set' command",
+            NodeError::NoPermission,
+        ),
+        (
+            "ERR unknown command 'SET', with args beginning with: 'k'",
+            NodeError::Unsupported,
+        ),
+    ] {
+        let mut talk = Talk::greeted(plain());
+        let lock = talk.obtain(patient());
+        talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
+        let reason = NotObtained::Refused(error);
+        assert_eq!(
+            talk.events.last(),
+            Some(&Event::NotObtained { lock, reason }),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_replica_is_left_for_whoever_stands_behind_the_name_now() {
+    for line in [
+        "READONLY You can't write against a read only replica.",
+        "MASTERDOWN Link down",
+    ] {
+        let mut talk = Talk::greeted(plain());
+        let lock = talk.obtain(patient());
+        talk.answer(format!("-{line}\r\n:-2\r\n").as_bytes());
+        assert_eq!(talk.disconnects, 1, "{line}");
+        while talk.connects < 2 {
+            talk.sleep();
+        }
+        talk.connect();
+        talk.greet_and_keep();
+        talk.answer(b"+OK\r\n:30000\r\n");
+        assert!(matches!(talk.events.last(), Some(Event::Obtained { lock: l, .. }) if *l == lock));
+    }
+}
+
+#[test]
+fn a_key_of_another_type_is_taken() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.obtain(wish());
+    talk.answer(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n:-1\r\n");
+    let reason = NotObtained::Taken { remaining: None };
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock, reason })
+    );
+}
+
+#[test]
+fn a_script_that_is_missing_is_sent_along() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.hold();
+    talk.engine.refresh(lock, None, talk.now).expect("held");
+    talk.drain();
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL"]);
+    talk.answer(b"-NOSCRIPT No matching script. Please use EVAL.\r\n:29000\r\n");
+    assert_eq!(talk.names(), ["EVAL", "PTTL"]);
+    talk.answer(b":1\r\n:30000\r\n");
+    assert!(matches!(
+        talk.events.last(),
+        Some(Event::Refreshed { asked: true, .. })
+    ));
+
+    talk.engine.release(lock, talk.now);
+    talk.drain();
+    talk.answer(b"-NOSCRIPT No matching script. Please use EVAL.\r\n");
+    assert_eq!(talk.names(), ["EVALSHA", "EVAL"]);
+    talk.answer(b":1\r\n");
+    let proof = Released::Confirmed;
+    assert_eq!(talk.events.last(), Some(&Event::Released { lock, proof }));
+}
+
+#[test]
+fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
+    let mut talk = Talk::new(plain());
+    talk.answer(b"%2\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nversion\r\n$5\r\n9.1.2\r\n");
+    // It does not say what it knows, and knows less than its version promises.
+    talk.answer(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n-NOPERM no permissions to run 'command|info'\r\n");
+    let lock = talk.hold();
+    talk.engine.refresh(lock, None, talk.now).expect("held");
+    talk.drain();
+    assert_eq!(talk.said[0][3], "IFEQ");
+    talk.said.clear();
+    talk.answer(b"-ERR syntax error\r\n:29000\r\n");
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL"]);
+    talk.answer(b":1\r\n:30000\r\n");
+
+    talk.engine.release(lock, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), ["DELIFEQ"]);
+    talk.answer(b"-ERR unknown command 'DELIFEQ', with args beginning with: 'k'\r\n");
+    assert_eq!(talk.names(), ["EVALSHA"]);
+    talk.answer(b":1\r\n");
+
+    let lock = talk.hold();
+    talk.engine.refresh(lock, None, talk.now).expect("held");
+    talk.engine.release(lock, talk.now);
+    talk.drain();
+    assert_eq!(
+        talk.names(),
+        ["EVALSHA"],
+        "and the refresh that nobody wants any more is not sent"
+    );
+}
+
+#[test]
+fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.hold();
+    let end = talk.engine.lease(lock).expect("held").expires_at();
+    talk.engine.refresh(lock, None, talk.now).expect("held");
+    talk.drain();
+    talk.answer(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n:29000\r\n");
+    assert!(talk.engine.lease(lock).is_some());
+    talk.said.clear();
+    talk.sleep();
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL"], "tried again");
+    while talk.now < end {
+        talk.answer(b"-OOM command not allowed\r\n:1\r\n");
+        talk.sleep();
+    }
+    let lost = Event::Lost {
+        lock,
+        reason: Loss::Expired,
+    };
+    assert!(talk.events.contains(&lost));
+}
+
+#[test]
+fn an_answer_to_nothing_and_bytes_that_are_not_resp_end_the_connection() {
+    for (bytes, error) in [
+        (&b"+OK\r\n"[..], NodeError::Malformed),
+        (b"hello\r\n", NodeError::Malformed),
+        (b"$99999999999\r\n", NodeError::AnswerTooLarge),
+        (
+            b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+            NodeError::AnswerTooLarge,
+        ),
+    ] {
+        let mut talk = Talk::greeted(plain());
+        talk.answer(bytes);
+        let state = tenure_core::NodeState::Down(error);
+        assert_eq!(
+            talk.events.last(),
+            Some(&Event::Node {
+                node: talk.node,
+                state
+            })
+        );
+        assert_eq!(talk.disconnects, 1);
+    }
+}
+
+#[test]
+fn where_bytes_are_split_changes_nothing() {
+    let answers = b"+OK\r\n:30000\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
+    let run = |split: usize| {
+        let mut talk = Talk::greeted(plain());
+        talk.obtain(wish());
+        let (first, second) = answers.split_at(split);
+        talk.answer(first);
+        talk.answer(second);
+        assert_eq!(
+            talk.said.last().map(|said| said.join(" ")),
+            Some("GET k".to_owned())
+        );
+        talk.answer(b"$-1\r\n");
+        talk.events
+    };
+    let whole = run(answers.len());
+    assert!(
+        matches!(
+            whole.last(),
+            Some(Event::Lost {
+                reason: Loss::Taken,
+                ..
+            })
+        ),
+        "{whole:?}"
+    );
+    for split in 0..answers.len() {
+        assert_eq!(run(split), whole, "split at {split}");
+    }
+}
+
+#[test]
+fn no_answer_in_time_ends_the_connection_and_is_not_held_by_others() {
+    let mut talk = Talk::greeted(plain());
+    let start = talk.now;
+    let lock = talk.obtain(wish());
+    talk.sleep();
+    assert_eq!(talk.now.saturating_since(start), Duration::from_secs(1));
+    assert_eq!(talk.disconnects, 1);
+    let reason = NotObtained::Unreachable(NodeError::TimedOut);
+    assert!(
+        talk.events.contains(&Event::NotObtained { lock, reason }),
+        "{:?}",
+        talk.events
+    );
+}
+
+impl Talk {
+    /// The handshake once more, without looking at what is said.
+    fn greet_and_keep(&mut self) {
+        self.answer(crate::HELLO_REDIS_7);
+        self.answer(&[crate::OK, crate::OK, crate::OK, crate::OK, crate::NEITHER].concat());
+    }
+}

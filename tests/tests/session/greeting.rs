@@ -1,0 +1,197 @@
+//! The handshake, also with servers that know less, or refuse.
+
+use std::time::Duration;
+
+use tenure_core::{Config, Event, NodeConfig, NodeError, NodeState, NotObtained, Secret};
+
+use crate::{HELLO_REDIS_7, NEITHER, OK, Talk, plain, wish};
+
+#[test]
+fn a_modern_server_is_greeted_in_two_trips() {
+    let node = NodeConfig {
+        username: Some("worker".into()),
+        password: Some(Secret::new(*b"hunter2")),
+        database: 4,
+        ..NodeConfig::default()
+    };
+    let mut talk = Talk::new(Config::single(node));
+    assert_eq!(
+        talk.said,
+        [["HELLO", "3", "AUTH", "worker", "hunter2"].map(String::from)]
+    );
+    talk.said.clear();
+
+    talk.answer(HELLO_REDIS_7);
+    let said: Vec<String> = talk.said.iter().map(|command| command.join(" ")).collect();
+    let version = format!("CLIENT SETINFO LIB-VER {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        said,
+        [
+            "CLIENT SETNAME tenure",
+            "CLIENT SETINFO LIB-NAME tenure",
+            &version,
+            "SELECT 4",
+            "CLIENT TRACKING ON NOLOOP",
+            "COMMAND INFO DELIFEQ DELEX"
+        ]
+    );
+    // Redis before 7.2 does not know SETINFO. That is no reason to part.
+    let unknown = b"-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n";
+    talk.answer(&[OK, unknown, unknown, OK, OK, NEITHER].concat());
+    assert_eq!(talk.events.last(), Some(&ready(&talk, true)));
+}
+
+#[test]
+fn a_server_that_does_not_know_hello_is_spoken_to_in_resp2() {
+    for (user, auth) in [
+        (None, "AUTH hunter2"),
+        (Some("worker".into()), "AUTH worker hunter2"),
+    ] {
+        let password = Some(Secret::new(*b"hunter2"));
+        let node = NodeConfig {
+            username: user,
+            password,
+            ..NodeConfig::default()
+        };
+        let mut talk = Talk::new(Config::single(node));
+        talk.said.clear();
+        talk.answer(b"-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n");
+        assert_eq!(talk.said[0].join(" "), auth);
+        talk.said.clear();
+        talk.answer(OK);
+        assert!(
+            !talk
+                .said
+                .iter()
+                .any(|command| command.contains(&"TRACKING".to_owned()))
+        );
+        talk.answer(&[OK, OK, OK, NEITHER].concat());
+        assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+    }
+}
+
+#[test]
+fn resp3_that_is_refused_is_done_without() {
+    let mut talk = Talk::new(plain());
+    talk.answer(b"-NOPROTO unsupported protocol version\r\n");
+    talk.answer(&[OK, OK, OK, NEITHER].concat());
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+}
+
+#[test]
+fn tracking_that_is_refused_is_done_without() {
+    let mut talk = Talk::new(plain());
+    talk.answer(HELLO_REDIS_7);
+    let refused = b"-NOPERM this user has no permissions to run the 'client|tracking' command\r\n";
+    talk.answer(&[OK, OK, OK, refused, NEITHER].concat());
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+}
+
+#[test]
+fn a_wrong_password_is_final() {
+    let mut talk = Talk::new(plain());
+    let waiting = talk.obtain(crate::patient());
+    talk.answer(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    let reason = NotObtained::Refused(NodeError::WrongPassword);
+    let refused = Event::NotObtained {
+        lock: waiting,
+        reason,
+    };
+    assert!(talk.events.contains(&refused), "{:?}", talk.events);
+    assert_eq!(talk.disconnects, 1);
+
+    let lock = talk.obtain(wish());
+    let refused = Event::NotObtained { lock, reason };
+    assert_eq!(
+        talk.events.last(),
+        Some(&refused),
+        "and later wishes are told at once"
+    );
+}
+
+#[test]
+fn a_database_that_is_not_there_is_final() {
+    let node = NodeConfig {
+        database: 99,
+        ..NodeConfig::default()
+    };
+    let mut talk = Talk::new(Config::single(node));
+    talk.answer(HELLO_REDIS_7);
+    talk.answer(&[OK, OK, OK, b"-ERR DB index is out of range\r\n"].concat());
+    let state = NodeState::Down(NodeError::NoDatabase);
+    assert!(talk.events.contains(&Event::Node {
+        node: talk.node,
+        state
+    }));
+}
+
+#[test]
+fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
+    let mut talk = Talk::new(plain());
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let start = talk.now;
+        talk.sleep();
+        assert_eq!(
+            talk.now.saturating_since(start),
+            Duration::from_secs(3),
+            "the handshake"
+        );
+        let start = talk.now;
+        talk.sleep();
+        pauses.push(talk.now.saturating_since(start).as_millis());
+        talk.connect();
+    }
+    assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1280, 2000, 2000]);
+    assert_eq!((talk.connects, talk.disconnects), (10, 9));
+}
+
+#[test]
+fn scripts_are_loaded_ahead_on_demand() {
+    let mut talk = Talk::new(Config::single(NodeConfig {
+        prepare: true,
+        ..NodeConfig::default()
+    }));
+    talk.answer(HELLO_REDIS_7);
+    let loads = talk
+        .said
+        .iter()
+        .filter(|command| command[0] == "SCRIPT")
+        .count();
+    assert_eq!(loads, 3);
+    let sha = b"$3\r\nsha\r\n";
+    talk.answer(&[OK, OK, OK, OK, NEITHER, sha, sha].concat());
+    assert!(talk.events.is_empty(), "the last answer is still to come");
+    talk.answer(sha);
+    assert_eq!(talk.events.last(), Some(&ready(&talk, true)));
+}
+
+#[test]
+fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
+    let password = Some(Secret::new(*b"not ours to send"));
+    let node = NodeConfig {
+        lent: true,
+        password,
+        database: 3,
+        ..NodeConfig::default()
+    };
+    let mut talk = Talk::new(Config::single(node));
+    assert_eq!(
+        talk.said
+            .iter()
+            .map(|words| words.join(" "))
+            .collect::<Vec<_>>(),
+        ["COMMAND INFO DELIFEQ DELEX"]
+    );
+    talk.said.clear();
+    talk.answer(b"-ERR unknown command\r\n");
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+    talk.hold();
+}
+
+fn ready(talk: &Talk, tracking: bool) -> Event {
+    Event::Node {
+        node: talk.node,
+        state: NodeState::Ready { tracking },
+    }
+}

@@ -1,0 +1,114 @@
+//! Everything has a limit, and past it there is a typed error and nothing is lost. And secrets stay secret.
+
+use tenure_core::{
+    Config, Event, Key, Limits, NodeConfig, NodeError, NodeState, NotObtained, Secret,
+};
+
+use crate::{Talk, plain, wish};
+
+#[test]
+fn locks_at_one_time() {
+    let mut config = plain();
+    config.limits = Limits {
+        locks: 2,
+        ..Limits::default()
+    };
+    let mut talk = Talk::greeted(config);
+    let first = talk.hold();
+    talk.obtain(wish());
+    let past = talk.obtain(wish());
+    let reason = NotObtained::LimitReached;
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock: past, reason })
+    );
+    let keys = Key::new("k").expect("a key").into();
+    let inspection = talk.engine.inspect(keys, talk.now);
+    assert_eq!(
+        talk.engine.take_inspection(inspection),
+        Some(Err(NodeError::Overloaded))
+    );
+
+    talk.drain();
+    talk.engine.release(first, talk.now);
+    talk.drain();
+    talk.answer(b"$-1\r\n:9\r\n:1\r\n"); // The second try is denied, the release is done.
+    talk.obtain(wish());
+    talk.answer(b"+OK\r\n:30000\r\n");
+    assert!(
+        matches!(talk.events.last(), Some(Event::Obtained { .. })),
+        "{:?}",
+        talk.events
+    );
+}
+
+#[test]
+fn requests_that_wait_for_an_answer() {
+    let mut config = plain();
+    config.limits = Limits {
+        pending_requests: 2,
+        ..Limits::default()
+    };
+    let mut talk = Talk::greeted(config);
+    let first = talk.obtain(wish());
+    let second = talk.obtain(wish());
+    let past = talk.obtain(wish());
+    let reason = NotObtained::Unreachable(NodeError::Overloaded);
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock: past, reason })
+    );
+    assert_eq!(talk.said.len(), 4, "what is past the limit is not sent");
+
+    talk.answer(b"+OK\r\n:30000\r\n$-1\r\n:30000\r\n");
+    assert!(talk.engine.lease(first).is_some());
+    assert!(talk.engine.lease(second).is_none());
+}
+
+#[test]
+fn the_size_of_an_answer() {
+    let mut config = plain();
+    config.limits = Limits {
+        answer_bytes: 1024,
+        ..Limits::default()
+    };
+    // An answer of exactly that many bytes, as somebody's value in an inspection; then one byte more.
+    for (length, fits) in [(1024 - 9, true), (1024 - 8, false)] {
+        let mut talk = Talk::greeted(config.clone());
+        let keys = Key::new("k").expect("a key").into();
+        let inspection = talk.engine.inspect(keys, talk.now);
+        talk.drain();
+        let value = "v".repeat(length);
+        talk.answer(format!("${length}\r\n{value}\r\n:5\r\n").as_bytes());
+        let found = talk.engine.take_inspection(inspection).expect("over");
+        if fits {
+            let holding = found.expect("answered")[0].clone().expect("held");
+            assert_eq!(holding.value.len(), length);
+        } else {
+            assert!(found.is_err());
+            let state = NodeState::Down(NodeError::AnswerTooLarge);
+            assert!(talk.events.contains(&Event::Node {
+                node: talk.node,
+                state
+            }));
+        }
+    }
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let password = Some(Secret::new(*b"hunter2"));
+    let mut talk = Talk::new(Config::single(NodeConfig {
+        password,
+        ..NodeConfig::default()
+    }));
+    let token = String::from_utf8(wish().token.as_bytes().to_vec()).expect("ASCII");
+    talk.obtain(wish());
+    let shown = format!("{:?} {:?} {:?}", talk.engine, talk.events, wish());
+    assert!(
+        !shown.contains("hunter2") && !shown.contains(&token),
+        "{shown}"
+    );
+    // Nor as a list of numbers.
+    assert!(!shown.contains("104, 117, 110"), "{shown}");
+}
