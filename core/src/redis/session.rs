@@ -13,6 +13,7 @@ use crate::locks::Locks;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::{Greeting, Handshake};
+use crate::redis::outbox::Outbox;
 use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Reply};
 use crate::redis::wire::Wire;
 use crate::time::Instant;
@@ -319,35 +320,6 @@ impl Session {
             return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
         }
         self.change.take().map(Answer::State)
-    }
-}
-
-/// Bytes to be sent. What the driver was lent stays until the next are written: it is used again.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    lent: bool,
-}
-
-impl Outbox {
-    /// The buffer to append to, without what the driver has taken.
-    fn open(&mut self) -> &mut Vec<u8> {
-        if core::mem::take(&mut self.lent) {
-            self.bytes.clear();
-        }
-        &mut self.bytes
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lent || self.bytes.is_empty()
-    }
-
-    fn lend(&mut self) -> Option<&[u8]> {
-        if self.is_empty() {
-            return None;
-        }
-        self.lent = true;
-        Some(&self.bytes)
     }
 }
 
