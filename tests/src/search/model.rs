@@ -118,7 +118,7 @@ pub fn search(setup: Setup, depth: usize, sample: u64) -> Report {
         name: setup.name,
         states: checker.unique_state_count(),
         steps: checker.state_count(),
-        depth: checker.max_depth().saturating_sub(1),
+        depth: checker.max_depth().saturating_sub(1).min(depth),
         complete: checker.max_depth() < depth + 2 && fault.is_none(),
         took: begin.elapsed(),
         sample,

@@ -29,6 +29,9 @@ pub struct Setup {
     pub early: bool,
     /// What is left of a node's keys when it crashes.
     pub memory: Memory,
+    /// An answer arrives at once, unless it is one of [`Budget::withheld`]. What a client does next may be late still, so
+    /// that little is lost, and much deeper worlds can be searched.
+    pub prompt: bool,
     /// What may go wrong.
     pub budget: Budget,
 }
@@ -55,6 +58,8 @@ pub struct Budget {
     pub node_crashes: u8,
     /// A client crashes.
     pub client_crashes: u8,
+    /// Where answers are prompt: one is not.
+    pub withheld: u8,
     /// A client no longer wants what it asks for.
     pub withdrawals: u8,
     /// A client refreshes with another ttl.
@@ -84,6 +89,7 @@ impl Setup {
             watch: false,
             early: true,
             memory: Memory::Kept,
+            prompt: false,
             budget: Budget::default(),
         }
     }
