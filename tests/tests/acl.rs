@@ -14,7 +14,7 @@
 //! | `+pexpire` | to refresh within a script | ✓ | ✓ | ✓ |
 //! | `+del` | to release within a script | ✓ | ✓ | ✓ |
 //! | `+delifeq` | to release one key without a script | | | ✓ |
-//! | `+command\|info` | to learn of `DELIFEQ`; without it scripts do the work | | | ✓ |
+//! | `+command\|info` | to learn of `DELIFEQ` where the version in `HELLO` does not tell; nobody needs it here | | | |
 //! | `+client\|setname` | the name in `CLIENT LIST` | ✓ | ✓ | ✓ |
 //! | `+client\|setinfo` | the library's name there (Redis from 7.2, Valkey) | | | ✓ |
 //! | `+select` | only for a database other than 0 | ✓ | ✓ | ✓ |
@@ -34,7 +34,7 @@ const TTL: Duration = Duration::from_millis(400);
 type Failures = BTreeSet<&'static str>;
 
 /// A right, and what does not work without it: on Redis, then on Valkey.
-const RIGHTS: [(&str, &[&str], &[&str]); 13] = [
+const RIGHTS: [(&str, &[&str], &[&str]); 12] = [
     (
         "~locks:*",
         &["inspect", "obtain", "obtain several"],
@@ -69,14 +69,13 @@ const RIGHTS: [(&str, &[&str], &[&str]); 13] = [
         &["release several"],
     ),
     ("+delifeq", &[], &["release"]),
-    ("+command|info", &[], &["release without a script"]),
     ("+client|setname", &["show a name"], &["show a name"]),
     ("+client|setinfo", &[], &["show the library"]),
 ];
 
 /// Rights that only this kind of server has a use for.
 fn applies(right: &str, kind: Kind) -> bool {
-    kind == Kind::Valkey9 || !["+delifeq", "+command|info", "+client|setinfo"].contains(&right)
+    kind == Kind::Valkey9 || !["+delifeq", "+client|setinfo"].contains(&right)
 }
 
 #[tokio::test]

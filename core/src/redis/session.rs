@@ -13,7 +13,8 @@ use crate::locks::Locks;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::{Greeting, Handshake};
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Item, Reply};
+use crate::redis::outbox::Outbox;
+use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Reply};
 use crate::redis::wire::Wire;
 use crate::time::Instant;
 
@@ -236,6 +237,11 @@ impl Session {
         self.out.lend()
     }
 
+    /// Whether it wants nothing of the driver just now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !(self.disconnect || self.connect || self.has_bytes())
+    }
+
     pub(crate) fn has_bytes(&self) -> bool {
         !self.out.is_empty()
     }
@@ -258,7 +264,7 @@ impl Session {
                 return Read::Broken(NodeError::AnswerTooLarge);
             }
         };
-        if let Item::Push(_) = reply.item() {
+        if reply.is_push() {
             return read_push(reply, &self.setup.prefix, &mut self.woken);
         }
         if let State::Greeting { .. } = self.state {
@@ -314,35 +320,6 @@ impl Session {
             return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
         }
         self.change.take().map(Answer::State)
-    }
-}
-
-/// Bytes to be sent. What the driver was lent stays until the next are written: it is used again.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    lent: bool,
-}
-
-impl Outbox {
-    /// The buffer to append to, without what the driver has taken.
-    fn open(&mut self) -> &mut Vec<u8> {
-        if core::mem::take(&mut self.lent) {
-            self.bytes.clear();
-        }
-        &mut self.bytes
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lent || self.bytes.is_empty()
-    }
-
-    fn lend(&mut self) -> Option<&[u8]> {
-        if self.is_empty() {
-            return None;
-        }
-        self.lent = true;
-        Some(&self.bytes)
     }
 }
 

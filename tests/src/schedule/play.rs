@@ -110,6 +110,7 @@ impl Play {
             100..=134 => self.release(client, a),
             135..=148 => self.refresh(client, a, b),
             149..=152 => self.inspect(client, a),
+            _ if self.cast.calm => {}
             _ => self.disturb(op, client, node, a, c),
         }
     }

@@ -211,6 +211,8 @@ impl World {
             let client = ClientId(client);
             for node in 0..self.nodes.len() {
                 self.weather(client, node, Weather::Fair);
+                let latency = self.habits.latency;
+                self.net.links[client.0][node].habits.latency = latency;
             }
             let of = &mut self.clients[client.0];
             if !is_in_bounds(of.clock.rate()) {

@@ -1,10 +1,10 @@
 //! The oracle's looks at what clients say.
 
-use tenure_core::{Event, Instant, Keys, LockId, Loss, NotObtained};
+use tenure_core::{Arrangement, Event, Instant, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
 use super::client::Belief;
-use super::oracle::{Promise, Violation};
+use super::oracle::{Promise, Violation, quorum};
 
 impl World {
     /// Looks at what a client has just said.
@@ -20,7 +20,13 @@ impl World {
                     self.look_for_rivals(index)?;
                     self.look_for_cover(index)
                 }
-                Event::Lost { lock: _, reason } => self.look_at_loss(index, *reason),
+                Event::Lost { lock, reason } => {
+                    self.look_at_calm(index, *lock, *reason)?;
+                    self.look_at_loss(index, *reason)
+                }
+                Event::Released { lock, proof } if *proof != Released::Confirmed => {
+                    self.look_at_release(index, *lock, *proof)
+                }
                 Event::NotObtained {
                     lock,
                     reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
@@ -75,7 +81,8 @@ impl World {
             self.oracle.excuse(Promise::Cover);
             return Ok(());
         }
-        let quorum = self.arrangement.quorum(self.nodes.len());
+        let ordered = self.arrangement == Arrangement::Ordered;
+        let quorum = quorum(self.nodes.len(), ordered);
         let mut looked = 0;
         let mut excused = 0;
         for belief in client.believes(now) {
@@ -147,14 +154,63 @@ impl World {
         let wish = self.clients[index]
             .wishes
             .iter()
-            .find(|(id, _)| *id == lock);
+            .find(|wish| wish.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
-        if self.oracle.last_damage.is_some() || !wish.is_some_and(|(_, keys)| alone(keys)) {
+        if self.oracle.last_damage.is_some() || !wish.is_some_and(|wish| alone(&wish.keys)) {
+            return Ok(());
+        }
+        // After a release that was never answered a lock takes another token, so that the release cannot hit it. If the
+        // old request comes later still, the old value is in its way until its ttl is over.
+        let claim = self.clients[index].engine.claim(lock);
+        let token = wish.map(|wish| &wish.token);
+        if claim.is_some_and(|claim| Some(claim.token()) != token) {
+            self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
         let how =
             format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
         Err(Promise::NoFalseAlarm.broken(how))
+    }
+
+    /// As long as nothing goes wrong, a lock that is renewed by itself stays.
+    fn look_at_calm(&mut self, index: usize, lock: LockId, reason: Loss) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!("{index} lost {lock:?} ({reason:?}), and nothing had gone wrong");
+            return Err(Promise::Calm.broken(how));
+        }
+        self.oracle.kept(Promise::Calm);
+        Ok(())
+    }
+
+    /// As long as nothing goes wrong, every release is confirmed.
+    fn look_at_release(
+        &mut self,
+        index: usize,
+        lock: LockId,
+        proof: Released,
+    ) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        // A lease may end while the release is on its way.
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!(
+                "the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong"
+            );
+            return Err(Promise::Calm.broken(how));
+        }
+        Ok(())
     }
 
     /// A lock is not said to be taken while nobody can have taken it.
