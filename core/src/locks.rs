@@ -3,6 +3,7 @@
 //! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
 //! [`Outcome`] can drive it.
 
+mod explore;
 mod hold;
 mod inspect;
 mod obtain;
@@ -25,8 +26,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::timers::Timers;
 
-/// All locks of one engine.
-#[derive(Debug)]
+/// All locks of one engine. A copy goes its own way from there on.
+#[derive(Clone, Debug)]
 pub struct Locks {
     setup: Setup,
     rng: Rng,
@@ -53,7 +54,7 @@ struct Setup {
     limit: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all entries are locks")]
 enum Entry {
     Lock(Lock),

@@ -12,6 +12,7 @@
 //! terminal event is out stays in `Releasing` without a further event until nothing of it can be left on a node.
 
 mod ask;
+mod fingerprint;
 mod index;
 mod lease;
 mod op;

@@ -3,7 +3,7 @@
 use crate::id::{NodeId, NodeSet};
 
 /// In which order nodes are asked.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Order {
     /// All at the same time.
     Parallel,
@@ -14,7 +14,7 @@ pub(crate) enum Order {
 }
 
 /// When a round is over.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Goal {
     /// As soon as so many have granted, or cannot any more.
     Quorum(usize),
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Round {
     goal: Goal,
     order: Order,
