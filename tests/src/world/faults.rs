@@ -44,7 +44,7 @@ impl World {
             }
         }
         self.carry_answers(node);
-        if matches!(args, [b"SET" | b"DEL" | b"FLUSHALL", ..]) {
+        if matches!(args, [b"SET" | b"HSET" | b"DEL" | b"FLUSHALL", ..]) {
             self.oracle.damage(node, self.now);
         }
         answer
