@@ -3,6 +3,7 @@
 //! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
 //! [`Outcome`] can drive it.
 
+mod explore;
 mod hold;
 mod inspect;
 mod obtain;
@@ -25,8 +26,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::timers::Timers;
 
-/// All locks of one engine.
-#[derive(Debug)]
+/// All locks of one engine. A copy goes its own way from there on.
+#[derive(Clone, Debug)]
 pub struct Locks {
     setup: Setup,
     rng: Rng,
@@ -53,7 +54,7 @@ struct Setup {
     limit: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all entries are locks")]
 enum Entry {
     Lock(Lock),
@@ -251,7 +252,7 @@ impl Locks {
 
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
-        while let Some(id) = self.requests.pop_front() {
+        while let Some(id) = self.next_request() {
             if self.hand_out(id) {
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
@@ -264,6 +265,15 @@ impl Locks {
             Some(event) => LocksOutput::Event(event),
             None => LocksOutput::Timeout(self.deadline()),
         }
+    }
+
+    /// What is to be asked next. What has become due since time was last told comes first, so that the next timeout
+    /// is never in the past.
+    fn next_request(&mut self) -> Option<RequestId> {
+        if self.requests.is_empty() && self.events.is_empty() {
+            self.handle_timeout(self.now);
+        }
+        self.requests.pop_front()
     }
 
     /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.

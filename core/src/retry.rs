@@ -110,6 +110,17 @@ impl Retry {
         progress.asks <= self.limit.unwrap_or(u32::MAX).min(pauses)
     }
 
+    /// What of the progress changes a later answer: for pauses that are always the same only whether it has asked.
+    pub(crate) fn remembered(&self, progress: &Progress) -> (u32, u32, Duration) {
+        let same = matches!(self.pauses, Pauses::None | Pauses::Every(_));
+        let free = matches!(self.jitter, Jitter::None | Jitter::Full { .. });
+        if same && free && self.limit.is_none() {
+            (progress.asks.min(1), 0, Duration::ZERO)
+        } else {
+            (progress.asks, progress.pauses, progress.previous)
+        }
+    }
+
     /// The pause before the next ask; `None` where only a wake or the holder's end may start it.
     pub(crate) fn pause(&self, progress: &mut Progress, rng: &mut Rng) -> Option<Duration> {
         let step = progress.pauses;

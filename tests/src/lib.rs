@@ -9,6 +9,7 @@ mod ports;
 pub mod proxy;
 pub mod raw;
 pub mod schedule;
+pub mod search;
 pub mod servers;
 mod tls;
 pub mod world;

@@ -47,6 +47,7 @@ mod todo {
 #[wasm_bindgen]
 pub struct Engine {
     engine: tenure_core::Engine,
+    quorum: u32,
     /// What TypeScript hands in.
     input: Vec<u8>,
     record: Record,
@@ -65,6 +66,7 @@ impl Engine {
             .map_err(|_| String::from(MALFORMED))?
             .map_err(|error| String::from(names::config(error)))?;
         Ok(Self {
+            quorum: u32::try_from(config.quorum()).unwrap_or_default(),
             engine: tenure_core::Engine::new(config, seed, instant(now)),
             input: Vec::new(),
             record: Record::new(),
@@ -74,6 +76,11 @@ impl Engine {
     /// Where the record is, for as long as the engine lives.
     pub fn record(&self) -> u32 {
         self.record.address()
+    }
+
+    /// How many nodes must grant.
+    pub fn quorum(&self) -> u32 {
+        self.quorum
     }
 
     /// Where the next `len` bytes of input are to be written.

@@ -1,5 +1,6 @@
 //! What is asked of the nodes just now, and what their answers add up to.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use crate::event::{NodeError, NotObtained};
@@ -7,7 +8,7 @@ use crate::id::{NodeId, NodeSet};
 use crate::lock::{Answer, Outcome, Round};
 use crate::time::Instant;
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum What {
     Obtain,
     /// Takes back a lost attempt before the next.
@@ -125,6 +126,15 @@ impl Ask {
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
             .filter(|_| self.watched && self.round.is_denied())
+    }
+
+    /// What of it decides the future, with times as distances from `now`.
+    pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
+        (self.what, self.round, self.again).hash(hasher);
+        (now.saturating_since(self.at), self.held_before).hash(hasher);
+        self.deadline.saturating_since(now).hash(hasher);
+        self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
+        (self.watched, self.error).hash(hasher);
     }
 
     /// A pause from `now`, cut off where a holder's time is over.

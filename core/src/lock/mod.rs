@@ -12,6 +12,7 @@
 //! terminal event is out stays in `Releasing` without a further event until nothing of it can be left on a node.
 
 mod ask;
+mod fingerprint;
 mod index;
 mod lease;
 mod op;
@@ -116,8 +117,8 @@ pub(crate) struct Lock {
     pub(crate) gone_at: Instant,
     /// Some request was never answered: it may still be carried out, in whatever order.
     disturbed: bool,
-    /// A release was sent for a lost attempt.
-    undone: bool,
+    /// A release for a lost attempt was never answered: it may still come, and hit the next attempt.
+    undoing: bool,
     /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
@@ -153,7 +154,7 @@ impl Lock {
             may_hold: NodeSet::EMPTY,
             gone_at: now,
             disturbed: false,
-            undone: false,
+            undoing: false,
             woken: false,
             doubted: false,
             handoffs: 0,
@@ -215,12 +216,10 @@ impl Lock {
             self.shortest = self.shortest.min(self.ttl);
         }
         if what == What::Obtain {
-            self.freshen();
             self.woken = false;
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
-        self.undone |= what == What::Undo;
         let again = self.asks_again();
         self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
     }
@@ -242,16 +241,25 @@ impl Lock {
     /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
     pub(crate) fn disturb(&mut self) {
         self.disturbed = true;
+        self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
     }
 
-    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt.
-    fn freshen(&mut self) {
-        if self.disturbed && self.undone {
-            if let Some(claim) = self.claim.successor() {
-                self.claim = claim;
-            }
-            self.undone = false;
+    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt. What
+    /// the old one may have left is then the matter of another lock, which only releases.
+    pub(crate) fn renew_token(&mut self, rank: u64) -> Option<Self> {
+        if !core::mem::take(&mut self.undoing) {
+            return None;
         }
+        let claim = self.claim.successor()?;
+        let mut rest = self.clone();
+        rest.rank = rank;
+        rest.give_up_at = None;
+        rest.start_releasing(false, self.gone_at);
+        self.claim = claim;
+        self.may_hold = NodeSet::EMPTY;
+        self.disturbed = false;
+        self.shortest = self.ttl;
+        (!rest.may_hold.is_empty()).then_some(rest)
     }
 
     /// Whether a node may hold our value already, so that finding it there is a success.

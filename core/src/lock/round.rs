@@ -3,7 +3,7 @@
 use crate::id::{NodeId, NodeSet};
 
 /// In which order nodes are asked.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Order {
     /// All at the same time.
     Parallel,
@@ -14,7 +14,7 @@ pub(crate) enum Order {
 }
 
 /// When a round is over.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Goal {
     /// As soon as so many have granted, or cannot any more.
     Quorum(usize),
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Round {
     goal: Goal,
     order: Order,
@@ -93,6 +93,14 @@ impl Round {
         true
     }
 
+    /// Counts every node that has been asked and has not answered as unknown. Those that were to be asked after it are
+    /// asked all at once now: one dead node must not keep a release from the others.
+    pub(crate) fn time_out(&mut self) {
+        self.unknown = self.unknown.union(self.pending);
+        self.pending = NodeSet::EMPTY;
+        self.order = Order::Parallel;
+    }
+
     /// Counts every node that has not answered as unknown.
     pub(crate) fn give_up(&mut self) {
         self.unknown = self.unknown.union(self.pending).union(self.unasked);
@@ -108,8 +116,11 @@ impl Round {
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
             Goal::Everyone => Verdict::Lost,
             Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
-            Goal::Quorum(quorum) if !self.granted.union(open).holds(quorum) => Verdict::Lost,
-            Goal::Quorum(_) => Verdict::Open,
+            Goal::Quorum(quorum) if self.granted.union(open).holds(quorum) => Verdict::Open,
+            // It is lost, but a node that was asked may still show that others hold it, which is another end than that
+            // too few have answered.
+            Goal::Quorum(_) if !self.is_denied() && self.may_be_denied() => Verdict::Open,
+            Goal::Quorum(_) => Verdict::Lost,
         }
     }
 
@@ -122,6 +133,15 @@ impl Round {
             .union(self.unknown);
         match self.goal {
             Goal::Quorum(quorum) => !all.holds(quorum),
+            Goal::Everyone => false,
+        }
+    }
+
+    /// Whether it would be so if every node that was asked denied.
+    const fn may_be_denied(&self) -> bool {
+        let others = self.unasked.union(self.granted).union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
         }
     }
@@ -213,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+        let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        round.answer(nodes[0], Answer::Unknown);
+        round.answer(nodes[1], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
+        let mut denied = round;
+        denied.answer(nodes[2], Answer::Denied);
+        assert_eq!(
+            (denied.verdict(), denied.is_denied()),
+            (Verdict::Lost, true)
+        );
+        round.answer(nodes[2], Answer::Granted);
+        assert_eq!((round.verdict(), round.is_denied()), (Verdict::Lost, false));
+    }
+
+    #[test]
     fn an_even_split_is_decided() {
         let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
         let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
@@ -242,5 +279,23 @@ mod tests {
             Some(first),
             "an unknown does not stop a release"
         );
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_keeps_a_release_from_no_other() {
+        let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
+        assert_eq!((release.ask(), release.ask()), (NodeId::new(2), None));
+        release.time_out();
+        assert_eq!(
+            (release.ask(), release.ask()),
+            (NodeId::new(0), NodeId::new(1))
+        );
+        release.time_out();
+        assert_eq!(release.verdict(), Verdict::Lost);
+
+        let mut obtain = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
+        obtain.ask();
+        obtain.time_out();
+        assert_eq!((obtain.ask(), obtain.verdict()), (None, Verdict::Lost));
     }
 }

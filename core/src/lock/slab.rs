@@ -98,6 +98,11 @@ impl<T> Slab<T> {
         self.slots.len().saturating_sub(self.free.len())
     }
 
+    /// What is in each slot.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Option<&T>> {
+        self.slots.iter().map(|slot| slot.tenant.as_ref())
+    }
+
     /// Ids in the order of their slots; also those that come while it is walked.
     pub(crate) fn first_from(&self, slot: u32) -> Option<LockId> {
         let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);

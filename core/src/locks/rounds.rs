@@ -9,6 +9,9 @@ impl Locks {
     /// Begins a round of this lock.
     pub(super) fn begin(&mut self, id: LockId, what: What) {
         let (setup, now) = (self.setup, self.now);
+        if what == What::Obtain {
+            self.renew_token(id);
+        }
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
@@ -27,6 +30,16 @@ impl Locks {
         };
         lock.begin(what, round, now, deadline);
         self.advance(id);
+    }
+
+    /// Before another attempt: what an old token may have left is released on its own, ahead of what is asked next.
+    fn renew_token(&mut self, id: LockId) {
+        let rank = self.arrivals.saturating_add(1);
+        if let Some(rest) = self.lock_mut(id).and_then(|lock| lock.renew_token(rank)) {
+            self.arrivals = rank;
+            let rest = self.slab.insert(Entry::Lock(rest));
+            self.begin(rest, What::Release);
+        }
     }
 
     /// Asks whom it is time to ask, and goes on if the round is decided.
@@ -92,7 +105,7 @@ impl Locks {
                 match lock.ask.as_mut() {
                     Some(ask) => {
                         let late = !ask.round.pending().is_empty();
-                        ask.round.give_up();
+                        ask.round.time_out();
                         if late {
                             lock.disturb();
                         }

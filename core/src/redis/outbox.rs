@@ -1,4 +1,4 @@
-//! What waits to be written to one connection.
+//! What is to be sent next.
 
 use alloc::vec::Vec;
 

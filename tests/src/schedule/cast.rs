@@ -16,6 +16,8 @@ pub(crate) struct Cast {
     pub(crate) keys: usize,
     /// Assumptions may be broken: amnesia, failover with loss, clocks out of bounds, keys changed by hand.
     pub(crate) wild: bool,
+    /// Nothing goes wrong.
+    pub(crate) calm: bool,
     latency: Duration,
     jitter: Duration,
     splits: bool,
@@ -38,6 +40,7 @@ impl Cast {
         let nodes = NODES[pick(0, 0, 15)];
         let quorum = nodes >= 3 && pick(0, 4, 3) != 0;
         let latency = [MS / 5, MS, MS, MS * 10][pick(4, 0, 3)];
+        let jitter = [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)];
         let mut options = Options::default();
         options.tracking = pick(3, 0, 7) != 0;
         options.compare = pick(3, 3, 1) != 0;
@@ -56,12 +59,15 @@ impl Cast {
             clients: CLIENTS[pick(1, 0, 15)],
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
             wild: pick(7, 0, 3) == 3,
+            calm: pick(7, 2, 3) == 3,
             latency,
-            jitter: [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)],
+            jitter,
             splits: pick(4, 4, 3) != 0,
             same_clocks: pick(6, 0, 3) == 0,
             options,
-            request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)],
+            // Answers come in time unless something is wrong.
+            request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)]
+                .max(4 * (latency + jitter)),
             handoffs: [16, 0, 1, 2][pick(5, 2, 3)],
             prepare: pick(5, 4, 1) != 0,
             prefix: pick(5, 6, 1) != 0 && pick(5, 7, 1) != 0,
@@ -90,6 +96,11 @@ impl Cast {
         };
         world.for_schedule(node, self.prefix, self.seed, telling);
         world.set_longest(Duration::from_millis(LONGEST_MS));
+        if self.calm {
+            // Once more for scripts that the server does not have.
+            let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
+            world.is_calm((self.latency + self.jitter) * trips);
+        }
         let mut rng = Rng::new(self.seed);
         for node in 0..self.nodes {
             world.server_clock(node, self.clock(&mut rng));

@@ -21,6 +21,15 @@ pub(crate) fn ending(play: &mut Play) {
         return world.broken(Promise::Ends, format!("still open: {who}"));
     }
     world.kept(Promise::Ends);
+    if play.cast.calm {
+        world.pass(SECOND + world.longest_round());
+        if let Some((node, count)) = world.leftovers() {
+            let how =
+                format!("{count} keys stayed behind on node {node}, and nothing had gone wrong");
+            return world.broken(Promise::Calm, how);
+        }
+        world.kept(Promise::Calm);
+    }
 
     let stranger = play.cast.client(&mut play.world, &mut play.rng);
     play.locks.push(Vec::new());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Ttl};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Token, Ttl};
 
 use super::clock::Clock;
 use super::net::Net;
@@ -40,10 +40,32 @@ pub struct Client {
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every wish so far.
-    pub(crate) wishes: Vec<(LockId, Keys)>,
+    pub(crate) wishes: Vec<Wish>,
     pub(crate) log: Log,
     /// What there is to look at since the last look.
     pub(crate) news: Vec<Event>,
+    /// How often each of the promises that are looked at here was kept.
+    pub(crate) kept: Kept,
+}
+
+/// How often a promise about one client was kept.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct Kept {
+    pub(crate) one_end: u64,
+    pub(crate) silence: u64,
+    pub(crate) steps: u64,
+}
+
+/// What a client asked for.
+pub(crate) struct Wish {
+    pub(crate) lock: LockId,
+    pub(crate) keys: Keys,
+    pub(crate) token: Token,
+    pub(crate) ttl: Duration,
+    /// It renews itself for as long as it is held.
+    pub(crate) renewed: bool,
+    /// Somebody asked for another time since.
+    pub(crate) refreshed: bool,
 }
 
 /// A lock that this client says is its own.
@@ -136,6 +158,7 @@ impl Client {
             wishes: Vec::new(),
             log: Log::default(),
             news: Vec::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -166,6 +189,7 @@ impl Client {
                         format!("{index} → node {}: {}", node.index(), wire::show(bytes))
                     });
                     wire::watch(bytes, &self.spent)?;
+                    self.kept.silence += u64::from(!self.spent.is_empty());
                     net.send(index, node.index(), bytes, now);
                 }
                 Output::Event(event) => {
@@ -174,6 +198,7 @@ impl Client {
                 }
                 Output::Timeout(at) => {
                     self.due = at;
+                    self.kept.steps += 1;
                     // What was on its way to the wire when a lock ended goes out together with its release.
                     for at in ended..self.ended.len() {
                         self.spend(self.ended[at]);
@@ -198,6 +223,7 @@ impl Client {
                 Promise::OneEnd.broken(format!("{event:?} after the terminal event of its lock"))
             );
         }
+        self.kept.one_end += 1;
         self.events.push((now, event));
         self.news.push(event);
         if let Event::Refreshed { lease, .. } = event {
@@ -258,6 +284,7 @@ pub(crate) fn is_terminal(event: &Event) -> bool {
     )
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
 pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
     match event {
         Event::Obtained { lock, .. }

@@ -1,38 +1,54 @@
 //! The oracle's looks at what clients say.
 
-use tenure_core::{Event, Instant, Keys, LockId, Loss, NotObtained};
+use tenure_core::{Arrangement, Event, Instant, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
 use super::client::Belief;
-use super::oracle::{Promise, Violation};
+use super::oracle::{Promise, Violation, quorum};
 
 impl World {
     /// Looks at what a client has just said.
     pub(super) fn look(&mut self, index: usize) {
-        let news = std::mem::take(&mut self.clients[index].news);
+        let mut news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
         for event in &news {
             if let Event::Obtained { lock, .. } = event {
                 self.plan_release(index, *lock);
             }
-            result = result.and_then(|()| match event {
-                Event::Obtained { .. } | Event::Refreshed { .. } => {
-                    self.look_for_rivals(index)?;
-                    self.look_for_cover(index)
-                }
-                Event::Lost { lock: _, reason } => self.look_at_loss(index, *reason),
-                Event::NotObtained {
-                    lock,
-                    reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
-                } => self.look_at_denial(index, *lock),
-                _ => Ok(()),
-            });
+            result = result.and_then(|()| self.look_at(index, event));
         }
-        let mut news = news;
         news.clear();
         self.clients[index].news = news;
         if let Err(violation) = result {
             self.oracle.report(violation, self.now);
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
+                let own = self.clients[index].clock.read(self.now);
+                if !lease.is_valid(own) {
+                    return Err(
+                        Promise::Cover.broken(format!("{index} hears {event:?} at {own:?}"))
+                    );
+                }
+                self.look_for_rivals(index)?;
+                self.look_for_cover(index)
+            }
+            Event::Lost { lock, reason } => {
+                self.look_at_calm(index, *lock, *reason)?;
+                self.look_at_loss(index, *reason)
+            }
+            Event::Released { lock, proof } if *proof != Released::Confirmed => {
+                self.look_at_release(index, *lock, *proof)
+            }
+            Event::NotObtained {
+                lock,
+                reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            } => self.look_at_denial(index, *lock),
+            _ => Ok(()),
         }
     }
 
@@ -75,7 +91,8 @@ impl World {
             self.oracle.excuse(Promise::Cover);
             return Ok(());
         }
-        let quorum = self.arrangement.quorum(self.nodes.len());
+        let ordered = self.arrangement == Arrangement::Ordered;
+        let quorum = quorum(self.nodes.len(), ordered);
         let mut looked = 0;
         let mut excused = 0;
         for belief in client.believes(now) {
@@ -147,14 +164,63 @@ impl World {
         let wish = self.clients[index]
             .wishes
             .iter()
-            .find(|(id, _)| *id == lock);
+            .find(|wish| wish.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
-        if self.oracle.last_damage.is_some() || !wish.is_some_and(|(_, keys)| alone(keys)) {
+        if self.oracle.last_damage.is_some() || !wish.is_some_and(|wish| alone(&wish.keys)) {
+            return Ok(());
+        }
+        // After a release that was never answered a lock takes another token, so that the release cannot hit it. If the
+        // old request comes later still, the old value is in its way until its ttl is over.
+        let claim = self.clients[index].engine.claim(lock);
+        let token = wish.map(|wish| &wish.token);
+        if claim.is_some_and(|claim| Some(claim.token()) != token) {
+            self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
         let how =
             format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
         Err(Promise::NoFalseAlarm.broken(how))
+    }
+
+    /// As long as nothing goes wrong, a lock that is renewed by itself stays.
+    fn look_at_calm(&mut self, index: usize, lock: LockId, reason: Loss) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!("{index} lost {lock:?} ({reason:?}), and nothing had gone wrong");
+            return Err(Promise::Calm.broken(how));
+        }
+        self.oracle.kept(Promise::Calm);
+        Ok(())
+    }
+
+    /// As long as nothing goes wrong, every release is confirmed.
+    fn look_at_release(
+        &self,
+        index: usize,
+        lock: LockId,
+        proof: Released,
+    ) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        // A lease may end while the release is on its way.
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!(
+                "the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong"
+            );
+            return Err(Promise::Calm.broken(how));
+        }
+        Ok(())
     }
 
     /// A lock is not said to be taken while nobody can have taken it.

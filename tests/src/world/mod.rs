@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use tenure_core::memory::{ConnId, Options, Server};
 use tenure_core::{
-    Arrangement, Config, Engine, Event, Instant, Key, Keys, LockId, NodeConfig, Obtain, Token, Ttl,
+    Arrangement, Config, Engine, Event, Instant, Key, Keys, LockId, NodeConfig, Obtain, Renewal,
+    Token, Ttl,
 };
 
 pub use client::Client;
@@ -128,7 +129,7 @@ impl World {
             configure: Box::new(configure),
             tokens: 0,
             asked: BTreeMap::new(),
-            oracle: Oracle::new(nodes, arrangement.quorum(nodes)),
+            oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
             node: NodeConfig::default(),
             prefix: b"",
             seed: 0,
@@ -202,12 +203,20 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Obtain(Box::new(wish.clone())));
-        let keys = wish.keys.clone();
-        for key in keys.iter() {
+        let mut noted = client::Wish {
+            lock: LockId::from_bits(0),
+            keys: wish.keys.clone(),
+            token: wish.token.clone(),
+            ttl: wish.ttl.as_duration(),
+            renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
+            refreshed: false,
+        };
+        for key in wish.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
         let lock = of.engine.obtain(wish, own);
-        of.wishes.push((lock, keys));
+        noted.lock = lock;
+        of.wishes.push(noted);
         of.open.push(lock);
         self.drain(client.0);
         lock
@@ -232,6 +241,9 @@ impl World {
         of.log(own, || Input::Refresh(lock, ttl));
         for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
             belief.reshaped |= ttl.is_some();
+        }
+        for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
+            wish.refreshed |= ttl.is_some();
         }
         // A lock that is not held is no matter here.
         of.engine.refresh(lock, ttl, own).ok();

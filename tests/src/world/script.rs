@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
-use super::client::{Client, Outputs};
+use super::client::{Client, Kept, Outputs};
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
@@ -133,6 +133,15 @@ impl World {
         self.net.links[client.0][node].habits.latency = latency;
     }
 
+    /// Nothing will go wrong here; a round takes at most so long.
+    pub(crate) fn is_calm(&mut self, round: Duration) {
+        self.oracle.calm = Some(round);
+    }
+
+    pub(crate) fn longest_round(&self) -> Duration {
+        self.oracle.calm.unwrap_or_default()
+    }
+
     pub(crate) fn violation(&self) -> Option<&Violation> {
         self.oracle.violation.as_ref()
     }
@@ -170,6 +179,16 @@ impl World {
             self.trace = (self.trace ^ part)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 .rotate_left(23);
+        }
+    }
+
+    pub(crate) fn add_kept(&mut self, kept: Kept) {
+        for (promise, count) in [
+            (Promise::OneEnd, kept.one_end),
+            (Promise::Silence, kept.silence),
+            (Promise::Steps, kept.steps),
+        ] {
+            *self.oracle.checks.entry(promise).or_default() += count;
         }
     }
 

@@ -139,14 +139,15 @@ impl Decoder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        // Mostly there is nothing left, or nothing that would help.
-        if self.buffered() <= self.progress.need.saturating_sub(1) {
+        if self.start == self.buffer.len() {
             return Ok(None);
         }
-        if let Some(end) = self.frequent() {
-            let raw = self.buffer.get(self.start..end).unwrap_or_default();
-            self.start = end;
-            self.progress = Progress::default();
+        if self.progress.need == 0
+            && let Some(end) = self.short_line()
+        {
+            let from = self.start;
+            self.start = from.saturating_add(end);
+            let raw = self.buffer.get(from..self.start).unwrap_or_default();
             return Ok(Some(Reply { raw }));
         }
         match self.scan() {
@@ -187,13 +188,9 @@ impl Decoder {
         self.buffer.capacity() + self.open.capacity() * size_of::<Open>()
     }
 
-    /// Where the next answer ends, if it is one short line as most are: `+OK` or an integer. All else is left to
+    /// Where an answer ends that is one short line, as most are: `+OK` and integers. All else is left to
     /// [`Decoder::scan`], which would come to the same.
-    fn frequent(&self) -> Option<usize> {
-        // Nothing of an answer was seen before: this is its first byte, not that of an element or of a blob.
-        if self.progress.at > 0 || self.progress.searched > 0 || !self.open.is_empty() {
-            return None;
-        }
+    fn short_line(&self) -> Option<usize> {
         let bytes = self.buffer.get(self.start..)?;
         let (kind, rest) = bytes.split_first()?;
         let line = match kind {
@@ -201,11 +198,11 @@ impl Decoder {
             b':' => rest.iter().position(|byte| !byte.is_ascii_digit())?,
             _ => return None,
         };
-        let length = line.saturating_add(SHORTEST);
-        let allowed = length <= self.limits.bytes && line <= self.limits.line;
-        let whole = bytes.get(line.saturating_add(1)..length) == Some(LINE_END);
-        let valid = allowed && whole && (1..=SHORT).contains(&line);
-        valid.then(|| self.start.saturating_add(length))
+        let end = line.saturating_add(SHORTEST);
+        let fits = end <= self.limits.bytes && line <= self.limits.line;
+        let valid =
+            (1..=SHORT).contains(&line) && bytes.get(line.saturating_add(1)..end) == Some(LINE_END);
+        (fits && valid).then_some(end)
     }
 
     /// Goes on until an answer is complete (`true`) or the bytes are used up.

@@ -1,0 +1,33 @@
+//! Searches the states of small worlds and prints a table. `tests/search` runs it.
+#![allow(clippy::print_stdout, reason = "a program that prints a table")]
+
+use std::process::ExitCode;
+
+use tenure_tests::search::{Report, search, worlds};
+
+/// Arguments: `long` or `short` (default: long), then words of which a world's name must contain one.
+fn main() -> ExitCode {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let form = words
+        .iter()
+        .position(|word| word == "short" || word == "long");
+    let plans = match form.map(|at| words.remove(at)) {
+        Some(word) if word == "short" => worlds::short(),
+        _ => worlds::long(),
+    };
+    println!("{}", Report::header());
+    let mut result = ExitCode::SUCCESS;
+    for plan in plans {
+        let name = plan.setup.name;
+        if !words.is_empty() && !words.iter().any(|word| name.contains(word)) {
+            continue;
+        }
+        let report = search(plan.setup, plan.depth, plan.sample);
+        println!("{report}");
+        if let Some(fault) = &report.fault {
+            println!("{fault}");
+            result = ExitCode::FAILURE;
+        }
+    }
+    result
+}

@@ -1,0 +1,237 @@
+//! A client: the real locks, what is on its way from and to it, and what it has been told so far.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tenure_core::{
+    Config, Event, Instant, Key, LockId, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
+    Obtain, Outcome, RequestId, Ttl,
+};
+
+use super::node::{Deed, Order};
+
+/// What a client may expect to be told next of the lock that it asked for.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Phase {
+    Asking,
+    Held,
+    /// It was released while it was held.
+    Releasing,
+    /// Its one terminal event is out.
+    Over,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) id: RequestId,
+    pub(super) order: Order,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Outcome(RequestId, Outcome),
+    Wake(Key),
+}
+
+/// One connection: both ways keep their order.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Line {
+    pub(super) requests: VecDeque<Request>,
+    pub(super) answers: VecDeque<Answer>,
+    /// Requests of earlier connections that a node may still carry out.
+    pub(super) strays: VecDeque<Order>,
+}
+
+impl Line {
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.answers.is_empty()
+    }
+
+    /// Ends the connection. What was asked and not answered is unknown from here on.
+    pub(super) fn cut(&mut self) -> Vec<RequestId> {
+        let answered = self.answers.drain(..).filter_map(|answer| match answer {
+            Answer::Outcome(id, _) => Some(id),
+            Answer::Wake(_) => None,
+        });
+        let mut lost: Vec<_> = answered.collect();
+        for request in self.requests.drain(..) {
+            lost.push(request.id);
+            if request.order.deed != Deed::Check {
+                self.strays.push_back(request.order);
+            }
+        }
+        lost
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) locks: Locks,
+    /// The lock that it asked for last.
+    pub(super) lock: Option<(LockId, Phase)>,
+    pub(super) asks_left: u8,
+    pub(super) alive: bool,
+    /// By node.
+    pub(super) lines: Vec<Line>,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// What a client did after an input.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) events: Vec<Event>,
+    /// What it must not have done.
+    pub(super) fault: Option<&'static str>,
+}
+
+impl Client {
+    pub(super) fn new(config: &Config, asks: u8, now: Instant) -> Self {
+        Self {
+            locks: Locks::new(config, 0, now),
+            lock: None,
+            asks_left: asks,
+            alive: true,
+            lines: vec![Line::default(); config.nodes().len()],
+            deadline: None,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.lock.map(|(_, phase)| phase)
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.alive && self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it may use its lock at `now`.
+    pub(super) fn believes(&self, now: Instant) -> bool {
+        let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
+        self.alive && lease.is_some_and(|lease| lease.is_valid(now))
+    }
+
+    pub(super) fn ask(&mut self, request: Obtain, now: Instant) {
+        self.asks_left = self.asks_left.saturating_sub(1);
+        let id = self.locks.obtain(request, now);
+        self.lock = Some((id, Phase::Asking));
+    }
+
+    pub(super) fn release(&mut self, now: Instant) {
+        if let Some((id, phase)) = &mut self.lock {
+            self.locks.release(*id, now);
+            if *phase == Phase::Held {
+                *phase = Phase::Releasing;
+            }
+        }
+    }
+
+    pub(super) fn refresh(&mut self, ttl: Ttl, now: Instant) {
+        if let Some((id, _)) = self.lock {
+            // Too late is an answer too.
+            let _ = self.locks.refresh(id, Some(ttl), now);
+        }
+    }
+
+    /// The connection to `node` is gone, and there is a new one.
+    pub(super) fn reconnect(&mut self, node: NodeId, now: Instant) {
+        for id in self.lines[node.index()].cut() {
+            self.locks.handle_outcome(id, Outcome::Unknown, now);
+        }
+        self.locks.handle_wake_all(node, now);
+    }
+
+    /// Its process ends. What it has sent may still be carried out.
+    pub(super) fn crash(&mut self, config: &Config, now: Instant) {
+        for line in &mut self.lines {
+            line.cut();
+        }
+        *self = Self {
+            alive: false,
+            lines: core::mem::take(&mut self.lines),
+            ..Self::new(config, 0, now)
+        };
+    }
+
+    pub(super) fn receive(&mut self, node: NodeId, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
+            Answer::Wake(key) => self.locks.handle_wake(node, key.as_bytes(), now),
+        }
+    }
+
+    /// Lets the locks say all that they have to say.
+    pub(super) fn settle(&mut self) -> Told {
+        let mut told = Told {
+            events: Vec::new(),
+            fault: None,
+        };
+        loop {
+            match self.locks.poll_output() {
+                LocksOutput::Request { id, op } => {
+                    let Some(order) = Order::new(op) else {
+                        continue;
+                    };
+                    let released = matches!(self.lock, Some((lock, Phase::Releasing | Phase::Over)) if lock == id.lock());
+                    if released && order.deed == Deed::Refresh {
+                        told.fault = Some("a refresh was sent after the lock was over");
+                    }
+                    self.lines[id.node().index()]
+                        .requests
+                        .push_back(Request { id, order });
+                }
+                LocksOutput::Event(event) => {
+                    told.events.push(event);
+                    told.fault = told.fault.or_else(|| self.hear(event));
+                }
+                LocksOutput::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return told;
+                }
+            }
+        }
+    }
+
+    /// Each lock is told of in the one order that makes sense, and has one terminal event.
+    fn hear(&mut self, event: Event) -> Option<&'static str> {
+        let (Event::Obtained { lock: about, .. }
+        | Event::NotObtained { lock: about, .. }
+        | Event::Refreshed { lock: about, .. }
+        | Event::Lost { lock: about, .. }
+        | Event::Released { lock: about, .. }) = event
+        else {
+            return Some("an event that no lock should have");
+        };
+        let Some((_, phase)) = self.lock.as_mut().filter(|(id, _)| *id == about) else {
+            return Some("an event of a lock that is over");
+        };
+        *phase = match (event, *phase) {
+            (Event::Obtained { .. }, Phase::Asking) | (Event::Refreshed { .. }, Phase::Held) => {
+                Phase::Held
+            }
+            (Event::NotObtained { .. }, Phase::Asking)
+            | (Event::Lost { .. }, Phase::Held)
+            | (Event::Released { .. }, Phase::Releasing) => Phase::Over,
+            _ => return Some("an event out of order, or a second terminal one"),
+        };
+        None
+    }
+}
+
+/// Whether the event blames somebody else for not having the lock.
+pub(super) fn blames_others(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::NotObtained {
+            reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            ..
+        } | Event::Lost {
+            reason: Loss::Taken,
+            ..
+        }
+    )
+}
+
+/// The answer of a node that is down.
+pub(super) const REFUSED: Outcome = Outcome::Failed(NodeError::Disconnected);
+
+pub(super) type Shared = Arc<Client>;

@@ -1,0 +1,104 @@
+//! Liveness: when all trouble ends, somebody gets the lock, and everybody gets an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenure_core::{Obtain, Retry, Token};
+
+use super::client::{Client, Phase};
+use super::setup::{Budget, PAUSE, ttl};
+use super::state::{State, Step};
+
+/// No run needs as many steps.
+const STEPS: usize = 4_000;
+
+impl State {
+    /// Goes on from here without trouble: what was late arrives, holders let go at once, and a client that was not
+    /// there before wants the same keys.
+    ///
+    /// # Errors
+    /// What did not happen in time.
+    pub(super) fn goes_on_well(&self) -> Result<(), &'static str> {
+        let mut run = self.clone();
+        run.budget = Budget::default();
+        run.arrive_late();
+        let newcomer = run.add_newcomer();
+        let limit = run.now + ttl().as_duration() * 8;
+        let mut served = false;
+        for _ in 0..STEPS {
+            if let Some(fault) = run.fault {
+                return Err(fault);
+            }
+            if run.now > limit {
+                return Err("after all trouble had ended, nobody got the lock");
+            }
+            match run.clients[newcomer].phase() {
+                Some(Phase::Held) => served = true,
+                Some(Phase::Over) if !served => return Err("the newcomer was turned away"),
+                _ => {}
+            }
+            if served && run.has_answered_all() {
+                return Ok(());
+            }
+            let Some(step) = run.fair_step() else {
+                return Err("a client waits for something that never comes");
+            };
+            run.take(step);
+            // Chance differs between clients, or they would go on in step for ever.
+            for c in 0..run.clients.len() {
+                let seed = (c as u64) << 32 | u64::from(run.asks);
+                run.client(c).locks.reseed(seed);
+            }
+        }
+        Err("after all trouble had ended, it went on and on")
+    }
+
+    fn arrive_late(&mut self) {
+        let strays = |line: &super::client::Line| !line.strays.is_empty();
+        for c in 0..self.clients.len() {
+            for n in 0..self.nodes.len() {
+                while strays(&self.clients[c].lines[n]) {
+                    self.take(Step::Stray(c, n));
+                }
+            }
+        }
+    }
+
+    fn add_newcomer(&mut self) -> usize {
+        let mut client = Client::new(&self.setup.config(), 0, self.now);
+        let request = Obtain {
+            wait: Some(ttl().as_duration() * 20),
+            retry: Retry::every(PAUSE + Duration::from_millis(7)),
+            ..Obtain::new(self.setup.keys_of(0), Token::random([255; 16]), ttl())
+        };
+        client.ask(request, self.now);
+        self.asks = self.asks.saturating_add(1);
+        let told = client.settle();
+        self.fault = self.fault.or(told.fault);
+        self.clients.push(Arc::new(client));
+        self.clients.len() - 1
+    }
+
+    /// Everybody who asked for a lock has had the last word on it.
+    fn has_answered_all(&self) -> bool {
+        let phases = self.clients.iter().filter_map(|client| client.phase());
+        phases.into_iter().all(|phase| phase == Phase::Over)
+    }
+
+    fn fair_step(&self) -> Option<Step> {
+        let clients = || self.clients.iter().enumerate();
+        let lines =
+            || clients().flat_map(|(c, client)| (0..client.lines.len()).map(move |n| (c, n)));
+        let line = |(c, n): (usize, usize)| &self.clients[c].lines[n];
+        let request = lines().find(|at| !line(*at).requests.is_empty());
+        let answer = lines().find(|at| !line(*at).answers.is_empty());
+        let held = clients().find(|(_, client)| client.phase() == Some(Phase::Held));
+        let due = clients().find(|(_, client)| client.is_due(self.now));
+        request
+            .map(|(c, n)| Step::Request(c, n))
+            .or_else(|| answer.map(|(c, n)| Step::Answer(c, n)))
+            .or_else(|| held.map(|(c, _)| Step::Release(c)))
+            .or_else(|| due.map(|(c, _)| Step::Timer(c)))
+            .or_else(|| self.next_moment().map(|_| Step::Time))
+    }
+}

@@ -1,0 +1,143 @@
+//! Which small world is searched, and how much may go wrong in it.
+
+use std::time::Duration;
+
+use tenure_core::{Arrangement, Config, Key, Keys, NodeConfig, NodeId, Renewal, Ttl};
+
+/// A small world.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What the table calls it.
+    pub name: &'static str,
+    /// How many clients there are.
+    pub clients: usize,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// What several nodes are to each other.
+    pub arrangement: Arrangement,
+    /// How many locks each client asks for, one after the other.
+    pub asks: u8,
+    /// Client 0 wants the keys a and b, client 1 b and c; otherwise all want a.
+    pub overlapping: bool,
+    /// How long each client waits.
+    pub wait: Option<Duration>,
+    /// Who keeps a lock alive.
+    pub renewal: Renewal,
+    /// Whether nodes tell of changes.
+    pub watch: bool,
+    /// The clocks of all nodes are as fast as the drift allows.
+    pub early: bool,
+    /// What is left of a node's keys when it crashes.
+    pub memory: Memory,
+    /// An answer arrives at once, unless it is one of [`Budget::withheld`]. What a client does next may be late still, so
+    /// that little is lost, and much deeper worlds can be searched.
+    pub prompt: bool,
+    /// What may go wrong.
+    pub budget: Budget,
+}
+
+/// What is left of a node's keys when it starts again.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// Everything.
+    Kept,
+    /// Nothing, and it starts at once.
+    Lost,
+    /// Nothing, and it starts only when all that it knew has come to its end.
+    LostAndLate,
+}
+
+/// How often each thing may happen.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Budget {
+    /// Time goes on although something is on its way or due.
+    pub late: u8,
+    /// A connection breaks.
+    pub cuts: u8,
+    /// A node crashes.
+    pub node_crashes: u8,
+    /// A client crashes.
+    pub client_crashes: u8,
+    /// Where answers are prompt: one is not.
+    pub withheld: u8,
+    /// A client no longer wants what it asks for.
+    pub withdrawals: u8,
+    /// A client refreshes with another ttl.
+    pub refreshes: u8,
+}
+
+impl Budget {
+    /// What is nobody's wish.
+    pub(super) const fn troubles(&self) -> [u8; 4] {
+        [self.late, self.cuts, self.node_crashes, self.client_crashes]
+    }
+}
+
+impl Setup {
+    /// Two clients that wait for one key, without trouble.
+    #[must_use]
+    pub fn new(name: &'static str, nodes: usize, arrangement: Arrangement) -> Self {
+        Self {
+            name,
+            clients: 2,
+            nodes,
+            arrangement,
+            asks: 1,
+            overlapping: false,
+            wait: Some(ttl().as_duration() * 2),
+            renewal: Renewal::Manual,
+            watch: false,
+            early: true,
+            memory: Memory::Kept,
+            prompt: false,
+            budget: Budget::default(),
+        }
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let nodes = vec![NodeConfig::default(); self.nodes];
+        let mut config = match self.nodes {
+            1 => Config::single(NodeConfig::default()),
+            _ => Config::new(nodes, self.arrangement).expect("a number of nodes that fits"),
+        };
+        config.request_timeout = TIMEOUT;
+        config
+    }
+
+    pub(super) fn keys_of(&self, client: usize) -> Keys {
+        let key = |name: &str| Key::new(name).expect("a short key");
+        let names: &[&str] = match (self.overlapping, client) {
+            (false, _) => &["a"],
+            (true, 0) => &["a", "b"],
+            (true, _) => &["b", "c"],
+        };
+        Keys::new(names.iter().map(|name| key(name))).expect("different keys")
+    }
+
+    /// A quorum forgets who holds a lock if one of its nodes does; nodes in order need all of them.
+    pub(super) fn is_exclusive(&self) -> bool {
+        let single = self.nodes == 1;
+        let ordered = self.arrangement == Arrangement::Ordered && !single;
+        self.memory != Memory::Lost || self.budget.node_crashes == 0 || ordered
+    }
+}
+
+/// What every lock is asked for with.
+pub(super) fn ttl() -> Ttl {
+    Ttl::new(Duration::from_millis(480)).expect("a ttl")
+}
+
+/// What a client refreshes its lock with.
+pub(super) fn short_ttl() -> Ttl {
+    Ttl::new(Duration::from_millis(240)).expect("a ttl")
+}
+
+/// Between two asks.
+pub(super) const PAUSE: Duration = Duration::from_millis(60);
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_millis(120);
+
+pub(super) fn node_id(index: usize) -> NodeId {
+    NodeId::new(index).expect("few nodes")
+}

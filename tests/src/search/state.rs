@@ -1,0 +1,355 @@
+//! One state of a small world, and every step that can be taken from it.
+
+use std::sync::Arc;
+
+use tenure_core::{Event, Instant, Obtain, Retry, Token};
+
+use super::client::{Answer, Client, Line, Phase, REFUSED, Shared, blames_others};
+use super::node::{Manner, Node, Watch};
+use super::setup::{Budget, Memory, PAUSE, Setup, node_id, short_ttl, ttl};
+
+/// One thing that may happen next.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// This client asks for its lock.
+    Ask(usize),
+    /// This client lets go of its lock, or of its wish for it.
+    Release(usize),
+    /// This client wants a refresh with a shorter ttl.
+    Refresh(usize),
+    /// The next request of this client reaches this node, which carries it out.
+    Request(usize, usize),
+    /// The same, but its answer is not prompt.
+    Withhold(usize, usize),
+    /// The next answer of this node reaches this client.
+    Answer(usize, usize),
+    /// A request from a connection of this client to this node that is long gone is carried out.
+    Stray(usize, usize),
+    /// This client does what is due.
+    Timer(usize),
+    /// Time goes on to the next moment at which something is due.
+    Time,
+    /// The connection of this client to this node breaks, and is made anew.
+    Cut(usize, usize),
+    /// This node ends and starts again.
+    NodeCrash(usize),
+    /// This client ends, and does not start again.
+    ClientCrash(usize),
+}
+
+/// All there is at one moment.
+#[derive(Clone)]
+pub struct State {
+    pub(super) setup: Arc<Setup>,
+    pub(super) now: Instant,
+    pub(super) clients: Vec<Shared>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) budget: Budget,
+    /// How many locks were asked for.
+    pub(super) asks: u8,
+    /// A key came to its end, or was forgotten, before it was released.
+    pub(super) vanished: bool,
+    /// The promise that was broken on the way here.
+    pub(super) fault: Option<&'static str>,
+    /// What happened on the way here, if somebody wants to know.
+    pub(super) story: Option<Vec<String>>,
+}
+
+impl State {
+    /// The beginning.
+    #[must_use]
+    pub fn new(setup: &Arc<Setup>) -> Self {
+        let config = setup.config();
+        // Far enough from zero that no moment before now is cut off.
+        let now = Instant::from_micros(1_000_000_000);
+        let client = Client::new(&config, setup.asks, now);
+        Self {
+            now,
+            clients: (0..setup.clients)
+                .map(|_| Arc::new(client.clone()))
+                .collect(),
+            nodes: vec![Node::default(); setup.nodes],
+            budget: setup.budget,
+            asks: 0,
+            vanished: false,
+            fault: None,
+            story: None,
+            setup: setup.clone(),
+        }
+    }
+
+    /// Every step that can be taken from here.
+    pub(super) fn steps(&self, steps: &mut Vec<Step>) {
+        if self.fault.is_some() {
+            return;
+        }
+        for (c, client) in self.clients.iter().enumerate() {
+            for (n, line) in client.lines.iter().enumerate() {
+                let has = [
+                    (!line.requests.is_empty(), Step::Request(c, n)),
+                    (!line.answers.is_empty(), Step::Answer(c, n)),
+                    (
+                        self.budget.withheld > 0 && !line.requests.is_empty(),
+                        Step::Withhold(c, n),
+                    ),
+                    (!line.strays.is_empty(), Step::Stray(c, n)),
+                    (self.budget.cuts > 0 && !line.is_idle(), Step::Cut(c, n)),
+                ];
+                steps.extend(has.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
+            }
+            if client.alive {
+                self.steps_of(c, client, steps);
+            }
+        }
+        if self.budget.node_crashes > 0 {
+            let up = (0..self.nodes.len()).filter(|n| self.nodes[*n].down_until.is_none());
+            steps.extend(up.map(Step::NodeCrash));
+        }
+        if self.next_moment().is_some() && (self.budget.late > 0 || self.is_quiet()) {
+            steps.push(Step::Time);
+        }
+    }
+
+    fn steps_of(&self, c: usize, client: &Client, steps: &mut Vec<Step>) {
+        let phase = client.phase();
+        let held = phase == Some(Phase::Held);
+        let can_ask = client.asks_left > 0 && phase.is_none_or(|phase| phase == Phase::Over);
+        let withdraws = self.budget.withdrawals > 0 && phase == Some(Phase::Asking);
+        let can = [
+            (can_ask, Step::Ask(c)),
+            (held || withdraws, Step::Release(c)),
+            (held && self.budget.refreshes > 0, Step::Refresh(c)),
+            (client.is_due(self.now), Step::Timer(c)),
+            (
+                self.budget.client_crashes > 0 && phase.is_some(),
+                Step::ClientCrash(c),
+            ),
+        ];
+        steps.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
+    }
+
+    /// Nothing is on its way and nothing is due: time can only go on.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|client| !client.is_due(self.now) && client.lines.iter().all(Line::is_idle))
+    }
+
+    pub(super) fn next_moment(&self) -> Option<Instant> {
+        let deadlines = self.clients.iter().filter(|c| c.alive);
+        let nodes = self.nodes.iter();
+        deadlines
+            .filter_map(|client| client.deadline)
+            .chain(
+                nodes
+                    .clone()
+                    .flat_map(|n| n.entries.iter().map(|e| e.until)),
+            )
+            .chain(nodes.filter_map(|node| node.down_until))
+            .filter(|at| *at > self.now)
+            .min()
+    }
+
+    /// Takes one step.
+    pub(super) fn take(&mut self, step: Step) {
+        self.tell_step(step);
+        let now = self.now;
+        match step {
+            Step::Ask(c) => {
+                self.asks = self.asks.saturating_add(1);
+                let request = self.request(c);
+                self.client(c).ask(request, now);
+            }
+            Step::Release(c) => {
+                if self.clients[c].phase() == Some(Phase::Asking) {
+                    self.budget.withdrawals = self.budget.withdrawals.saturating_sub(1);
+                }
+                self.client(c).release(now);
+            }
+            Step::Refresh(c) => {
+                self.budget.refreshes -= 1;
+                self.client(c).refresh(short_ttl(), now);
+            }
+            Step::Request(c, n) => {
+                let in_order = self.clients[c].lines[n].answers.is_empty();
+                self.carry_out(c, n);
+                if self.setup.prompt && in_order {
+                    self.deliver(c, n);
+                }
+            }
+            Step::Withhold(c, n) => {
+                self.budget.withheld -= 1;
+                self.carry_out(c, n);
+            }
+            Step::Answer(c, n) => self.deliver(c, n),
+            Step::Stray(c, n) => {
+                if let Some(order) = self.client(c).lines[n].strays.pop_front() {
+                    let (manner, mut wakes) = (self.manner(), Vec::new());
+                    if self.nodes[n].down_until.is_none() {
+                        self.nodes[n].execute(&order, None, now, manner, &mut wakes);
+                    }
+                    self.spread(n, wakes);
+                }
+            }
+            Step::Timer(c) => self.client(c).locks.handle_timeout(now),
+            Step::Time => self.go_on(),
+            Step::Cut(c, n) => {
+                self.budget.cuts -= 1;
+                self.reconnect(c, n);
+            }
+            Step::NodeCrash(n) => self.crash_node(n),
+            Step::ClientCrash(c) => {
+                self.budget.client_crashes -= 1;
+                let config = self.setup.config();
+                self.client(c).crash(&config, now);
+                for node in &mut self.nodes {
+                    node.watches.retain(|watch| watch.client != c);
+                }
+            }
+        }
+        self.settle();
+        self.check();
+    }
+
+    pub(super) fn client(&mut self, c: usize) -> &mut Client {
+        Arc::make_mut(&mut self.clients[c])
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            early: self.setup.early,
+            watch: self.setup.watch,
+        }
+    }
+
+    fn request(&self, c: usize) -> Obtain {
+        let mut token = [0; 16];
+        // The last bytes stay free for the successors of the token.
+        token[0] = u8::try_from(c + 1).unwrap_or(u8::MAX);
+        token[1] = self.clients[c].asks_left;
+        Obtain {
+            wait: self.setup.wait,
+            retry: Retry::every(PAUSE),
+            renewal: self.setup.renewal,
+            ..Obtain::new(self.setup.keys_of(c), Token::random(token), ttl())
+        }
+    }
+
+    fn carry_out(&mut self, c: usize, n: usize) {
+        let Some(request) = self.client(c).lines[n].requests.pop_front() else {
+            return;
+        };
+        let (now, manner, mut wakes) = (self.now, self.manner(), Vec::new());
+        let node = &mut self.nodes[n];
+        let outcome = if node.down_until.is_some() {
+            REFUSED
+        } else {
+            node.execute(&request.order, Some(c), now, manner, &mut wakes)
+        };
+        let answer = Answer::Outcome(request.id, outcome);
+        self.tell_outcome(n, request.order.deed, outcome);
+        self.client(c).lines[n].answers.push_back(answer);
+        self.spread(n, wakes);
+    }
+
+    fn deliver(&mut self, c: usize, n: usize) {
+        let now = self.now;
+        let client = self.client(c);
+        if let Some(answer) = client.lines[n].answers.pop_front() {
+            client.receive(node_id(n), answer, now);
+        }
+    }
+
+    /// Sends a node's wakes on their way.
+    fn spread(&mut self, n: usize, wakes: Vec<Watch>) {
+        for Watch { key, client } in wakes {
+            let line = &mut self.client(client).lines[n];
+            line.answers.push_back(Answer::Wake(key));
+        }
+    }
+
+    fn go_on(&mut self) {
+        let Some(at) = self.next_moment() else { return };
+        if !self.is_quiet() {
+            self.budget.late = self.budget.late.saturating_sub(1);
+        }
+        self.now = at;
+        for n in 0..self.nodes.len() {
+            let mut wakes = Vec::new();
+            self.vanished |= self.nodes[n].expire(at, &mut wakes);
+            self.spread(n, wakes);
+            if self.nodes[n].down_until.is_some_and(|until| until <= at) {
+                self.nodes[n].down_until = None;
+                for c in 0..self.clients.len() {
+                    self.reconnect(c, n);
+                }
+            }
+        }
+    }
+
+    fn reconnect(&mut self, c: usize, n: usize) {
+        let now = self.now;
+        self.nodes[n].watches.retain(|watch| watch.client != c);
+        if self.clients[c].alive {
+            self.client(c).reconnect(node_id(n), now);
+        }
+    }
+
+    fn crash_node(&mut self, n: usize) {
+        self.budget.node_crashes -= 1;
+        let node = &mut self.nodes[n];
+        if self.setup.memory != Memory::Kept {
+            self.vanished |= !node.entries.is_empty();
+            node.entries.clear();
+        }
+        if self.setup.memory == Memory::LostAndLate {
+            node.down_until = Some(self.now + ttl().as_duration());
+        }
+        for c in 0..self.clients.len() {
+            self.reconnect(c, n);
+            // What had not been carried out never will be.
+            self.client(c).lines[n].strays.clear();
+        }
+    }
+
+    /// Lets every client say what it has to say.
+    fn settle(&mut self) {
+        for c in 0..self.clients.len() {
+            let told = self.client(c).settle();
+            self.client(c).locks.reseed(0);
+            self.fault = self.fault.or(told.fault);
+            for event in told.events {
+                self.tell_event(c, &event);
+                self.judge(&event);
+            }
+        }
+    }
+
+    fn judge(&mut self, event: &Event) {
+        if blames_others(event) && self.asks == 1 && !self.vanished {
+            self.fault = Some("somebody else was blamed, and there was nobody else");
+        }
+    }
+
+    fn check(&mut self) {
+        let believes = |client: &&Shared| client.believes(self.now);
+        let believers = self.clients.iter().filter(believes).count();
+        // All clients of a world have a key in common.
+        if believers > 1 && self.setup.is_exclusive() {
+            self.fault = Some("two clients believe in the same lock");
+        }
+        if self.budget.troubles() == self.setup.budget.troubles()
+            && self.is_over()
+            && self.nodes.iter().any(|node| !node.entries.is_empty())
+        {
+            self.fault = Some("without any trouble, a key was left behind");
+        }
+    }
+
+    /// Nothing is under way any more, and nobody will start anything.
+    pub(super) fn is_over(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|client| client.locks.is_drained() && client.lines.iter().all(Line::is_idle))
+    }
+}

@@ -1,0 +1,58 @@
+//! A way through the states as something to read.
+
+use std::fmt::Display;
+
+use tenure_core::{Event, Outcome};
+
+use super::node::Deed;
+use super::state::{State, Step};
+
+/// Clients have letters, nodes have numbers.
+fn letter(client: usize) -> char {
+    char::from(b'A' + u8::try_from(client % 26).unwrap_or(0))
+}
+
+impl State {
+    fn tell(&mut self, what: impl Display) {
+        let micros = self.now.as_micros() % 1_000_000_000;
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>9.3} ms  {what}", micros as f64 / 1e3));
+        }
+    }
+
+    pub(super) fn tell_step(&mut self, step: Step) {
+        if self.story.is_none() {
+            return;
+        }
+        let what = match step {
+            Step::Ask(c) => format!("{} asks for the lock", letter(c)),
+            Step::Release(c) => format!("{} lets go", letter(c)),
+            Step::Refresh(c) => format!("{} refreshes with half the ttl", letter(c)),
+            Step::Request(c, n) | Step::Withhold(c, n) => {
+                format!("a request of {} reaches node {n}", letter(c))
+            }
+            Step::Answer(c, n) => format!("an answer of node {n} reaches {}", letter(c)),
+            Step::Stray(c, n) => {
+                format!("a late request of {} reaches node {n}", letter(c))
+            }
+            Step::Timer(c) => format!("the timer of {} goes off", letter(c)),
+            Step::Time => "time goes on".into(),
+            Step::Cut(c, n) => format!("the connection of {} to node {n} breaks", letter(c)),
+            Step::NodeCrash(n) => format!("node {n} crashes"),
+            Step::ClientCrash(c) => format!("{} crashes", letter(c)),
+        };
+        self.tell(what);
+    }
+
+    pub(super) fn tell_outcome(&mut self, node: usize, deed: Deed, outcome: Outcome) {
+        if self.story.is_some() {
+            self.tell(format_args!("    node {node}: {deed:?} is {outcome:?}"));
+        }
+    }
+
+    pub(super) fn tell_event(&mut self, client: usize, event: &Event) {
+        if self.story.is_some() {
+            self.tell(format_args!("    {} is told {event:?}", letter(client)));
+        }
+    }
+}
