@@ -335,7 +335,7 @@ impl State {
         let believes = |client: &&Shared| client.believes(self.now);
         let believers = self.clients.iter().filter(believes).count();
         // All clients of a world have a key in common.
-        if believers > 1 && self.setup.is_exclusive() {
+        if believers > 1 && self.setup.exclusive {
             self.fault = Some("two clients believe in the same lock");
         }
         if self.budget.troubles() == self.setup.budget.troubles()

@@ -48,6 +48,15 @@ pub fn short() -> Vec<Plan> {
             s.budget.cuts = 1;
         }),
         plan(
+            "2 clients, 1 node: 2 slow, prompt but 1",
+            1,
+            single,
+            200,
+            |s| {
+                (s.prompt, s.budget.withheld, s.budget.late) = (true, 1, 2);
+            },
+        ),
+        plan(
             "2 clients, 3 ordered: cut",
             3,
             Arrangement::Ordered,
@@ -111,7 +120,7 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts) = (1, 1);
         }),
         plan("2 clients, 1 node: amnesia, slow, cut", |s| {
-            s.memory = Memory::Lost;
+            (s.memory, s.exclusive) = (Memory::Lost, false);
             (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
         }),
         plan("2 clients twice, 1 node: slow, prompt", |s| {
