@@ -48,7 +48,7 @@ export function parse(text: string): Address {
 }
 
 function unix(text: string, bad: (reason: string) => never): Address {
-  const [, rest] = text.split(/:\/\/(.*)/s) as [string, string];
+  const rest = text.slice(text.indexOf("://") + 3);
   const [, user, path, query] = /^(?:(.*)@)?(?:localhost)?(\/[^?#]+)(?:\?([^#]*))?$/s.exec(rest) ?? bad("must be redis+unix:///path/to/socket");
   const [username, password] = (user ?? "").split(/:(.*)/s);
   const login = {
@@ -89,7 +89,8 @@ function databaseOf(path: string, query: URLSearchParams, bad: (reason: string) 
 
 /** A password that is not encoded may hold anything: all before the last `@` goes, and the query. */
 function withoutSecrets(text: string): string {
-  const [scheme, rest] = text.includes("://") ? (text.split(/(?<=:\/\/)(.*)/s) as [string, string]) : ["", text];
+  const start = text.indexOf("://");
+  const [scheme, rest] = start < 0 ? ["", text] : [text.slice(0, start + 3), text.slice(start + 3)];
   const host = rest.includes("@") ? `…@${rest.slice(rest.lastIndexOf("@") + 1)}` : rest;
   return scheme + host.replace(/[?#].*/s, "");
 }

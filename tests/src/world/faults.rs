@@ -43,7 +43,10 @@ impl World {
             }
         }
         self.carry_answers(node);
-        if matches!(args, [b"SET" | b"DEL" | b"FLUSHALL", ..]) {
+        if !matches!(
+            args,
+            [b"GET" | b"EXISTS" | b"PTTL" | b"TYPE" | b"DBSIZE", ..]
+        ) {
             self.oracle.damage(node, self.now);
         }
         answer
