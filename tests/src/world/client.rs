@@ -66,6 +66,8 @@ pub(crate) struct Wish {
     pub(crate) renewed: bool,
     /// Somebody asked for another time since.
     pub(crate) refreshed: bool,
+    /// It had to take another token.
+    pub(crate) renamed: bool,
 }
 
 /// A lock that this client says is its own.
@@ -203,6 +205,7 @@ impl Client {
                     for at in ended..self.ended.len() {
                         self.spend(self.ended[at]);
                     }
+                    self.note_tokens();
                     self.look_for_old_beliefs(now)?;
                     return Ok(());
                 }
@@ -253,6 +256,16 @@ impl Client {
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())
+    }
+
+    /// Notes which locks had to take another token.
+    fn note_tokens(&mut self) {
+        for lock in &self.open {
+            let wish = self.wishes.iter_mut().rev().find(|wish| wish.lock == *lock);
+            if let (Some(wish), Some(claim)) = (wish, self.engine.claim(*lock)) {
+                wish.renamed |= *claim.token() != wish.token;
+            }
+        }
     }
 
     /// When a lease is over its lock is lost, at once.

@@ -210,6 +210,7 @@ impl World {
             ttl: wish.ttl.as_duration(),
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
+            renamed: false,
         };
         for key in wish.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
