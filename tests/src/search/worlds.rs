@@ -180,7 +180,7 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: cut, slow, prompt but 1",
                 "2 clients, quorum of 3: cut, slow, prompt but 1",
             ],
-            [400, 22],
+            [400, 15],
             |s| {
                 (s.prompt, s.budget.withheld) = (true, 1);
                 (s.budget.late, s.budget.cuts) = (1, 1);
@@ -198,7 +198,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: amnesia, slow, prompt but 1",
                 "2 clients, quorum of 3: amnesia, slow, prompt but 1",
             ],
-            [400, 22],
+            [400, 15],
             |s| {
                 s.memory = match s.arrangement {
                     Arrangement::Ordered => Memory::Lost,
@@ -213,7 +213,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: client crash, slow, prompt",
                 "2 clients, quorum of 3: client crash, slow, prompt",
             ],
-            [400, 30],
+            [400, 18],
             |s| {
                 s.prompt = true;
                 (s.budget.late, s.budget.client_crashes) = (1, 1);
@@ -224,7 +224,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: renewal, slow, prompt",
                 "2 clients, quorum of 3: renewal, slow, prompt",
             ],
-            [400, 30],
+            [400, 18],
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
                 (s.prompt, s.budget.late) = (true, 1);
