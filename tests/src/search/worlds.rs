@@ -48,6 +48,15 @@ pub fn short() -> Vec<Plan> {
             s.budget.cuts = 1;
         }),
         plan(
+            "2 clients, 1 node: cut, 2 refreshes, prompt",
+            1,
+            single,
+            200,
+            |s| {
+                (s.prompt, s.budget.cuts, s.budget.refreshes) = (true, 1, 2);
+            },
+        ),
+        plan(
             "2 clients, 1 node: 2 slow, prompt but 1",
             1,
             single,
@@ -185,6 +194,14 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 (s.prompt, s.budget.withheld) = (true, 1);
                 (s.budget.late, s.budget.cuts) = (1, 1);
             },
+        ),
+        plan(
+            [
+                "2 clients twice, 3 ordered: cut, prompt",
+                "2 clients twice, quorum of 3: cut, prompt",
+            ],
+            [400, 24],
+            |s| (s.asks, s.prompt, s.budget.cuts) = (2, true, 1),
         ),
     ]
 }
