@@ -168,7 +168,8 @@ impl State {
             }
             Step::Refresh(c) => {
                 // First a shorter ttl, then the longer one again.
-                let shorter = (self.setup.budget.refreshes - self.budget.refreshes) % 2 == 0;
+                let done = self.setup.budget.refreshes - self.budget.refreshes;
+                let shorter = done.is_multiple_of(2);
                 self.budget.refreshes -= 1;
                 let ttl = if shorter { short_ttl() } else { ttl() };
                 self.client(c).refresh(ttl, now);

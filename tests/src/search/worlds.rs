@@ -57,15 +57,6 @@ pub fn short() -> Vec<Plan> {
             },
         ),
         plan(
-            "2 clients, 1 node: 2 slow, prompt but 1",
-            1,
-            single,
-            200,
-            |s| {
-                (s.prompt, s.budget.withheld, s.budget.late) = (true, 1, 2);
-            },
-        ),
-        plan(
             "2 clients, 3 ordered: cut",
             3,
             Arrangement::Ordered,
@@ -189,7 +180,7 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: cut, slow, prompt but 1",
                 "2 clients, quorum of 3: cut, slow, prompt but 1",
             ],
-            [400, 15],
+            [400, 12],
             |s| {
                 (s.prompt, s.budget.withheld) = (true, 1);
                 (s.budget.late, s.budget.cuts) = (1, 1);
@@ -200,7 +191,7 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients twice, 3 ordered: cut, prompt",
                 "2 clients twice, quorum of 3: cut, prompt",
             ],
-            [400, 24],
+            [400, 17],
             |s| (s.asks, s.prompt, s.budget.cuts) = (2, true, 1),
         ),
     ]
@@ -215,7 +206,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: amnesia, slow, prompt but 1",
                 "2 clients, quorum of 3: amnesia, slow, prompt but 1",
             ],
-            [400, 15],
+            [400, 12],
             |s| {
                 s.memory = match s.arrangement {
                     Arrangement::Ordered => Memory::Lost,
@@ -230,7 +221,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: client crash, slow, prompt",
                 "2 clients, quorum of 3: client crash, slow, prompt",
             ],
-            [400, 18],
+            [400, 16],
             |s| {
                 s.prompt = true;
                 (s.budget.late, s.budget.client_crashes) = (1, 1);
@@ -241,7 +232,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: renewal, slow, prompt",
                 "2 clients, quorum of 3: renewal, slow, prompt",
             ],
-            [400, 18],
+            [400, 16],
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
                 (s.prompt, s.budget.late) = (true, 1);
