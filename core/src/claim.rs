@@ -112,10 +112,12 @@ impl Keys {
         if rest.len() >= MAX_KEYS {
             return Err(ClaimError::TooManyKeys);
         }
-        let mut sorted: Vec<&Key> = core::iter::once(&first).chain(&rest).collect();
-        sorted.sort_unstable();
-        if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
-            return Err(ClaimError::DuplicateKey);
+        // They are few, and sorting code is large.
+        let mut left = core::iter::once(&first).chain(&rest);
+        while let Some(key) = left.next() {
+            if left.clone().any(|other| other == key) {
+                return Err(ClaimError::DuplicateKey);
+            }
         }
         Ok(Self {
             rest: rest.into(),

@@ -122,6 +122,11 @@ pub struct NodeConfig {
     /// Whether to load the scripts while connecting, so that the first use of one costs no extra round trip.
     /// Default: no.
     pub prepare: bool,
+    /// Whether a client that somebody else made carries the commands, one by one: it has a connection, a user and a
+    /// database already, and no way to tell of changes. Then the engine does not introduce itself and asks for nothing
+    /// but what the server can do. The driver takes each command out of [`crate::Output::Transmit`] and gives back the
+    /// replies in the same order, as RESP. Default: no.
+    pub lent: bool,
 }
 
 impl Default for NodeConfig {
@@ -132,6 +137,7 @@ impl Default for NodeConfig {
             database: 0,
             tracking: true,
             prepare: false,
+            lent: false,
         }
     }
 }

@@ -157,16 +157,20 @@ impl Engine {
 
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
-        let due = match self.settle_locks() {
-            Ok(due) => due,
-            Err(event) => return Output::Event(event),
-        };
+        // A request that could not be sent may wait behind an event that had to be told first.
+        if (self.locks.has_output() || !self.unsent.is_empty())
+            && let Some(event) = self.settle_locks()
+        {
+            return Output::Event(event);
+        }
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        let mut earliest = due;
         let mut speaks = None;
         for (index, session) in self.sessions.iter_mut().enumerate() {
+            if session.is_quiet() {
+                continue;
+            }
             let Some(node) = NodeId::new(index) else {
                 continue;
             };
@@ -177,14 +181,11 @@ impl Engine {
             if session.take_connect() {
                 return Output::Connect(node);
             }
-            if session.has_bytes() {
-                speaks = Some(node);
-                break;
-            }
-            earliest = [earliest, session.deadline()].into_iter().flatten().min();
+            speaks = Some(node);
+            break;
         }
         let Some(node) = speaks else {
-            return Output::Timeout(earliest);
+            return Output::Timeout(self.deadline());
         };
         let session = self.sessions.get_mut(node.index());
         let bytes = session.and_then(Session::transmit).unwrap_or_default();
@@ -228,11 +229,16 @@ impl Engine {
         self.now
     }
 
-    /// Lets the locks say all they have to say: requests go to their sessions.
-    ///
-    /// # Errors
-    /// The next event, which is to be told first.
-    fn settle_locks(&mut self) -> Result<Option<Instant>, Event> {
+    fn deadline(&self) -> Option<Instant> {
+        let sessions = self.sessions.iter().filter_map(Session::deadline);
+        sessions.fold(self.locks.deadline(), |first, at| {
+            Some(first.map_or(at, |first| first.min(at)))
+        })
+    }
+
+    /// Lets the locks say all they have to say: requests go to their sessions. Gives the next event, which is to be
+    /// told first.
+    fn settle_locks(&mut self) -> Option<Event> {
         loop {
             match self.locks.poll_output() {
                 LocksOutput::Request { id, op } => {
@@ -244,8 +250,8 @@ impl Engine {
                         self.unsent.push((id, error));
                     }
                 }
-                LocksOutput::Event(event) => return Err(event),
-                LocksOutput::Timeout(due) if self.unsent.is_empty() => return Ok(due),
+                LocksOutput::Event(event) => return Some(event),
+                LocksOutput::Timeout(_) if self.unsent.is_empty() => return None,
                 LocksOutput::Timeout(_) => {
                     while let Some((id, error)) = self.unsent.pop() {
                         self.locks

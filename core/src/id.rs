@@ -56,6 +56,17 @@ impl NodeSet {
         self.0.count_ones() as usize
     }
 
+    /// Whether it holds `count` nodes or more. Cheaper than to count them: a quorum is small.
+    #[must_use]
+    pub(crate) const fn holds(self, count: usize) -> bool {
+        let (mut left, mut wanted) = (self.0, count);
+        while wanted > 1 && left != 0 {
+            left &= left.wrapping_sub(1);
+            wanted = wanted.saturating_sub(1);
+        }
+        left != 0 || wanted == 0
+    }
+
     /// Whether it holds none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -95,13 +106,13 @@ impl NodeSet {
     /// The node with the lowest number.
     #[must_use]
     pub fn lowest(self) -> Option<NodeId> {
-        self.iter().next()
+        (!self.is_empty()).then(|| NodeId(self.0.trailing_zeros() as u8))
     }
 
     /// The node with the highest number.
     #[must_use]
     pub fn highest(self) -> Option<NodeId> {
-        self.iter().next_back()
+        self.0.checked_ilog2().map(|highest| NodeId(highest as u8))
     }
 
     /// The nodes in the order of their numbers.
@@ -194,6 +205,21 @@ mod tests {
         assert_eq!(NodeSet::first(MAX_NODES).len(), MAX_NODES);
         assert_eq!(NodeSet::first(MAX_NODES + 1).len(), MAX_NODES);
         assert_eq!(NodeSet::first(3).highest(), NodeId::new(2));
+        assert_eq!(NodeSet::first(3).lowest(), NodeId::new(0));
+        assert_eq!(
+            (NodeSet::EMPTY.lowest(), NodeSet::EMPTY.highest()),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_set_holds_as_many_as_it_counts() {
+        for bits in 0..64 {
+            let set = NodeSet(bits);
+            for count in 0..8 {
+                assert_eq!(set.holds(count), set.len() >= count, "{bits:b} {count}");
+            }
+        }
     }
 
     #[test]

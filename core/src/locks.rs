@@ -202,10 +202,11 @@ impl Locks {
             lock.disturb();
         }
         let current = lock.round == request.round;
+        let several = lock.claim.keys().len() > 1;
         let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
             return;
         };
-        let Some(stands) = ask.answer(request.node, outcome, now) else {
+        let Some(stands) = ask.answer(request.node, outcome, several, now) else {
             return;
         };
         match stands {
@@ -251,7 +252,7 @@ impl Locks {
 
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
-        while let Some(id) = self.requests.pop_front() {
+        while let Some(id) = self.next_request() {
             if self.hand_out(id) {
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
@@ -264,6 +265,15 @@ impl Locks {
             Some(event) => LocksOutput::Event(event),
             None => LocksOutput::Timeout(self.deadline()),
         }
+    }
+
+    /// What is to be asked next. What has become due since time was last told comes first, so that the next timeout
+    /// is never in the past.
+    fn next_request(&mut self) -> Option<RequestId> {
+        if self.requests.is_empty() && self.events.is_empty() {
+            self.handle_timeout(self.now);
+        }
+        self.requests.pop_front()
     }
 
     /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.
@@ -318,7 +328,7 @@ impl Locks {
             .first()
             .and_then(|(_, slot)| self.slab.id_of(slot));
         match due.and_then(|id| self.slab.get(id)) {
-            Some(Entry::Lock(lock)) => lock.deadline().map_or("", |(_, reason)| reason),
+            Some(Entry::Lock(lock)) => lock.reason(),
             Some(Entry::Probe(_)) => "end of an inspection",
             None => "",
         }
@@ -331,6 +341,12 @@ impl Locks {
             self.slab.first_from(id.slot.saturating_add(1))
         });
         self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
+    }
+
+    /// Whether there is something to hand out, to tell or to do.
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.requests.is_empty() && self.events.is_empty())
+            || self.deadline().is_some_and(|at| at <= self.now)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -359,7 +375,7 @@ impl Locks {
     /// Sets the one timer of a lock to its deadline.
     fn rearm(&mut self, id: LockId) {
         let at = match self.slab.get(id) {
-            Some(Entry::Lock(lock)) => lock.deadline().map(|(at, _)| at),
+            Some(Entry::Lock(lock)) => lock.deadline(),
             Some(Entry::Probe(probe)) => Some(probe.deadline).filter(|_| !probe.is_over()),
             None => None,
         };

@@ -22,11 +22,19 @@ impl Ttl {
     /// # Errors
     /// [`ClaimError::TtlTooShort`] (zero too), [`ClaimError::TtlTooLong`].
     pub fn new(duration: Duration) -> Result<Self, ClaimError> {
-        let millis = duration.as_nanos().div_ceil(1_000_000);
-        match u64::try_from(millis).map(Self) {
-            Ok(ttl) if ttl < Self::MIN => Err(ClaimError::TtlTooShort),
-            Ok(ttl) if ttl <= Self::MAX => Ok(ttl),
-            _ => Err(ClaimError::TtlTooLong),
+        let part = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+        let ttl = Self(
+            duration
+                .as_secs()
+                .saturating_mul(1_000)
+                .saturating_add(part),
+        );
+        if ttl < Self::MIN {
+            Err(ClaimError::TtlTooShort)
+        } else if ttl > Self::MAX {
+            Err(ClaimError::TtlTooLong)
+        } else {
+            Ok(ttl)
         }
     }
 

@@ -54,7 +54,11 @@ impl fmt::Debug for Instant {
 }
 
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    let part = u64::from(duration.subsec_micros());
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(part)
 }
 
 #[cfg(test)]

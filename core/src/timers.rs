@@ -39,7 +39,9 @@ impl Timers {
                 if let Some(entry) = self.heap.get_mut(place) {
                     entry.0 = at;
                 }
-                self.settle(place);
+                if self.heap.len() > 1 {
+                    self.settle(place);
+                }
             }
             (Some(place), None) => {
                 self.heap.swap_remove(place);

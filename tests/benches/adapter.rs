@@ -19,9 +19,10 @@ const TURNS: usize = 5;
 
 fn main() {
     // Cargo adds `--bench`.
-    let wanted = std::env::args()
-        .skip(1)
-        .find(|argument| argument != "--bench");
+    let arguments = || std::env::args().skip(1);
+    // Only to see that it works.
+    let smoke = arguments().any(|argument| argument == "--smoke");
+    let wanted = arguments().find(|argument| !argument.starts_with("--"));
     let server = Server::start(Kind::Redis7);
     let one = Builder::new_current_thread().enable_all().build();
     let two = Builder::new_multi_thread()
@@ -36,7 +37,11 @@ fn main() {
             if !wanted.as_ref().is_none_or(|wanted| shown.contains(wanted)) {
                 continue;
             }
-            let pairs = if tasks == 1 { PAIRS / 8 } else { PAIRS };
+            let pairs = match tasks {
+                _ if smoke => tasks,
+                1 => PAIRS / 8,
+                _ => PAIRS,
+            };
             compare(name, &runtime, &server, tasks, pairs);
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! Everything here is blocking and built on `std`, so that a test of any runtime can use it, and listens on 127.0.0.1.
 
+pub mod canned;
 pub mod fuzz_targets;
 pub mod history;
 pub mod oracles;
 mod ports;
 pub mod proxy;
 pub mod raw;
+pub mod schedule;
 pub mod search;
 pub mod servers;
 mod tls;

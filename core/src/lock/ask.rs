@@ -63,11 +63,12 @@ impl Ask {
     }
 
     /// Notes what `node` said; `None` if it was not asked. Otherwise whether our value may stand there now, where
-    /// that has become known.
+    /// that has become known: a denial says so only of locks with one key, since of `several` some may still be ours.
     pub(crate) fn answer(
         &mut self,
         node: NodeId,
         outcome: Outcome,
+        several: bool,
         now: Instant,
     ) -> Option<Option<bool>> {
         let answer = match outcome {
@@ -88,7 +89,8 @@ impl Ask {
                 let free_at = retry_after.map(|after| now + after);
                 self.free_at = [self.free_at, free_at].into_iter().flatten().min();
                 self.watched &= watched;
-                Some(false)
+                let kept = several && !releases && self.held_before.contains(node);
+                (!kept).then_some(false)
             }
             Outcome::Failed(error) => {
                 // An error that asking again does not mend says most.

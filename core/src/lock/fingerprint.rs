@@ -16,7 +16,7 @@ impl Lock {
         self.hold_until.map(ahead).hash(hasher);
         ahead(self.gone_at).hash(hasher);
         self.retry.remembered(&self.progress).hash(hasher);
-        (self.may_hold, self.disturbed, self.undone).hash(hasher);
+        (self.may_hold, self.disturbed, self.undoing).hash(hasher);
         (self.woken, self.doubted, self.handoffs).hash(hasher);
         self.failure.as_ref().map(discriminant).hash(hasher);
         self.state.fingerprint(now, hasher);

@@ -1,9 +1,6 @@
 //! Which locks care about a key, in the order of their turn.
 
-use alloc::collections::BTreeSet;
-use core::borrow::Borrow;
-use core::cmp::Ordering;
-use core::ops::Bound;
+use alloc::vec::Vec;
 
 use crate::claim::{Key, Keys};
 
@@ -11,9 +8,14 @@ use crate::claim::{Key, Keys};
 /// queue.
 pub(crate) const WAITER: u64 = 1 << 63;
 
-/// Key → locks, ordered by rank.
+/// The most places of one block: few enough to be moved for each change.
+const BLOCK: usize = 64;
+
+/// Key → locks, ordered by rank: sorted blocks, in order. An ordered set of the standard library does the same with ten
+/// times the code, which counts in WebAssembly, and with an allocation now and then where a block has room. No block but
+/// a single one is empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Index(BTreeSet<Place>);
+pub(crate) struct Index(Vec<Vec<Place>>);
 
 #[derive(Clone, Debug)]
 struct Place {
@@ -22,98 +24,104 @@ struct Place {
     slot: u32,
 }
 
-impl Index {
-    pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) {
-        for key in keys.iter() {
-            self.0.insert(Place {
-                key: key.clone(),
-                rank,
-                slot,
-            });
-        }
-    }
-
-    pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
-        for key in keys.iter() {
-            self.0.remove(&(key.as_bytes(), rank) as &dyn Spot);
-        }
-    }
-
-    /// The first lock of `key` with at least this rank: its rank and slot.
-    pub(crate) fn first_from(&self, key: &[u8], rank: u64) -> Option<(u64, u32)> {
-        let from = (key, rank);
-        let range = (Bound::Included(&from as &dyn Spot), Bound::Unbounded);
-        let place = self.0.range::<dyn Spot, _>(range).next()?;
-        (place.key.as_bytes() == key).then_some((place.rank, place.slot))
-    }
-}
-
-/// A place by borrowed parts, so that looking one up allocates nothing.
-trait Spot {
-    fn spot(&self) -> (&[u8], u64);
-}
-
-impl Spot for Place {
+impl Place {
     fn spot(&self) -> (&[u8], u64) {
         (self.key.as_bytes(), self.rank)
     }
 }
 
-impl Spot for (&[u8], u64) {
-    fn spot(&self) -> (&[u8], u64) {
-        *self
+impl Index {
+    pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) {
+        if self.0.is_empty() {
+            self.0.push(Vec::new());
+        }
+        for key in keys.iter() {
+            let place = Place {
+                key: key.clone(),
+                rank,
+                slot,
+            };
+            let (number, at) = self.find((key.as_bytes(), rank));
+            let Some(block) = self.0.get_mut(number) else {
+                continue;
+            };
+            block.insert(at, place);
+            if block.len() > BLOCK {
+                let rest = block.split_off(BLOCK / 2);
+                self.0.insert(number.saturating_add(1), rest);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
+        for key in keys.iter() {
+            let spot = (key.as_bytes(), rank);
+            let (number, at) = self.find(spot);
+            let several = self.0.len() > 1;
+            let Some(block) = self.0.get_mut(number) else {
+                continue;
+            };
+            if block.get(at).is_some_and(|place| place.spot() == spot) {
+                block.remove(at);
+                if block.is_empty() && several {
+                    self.0.remove(number);
+                }
+            }
+        }
+    }
+
+    /// The first lock of `key` with at least this rank: its rank and slot.
+    pub(crate) fn first_from(&self, key: &[u8], rank: u64) -> Option<(u64, u32)> {
+        let (number, at) = self.find((key, rank));
+        let here = self.0.get(number)?.get(at);
+        // Behind the last one of a block stands the first one of the next.
+        let place = here.or_else(|| self.0.get(number.saturating_add(1))?.first())?;
+        (place.key.as_bytes() == key).then_some((place.rank, place.slot))
+    }
+
+    /// The block where this spot belongs, and the number of places before it there.
+    fn find(&self, spot: (&[u8], u64)) -> (usize, usize) {
+        let starts = |block: &Vec<Place>| block.first().is_some_and(|place| place.spot() <= spot);
+        let number = self.0.partition_point(starts).saturating_sub(1);
+        let block = self.0.get(number).map_or(&[][..], Vec::as_slice);
+        (number, block.partition_point(|place| place.spot() < spot))
     }
 }
-
-impl<'a> Borrow<dyn Spot + 'a> for Place {
-    fn borrow(&self) -> &(dyn Spot + 'a) {
-        self
-    }
-}
-
-impl Ord for dyn Spot + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.spot().cmp(&other.spot())
-    }
-}
-
-impl PartialOrd for dyn Spot + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for dyn Spot + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.spot() == other.spot()
-    }
-}
-
-impl Eq for dyn Spot + '_ {}
-
-impl Ord for Place {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.spot().cmp(&other.spot())
-    }
-}
-
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        self.spot() == other.spot()
-    }
-}
-
-impl Eq for Place {}
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+
     use super::*;
+    use crate::rng::Rng;
+
+    #[test]
+    fn blocks_hold_the_same_as_an_ordered_set() {
+        let (mut index, mut plain, mut rng) = (Index::default(), BTreeSet::new(), Rng::new(3));
+        for _ in 0..50_000 {
+            let (name, rank) = (format!("k{}", rng.next() % 40), rng.next() % 100);
+            let keys = Keys::from(Key::new(&name).unwrap());
+            if plain.insert((name.clone(), rank)) {
+                index.insert(&keys, rank, u32::try_from(rank).unwrap());
+            } else if rng.next() % 3 != 0 {
+                plain.remove(&(name.clone(), rank));
+                index.remove(&keys, rank);
+            }
+            let from = rng.next() % 110;
+            let next = plain.range((name.clone(), from)..).next();
+            let expected = next.filter(|(key, _)| *key == name).map(|(_, rank)| *rank);
+            let found = index.first_from(name.as_bytes(), from);
+            assert_eq!(found.map(|(rank, _)| rank), expected);
+            let count: usize = index.0.iter().map(Vec::len).sum();
+            assert_eq!(count, plain.len());
+        }
+        assert!(index.0.len() > 8, "there were splits");
+        for (name, rank) in plain {
+            index.remove(&Keys::from(Key::new(&name).unwrap()), rank);
+        }
+        assert_eq!(index.0.iter().map(Vec::len).collect::<Vec<_>>(), [0]);
+    }
 
     #[test]
     fn locks_of_a_key_come_in_the_order_of_their_rank() {

@@ -117,8 +117,8 @@ pub(crate) struct Lock {
     pub(crate) gone_at: Instant,
     /// Some request was never answered: it may still be carried out, in whatever order.
     disturbed: bool,
-    /// A release was sent for a lost attempt.
-    undone: bool,
+    /// A release for a lost attempt was never answered: it may still come, and hit the next attempt.
+    undoing: bool,
     /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
@@ -154,7 +154,7 @@ impl Lock {
             may_hold: NodeSet::EMPTY,
             gone_at: now,
             disturbed: false,
-            undone: false,
+            undoing: false,
             woken: false,
             doubted: false,
             handoffs: 0,
@@ -162,26 +162,33 @@ impl Lock {
         }
     }
 
-    /// When it needs attention, and why.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &'static str)> {
-        let round = self
-            .ask
-            .as_ref()
-            .map(|ask| (ask.deadline, "end of a round"));
+    /// When it needs attention.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
             State::Asking | State::Undoing { .. } => round,
-            State::Waiting { until, .. } => earlier([
-                until.map(|at| (at, "asking again")),
-                self.give_up_at.map(|at| (at, "end of a wait")),
-            ]),
-            State::Held(held) => earlier([
-                round.or_else(|| held.renew_at.map(|at| (at, "renewal"))),
-                Some((held.lease.expires_at(), "end of a lease")),
-            ]),
-            State::Releasing(releasing) => earlier([
-                round.or_else(|| releasing.retry_at.map(|at| (at, "releasing again"))),
-                Some((releasing.until, "end of a release")),
-            ]),
+            State::Waiting { until, .. } => earlier(*until, self.give_up_at),
+            State::Held(held) => earlier(round.or(held.renew_at), Some(held.lease.expires_at())),
+            State::Releasing(releasing) => {
+                earlier(round.or(releasing.retry_at), Some(releasing.until))
+            }
+        }
+    }
+
+    /// Why it needs attention then.
+    pub(crate) fn reason(&self) -> &'static str {
+        let due = self.deadline();
+        let asks = self.ask.is_some();
+        match &self.state {
+            State::Waiting { until, .. } if due == *until => "asking again",
+            State::Waiting { .. } => "end of a wait",
+            State::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
+            State::Held(_) if !asks => "renewal",
+            State::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
+            State::Releasing(_) if !asks => "releasing again",
+            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
+                "end of a round"
+            }
         }
     }
 
@@ -207,32 +214,52 @@ impl Lock {
         self.round = self.round.wrapping_add(1);
         if matches!(what, What::Obtain | What::Refresh { .. }) {
             self.shortest = self.shortest.min(self.ttl);
-            self.gone_at = self.gone_at.max(deadline + self.ttl.as_duration());
         }
         if what == What::Obtain {
-            self.freshen();
             self.woken = false;
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
-        self.undone |= what == What::Undo;
         let again = self.asks_again();
         self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
+    }
+
+    /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
+    /// own time.
+    pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
+        let Some(ask) = self.ask.as_mut() else { return };
+        ask.deadline = deadline;
+        if ask.what == What::Obtain && self.progress.asks > 1 {
+            // The first round has its full time, later ones only what is left of the wait.
+            ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
+        }
+        if matches!(ask.what, What::Obtain | What::Refresh { .. }) {
+            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_duration());
+        }
     }
 
     /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
     pub(crate) fn disturb(&mut self) {
         self.disturbed = true;
+        self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
     }
 
-    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt.
-    fn freshen(&mut self) {
-        if self.disturbed && self.undone {
-            if let Some(claim) = self.claim.successor() {
-                self.claim = claim;
-            }
-            self.undone = false;
+    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt. What
+    /// the old one may have left is then the matter of another lock, which only releases.
+    pub(crate) fn renew_token(&mut self, rank: u64) -> Option<Self> {
+        if !core::mem::take(&mut self.undoing) {
+            return None;
         }
+        let claim = self.claim.successor()?;
+        let mut rest = self.clone();
+        rest.rank = rank;
+        rest.give_up_at = None;
+        rest.start_releasing(false, self.gone_at);
+        self.claim = claim;
+        self.may_hold = NodeSet::EMPTY;
+        self.disturbed = false;
+        self.shortest = self.ttl;
+        (!rest.may_hold.is_empty()).then_some(rest)
     }
 
     /// Whether a node may hold our value already, so that finding it there is a success.
@@ -299,11 +326,11 @@ impl Lock {
 impl Releasing {
     /// What can be said by now; `None` while more answers may come.
     pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
-        if self.freed.len() >= quorum {
+        if self.freed.holds(quorum) {
             Some(Released::Confirmed)
         } else if !over {
             None
-        } else if self.freed.union(self.missing).len() >= quorum {
+        } else if self.freed.union(self.missing).holds(quorum) {
             Some(Released::Missing)
         } else {
             Some(Released::Unconfirmed)
@@ -311,8 +338,9 @@ impl Releasing {
     }
 }
 
-fn earlier<const N: usize>(
-    deadlines: [Option<(Instant, &'static str)>; N],
-) -> Option<(Instant, &'static str)> {
-    deadlines.into_iter().flatten().min_by_key(|(at, _)| *at)
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }

@@ -99,13 +99,14 @@ impl Probe {
                 .filter_map(|answer| answer.get(key)?.as_ref())
         };
         shown().find_map(|candidate| {
-            // Longest first; `None`, for ever, is the longest.
-            let mut times: Vec<_> = shown()
-                .filter(|holding| holding.value == candidate.value)
-                .map(|holding| holding.remaining.unwrap_or(Duration::MAX))
-                .collect();
-            times.sort_unstable_by(|a, b| b.cmp(a));
-            let kept = *times.get(self.quorum.checked_sub(1)?)?;
+            // `None`, for ever, is the longest.
+            let times = || {
+                shown()
+                    .filter(|holding| holding.value == candidate.value)
+                    .map(|holding| holding.remaining.unwrap_or(Duration::MAX))
+            };
+            let is_kept = |time: &Duration| times().filter(|t| t >= time).count() >= self.quorum;
+            let kept = times().filter(is_kept).max()?;
             let remaining = (kept != Duration::MAX).then_some(kept);
             Some(Holding {
                 value: candidate.value.clone(),

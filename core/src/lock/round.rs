@@ -93,6 +93,14 @@ impl Round {
         true
     }
 
+    /// Counts every node that has been asked and has not answered as unknown. Those that were to be asked after it are
+    /// asked all at once now: one dead node must not keep a release from the others.
+    pub(crate) fn time_out(&mut self) {
+        self.unknown = self.unknown.union(self.pending);
+        self.pending = NodeSet::EMPTY;
+        self.order = Order::Parallel;
+    }
+
     /// Counts every node that has not answered as unknown.
     pub(crate) fn give_up(&mut self) {
         self.unknown = self.unknown.union(self.pending).union(self.unasked);
@@ -102,16 +110,17 @@ impl Round {
 
     /// What the round has come to. Once it is not open, no later answer changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
-        let open = self.unasked.len().saturating_add(self.pending.len());
+        let open = self.unasked.union(self.pending);
         match self.goal {
-            Goal::Everyone if open > 0 => Verdict::Open,
+            Goal::Everyone if !open.is_empty() => Verdict::Open,
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
             Goal::Everyone => Verdict::Lost,
-            Goal::Quorum(quorum) if self.granted.len() >= quorum => Verdict::Won,
-            Goal::Quorum(quorum) if self.granted.len().saturating_add(open) < quorum => {
-                Verdict::Lost
-            }
-            Goal::Quorum(_) => Verdict::Open,
+            Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
+            Goal::Quorum(quorum) if self.granted.union(open).holds(quorum) => Verdict::Open,
+            // It is lost, but a node that was asked may still show that others hold it, which is another end than that
+            // too few have answered.
+            Goal::Quorum(_) if !self.is_denied() && self.may_be_denied() => Verdict::Open,
+            Goal::Quorum(_) => Verdict::Lost,
         }
     }
 
@@ -123,7 +132,16 @@ impl Round {
             .union(self.granted)
             .union(self.unknown);
         match self.goal {
-            Goal::Quorum(quorum) => all.len() < quorum,
+            Goal::Quorum(quorum) => !all.holds(quorum),
+            Goal::Everyone => false,
+        }
+    }
+
+    /// Whether it would be so if every node that was asked denied.
+    const fn may_be_denied(&self) -> bool {
+        let others = self.unasked.union(self.granted).union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
         }
     }
@@ -215,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+        let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        round.answer(nodes[0], Answer::Unknown);
+        round.answer(nodes[1], Answer::Denied);
+        assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
+        let mut denied = round;
+        denied.answer(nodes[2], Answer::Denied);
+        assert_eq!(
+            (denied.verdict(), denied.is_denied()),
+            (Verdict::Lost, true)
+        );
+        round.answer(nodes[2], Answer::Granted);
+        assert_eq!((round.verdict(), round.is_denied()), (Verdict::Lost, false));
+    }
+
+    #[test]
     fn an_even_split_is_decided() {
         let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
         let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
@@ -244,5 +279,23 @@ mod tests {
             Some(first),
             "an unknown does not stop a release"
         );
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_keeps_a_release_from_no_other() {
+        let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
+        assert_eq!((release.ask(), release.ask()), (NodeId::new(2), None));
+        release.time_out();
+        assert_eq!(
+            (release.ask(), release.ask()),
+            (NodeId::new(0), NodeId::new(1))
+        );
+        release.time_out();
+        assert_eq!(release.verdict(), Verdict::Lost);
+
+        let mut obtain = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
+        obtain.ask();
+        obtain.time_out();
+        assert_eq!((obtain.ask(), obtain.verdict()), (None, Verdict::Lost));
     }
 }

@@ -58,6 +58,18 @@ impl<T> Slab<T> {
         Some(tenant)
     }
 
+    /// Like [`Slab::remove`], where the tenant is dropped in its place and not moved out first.
+    pub(crate) fn vacate(&mut self, id: LockId) {
+        if let Some(slot) = self.slots.get_mut(id.slot as usize)
+            && slot.generation == id.generation
+            && slot.tenant.is_some()
+        {
+            slot.tenant = None;
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(id.slot);
+        }
+    }
+
     pub(crate) fn get(&self, id: LockId) -> Option<&T> {
         let slot = self.slots.get(id.slot as usize)?;
         slot.tenant
@@ -114,5 +126,10 @@ mod tests {
         assert_eq!(slab.len(), 1);
         assert_eq!(slab.get(new), Some(&'b'));
         assert_eq!(slab.first_from(0), Some(new));
+        slab.vacate(old);
+        assert_eq!(slab.get(new), Some(&'b'));
+        slab.vacate(new);
+        assert_eq!((slab.get(new), slab.len()), (None, 0));
+        assert_eq!(slab.insert('c').slot, old.slot);
     }
 }

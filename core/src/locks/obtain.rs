@@ -70,7 +70,10 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        if setup.nodes.len() > 1 && !lock.may_hold.is_empty() {
+        // On a single node the next attempt finds the key of this one and takes it, unless it was denied for another key
+        // of several: then others need what is still ours.
+        let undoes = setup.nodes.len() > 1 || ask.round.is_denied();
+        if undoes && !lock.may_hold.is_empty() {
             lock.state = State::Undoing { until };
             self.begin(id, What::Undo);
         } else {

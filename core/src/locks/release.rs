@@ -125,9 +125,10 @@ impl Locks {
     }
 
     fn forget(&mut self, id: LockId) {
-        if let Some(Entry::Lock(lock)) = self.slab.remove(id) {
+        if let Some(Entry::Lock(lock)) = self.slab.get(id) {
             self.index.remove(lock.claim.keys(), lock.rank);
         }
+        self.slab.vacate(id);
         self.timers.set(id.slot, None);
     }
 }

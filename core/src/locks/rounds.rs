@@ -9,6 +9,9 @@ impl Locks {
     /// Begins a round of this lock.
     pub(super) fn begin(&mut self, id: LockId, what: What) {
         let (setup, now) = (self.setup, self.now);
+        if what == What::Obtain {
+            self.renew_token(id);
+        }
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
@@ -20,33 +23,35 @@ impl Locks {
         } else {
             setup.order
         };
-        let (round, deadline) = match what {
-            What::Obtain => {
-                // The first round has its full time, later ones only what is left of the wait.
-                let first = lock.progress.asks == 0;
-                let limit = lock.give_up_at.filter(|_| !first).unwrap_or(deadline);
-                (
-                    Round::new(setup.nodes, quorum, setup.order),
-                    deadline.min(limit),
-                )
-            }
-            What::Refresh { .. } | What::Check => (parallel(quorum), deadline),
-            What::Undo | What::Release => (
-                Round::new(lock.may_hold, Goal::Everyone, undo_order),
-                deadline,
-            ),
+        let round = match what {
+            What::Obtain => Round::new(setup.nodes, quorum, setup.order),
+            What::Refresh { .. } | What::Check => parallel(quorum),
+            What::Undo | What::Release => Round::new(lock.may_hold, Goal::Everyone, undo_order),
         };
         lock.begin(what, round, now, deadline);
         self.advance(id);
     }
 
+    /// Before another attempt: what an old token may have left is released on its own, ahead of what is asked next.
+    fn renew_token(&mut self, id: LockId) {
+        let rank = self.arrivals.saturating_add(1);
+        if let Some(rest) = self.lock_mut(id).and_then(|lock| lock.renew_token(rank)) {
+            self.arrivals = rank;
+            let rest = self.slab.insert(Entry::Lock(rest));
+            self.begin(rest, What::Release);
+        }
+    }
+
     /// Asks whom it is time to ask, and goes on if the round is decided.
     pub(super) fn advance(&mut self, id: LockId) {
+        let deadline = self.now + self.setup.request_timeout;
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let Some(ask) = lock.ask.as_mut() else { return };
+        let mut asked = false;
         while let Some(node) = ask.round.ask() {
+            asked = true;
             self.requests.push_back(RequestId {
                 lock: id,
                 round: lock.round,
@@ -54,6 +59,9 @@ impl Locks {
             });
         }
         let (what, over) = (ask.what, ask.round.verdict() != Verdict::Open);
+        if asked {
+            lock.be_patient_until(deadline);
+        }
         match what {
             What::Obtain if over => self.obtain_decided(id),
             What::Undo if over => self.wait_now(id),
@@ -97,7 +105,7 @@ impl Locks {
                 match lock.ask.as_mut() {
                     Some(ask) => {
                         let late = !ask.round.pending().is_empty();
-                        ask.round.give_up();
+                        ask.round.time_out();
                         if late {
                             lock.disturb();
                         }

@@ -30,5 +30,5 @@ mod store;
 mod tests;
 mod tracking;
 
-pub use options::{Options, User};
+pub use options::{Options, Trouble, User};
 pub use server::{ConnId, Output, Server};

@@ -39,6 +39,28 @@ pub struct Options {
     pub request_args: usize,
     /// Bytes that wait to be sent on one connection. Past it the connection is closed. Default: 16 MiB.
     pub reply_bytes: usize,
+    /// Why it does not do what it is asked for now. Default: it does.
+    pub trouble: Option<Trouble>,
+}
+
+/// A state in which a server answers with an error.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// It reads its data set: neither reads nor writes.
+    Loading,
+    /// It is a replica: no writes.
+    ReadOnly,
+}
+
+impl Trouble {
+    /// What it answers.
+    pub(super) const fn text(self) -> &'static [u8] {
+        match self {
+            Self::Loading => b"LOADING Redis is loading the dataset in memory",
+            Self::ReadOnly => b"READONLY You can't write against a read only replica.",
+        }
+    }
 }
 
 impl Default for Options {
@@ -58,6 +80,7 @@ impl Default for Options {
             request_bytes: 1 << 20,
             request_args: 1024,
             reply_bytes: 16 << 20,
+            trouble: None,
         }
     }
 }

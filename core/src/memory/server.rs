@@ -7,7 +7,7 @@ use core::mem;
 use super::commands::{self, Call};
 use super::connection::Connection;
 use super::options::Options;
-use super::store::{Entry, Millis, Store};
+use super::store::{Entry, Millis, Store, Value};
 use super::tracking::Tracking;
 use crate::Instant;
 use crate::redis::Script;
@@ -159,6 +159,36 @@ impl Server {
     #[must_use]
     pub fn is_empty(&self, now: Instant) -> bool {
         self.len(now) == 0
+    }
+
+    /// What a key of the first database holds at that instant, and its last millisecond; `None` if it is not there or
+    /// is no string. A look from outside, which nobody is told of.
+    #[must_use]
+    pub fn holding(&self, key: &[u8], now: Instant) -> Option<(&[u8], Option<u64>)> {
+        let store = &self.state.store;
+        let entry = store
+            .entry(0, key)
+            .filter(|_| !store.is_expired(0, key, millis(now)))?;
+        let Value::String(value) = &entry.value else {
+            return None;
+        };
+        let last = entry.expires_at.and_then(|at| u64::try_from(at).ok());
+        Some((value, last))
+    }
+
+    /// What it knows and how much it takes, to be changed while it runs. Whoever is connected stays so.
+    pub fn options_mut(&mut self) -> &mut Options {
+        &mut self.state.options
+    }
+
+    /// A replica that has read everything so far: the same data, no scripts, nobody connected.
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        let mut replica = Self::new(self.state.options.clone());
+        replica.state.store = self.state.store.clone();
+        replica.state.now = self.state.now;
+        replica.last_id = self.last_id;
+        replica
     }
 
     /// Forgets the scripts, as `SCRIPT FLUSH` does.

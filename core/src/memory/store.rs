@@ -11,6 +11,7 @@ pub(super) const DATABASES: u8 = 16;
 pub(super) type Millis = i64;
 
 /// What a key has.
+#[derive(Clone)]
 pub(super) enum Value {
     String(Vec<u8>),
     /// There is one, whatever it holds.
@@ -28,6 +29,7 @@ impl Value {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) value: Value,
     /// The last millisecond in which it is there.
@@ -35,6 +37,7 @@ pub(super) struct Entry {
 }
 
 /// Keys of all databases. It knows no time: what has expired is there until it is removed.
+#[derive(Clone)]
 pub(super) struct Store {
     databases: Vec<BTreeMap<Arc<[u8]>, Entry>>,
     expiries: BTreeSet<(Millis, u8, Arc<[u8]>)>,

@@ -23,6 +23,10 @@ pub(crate) struct Capability {
     pub(crate) delete: Delete,
     /// Scripts that it said it does not have: to be sent whole once.
     missing: [bool; Script::ALL.len()],
+    /// How many requests went out on this connection.
+    sent: u32,
+    /// Which of them brought each script whole.
+    taught: [u32; Script::ALL.len()],
 }
 
 impl Capability {
@@ -32,7 +36,19 @@ impl Capability {
         set_ifeq: false,
         delete: Delete::Script,
         missing: [false; Script::ALL.len()],
+        sent: 0,
+        taught: [0; Script::ALL.len()],
     };
+
+    /// For a new connection: perhaps to another server, except that a script which was missing, or which nobody knows to
+    /// have arrived, is better sent whole than asked for in vain once more. Where each connection is lost after its
+    /// first answer, that answer would always be the same.
+    pub(crate) const fn anew(self) -> Self {
+        Self {
+            missing: self.missing,
+            ..Self::BASIC
+        }
+    }
 
     /// A first guess from the answer to HELLO, for those who may not ask `COMMAND INFO`. A wrong one costs a round
     /// trip: see [`Capability::refuse_set`].
@@ -78,17 +94,43 @@ impl Capability {
         self.delete = Delete::Script;
     }
 
-    pub(crate) fn lacks(&mut self, script: Script) {
-        if let Some(missing) = self.missing.get_mut(script as usize) {
-            *missing = true;
+    /// The number of the request that goes out now.
+    pub(crate) const fn count(&mut self) -> u32 {
+        self.sent = self.sent.wrapping_add(1);
+        self.sent
+    }
+
+    /// The server did not have the script when it came to the request of this number. Whoever stood behind that one
+    /// may have brought it since.
+    pub(crate) fn lacks(&mut self, script: Script, request: u32) {
+        let taught = self.taught.get(script as usize).copied().unwrap_or(0);
+        let later = taught.wrapping_sub(request);
+        if later == 0 || later > u32::MAX / 2 {
+            self.set_missing(script, true);
         }
+    }
+
+    /// Nobody knows whether the script has arrived.
+    pub(crate) fn forget(&mut self, script: Script) {
+        self.set_missing(script, true);
     }
 
     /// Whether the script is to be sent whole. From then on the server has it.
     pub(crate) fn takes_text(&mut self, script: Script) -> bool {
-        self.missing
-            .get_mut(script as usize)
-            .is_some_and(core::mem::take)
+        let taken = self.missing.get(script as usize) == Some(&true);
+        if taken {
+            self.set_missing(script, false);
+            if let Some(taught) = self.taught.get_mut(script as usize) {
+                *taught = self.sent;
+            }
+        }
+        taken
+    }
+
+    fn set_missing(&mut self, script: Script, is_missing: bool) {
+        if let Some(missing) = self.missing.get_mut(script as usize) {
+            *missing = is_missing;
+        }
     }
 }
 
@@ -159,9 +201,16 @@ mod tests {
     #[test]
     fn a_missing_script_is_sent_whole_once() {
         let mut capability = Capability::BASIC;
-        capability.lacks(Script::Release);
+        let (first, second) = (capability.count(), capability.count());
+        capability.lacks(Script::Release, first);
         assert!(!capability.takes_text(Script::Refresh));
+        let third = capability.count();
         assert!(capability.takes_text(Script::Release));
         assert!(!capability.takes_text(Script::Release));
+        // The third has it by the time the second is asked again.
+        capability.lacks(Script::Release, second);
+        assert!(!capability.takes_text(Script::Release));
+        capability.lacks(Script::Release, third);
+        assert!(capability.takes_text(Script::Release), "forgotten again");
     }
 }

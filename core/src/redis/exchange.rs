@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::{Holding, Op, Outcome};
+use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
@@ -28,6 +29,8 @@ struct Sent {
     /// How many replies it takes in all.
     replies: u16,
     at: Instant,
+    /// See [`Capability::count`].
+    number: u32,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +72,18 @@ impl Exchange {
         self.sent.front().map(|sent| sent.at)
     }
 
+    /// The scripts of requests that are still to be answered.
+    pub(crate) fn unanswered_scripts(&self) -> impl Iterator<Item = Script> {
+        self.sent.iter().filter_map(|sent| match sent.kind {
+            Kind::Script { script, .. } => Some(script),
+            Kind::Set
+            | Kind::SetIfEqual
+            | Kind::DeleteIfEqual
+            | Kind::Values
+            | Kind::ValuesAndTimes => None,
+        })
+    }
+
     /// Takes the requests that will not be answered any more, with what is known of them.
     pub(crate) fn take_lost(&mut self) -> Option<(RequestId, Outcome)> {
         let sent = self.sent.pop_front()?;
@@ -84,12 +99,14 @@ impl Exchange {
         wire: &mut Wire<'_>,
         at: Instant,
     ) {
+        let number = wire.capability.count();
         let (kind, replies) = wire.write(op);
         self.sent.push_back(Sent {
             request,
             kind,
             replies,
             at,
+            number,
         });
     }
 
@@ -111,7 +128,7 @@ impl Exchange {
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             _ if progress.replies == 0 => {
-                progress.decided = Some(decide(sent.kind, reply, capability));
+                progress.decided = Some(decide(&sent, reply, capability));
             }
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
                 progress.note_time(reply);
@@ -131,12 +148,13 @@ impl Exchange {
 }
 
 /// Understands the reply that decides.
-fn decide(kind: Kind, reply: Reply<'_>, capability: &mut Capability) -> Decision {
+fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decision {
+    let kind = sent.kind;
     match (kind, reply.item()) {
         (_, Item::Error(line)) => match (ServerError::of(line), kind) {
             (ServerError::WrongType, _) => Decision::Denied,
             (ServerError::NoScript, Kind::Script { script, .. }) => {
-                capability.lacks(script);
+                capability.lacks(script, sent.number);
                 Decision::Again
             }
             (ServerError::Unsupported, Kind::SetIfEqual) => {

@@ -59,6 +59,10 @@ impl Handshake {
     }
 
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
+        if self.node.lent {
+            self.step = Step::Commands;
+            return ask_commands(out, &self.node);
+        }
         self.step = Step::Hello;
         match &self.node.password {
             None => {
@@ -180,19 +184,7 @@ impl Handshake {
                 .arg(b"ON")
                 .arg(b"NOLOOP");
         }
-        command(out, 4)
-            .arg(b"COMMAND")
-            .arg(b"INFO")
-            .arg(b"DELIFEQ")
-            .arg(b"DELEX");
-        if self.node.prepare {
-            for script in Script::ALL {
-                command(out, 3)
-                    .arg(b"SCRIPT")
-                    .arg(b"LOAD")
-                    .arg(script.text().as_bytes());
-            }
-        }
+        ask_commands(out, &self.node);
         self.go_on(Step::Courtesy { left: COURTESIES })
     }
 
@@ -210,5 +202,22 @@ impl Handshake {
         } else {
             Step::Commands
         })
+    }
+}
+
+/// What the server can do, and the scripts if they are wanted ahead.
+fn ask_commands(out: &mut Vec<u8>, node: &NodeConfig) {
+    command(out, 4)
+        .arg(b"COMMAND")
+        .arg(b"INFO")
+        .arg(b"DELIFEQ")
+        .arg(b"DELEX");
+    if node.prepare {
+        for script in Script::ALL {
+            command(out, 3)
+                .arg(b"SCRIPT")
+                .arg(b"LOAD")
+                .arg(script.text().as_bytes());
+        }
     }
 }

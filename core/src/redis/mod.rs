@@ -4,6 +4,7 @@ mod capability;
 mod error;
 mod exchange;
 mod handshake;
+mod outbox;
 pub mod resp;
 mod script;
 mod session;

@@ -30,9 +30,9 @@ impl Script {
     #[must_use]
     pub const fn sha(self) -> &'static str {
         match self {
-            Self::Obtain => "adf3e67c18a6b1c417e7788ffa10fb04f5ccadb4",
-            Self::Refresh => "7a36d595374c86cf02b7f534efdb5c34919b175b",
-            Self::Release => "3c912f7508122bf5172ba4c2fcb79c98360cde71",
+            Self::Obtain => "0b8fa82ca85b9112633508a1923e4cddcc6de86c",
+            Self::Refresh => "4853d6561f1bd7ed99bffd4aaea9ce562034fde4",
+            Self::Release => "c4586584e0586b4d1d85489cf457fee70a8ac472",
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::locks::Locks;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::{Greeting, Handshake};
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Item, Reply};
+use crate::redis::outbox::Outbox;
+use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Reply};
 use crate::redis::wire::Wire;
 use crate::time::Instant;
 
@@ -35,6 +36,8 @@ pub(crate) struct Session {
     backoff: Duration,
     /// Why there is no connection.
     error: NodeError,
+    /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
+    hopeful: bool,
     /// To be told to the locks.
     change: Option<NodeState>,
 }
@@ -97,6 +100,7 @@ impl Session {
             disconnect: false,
             backoff: config.reconnect_min,
             error: NodeError::Disconnected,
+            hopeful: false,
             change: None,
         }
     }
@@ -115,8 +119,10 @@ impl Session {
             return Err(NodeError::Overloaded);
         }
         match self.state {
-            State::Down { .. } => return Err(self.error),
-            State::Connecting { .. } | State::Greeting { .. } => self.waiting.push_back(request),
+            State::Down { .. } if !self.hopeful => return Err(self.error),
+            State::Down { .. } | State::Connecting { .. } | State::Greeting { .. } => {
+                self.waiting.push_back(request);
+            }
             State::Ready => self.send(request, op, now),
         }
         Ok(())
@@ -127,7 +133,7 @@ impl Session {
             self.state = State::Greeting {
                 deadline: now + self.setup.connect_timeout,
             };
-            self.capability = Capability::BASIC;
+            self.capability = self.capability.anew();
             self.handshake.start(self.out.open());
         }
     }
@@ -194,10 +200,9 @@ impl Session {
                 Read::Handled => {}
                 Read::Greeted => self.greet(),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
-                    if let Outcome::Failed(error) = outcome
-                        && error.hangs_up()
-                    {
-                        self.hang_up(error, now);
+                    match outcome {
+                        Outcome::Failed(error) if error.hangs_up() => self.hang_up(error, now),
+                        _ => self.error = NodeError::Disconnected,
                     }
                     return Some(Answer::Outcome(request, outcome));
                 }
@@ -236,6 +241,11 @@ impl Session {
         self.out.lend()
     }
 
+    /// Whether it wants nothing of the driver just now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !(self.disconnect || self.connect || self.has_bytes())
+    }
+
     pub(crate) fn has_bytes(&self) -> bool {
         !self.out.is_empty()
     }
@@ -258,7 +268,7 @@ impl Session {
                 return Read::Broken(NodeError::AnswerTooLarge);
             }
         };
-        if let Item::Push(_) = reply.item() {
+        if reply.is_push() {
             return read_push(reply, &self.setup.prefix, &mut self.woken);
         }
         if let State::Greeting { .. } = self.state {
@@ -284,19 +294,26 @@ impl Session {
 
     fn greet(&mut self) {
         self.state = State::Ready;
-        self.backoff = self.setup.reconnect_min;
+        // A server that is no use is not asked more often because it can be reached.
+        if !self.error.hangs_up() {
+            self.backoff = self.setup.reconnect_min;
+        }
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
         });
     }
 
     fn hang_up(&mut self, error: NodeError, now: Instant) {
+        self.hopeful = self.state == State::Ready && !error.hangs_up();
         self.state = State::Down {
             retry_at: now + self.backoff,
         };
         self.backoff = self.backoff.saturating_mul(2).min(self.setup.reconnect_max);
         self.connect = false;
         self.disconnect = true;
+        for script in self.exchange.unanswered_scripts() {
+            self.capability.forget(script);
+        }
         self.decoder.clear();
         self.out.open().clear();
         self.error = error;
@@ -307,39 +324,12 @@ impl Session {
         if let Some((request, outcome)) = self.exchange.take_lost() {
             return Some(Answer::Outcome(request, outcome));
         }
-        if let Some(request) = self.waiting.pop_front() {
+        if !self.hopeful
+            && let Some(request) = self.waiting.pop_front()
+        {
             return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
         }
         self.change.take().map(Answer::State)
-    }
-}
-
-/// Bytes to be sent. What the driver was lent stays until the next are written: it is used again.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    lent: bool,
-}
-
-impl Outbox {
-    /// The buffer to append to, without what the driver has taken.
-    fn open(&mut self) -> &mut Vec<u8> {
-        if core::mem::take(&mut self.lent) {
-            self.bytes.clear();
-        }
-        &mut self.bytes
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lent || self.bytes.is_empty()
-    }
-
-    fn lend(&mut self) -> Option<&[u8]> {
-        if self.is_empty() {
-            return None;
-        }
-        self.lent = true;
-        Some(&self.bytes)
     }
 }
 

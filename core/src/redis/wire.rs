@@ -7,7 +7,7 @@ use crate::lock::Op;
 use crate::obtain::Ttl;
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
-use crate::redis::resp::command;
+use crate::redis::resp::{command, prepared};
 
 /// How replies are to be read. The first reply of the first three decides, the others tell remaining times.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -37,12 +37,10 @@ impl Wire<'_> {
                 again: false,
             } if claim.keys().len() == 1 => {
                 let key = claim.keys().first().as_bytes();
-                command(self.out, 6)
-                    .arg(b"SET")
+                prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
                     .joined(self.prefix, key)
                     .arg(claim.value())
-                    .arg(b"NX")
-                    .arg(b"PX")
+                    .prepared(b"$2\r\nNX\r\n$2\r\nPX\r\n")
                     .number(ttl.as_millis());
                 self.with_times(Kind::Set, claim.keys())
             }
@@ -52,13 +50,12 @@ impl Wire<'_> {
             }
             Op::Refresh { claim, ttl } if claim.keys().len() == 1 && self.capability.set_ifeq => {
                 let key = claim.keys().first().as_bytes();
-                command(self.out, 7)
-                    .arg(b"SET")
+                prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
                     .joined(self.prefix, key)
                     .arg(claim.value())
-                    .arg(b"IFEQ")
+                    .prepared(b"$4\r\nIFEQ\r\n")
                     .arg(claim.value())
-                    .arg(b"PX")
+                    .prepared(b"$2\r\nPX\r\n")
                     .number(ttl.as_millis());
                 self.with_times(Kind::SetIfEqual, claim.keys())
             }
@@ -72,7 +69,7 @@ impl Wire<'_> {
                 1,
             ),
             Op::Check { claim } => {
-                self.for_each(b"GET", claim.keys());
+                self.for_each(b"*2\r\n$3\r\nGET\r\n", claim.keys());
                 (Kind::Values, count(claim.keys(), 1))
             }
             Op::Inspect { keys } => {
@@ -93,8 +90,7 @@ impl Wire<'_> {
         let key = claim.keys().first().as_bytes();
         match self.capability.delete {
             Delete::Delifeq => {
-                command(self.out, 3)
-                    .arg(b"DELIFEQ")
+                prepared(self.out, b"*3\r\n$7\r\nDELIFEQ\r\n")
                     .joined(self.prefix, key)
                     .arg(claim.value());
             }
@@ -121,7 +117,9 @@ impl Wire<'_> {
         if self.capability.takes_text(script) {
             command.arg(b"EVAL").arg(script.text().as_bytes());
         } else {
-            command.arg(b"EVALSHA").arg(script.sha().as_bytes());
+            command
+                .prepared(b"$7\r\nEVALSHA\r\n")
+                .arg(script.sha().as_bytes());
         }
         command.number(keys.len() as u64);
         for key in keys.iter() {
@@ -143,15 +141,14 @@ impl Wire<'_> {
     /// Asks for the remaining time of each key in the same write: it tells when a holder's time is over, and it
     /// registers our interest in the key. A write of our own ends an earlier registration, so that it comes last.
     fn with_times(&mut self, kind: Kind, keys: &Keys) -> (Kind, u16) {
-        self.for_each(b"PTTL", keys);
+        self.for_each(b"*2\r\n$4\r\nPTTL\r\n", keys);
         (kind, count(keys, 1).saturating_add(1))
     }
 
-    fn for_each(&mut self, name: &[u8], keys: &Keys) {
+    /// A command of one key for each, of which the beginning is given as it goes over the wire.
+    fn for_each(&mut self, head: &'static [u8], keys: &Keys) {
         for key in keys.iter() {
-            command(self.out, 2)
-                .arg(name)
-                .joined(self.prefix, key.as_bytes());
+            prepared(self.out, head).joined(self.prefix, key.as_bytes());
         }
     }
 }

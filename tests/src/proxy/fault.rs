@@ -7,6 +7,9 @@ pub enum On {
     Nth(u64),
     /// Each whose number is a multiple of this.
     Every(u64),
+    /// Each that changes keys (`SET`, `EVAL`, `EVALSHA`, `DELIFEQ`, `DELEX`) and whose number among those is a multiple
+    /// of this.
+    EveryWrite(u64),
     /// The next one of this name, once, as in `"EVALSHA"`.
     Named(&'static str),
 }
@@ -40,6 +43,9 @@ pub(super) struct Loss {
     pub(super) then: Then,
 }
 
+/// The commands of Tenure that change keys.
+const WRITES: [&str; 5] = ["SET", "EVAL", "EVALSHA", "DELIFEQ", "DELEX"];
+
 /// A fault that waits.
 pub(super) struct Plan {
     on: On,
@@ -60,11 +66,14 @@ impl Plan {
 
     /// Counts a command; what is lost of it, if anything.
     pub(super) fn next(&mut self, command: &str) -> Option<Loss> {
-        self.seen += 1;
         let name = command.split(' ').next().unwrap_or_default();
+        if matches!(self.on, On::EveryWrite(_)) && !WRITES.contains(&name) {
+            return None;
+        }
+        self.seen += 1;
         let (meets, once) = match self.on {
             On::Nth(number) => (self.seen == number, true),
-            On::Every(number) => (self.seen.is_multiple_of(number), false),
+            On::Every(number) | On::EveryWrite(number) => (self.seen.is_multiple_of(number), false),
             On::Named(wanted) => (name.eq_ignore_ascii_case(wanted), true),
         };
         if !meets || self.over {

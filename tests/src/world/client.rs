@@ -1,97 +1,281 @@
-//! One process that uses locks.
+//! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
-use tenure_core::{Engine, Event, Instant, LockId, NodeId, Output};
+use std::time::Duration;
+
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Token, Ttl};
+
+use super::clock::Clock;
+use super::net::Net;
+use super::oracle::{Promise, Violation};
+use super::wire;
 
 /// An engine and what it has told so far.
 pub struct Client {
     /// The code that ships.
     pub engine: Engine,
+    pub(crate) config: Config,
+    pub(crate) seed: u64,
+    /// When its engine was made, on its own clock.
+    pub(crate) born: Instant,
+    pub(crate) clock: Clock,
+    /// Its clock kept the bounds so far.
+    pub(crate) honest: bool,
     pub(crate) events: Vec<(Instant, Event)>,
     /// What nodes went through.
     pub nodes: Vec<(Instant, Event)>,
+    /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
     /// How many writes went out.
     pub writes: usize,
-    obtained: Vec<LockId>,
+    pub(crate) beliefs: Vec<Belief>,
+    /// Values after whose release, or after whose end, nothing may be set any more.
+    pub(crate) spent: Vec<Box<[u8]>>,
+    ended: Vec<LockId>,
+    /// From when (true time) and until when (own time) the lock that ended last was believed in.
+    pub(crate) lost: Option<(Instant, Instant)>,
+    /// Locks without a terminal event so far.
+    pub(crate) open: Vec<LockId>,
+    /// How long the lock that is being asked for just now, and others, are to be held.
+    pub(crate) hold: Option<Duration>,
+    pub(crate) holds: Vec<(LockId, Duration)>,
+    /// Every wish so far.
+    pub(crate) wishes: Vec<Wish>,
+    pub(crate) log: Log,
+    /// What there is to look at since the last look.
+    pub(crate) news: Vec<Event>,
+    /// How often each of the promises that are looked at here was kept.
+    pub(crate) kept: Kept,
 }
 
-pub(crate) enum Effect<'a> {
-    Connect(NodeId),
-    Disconnect(NodeId),
-    Transmit(NodeId, &'a [u8]),
+/// How often a promise about one client was kept.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct Kept {
+    pub(crate) one_end: u64,
+    pub(crate) silence: u64,
+    pub(crate) steps: u64,
+}
+
+/// What a client asked for.
+pub(crate) struct Wish {
+    pub(crate) lock: LockId,
+    pub(crate) keys: Keys,
+    pub(crate) token: Token,
+    pub(crate) ttl: Duration,
+    /// It renews itself for as long as it is held.
+    pub(crate) renewed: bool,
+    /// Somebody asked for another time since.
+    pub(crate) refreshed: bool,
+}
+
+/// A lock that this client says is its own.
+pub(crate) struct Belief {
+    pub(crate) lock: LockId,
+    pub(crate) keys: Keys,
+    pub(crate) value: Box<[u8]>,
+    /// True time.
+    pub(crate) since: Instant,
+    /// On its own clock, as it was last told.
+    until: Instant,
+    /// A refresh for another time may have made it shorter than it was told.
+    pub(crate) reshaped: bool,
+}
+
+/// What went into an engine and what came out, to be played once more.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) on: bool,
+    pub(crate) inputs: Vec<(Instant, Input)>,
+    pub(crate) outputs: Outputs,
+}
+
+/// What came out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Outputs {
+    /// A hash per node.
+    pub(crate) bytes: Vec<u64>,
+    pub(crate) events: Vec<Event>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    Obtain(Box<Obtain>),
+    Refresh(LockId, Option<Ttl>),
+    Release(LockId),
+    Inspect(Keys),
+    Close,
+    Connected(usize),
+    Disconnected(usize),
+    Bytes(usize, Box<[u8]>),
+    Timeout,
+}
+
+impl Outputs {
+    pub(crate) fn note_bytes(&mut self, node: usize, bytes: &[u8]) {
+        if self.bytes.len() <= node {
+            self.bytes.resize(node + 1, 0xcbf2_9ce4_8422_2325);
+        }
+        self.bytes[node] = hash(self.bytes[node], bytes);
+    }
+}
+
+fn hash(start: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let step = |hash: u64, word: u64| {
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+    };
+    let hash = words
+        .iter()
+        .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    rest.iter()
+        .fold(hash, |hash, byte| step(hash, u64::from(*byte)))
 }
 
 impl Client {
-    pub(crate) fn new(engine: Engine) -> Self {
+    pub(crate) fn new(config: Config, seed: u64, clock: Clock, now: Instant) -> Self {
+        let born = clock.read(now);
         Self {
-            engine,
+            engine: Engine::new(config.clone(), seed, born),
+            config,
+            seed,
+            born,
+            clock,
+            honest: true,
             events: Vec::new(),
             nodes: Vec::new(),
             due: None,
             suspended: false,
             writes: 0,
-            obtained: Vec::new(),
+            beliefs: Vec::new(),
+            spent: Vec::new(),
+            ended: Vec::new(),
+            lost: None,
+            open: Vec::new(),
+            hold: None,
+            holds: Vec::new(),
+            wishes: Vec::new(),
+            log: Log::default(),
+            news: Vec::new(),
+            kept: Kept::default(),
+        }
+    }
+
+    pub(crate) fn log(&mut self, own: Instant, input: impl FnOnce() -> Input) {
+        if self.log.on {
+            self.log.inputs.push((own, input()));
         }
     }
 
     /// Does all that the engine wants, in a bounded number of steps.
-    pub(crate) fn drain(&mut self, now: Instant, mut effect: impl FnMut(Effect<'_>)) {
-        for _ in 0..100_000 {
+    pub(crate) fn drain(
+        &mut self,
+        index: usize,
+        now: Instant,
+        net: &mut Net,
+    ) -> Result<(), Violation> {
+        let ended = self.ended.len();
+        for _ in 0..10_000 {
             match self.engine.poll_output() {
-                Output::Connect(node) => effect(Effect::Connect(node)),
-                Output::Disconnect(node) => effect(Effect::Disconnect(node)),
+                Output::Connect(node) => net.open(index, node.index(), now),
+                Output::Disconnect(node) => net.leave(index, node.index(), now),
                 Output::Transmit { node, bytes } => {
                     self.writes += 1;
-                    effect(Effect::Transmit(node, bytes));
+                    if self.log.on {
+                        self.log.outputs.note_bytes(node.index(), bytes);
+                    }
+                    net.say(now, || {
+                        format!("{index} → node {}: {}", node.index(), wire::show(bytes))
+                    });
+                    wire::watch(bytes, &self.spent)?;
+                    self.kept.silence += u64::from(!self.spent.is_empty());
+                    net.send(index, node.index(), bytes, now);
                 }
-                Output::Event(event) => self.note(now, event),
+                Output::Event(event) => {
+                    net.say(now, || format!("{index} hears {event:?}"));
+                    self.note(now, event)?;
+                }
                 Output::Timeout(at) => {
                     self.due = at;
-                    return;
+                    self.kept.steps += 1;
+                    // What was on its way to the wire when a lock ended goes out together with its release.
+                    for at in ended..self.ended.len() {
+                        self.spend(self.ended[at]);
+                    }
+                    return Ok(());
                 }
             }
         }
-        panic!(
-            "poll_output does not come to an end: {:?}",
-            self.events.last()
-        );
+        Err(Promise::Steps.broken("poll_output does not come to an end"))
     }
 
-    fn note(&mut self, now: Instant, event: Event) {
+    fn note(&mut self, now: Instant, event: Event) -> Result<(), Violation> {
+        if self.log.on {
+            self.log.outputs.events.push(event);
+        }
         let Some(lock) = lock_of(&event) else {
             self.nodes.push((now, event));
-            return;
+            return Ok(());
         };
-        let ended = self
-            .events
-            .iter()
-            .any(|(_, e)| lock_of(e) == Some(lock) && is_terminal(e));
-        assert!(!ended, "{event:?} after the terminal event of its lock");
-        if let Event::Obtained { lock, .. } = event {
-            self.obtained.push(lock);
-        } else if is_terminal(&event) {
-            self.obtained.retain(|held| *held != lock);
+        if self.ended.contains(&lock) {
+            return Err(
+                Promise::OneEnd.broken(format!("{event:?} after the terminal event of its lock"))
+            );
         }
+        self.kept.one_end += 1;
         self.events.push((now, event));
+        self.news.push(event);
+        if let Event::Refreshed { lease, .. } = event {
+            for belief in self.beliefs.iter_mut().filter(|b| b.lock == lock) {
+                belief.until = lease.expires_at();
+            }
+        }
+        if let Event::Obtained { lock, lease } = event {
+            if let Some(claim) = self.engine.claim(lock) {
+                self.beliefs.push(Belief {
+                    lock,
+                    keys: claim.keys().clone(),
+                    value: claim.value().into(),
+                    since: now,
+                    until: lease.expires_at(),
+                    reshaped: false,
+                });
+            }
+        } else if is_terminal(&event) {
+            self.ended.push(lock);
+            self.open.retain(|other| *other != lock);
+            let at = self.beliefs.iter().position(|belief| belief.lock == lock);
+            let belief = at.map(|at| self.beliefs.swap_remove(at));
+            self.lost = belief
+                .filter(|belief| !belief.reshaped)
+                .map(|belief| (belief.since, belief.until));
+        }
+        Ok(())
     }
 
-    /// The keys that this client would say are its own, and the value that makes them so.
-    pub(crate) fn believes_in(&self, now: Instant) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let held = self.obtained.iter().filter(move |lock| {
-            self.engine
-                .lease(**lock)
-                .is_some_and(|lease| lease.is_valid(now))
-        });
-        held.filter_map(|lock| self.engine.claim(*lock))
-            .flat_map(|claim| {
-                claim
-                    .keys()
-                    .iter()
-                    .map(|key| (key.as_bytes(), claim.value()))
-            })
+    /// From now on nothing may set the value of this lock any more.
+    pub(crate) fn spend(&mut self, lock: LockId) {
+        if let Some(claim) = self.engine.claim(lock)
+            && claim.token().as_bytes().len() == DRAWN
+            && !self.spent.iter().any(|value| **value == *claim.value())
+        {
+            self.spent.push(claim.value().into());
+        }
+    }
+
+    /// The locks that this client would say are its own just now.
+    pub(crate) fn believes(&self, now: Instant) -> impl Iterator<Item = &Belief> {
+        let own = self.clock.read(now);
+        self.beliefs.iter().filter(move |belief| {
+            let lease = self.engine.lease(belief.lock);
+            lease.is_some_and(|lease| lease.is_valid(own))
+        })
     }
 }
+
+/// How long a drawn token is. Tokens of the user's own have another length here.
+pub(crate) const DRAWN: usize = 22;
 
 pub(crate) fn is_terminal(event: &Event) -> bool {
     matches!(
@@ -100,6 +284,7 @@ pub(crate) fn is_terminal(event: &Event) -> bool {
     )
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
 pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
     match event {
         Event::Obtained { lock, .. }
@@ -107,6 +292,6 @@ pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
         | Event::Refreshed { lock, .. }
         | Event::Lost { lock, .. }
         | Event::Released { lock, .. } => Some(*lock),
-        Event::Inspected { .. } | Event::Node { .. } | _ => None,
+        _ => None,
     }
 }

@@ -166,6 +166,29 @@ fn scripts_are_loaded_ahead_on_demand() {
     assert_eq!(talk.events.last(), Some(&ready(&talk, true)));
 }
 
+#[test]
+fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
+    let password = Some(Secret::new(*b"not ours to send"));
+    let node = NodeConfig {
+        lent: true,
+        password,
+        database: 3,
+        ..NodeConfig::default()
+    };
+    let mut talk = Talk::new(Config::single(node));
+    assert_eq!(
+        talk.said
+            .iter()
+            .map(|words| words.join(" "))
+            .collect::<Vec<_>>(),
+        ["COMMAND INFO DELIFEQ DELEX"]
+    );
+    talk.said.clear();
+    talk.answer(b"-ERR unknown command\r\n");
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+    talk.hold();
+}
+
 fn ready(talk: &Talk, tracking: bool) -> Event {
     Event::Node {
         node: talk.node,

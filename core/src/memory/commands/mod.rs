@@ -8,6 +8,7 @@ mod strings;
 use alloc::vec::Vec;
 
 use super::connection::Session;
+use super::options::Trouble;
 use super::server::State;
 use super::store::Millis;
 use crate::redis::resp::{
@@ -112,6 +113,9 @@ pub(super) fn execute(call: &mut Call<'_>) {
     if command.kind != Kind::Open && !call.session.authenticated {
         return call.error(b"NOAUTH Authentication required.");
     }
+    if let Some(trouble) = refused(call.state.options.trouble, command) {
+        return call.error(trouble.text());
+    }
     (command.run)(call);
     if command.kind == Kind::Read && call.session.tracking {
         let keys = match command.keys {
@@ -123,6 +127,15 @@ pub(super) fn execute(call: &mut Call<'_>) {
             call.state.tracking.register(call.id, key);
         }
     }
+}
+
+/// What stands against the command, if anything does. All scripts here write.
+fn refused(trouble: Option<Trouble>, command: &Command) -> Option<Trouble> {
+    let writes = command.kind == Kind::Write || command.name.starts_with("eval");
+    trouble.filter(|trouble| match trouble {
+        Trouble::Loading => writes || command.kind == Kind::Read,
+        Trouble::ReadOnly => writes,
+    })
 }
 
 /// The command that is called, if the options leave it in.

@@ -8,11 +8,11 @@
 -- A key that holds this very value is ours already: an obtain whose answer was lost may be sent again.
 for _, key in ipairs(KEYS) do
   local held = redis.pcall('GET', key)
-  -- Another type is somebody else's. Any other error, such as a lack of permission, is the caller's to know.
+  -- A missing key is `false`. A key of another type is somebody else's; any other error, such as that of a user who
+  -- may not read, says nothing about who holds it.
   if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
     return held
   end
-  -- A missing key is `false`.
   if held and held ~= ARGV[1] then
     return 0
   end

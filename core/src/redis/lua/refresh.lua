@@ -6,7 +6,7 @@
 -- Returns 1 if every key holds the value, for the ttl from now; 0 if one does not, and then nothing changed.
 for _, key in ipairs(KEYS) do
   local held = redis.pcall('GET', key)
-  -- Another type is somebody else's. Any other error, such as a lack of permission, is the caller's to know.
+  -- A key of another type is somebody else's; any other error says nothing about who holds it.
   if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
     return held
   end

@@ -6,11 +6,11 @@
 local released = 0
 for _, key in ipairs(KEYS) do
   local held = redis.pcall('GET', key)
-  -- Another type is somebody else's. Any other error, such as a lack of permission, is the caller's to know.
+  -- A key of another type is somebody else's, and the rest must still be released; any other error, such as that of a
+  -- user who may not read, is the same for all keys and says nothing about who holds them.
   if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
     return held
   end
-  -- The whole value is compared; what is not ours does not keep the rest from being released.
   if held == ARGV[1] then
     released = released + redis.call('DEL', key)
   end

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Head, LINE_END, Reply, head, is_known};
+use super::{Head, LINE_END, Reply, SHORT, head, is_known};
 
 /// How much of an answer is accepted.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -139,14 +139,15 @@ impl Decoder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        // Mostly there is nothing left, or nothing that would help.
-        if self.buffered() <= self.progress.need.saturating_sub(1) {
+        if self.start == self.buffer.len() {
             return Ok(None);
         }
-        if let Some(end) = self.frequent() {
-            let raw = self.buffer.get(self.start..end).unwrap_or_default();
-            self.start = end;
-            self.progress = Progress::default();
+        if self.progress.need == 0
+            && let Some(end) = self.short_line()
+        {
+            let from = self.start;
+            self.start = from.saturating_add(end);
+            let raw = self.buffer.get(from..self.start).unwrap_or_default();
             return Ok(Some(Reply { raw }));
         }
         match self.scan() {
@@ -187,17 +188,21 @@ impl Decoder {
         self.buffer.capacity() + self.open.capacity() * size_of::<Open>()
     }
 
-    /// The end of `+OK` or a one-digit integer: nearly all that a lock is answered, and so worth a short cut.
-    fn frequent(&self) -> Option<usize> {
-        let length = match self.buffer.get(self.start..)? {
-            [b'+', b'O', b'K', b'\r', b'\n', ..] => 5,
-            [b':', digit, b'\r', b'\n', ..] if digit.is_ascii_digit() => 4,
+    /// Where an answer ends that is one short line, as most are: `+OK` and integers. All else is left to
+    /// [`Decoder::scan`], which would come to the same.
+    fn short_line(&self) -> Option<usize> {
+        let bytes = self.buffer.get(self.start..)?;
+        let (kind, rest) = bytes.split_first()?;
+        let line = match kind {
+            b'+' if rest.starts_with(b"OK\r\n") => 2,
+            b':' => rest.iter().position(|byte| !byte.is_ascii_digit())?,
             _ => return None,
         };
-        let allowed = length <= self.limits.bytes && length - SHORTEST <= self.limits.line;
-        // Nothing of an answer was seen before: this is its first byte, not that of an element or of a blob.
-        let fresh = self.progress.at == 0 && self.progress.searched == 0;
-        (allowed && fresh && self.open.is_empty()).then(|| self.start.saturating_add(length))
+        let end = line.saturating_add(SHORTEST);
+        let fits = end <= self.limits.bytes && line <= self.limits.line;
+        let valid =
+            (1..=SHORT).contains(&line) && bytes.get(line.saturating_add(1)..end) == Some(LINE_END);
+        (fits && valid).then_some(end)
     }
 
     /// Goes on until an answer is complete (`true`) or the bytes are used up.

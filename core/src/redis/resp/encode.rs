@@ -10,6 +10,12 @@ pub fn command(out: &mut Vec<u8>, args: usize) -> Args<'_> {
     Args { out }
 }
 
+/// Begins a command whose beginning never changes, and so is written down as it goes over the wire.
+pub(crate) fn prepared<'a>(out: &'a mut Vec<u8>, head: &'static [u8]) -> Args<'a> {
+    out.extend_from_slice(head);
+    Args { out }
+}
+
 /// Takes the arguments of a command.
 pub struct Args<'a> {
     out: &'a mut Vec<u8>,
@@ -33,9 +39,13 @@ impl Args<'_> {
 
     /// A number in decimal digits.
     pub fn number(&mut self, n: u64) -> &mut Self {
-        count(self.out, b'$', decimal_length(n));
-        decimal(self.out, n);
-        self.out.extend_from_slice(LINE_END);
+        let (digits, from) = decimal(n);
+        self.arg(digits.get(from..).unwrap_or_default())
+    }
+
+    /// Arguments that never change, written down as they go over the wire.
+    pub(crate) fn prepared(&mut self, encoded: &'static [u8]) -> &mut Self {
+        self.out.extend_from_slice(encoded);
         self
     }
 }
@@ -56,7 +66,7 @@ pub fn write_integer(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
-    decimal(out, value.unsigned_abs());
+    write_decimal(out, value.unsigned_abs());
     out.extend_from_slice(LINE_END);
 }
 
@@ -102,15 +112,31 @@ fn line(out: &mut Vec<u8>, kind: u8, text: &[u8]) {
 }
 
 fn count(out: &mut Vec<u8>, kind: u8, count: usize) {
-    out.push(kind);
-    decimal(out, count as u64);
-    out.extend_from_slice(LINE_END);
+    // Most counts have one digit or two, and these are copied in one piece.
+    let digit = |n: usize| b'0' | (n % 10) as u8;
+    match count {
+        0..10 => out.extend_from_slice(&[kind, digit(count), b'\r', b'\n']),
+        10..100 => {
+            out.extend_from_slice(&[kind, digit(count / 10), digit(count), b'\r', b'\n']);
+        }
+        _ => {
+            out.push(kind);
+            write_decimal(out, count as u64);
+            out.extend_from_slice(LINE_END);
+        }
+    }
 }
 
 /// The digits of the largest number there is.
 const MAX_DIGITS: usize = 20;
 
-fn decimal(out: &mut Vec<u8>, mut n: u64) {
+fn write_decimal(out: &mut Vec<u8>, n: u64) {
+    let (digits, from) = decimal(n);
+    out.extend_from_slice(digits.get(from..).unwrap_or_default());
+}
+
+/// The digits of a number, and where they begin.
+fn decimal(mut n: u64) -> ([u8; MAX_DIGITS], usize) {
     let mut digits = [b'0'; MAX_DIGITS];
     let mut from = MAX_DIGITS;
     for digit in digits.iter_mut().rev() {
@@ -121,9 +147,5 @@ fn decimal(out: &mut Vec<u8>, mut n: u64) {
             break;
         }
     }
-    out.extend_from_slice(digits.get(from..).unwrap_or_default());
-}
-
-fn decimal_length(n: u64) -> usize {
-    n.checked_ilog10().map_or(1, |log| log as usize + 1)
+    (digits, from)
 }

@@ -16,6 +16,7 @@ mod encode;
 mod tests;
 
 pub use decode::{DecodeError, DecodeLimits, Decoder};
+pub(crate) use encode::prepared;
 pub use encode::{
     Args, command, write_array, write_boolean, write_bulk, write_error, write_integer, write_map,
     write_null, write_push, write_simple,
@@ -64,6 +65,14 @@ impl<'a> Reply<'a> {
     /// What it is.
     #[must_use]
     pub fn item(&self) -> Item<'a> {
+        // What most answers are: one line.
+        if let [kind @ (b'+' | b'-' | b':'), line @ .., b'\r', b'\n'] = self.raw {
+            return match kind {
+                b'+' => Item::Simple(line),
+                b'-' => Item::Error(line),
+                _ => integer(line).map_or(Item::Null, Item::Integer),
+            };
+        }
         Element::first(self.raw).map_or(Item::Null, |element| element.item())
     }
 
@@ -112,6 +121,12 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.item() == Item::Null
+    }
+
+    /// Whether it answers nothing: the server speaks of its own accord.
+    #[must_use]
+    pub fn is_push(&self) -> bool {
+        self.raw.first() == Some(&b'>')
     }
 
     /// The bytes that were sent, without an attribute in front.
@@ -300,7 +315,15 @@ fn length(line: &[u8]) -> Result<usize, DecodeError> {
     }))
 }
 
+/// How many digits always fit.
+const SHORT: usize = 18;
+
 fn integer(line: &[u8]) -> Option<i64> {
+    if line.len() <= SHORT
+        && let Some(n) = short_integer(line)
+    {
+        return Some(n);
+    }
     let digits = unsigned(line);
     if !is_digits(digits) {
         return None;
@@ -315,6 +338,19 @@ fn integer(line: &[u8]) -> Option<i64> {
     } else {
         negative.checked_neg()
     }
+}
+
+/// A few digits without a sign, in one go.
+fn short_integer(line: &[u8]) -> Option<i64> {
+    let mut value = 0_i64;
+    for byte in line {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    (!line.is_empty()).then_some(value)
 }
 
 fn unsigned(line: &[u8]) -> &[u8] {

@@ -1,0 +1,92 @@
+import { ClosedError, EngineError, LockLostError, NotObtainedError, type LockLostCode } from "./errors.js";
+import type { Bytes } from "./options.js";
+
+/** What a release found: see `Lock.release`. */
+export type Released = "confirmed" | "missing" | "unconfirmed";
+
+/** What one promise waits for. */
+export interface Waiter<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** One lock's side of the conversation with the driver. It outlives the lock in the engine for as long as its handle. */
+export class Cell {
+  readonly id: bigint;
+  readonly keys: readonly Bytes[];
+  /** Until when it is ours, in microseconds of the driver's clock. */
+  expiresAt = 0;
+  token = "";
+  /** Why it is not held any more; nothing while it is, or is asked for. */
+  lost: LockLostCode | undefined;
+  /** Whoever waits for the lock. */
+  obtaining: Waiter<Cell> | undefined;
+  /** Those who wait for a refresh. */
+  refreshing: Waiter<void>[] = [];
+  /** The release, once somebody wants it. */
+  released: Promise<Released> | undefined;
+  #releasing: ((proof: Released) => void) | undefined;
+  #ended: Released | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(id: bigint, keys: readonly Bytes[], obtaining: Waiter<Cell>) {
+    this.id = id;
+    this.keys = keys;
+    this.obtaining = obtaining;
+  }
+
+  /** Made when somebody first looks: most locks are never watched, and a signal is dear. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      this.tell();
+    }
+    return this.#abort.signal;
+  }
+
+  held(expiresAt: number, token: string): void {
+    this.expiresAt = expiresAt;
+    this.token = token;
+    this.obtaining?.resolve(this);
+    this.obtaining = undefined;
+  }
+
+  refreshed(expiresAt: number, asked: boolean): void {
+    this.expiresAt = expiresAt;
+    if (asked) {
+      this.refreshing.splice(0).forEach((waiter) => waiter.resolve());
+    }
+  }
+
+  /** A release was asked for: `released` is its promise from now on. */
+  release(): void {
+    this.released = new Promise((resolve) => {
+      if (this.#ended === undefined) {
+        this.#releasing = resolve;
+      } else {
+        resolve(this.#ended);
+      }
+    });
+  }
+
+  /** It was never ours. */
+  notObtained(error: NotObtainedError | ClosedError | EngineError): void {
+    this.obtaining?.reject(error);
+    this.obtaining = undefined;
+  }
+
+  /** It is over. `tell` is still to be called, for what runs the user's code. */
+  over(lost: LockLostCode, proof: Released): void {
+    this.lost ??= lost;
+    this.#ended = proof;
+    this.#releasing?.(proof);
+    this.refreshing.splice(0).forEach((waiter) => waiter.reject(new LockLostError(this.lost as LockLostCode)));
+  }
+
+  /** Tells the signal, unless the owner let go of it: nothing was lost then. */
+  tell(): void {
+    if (this.lost !== undefined && this.lost !== "released") {
+      this.#abort?.abort(new LockLostError(this.lost));
+    }
+  }
+}

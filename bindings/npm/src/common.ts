@@ -1,0 +1,10 @@
+/// <reference lib="esnext.disposable" />
+import "./symbols.js";
+
+export type { Released } from "./cell.js";
+export type { Connect, Server } from "./connect.js";
+export * from "./errors.js";
+export { Lock } from "./lock.js";
+export type { Bytes, ConnectOptions, Login, ObtainOptions, RetryOptions, TenureEvent, TlsOptions } from "./options.js";
+export { Tenure, type Holding, type Keys } from "./tenure.js";
+export type { Connection, Transport } from "./transports/streams.js";

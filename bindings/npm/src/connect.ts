@@ -1,0 +1,108 @@
+import { instantiate } from "../generated/glue.js";
+import { Clock } from "./clock.js";
+import { Driver } from "./driver.js";
+import { ArgumentError } from "./errors.js";
+import type { Dial } from "./link.js";
+import { Machine } from "./machine.js";
+import { Nodes } from "./nodes.js";
+import { packConfig, type ConnectOptions, type Login } from "./options.js";
+import { Packer } from "./pack.js";
+import { Tenure } from "./tenure.js";
+import { streams, type Transport } from "./transports/streams.js";
+import { dialWebSocket } from "./transports/websocket.js";
+import { parse, type Address } from "./url.js";
+
+/** A server: its URL, or a way to connect to it. */
+export type Server = string | Transport;
+
+/** @internal What differs between runtimes. */
+export interface Platform {
+  /** The compiled engine. */
+  module(): Promise<WebAssembly.Module>;
+  /** Connections to hosts and Unix sockets; nothing where there are none. */
+  dial?(address: Exclude<Address, { kind: "ws" }>, options: ConnectOptions): Dial;
+}
+
+/** @internal */
+export interface Target {
+  dial: Dial;
+  login: Login;
+  shown: string;
+}
+
+/**
+ * Connects to one server, or to several that decide together: see `arrangement`. Resolves when enough of them for a
+ * quorum are ready; the others may come later, and connections that break are opened again for ever.
+ *
+ * A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS,
+ * `redis+unix://[user[:password]@]/path/to/socket[?db=database]`, or `ws://` and `wss://` to a bridge that passes the
+ * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them.
+ *
+ * Rejected with a `ConnectError` if too many servers cannot be used at their first try, with an `ArgumentError`, or with
+ * the reason of `options.signal`.
+ */
+export type Connect = (servers: Server | readonly Server[], options?: ConnectOptions) => Promise<Tenure>;
+
+/** @internal */
+export function connector(platform: Platform): Connect {
+  let compiled: Promise<WebAssembly.Module> | undefined;
+  return async (servers, options = {}) => {
+    options.signal?.throwIfAborted();
+    const list = typeof servers === "string" || "connect" in servers ? [servers] : [...servers];
+    const targets = list.map((server) => target(server, platform, options));
+    compiled ??= platform.module();
+    const driver = start(await compiled, targets, options);
+    await ready(driver, options.signal);
+    return new Tenure(driver);
+  };
+}
+
+function target(server: Server, platform: Platform, options: ConnectOptions): Target {
+  if (typeof server !== "string") {
+    return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
+  }
+  const address = parse(server);
+  const { login, shown } = address;
+  if (address.kind === "ws") {
+    return { dial: dialWebSocket(address.url), login, shown };
+  }
+  if (platform.dial === undefined) {
+    throw new ArgumentError("bad_url", "this runtime has no TCP: connect to a bridge with ws:// or wss://, or give a transport");
+  }
+  return { dial: platform.dial(address, options), login, shown };
+}
+
+function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
+  const clock = new Clock();
+  const packed = packConfig(new Packer(), targets.map(({ login }) => login), options);
+  const [seed] = crypto.getRandomValues(new BigUint64Array(1)) as unknown as [bigint];
+  const machine = machineOf(module, packed, seed, clock.now());
+  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.engine.quorum());
+  return new Driver({ machine, clock, nodes, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
+}
+
+/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
+function machineOf(module: WebAssembly.Module, packed: Uint8Array, seed: bigint, now: number): Machine {
+  try {
+    return new Machine(instantiate(module), packed, seed, now);
+  } catch (error) {
+    throw typeof error === "string" ? new ArgumentError(error) : error;
+  }
+}
+
+/** Nobody has a handle if this fails, so nothing may stay behind. */
+async function ready(driver: Driver, signal: AbortSignal | undefined): Promise<void> {
+  let cancel: (() => void) | undefined;
+  try {
+    const aborted = new Promise<never>((_, reject) => {
+      cancel = () => reject(signal?.reason);
+      signal?.addEventListener("abort", cancel, { once: true });
+    });
+    await Promise.race([driver.nodes.enough(), aborted]);
+  } catch (error) {
+    void driver.close();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", cancel as () => void);
+  }
+}

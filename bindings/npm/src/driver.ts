@@ -1,0 +1,343 @@
+import { Cell, type Released, type Waiter } from "./cell.js";
+import type { Clock } from "./clock.js";
+import { ArgumentError, ClosedError, EngineError, InspectError, LockLostError, NotObtainedError } from "./errors.js";
+import type { LockLostCode, NotObtainedCode } from "./errors.js";
+import { Link, type Dial, type Owner } from "./link.js";
+import { Machine, Todo } from "./machine.js";
+import { Nodes } from "./nodes.js";
+import { packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
+import { Packer } from "./pack.js";
+
+/**
+ * Timers of some runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at
+ * most this long after the machine has resumed.
+ */
+const LONGEST_SLEEP_MS = 1_000;
+
+/** The values of some keys, as an inspection found them. */
+export type Found = { remaining: number; value: Uint8Array }[];
+
+/** What a driver is made of. */
+export interface Setup {
+  machine: Machine;
+  clock: Clock;
+  dials: readonly Dial[];
+  nodes: Nodes;
+  onEvent: ((event: TenureEvent) => void) | undefined;
+}
+
+/** Moves bytes, time and events between one engine and the world, and understands none of them. */
+export class Driver implements Owner {
+  readonly clock: Clock;
+  readonly nodes: Nodes;
+  readonly #machine: Machine;
+  readonly #links: Link[];
+  readonly #cells = new Map<bigint, Cell>();
+  readonly #inspections = new Map<bigint, Waiter<Found>>();
+  readonly #packer = new Packer();
+  readonly #onEvent: ((event: TenureEvent) => void) | undefined;
+  #stage: "open" | "closing" | "ended" = "open";
+  /** What the engine trapped with. */
+  #failure: EngineError | undefined;
+  readonly #ended: Promise<void>;
+  #end!: () => void;
+  /** When the engine wants to be called, and when the timer fires; in microseconds, negative for never. */
+  #deadline = -1;
+  #armed = -1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #scheduled = false;
+  #running = false;
+  /** What runs the user's code, and so has to wait until the engine has said all it has to say. */
+  #later: (() => void)[] = [];
+
+  constructor(setup: Setup) {
+    this.#machine = setup.machine;
+    this.clock = setup.clock;
+    this.nodes = setup.nodes;
+    this.#onEvent = setup.onEvent;
+    this.#links = setup.dials.map((dial, node) => new Link(node, dial, this));
+    this.#ended = new Promise((resolve) => (this.#end = resolve));
+    this.#schedule();
+  }
+
+  obtain(keys: readonly Bytes[], options: ObtainOptions, obtaining: Waiter<Cell>): Cell {
+    const packed = packObtain(this.#packer, keys, options);
+    const id = this.#start((len, now) => this.#machine.engine.obtain(len, now), packed);
+    const cell = new Cell(id, keys, obtaining);
+    this.#cells.set(id, cell);
+    return cell;
+  }
+
+  inspect(keys: readonly Bytes[]): Promise<Found> {
+    const packed = packKeys(this.#packer.start(), keys);
+    const id = this.#start((len, now) => this.#machine.engine.inspect(len, now), packed);
+    return new Promise((resolve, reject) => this.#inspections.set(id, { resolve, reject }));
+  }
+
+  refresh(cell: Cell, ttl: number | undefined): Promise<void> {
+    if (cell.lost !== undefined) {
+      return Promise.reject(new LockLostError(cell.lost));
+    }
+    const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
+    if (!fits) {
+      return Promise.reject(new ArgumentError(this.#machine.text()));
+    }
+    return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
+  }
+
+  /** Lets go of a lock in whatever state it is. */
+  release(cell: Cell): void {
+    if (this.#stage !== "ended" && this.#cells.has(cell.id)) {
+      this.#command((now) => this.#machine.engine.release(cell.id, now));
+    }
+  }
+
+  /** Releases everything, and ends. */
+  close(): Promise<void> {
+    if (this.#stage === "open") {
+      this.#stage = "closing";
+      this.#command((now) => this.#machine.engine.close(now));
+    }
+    return this.#ended;
+  }
+
+  linked(node: number): void {
+    this.#input((now) => this.#machine.engine.connected(node, now));
+  }
+
+  received(node: number, bytes: Uint8Array): void {
+    this.#input((now) => this.#machine.engine.received(node, this.#machine.hand(bytes), now));
+  }
+
+  unlinked(node: number): void {
+    this.#input((now) => this.#machine.engine.disconnected(node, now));
+  }
+
+  #start(begin: (len: number, now: number) => boolean, packed: Uint8Array): bigint {
+    if (this.#stage !== "open") {
+      throw this.#failure ?? new ClosedError();
+    }
+    const begun = this.#command((now) => begin(this.#machine.hand(packed), now));
+    if (!begun) {
+      throw new ArgumentError(this.#machine.text());
+    }
+    return this.#machine.id();
+  }
+
+  /** Gives the engine something to do. All that is wanted in one turn of the event loop goes out together. */
+  #command<T>(command: (now: number) => T): T {
+    const result = this.#guard(() => command(this.clock.now()));
+    this.#schedule();
+    return result;
+  }
+
+  #schedule(): void {
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(() => {
+        this.#scheduled = false;
+        this.#run();
+      });
+    }
+  }
+
+  /** Tells the engine what happened, and does at once what it says to that. */
+  #input(input: (now: number) => void): void {
+    if (this.#stage === "ended") {
+      return;
+    }
+    try {
+      this.#guard(() => input(this.clock.now()));
+    } catch {
+      // All who have to know were told.
+    }
+    this.#run();
+  }
+
+  /** A trap leaves the module in a state that nobody knows: this engine is over. */
+  #guard<T>(step: () => T): T {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+    try {
+      return step();
+    } catch (cause) {
+      this.#failure = new EngineError(cause);
+      this.#finish("engine_failed");
+      throw this.#failure;
+    }
+  }
+
+  /** Takes all that the engine has to say. */
+  #run(): void {
+    if (this.#running || this.#stage === "ended") {
+      return;
+    }
+    this.#running = true;
+    try {
+      this.#guard(() => {
+        const { engine } = this.#machine;
+        // The clock is asked, not the timer.
+        const now = this.clock.now();
+        if (this.#deadline >= 0 && now >= this.#deadline) {
+          engine.timeout(now);
+        }
+        for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
+          this.#act(todo);
+        }
+        this.#deadline = this.#machine.first();
+        if (this.#stage === "closing" && engine.drained()) {
+          this.#finish("closed");
+        }
+      });
+    } catch {
+      // All who have to know were told.
+    }
+    this.#running = false;
+    this.#arm();
+    this.#later.splice(0).forEach((tell) => tell());
+  }
+
+  #act(todo: number): void {
+    const machine = this.#machine;
+    switch (todo) {
+      case Todo.CONNECT:
+        return this.#links[machine.node()]?.open();
+      case Todo.DISCONNECT:
+        return this.#links[machine.node()]?.close();
+      case Todo.TRANSMIT:
+        return this.#links[machine.node()]?.send(machine.bytes());
+      case Todo.NODE_READY:
+        return this.#ready(machine.node(), machine.first() !== 0);
+      case Todo.NODE_DOWN:
+        return this.#down(machine.node(), machine.text());
+      case Todo.INSPECTED:
+        return this.#inspected(machine.id());
+      default: {
+        const cell = this.#cells.get(machine.id());
+        return cell && this.#lock(todo, cell);
+      }
+    }
+  }
+
+  #lock(todo: number, cell: Cell): void {
+    const machine = this.#machine;
+    const { keys } = cell;
+    if (todo === Todo.OBTAINED || todo === Todo.REFRESHED) {
+      const expiresAt = machine.first();
+      if (todo === Todo.OBTAINED) {
+        cell.held(expiresAt, machine.text());
+      } else {
+        cell.refreshed(expiresAt, machine.second() !== 0);
+      }
+      const type = todo === Todo.OBTAINED ? "obtained" : "refreshed";
+      return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));
+    }
+    this.#cells.delete(cell.id);
+    const reason = machine.text();
+    if (todo === Todo.NOT_OBTAINED) {
+      const [code, fault] = reason.split("\n") as [NotObtainedCode | "withdrawn", string];
+      const remaining = machine.first() < 0 ? undefined : machine.first();
+      // Withdrawn while somebody still waits for it: by closing.
+      cell.notObtained(code === "withdrawn" ? new ClosedError() : new NotObtainedError(code, remaining, fault));
+      return this.#tell(() => ({ type: "not_obtained", keys, reason: code }));
+    }
+    const lost = todo === Todo.LOST;
+    const closed = cell.released === undefined ? "closed" : "released";
+    cell.over(lost ? (reason as LockLostCode) : closed, lost ? endOf(reason) : (reason as Released));
+    this.#later.push(() => cell.tell());
+    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason }));
+  }
+
+  #inspected(id: bigint): void {
+    const waiter = this.#inspections.get(id);
+    this.#inspections.delete(id);
+    if (this.#machine.first() === 0) {
+      return waiter?.reject(new InspectError(this.#machine.text()));
+    }
+    const bytes = this.#machine.bytes();
+    const view = new DataView(bytes.buffer);
+    const found: Found = [];
+    for (let at = 0; at < bytes.length; ) {
+      const remaining = view.getFloat64(at, true);
+      const end = at + 12 + view.getUint32(at + 8, true);
+      found.push({ remaining, value: bytes.slice(at + 12, end) });
+      at = end;
+    }
+    waiter?.resolve(found);
+  }
+
+  #ready(node: number, tracking: boolean): void {
+    this.nodes.ready(node);
+    this.#tell(() => ({ type: "node_ready", address: this.nodes.address(node), tracking }));
+  }
+
+  #down(node: number, reason: string): void {
+    this.nodes.down(node, reason, this.#links[node]?.error);
+    this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason }));
+  }
+
+  #tell(event: () => TenureEvent): void {
+    const told = this.#onEvent;
+    if (told === undefined) {
+      return;
+    }
+    const happened = event();
+    this.#later.push(() => {
+      try {
+        told(happened);
+      } catch (error) {
+        // The driver must go on; the error goes where errors of timers go.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    });
+  }
+
+  /** Nothing will come from the engine any more. */
+  #finish(why: "closed" | "engine_failed"): void {
+    this.#stage = "ended";
+    clearTimeout(this.#timer);
+    this.#links.forEach((link) => link.close());
+    const error = this.#failure ?? new ClosedError();
+    for (const cell of this.#cells.values()) {
+      cell.notObtained(error);
+      cell.over(why, "unconfirmed");
+      this.#later.push(() => cell.tell());
+    }
+    this.#cells.clear();
+    this.#inspections.forEach((waiter) => waiter.reject(error));
+    this.#inspections.clear();
+    this.nodes.end(error);
+    if (why === "closed") {
+      this.#machine.engine.free();
+    }
+    this.#end();
+    // Outside of a run there is nobody else to do it.
+    queueMicrotask(() => this.#later.splice(0).forEach((tell) => tell()));
+  }
+
+  /** Sets the timer. A deadline that moves away leaves it as it is: one early call is cheaper. */
+  #arm(): void {
+    if (this.#stage === "ended" || this.#deadline < 0) {
+      return;
+    }
+    const now = this.clock.now();
+    const wakeAt = Math.min(this.#deadline, now + LONGEST_SLEEP_MS * 1_000);
+    if (this.#armed >= 0 && this.#armed <= wakeAt) {
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#armed = wakeAt;
+    this.#timer = setTimeout(() => {
+      this.#armed = -1;
+      this.#run();
+    }, Math.max(0, Math.ceil((wakeAt - now) / 1_000)));
+  }
+}
+
+/** What a release of a lock that was lost meanwhile has found. */
+function endOf(loss: string): Released {
+  return loss === "taken" ? "missing" : "unconfirmed";
+}

@@ -1,0 +1,180 @@
+/** The least that all errors of this package have in common. */
+export abstract class TenureError extends Error {
+  /** What went wrong, as a word that stays the same in later versions. The message may change. */
+  readonly code: string;
+
+  /** @internal */
+  constructor(name: string, code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = name;
+    this.code = code;
+  }
+}
+
+const ARGUMENTS: Record<string, string> = {
+  empty_key: "a key needs at least one byte",
+  key_too_long: "a key has at most 1024 bytes",
+  no_key: "a lock needs at least one key",
+  too_many_keys: "a lock has at most 64 keys",
+  duplicate_key: "the keys of a lock must differ",
+  empty_token: "a token needs at least one byte",
+  token_too_long: "a token has at most 128 bytes",
+  metadata_too_long: "metadata has at most 4096 bytes",
+  ttl_too_short: "a ttl has at least 3 ms",
+  ttl_too_long: "a ttl has at most 365 days",
+  no_server: "at least one server is needed",
+  too_many_servers: "at most 31 servers are possible",
+  too_few_for_quorum: "a quorum needs at least three servers",
+};
+
+/**
+ * What was given cannot be used. Codes: `empty_key`, `key_too_long`, `no_key`, `too_many_keys`, `duplicate_key`,
+ * `empty_token`, `token_too_long`, `metadata_too_long`, `ttl_too_short`, `ttl_too_long`, `no_server`,
+ * `too_many_servers`, `too_few_for_quorum`, `bad_url`, `bad_option`.
+ */
+export class ArgumentError extends TenureError {
+  /** @internal */
+  constructor(code: string, message = ARGUMENTS[code] ?? code) {
+    super("ArgumentError", code, message);
+  }
+}
+
+const NODES: Record<string, string> = {
+  disconnected: "not connected",
+  timed_out: "no answer in time",
+  malformed: "it does not speak RESP",
+  answer_too_large: "an answer is larger than allowed",
+  overloaded: "too much waits to be sent",
+  loading: "LOADING: it is still reading its data",
+  read_only: "READONLY: it is a replica, connect to the primary",
+  master_down: "MASTERDOWN: a replica without its primary",
+  moved: "MOVED: it is part of a cluster, which needs a cluster client",
+  cluster_down: "CLUSTERDOWN: the cluster does not serve the key",
+  try_again: "TRYAGAIN: the keys are being moved",
+  cross_slot: "CROSSSLOT: give the keys the same {tag}",
+  no_auth: "NOAUTH: it wants a password",
+  wrong_password: "WRONGPASS: user or password are wrong",
+  no_permission: "NOPERM: the user lacks a permission",
+  no_database: "it has no database of that number",
+  out_of_memory: "OOM: it is out of memory",
+  misconfigured: "MISCONF: it cannot save its data",
+  busy: "BUSY: it runs a script that does not end",
+  no_replicas: "NOREPLICAS: too few replicas",
+  unsupported: "it does not know a command",
+};
+
+/** @internal What people may read about the fault of a server. */
+export function fault(name: string): string {
+  return NODES[name] ?? "an error that is not known here";
+}
+
+/** Why a lock was not obtained. */
+export type NotObtainedCode = "taken" | "timed_out" | "unreachable" | "refused" | "limit_reached";
+
+/**
+ * The lock was not obtained, and nothing of the attempt is left on a server. Codes:
+ *
+ * - `taken`: somebody else holds it, and there was no `wait`, or `retry` allows no further try;
+ * - `timed_out`: the `wait` is over, and at the last look somebody else held it;
+ * - `unreachable`: too few servers gave an answer, so who holds it is not known. `fault` says what a server did;
+ * - `refused`: a server refuses for a reason that trying again does not mend. `fault` says which;
+ * - `limit_reached`: there are as many locks at once as `limits.locks` allows.
+ */
+export class NotObtainedError extends TenureError {
+  declare readonly code: NotObtainedCode;
+  /** With `taken`: how long the holder still has without a refresh, in milliseconds, where that is known. */
+  readonly remaining: number | undefined;
+  /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
+  readonly fault: string | undefined;
+
+  /** @internal */
+  constructor(code: NotObtainedCode, remaining: number | undefined, node: string) {
+    const texts: Record<NotObtainedCode, string> = {
+      taken: remaining === undefined ? "held by somebody else" : `held by somebody else for up to ${Math.ceil(remaining)} ms more`,
+      timed_out: "still held by somebody else when the wait was over",
+      unreachable: `too few servers answered: ${fault(node)}`,
+      refused: `refused: ${fault(node)}`,
+      limit_reached: "too many locks at once",
+    };
+    super("NotObtainedError", code, texts[code] ?? code);
+    this.remaining = remaining;
+    this.fault = node === "" ? undefined : node;
+  }
+}
+
+/** Why a lock is not held any more. */
+export type LockLostCode = "expired" | "taken" | "max_hold" | "released" | "closed" | "engine_failed";
+
+const LOSSES: Record<LockLostCode, string> = {
+  expired: "the lease ended before a refresh got through",
+  taken: "the key was deleted, overwritten or expired on the server",
+  max_hold: "it was held for as long as it may be",
+  released: "it was released",
+  closed: "its Tenure was closed",
+  engine_failed: "its engine failed, so nothing keeps it alive any more",
+};
+
+/**
+ * The lock is not held any more. This is the reason of `lock.signal`, too. Codes:
+ *
+ * - `expired`: the lease ended before a refresh got through;
+ * - `taken`: the servers say that the key is not ours any more: deleted, overwritten, or expired there;
+ * - `max_hold`: it was held for as long as `maxHold` allows;
+ * - `released`: it was released by `release()`;
+ * - `closed`: its `Tenure` was closed;
+ * - `engine_failed`: its engine trapped, see {@link EngineError}.
+ */
+export class LockLostError extends TenureError {
+  declare readonly code: LockLostCode;
+
+  /** @internal */
+  constructor(code: LockLostCode) {
+    super("LockLostError", code, `the lock is not held: ${LOSSES[code] ?? code}`);
+  }
+}
+
+/** Too few servers gave an answer, or the same one. Its code is `not_answered`. */
+export class InspectError extends TenureError {
+  /** What a server did wrong, such as `disconnected`. */
+  readonly fault: string;
+
+  /** @internal */
+  constructor(node: string) {
+    super("InspectError", "not_answered", `too few servers answered: ${fault(node)}`);
+    this.fault = node;
+  }
+}
+
+/** Too few servers could be used. Its code is `not_connected`. */
+export class ConnectError extends TenureError {
+  /** What is wrong with each server that failed, by its address. */
+  readonly failures: ReadonlyMap<string, string>;
+
+  /** @internal */
+  constructor(needed: number, ready: number, failures: ReadonlyMap<string, string>) {
+    const each = [...failures].map(([address, why]) => `${address}: ${why}`).join("; ");
+    super("ConnectError", "not_connected", `${ready} of ${needed} servers that are needed are ready (${each})`);
+    this.failures = failures;
+  }
+}
+
+/** The `Tenure` is closed, or closes. Its code is `closed`. */
+export class ClosedError extends TenureError {
+  /** @internal */
+  constructor() {
+    super("ClosedError", "closed", "this Tenure is closed");
+  }
+}
+
+/**
+ * The engine trapped, which is a bug of this package: please report it with `cause`. Its code is `engine_failed`.
+ *
+ * A module that has trapped cannot be trusted any more, so its `Tenure` is over: its locks are lost, and its keys stay
+ * on the servers until their ttl is over. Others have engines of their own and go on.
+ */
+export class EngineError extends TenureError {
+  /** @internal */
+  constructor(cause: unknown) {
+    super("EngineError", "engine_failed", "the engine failed; this Tenure cannot be used any more", { cause });
+  }
+}

@@ -1,0 +1,140 @@
+import type { Cell, Released } from "./cell.js";
+import type { Driver } from "./driver.js";
+import { LockLostError } from "./errors.js";
+import { number, type Bytes } from "./options.js";
+
+/**
+ * A lock that was obtained. Release it, with `await using`, `tenure.using` or {@link Lock.release}: one that is only
+ * forgotten is kept alive until its `Tenure` is closed or its `maxHold` is over.
+ */
+export class Lock implements AsyncDisposable {
+  readonly #driver: Driver;
+  readonly #cell: Cell;
+  /** What stands behind the token on the servers. */
+  readonly metadata: Bytes;
+
+  /** @internal */
+  constructor(driver: Driver, cell: Cell, metadata: Bytes) {
+    this.#driver = driver;
+    this.#cell = cell;
+    this.metadata = metadata;
+  }
+
+  /** The key, or the first of several. */
+  get key(): Bytes {
+    return this.#cell.keys[0] as Bytes;
+  }
+
+  /** The keys, in the order given. */
+  get keys(): readonly Bytes[] {
+    return this.#cell.keys;
+  }
+
+  /** The owner's token. A secret: whoever knows it can release the lock. */
+  get token(): string {
+    return this.#cell.token;
+  }
+
+  /**
+   * Aborted when the lock is lost, with a {@link LockLostError} as its reason; not aborted by {@link Lock.release}. Pass
+   * it to what must not go on without the lock.
+   */
+  get signal(): AbortSignal {
+    return this.#cell.signal;
+  }
+
+  /**
+   * How long the lock is certainly still ours if no refresh gets through, in milliseconds. Zero once it is not held.
+   *
+   * The clock is read at this moment. On Cloudflare Workers it stands still until something is awaited from outside: use
+   * {@link Lock.verify} there.
+   */
+  remaining(): number {
+    if (this.#cell.lost !== undefined) {
+      return 0;
+    }
+    return Math.max(0, (this.#cell.expiresAt - this.#driver.clock.now()) / 1_000);
+  }
+
+  /** Whether the lock is certainly still ours at this moment; see {@link Lock.remaining}. */
+  isHeld(): boolean {
+    return this.remaining() > 0;
+  }
+
+  /** Throws a {@link LockLostError} unless the lock is certainly still ours at this moment; see {@link Lock.remaining}. */
+  assertHeld(): void {
+    if (!this.isHeld()) {
+      throw new LockLostError(this.#cell.lost ?? "expired");
+    }
+  }
+
+  /**
+   * The same after a look at the servers: also where the clock stands still without input and output. Rejected with a
+   * {@link LockLostError} if the lock is not held, with an `InspectError` if too few servers answered.
+   */
+  async verify(): Promise<void> {
+    const left = await this.remainingOnServers();
+    this.assertHeld();
+    if (left === null) {
+      throw new LockLostError("taken");
+    }
+  }
+
+  /**
+   * Asks the servers how long they still keep the lock, in milliseconds: the least of its keys, `Infinity` if somebody
+   * took their ttl away, `null` if it is not held there any more. It tells what was true when they answered.
+   */
+  async remainingOnServers(): Promise<number | null> {
+    const found = await this.#driver.inspect(this.#cell.keys);
+    const ours = this.#value();
+    let least = Infinity;
+    for (const { remaining, value } of found) {
+      if (Number.isNaN(remaining) || value.length !== ours.length || !value.every((byte, i) => byte === ours[i])) {
+        return null;
+      }
+      least = remaining < 0 ? least : Math.min(least, remaining);
+    }
+    return least;
+  }
+
+  /**
+   * Makes the lease last for a whole ttl from now, and tells how long it lasts, in milliseconds. With `ttl`, in
+   * milliseconds, that is its ttl from now on. Servers that do not answer are asked again until the lease ends.
+   *
+   * Rejected with a {@link LockLostError} if the lock is not held any more.
+   */
+  async refresh(ttl?: number): Promise<number> {
+    await this.#driver.refresh(this.#cell, number("ttl", ttl));
+    return this.remaining();
+  }
+
+  /**
+   * Releases the lock. Never rejected, and it may be called again. Tells what it found:
+   *
+   * - `confirmed`: every key was still ours on enough servers, and is free now;
+   * - `missing`: the lock had not been ours any more;
+   * - `unconfirmed`: too few servers answered in the lock's time. It is free at the latest when its ttl is over.
+   */
+  release(): Promise<Released> {
+    if (this.#cell.released === undefined) {
+      this.#cell.release();
+      this.#driver.release(this.#cell);
+      this.#cell.lost ??= "released";
+    }
+    return this.#cell.released as Promise<Released>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  #value(): Uint8Array {
+    const encoder = new TextEncoder();
+    const bytes = (part: Bytes) => (typeof part === "string" ? encoder.encode(part) : part);
+    const [token, metadata] = [this.#cell.token, this.metadata].map(bytes) as [Uint8Array, Uint8Array];
+    const value = new Uint8Array(token.length + metadata.length);
+    value.set(token);
+    value.set(metadata, token.length);
+    return value;
+  }
+}

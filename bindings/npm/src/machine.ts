@@ -1,0 +1,91 @@
+import type { Glue, GlueEngine } from "../generated/glue.js";
+
+/** What the engine wants done; the numbers are those of `bindings/wasm/src/lib.rs`. */
+export const Todo = {
+  TIMEOUT: 0,
+  CONNECT: 1,
+  DISCONNECT: 2,
+  TRANSMIT: 3,
+  OBTAINED: 4,
+  NOT_OBTAINED: 5,
+  REFRESHED: 6,
+  LOST: 7,
+  RELEASED: 8,
+  INSPECTED: 9,
+  NODE_READY: 10,
+  NODE_DOWN: 11,
+} as const;
+
+const decoder = new TextDecoder();
+const WORDS = 5;
+
+/** The engine and its memory: hands packed requests in, and reads the record of what is to be done. */
+export class Machine {
+  readonly engine: GlueEngine;
+  readonly #memory: WebAssembly.Memory;
+  readonly #record: number;
+  #bytes = new Uint8Array();
+  #names = new BigUint64Array();
+  #numbers = new Float64Array();
+
+  constructor(glue: Glue, config: Uint8Array, seed: bigint, now: number) {
+    this.#memory = glue.memory;
+    this.engine = new glue.Engine(config, seed, now);
+    this.#record = this.engine.record();
+  }
+
+  /** Copies bytes to where the engine reads them. */
+  hand(bytes: Uint8Array): number {
+    const at = this.engine.reserve(bytes.length);
+    this.#look();
+    this.#bytes.set(bytes, at);
+    return bytes.length;
+  }
+
+  poll(): number {
+    const todo = this.engine.poll();
+    this.#look();
+    return todo;
+  }
+
+  /** The lock that the record is about. */
+  id(): bigint {
+    this.#look();
+    return this.#names[0] as bigint;
+  }
+
+  /** The server that the record is about. */
+  node(): number {
+    return Number(this.#names[0]);
+  }
+
+  first(): number {
+    return this.#numbers[1] as number;
+  }
+
+  second(): number {
+    return this.#numbers[2] as number;
+  }
+
+  /** A copy of the bytes that the record points to. */
+  bytes(): Uint8Array {
+    const at = Number(this.#names[3]);
+    return this.#bytes.slice(at, at + Number(this.#names[4]));
+  }
+
+  text(): string {
+    this.#look();
+    const at = Number(this.#names[3]);
+    return decoder.decode(this.#bytes.subarray(at, at + Number(this.#names[4])));
+  }
+
+  /** Memory that has grown is another buffer, and the old one is empty. */
+  #look(): void {
+    if (this.#bytes.length === 0) {
+      const { buffer } = this.#memory;
+      this.#bytes = new Uint8Array(buffer);
+      this.#names = new BigUint64Array(buffer, this.#record, WORDS);
+      this.#numbers = new Float64Array(buffer, this.#record, WORDS);
+    }
+  }
+}

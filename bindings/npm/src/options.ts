@@ -1,0 +1,216 @@
+import { ArgumentError } from "./errors.js";
+import type { Packer } from "./pack.js";
+
+/** Bytes, or text that stands for its UTF-8. */
+export type Bytes = string | Uint8Array;
+
+/** When a waiting lock tries again, where servers do not tell of a release by themselves. All times in milliseconds. */
+export type RetryOptions = {
+  /** How chance changes a pause: not at all, the last `full` percent of it, or up to `decorrelated` times the last one. */
+  jitter?: "none" | { full: number } | { decorrelated: number };
+  /** At most this many more tries after the first. Default: no limit. */
+  limit?: number;
+} & (
+  | { /** The same pause each time. */ every: number }
+  | { /** The first pause; it doubles. */ min: number; /** The longest pause. */ max: number }
+  | { /** One pause after the other, and then no further try. */ pauses: readonly number[] }
+);
+
+/** How a lock is asked for. */
+export interface ObtainOptions {
+  /**
+   * How long the servers keep the lock when nobody refreshes it, in milliseconds; rounded up to whole ones, 3 ms to 365
+   * days. Default: 30 000.
+   */
+  ttl?: number;
+  /** How long to wait for others to let go, in milliseconds; `Infinity` is possible. Default: none, it is tried once. */
+  wait?: number;
+  /** What others may read while the lock is held, such as a host name; up to 4096 bytes. Not for secrets. Default: "". */
+  metadata?: Bytes;
+  /**
+   * A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
+   * lock. Default: 16 random bytes as 22 characters.
+   */
+  token?: Bytes;
+  /**
+   * Whether the lock is kept alive without your help: refreshed each time a third of its ttl has passed. Default: true.
+   */
+  renew?: boolean;
+  /** The longest time that renewal may keep the lock, in milliseconds. Default: for ever. */
+  maxHold?: number;
+  /**
+   * When to try again while waiting, where servers do not tell of a release; `false`: only when woken, or when the
+   * holder's time is over. Default: pauses from 16 ms, doubling to 1 s, half of each left to chance.
+   */
+  retry?: RetryOptions | false;
+  /** Ends the wait: the promise is rejected with the signal's reason, and no key is left. Default: none. */
+  signal?: AbortSignal;
+}
+
+/** What secures connections to `rediss:` URLs, all texts in PEM. Not every runtime takes all of it. */
+export interface TlsOptions {
+  /** Trusts these authorities, and no longer those that are known to the public. Node, Bun, Deno. */
+  ca?: string;
+  /** The chain of a certificate to show to servers that ask for one. Node, Bun, Deno. */
+  cert?: string;
+  /** The private key of `cert`. Node, Bun, Deno. */
+  key?: string;
+  /** The name to check certificates against instead of the host of the URL. Node, Bun. */
+  servername?: string;
+}
+
+/** Something that happened: for logs and metrics. Tokens and passwords are never in it. */
+export type TenureEvent =
+  | { type: "obtained" | "refreshed"; keys: readonly Bytes[]; /** In milliseconds. */ remaining: number }
+  | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string }
+  | { type: "node_ready"; address: string; /** Whether it tells of changes by itself. */ tracking: boolean }
+  | { type: "node_down"; address: string; reason: string };
+
+/** How to connect. */
+export interface ConnectOptions {
+  /**
+   * What several servers are to each other. `quorum` is Redlock: more than half of at least three must grant. `ordered`:
+   * all of them, asked one after the other. Default: `quorum`, or `ordered` for a single one.
+   */
+  arrangement?: "quorum" | "ordered";
+  /** Set in front of every key on the servers. Default: nothing. */
+  prefix?: Bytes;
+  /** The name that servers show in `CLIENT LIST`, without spaces. Default: `tenure`. */
+  clientName?: string;
+  /** How long an answer may take before it counts as unknown and the connection as dead, in milliseconds. Default: 1000. */
+  requestTimeout?: number;
+  /** How long a connection and its handshake may take, in milliseconds. Default: 3000. */
+  connectTimeout?: number;
+  /** The pause before a second try to connect, in milliseconds; it doubles. Default: 20. */
+  reconnectMin?: number;
+  /** The longest pause between two tries to connect, in milliseconds. Default: 2000. */
+  reconnectMax?: number;
+  /** Whether to let servers tell of changes (RESP3 client tracking). Default: true. */
+  tracking?: boolean;
+  /** Whether to load the scripts while connecting, so that the first use of one costs no extra round trip. Default: false. */
+  prepare?: boolean;
+  /** What may grow, and how far. */
+  limits?: {
+    /** Locks and inspections at one time. Default: 65 536. */
+    locks?: number;
+    /** Bytes of one answer. Default: 1 048 576. */
+    answerBytes?: number;
+    /** Requests that wait for the answer of one server. Default: 65 536. */
+    pendingRequests?: number;
+  };
+  /** For `rediss:` URLs. */
+  tls?: TlsOptions;
+  /** Gives up connecting: the promise is rejected with the signal's reason. Default: none. */
+  signal?: AbortSignal;
+  /** Told of everything that happens, after it has happened. Default: nobody. */
+  onEvent?: (event: TenureEvent) => void;
+}
+
+/** @internal Checks what the engine cannot: that it is a number at all. */
+export function number(name: string, value: number | undefined): number | undefined {
+  if (value === undefined || (typeof value === "number" && value >= 0)) {
+    return value;
+  }
+  throw new ArgumentError("bad_option", `${name} must be a number that is not negative`);
+}
+
+/** A whole number for which 32 bits suffice; one less than all of them is as good as no limit. */
+function count(name: string, value: number | undefined): number | undefined {
+  return number(name, value) === undefined ? undefined : Math.min(Math.floor(value as number), 0xffff_fffe);
+}
+
+/** @internal */
+export function packObtain(packer: Packer, keys: readonly Bytes[], options: ObtainOptions): Uint8Array {
+  packer
+    .start()
+    .time(number("ttl", options.ttl) ?? 30_000)
+    .time(number("wait", options.wait))
+    .time(number("maxHold", options.maxHold))
+    .byte(options.renew === false ? 0 : 1);
+  packRetry(packer, options.retry);
+  if (options.token === undefined) {
+    packer.byte(0).raw(random());
+  } else {
+    packer.byte(1).blob(options.token);
+  }
+  packer.blob(options.metadata);
+  return packKeys(packer, keys);
+}
+
+/** @internal */
+export function packKeys(packer: Packer, keys: readonly Bytes[]): Uint8Array {
+  for (const key of keys) {
+    packer.blob(key);
+  }
+  return packer.bytes();
+}
+
+function packRetry(packer: Packer, retry: RetryOptions | false | undefined): void {
+  if (!retry) {
+    packer.byte(retry === false ? 1 : 0).byte(0).byte(0).word(undefined);
+    return;
+  }
+  if ("every" in retry) {
+    packer.byte(2).time(number("retry.every", retry.every));
+  } else if ("pauses" in retry) {
+    packer.byte(4).word(retry.pauses.length);
+    retry.pauses.forEach((pause) => packer.time(number("retry.pauses", pause)));
+  } else {
+    packer.byte(3).time(number("retry.min", retry.min)).time(number("retry.max", retry.max));
+  }
+  const { jitter } = retry;
+  if (jitter === undefined) {
+    packer.byte(0).byte(0);
+  } else if (jitter === "none") {
+    packer.byte(1).byte(0);
+  } else if ("full" in jitter) {
+    packer.byte(2).byte(Math.min(number("retry.jitter.full", jitter.full) as number, 100));
+  } else {
+    packer.byte(3).byte(Math.min(number("retry.jitter.decorrelated", jitter.decorrelated) as number, 255));
+  }
+  packer.word(count("retry.limit", retry.limit));
+}
+
+/** How one server is spoken to. */
+export interface Login {
+  /** The ACL user. Default: the default user. */
+  username?: string;
+  /** Its password. Default: none. */
+  password?: Bytes;
+  /** The number of the database. Default: 0. */
+  database?: number;
+}
+
+/** @internal */
+export function packConfig(packer: Packer, logins: readonly Login[], options: ConnectOptions): Uint8Array {
+  const { limits } = options;
+  const arrangement = options.arrangement ?? (logins.length > 1 ? "quorum" : "ordered");
+  packer
+    .start()
+    .byte(arrangement === "quorum" ? 1 : 0)
+    .time(number("requestTimeout", options.requestTimeout))
+    .time(number("connectTimeout", options.connectTimeout))
+    .time(number("reconnectMin", options.reconnectMin))
+    .time(number("reconnectMax", options.reconnectMax))
+    .blob(options.prefix)
+    .blob(options.clientName)
+    .word(count("limits.locks", limits?.locks))
+    .word(count("limits.answerBytes", limits?.answerBytes))
+    .word(count("limits.pendingRequests", limits?.pendingRequests));
+  for (const login of logins) {
+    packer
+      .blob(login.username)
+      .blob(login.password)
+      .word(count("database", login.database) ?? 0)
+      .byte(options.tracking === false ? 0 : 1)
+      .byte(options.prepare ? 1 : 0);
+  }
+  return packer.bytes();
+}
+
+const TOKEN = new Uint8Array(16);
+
+/** Drawn anew for each lock: a supply of them could be in the snapshot of a machine, and be used twice. */
+function random(): Uint8Array {
+  return crypto.getRandomValues(TOKEN);
+}

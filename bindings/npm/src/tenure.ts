@@ -1,0 +1,140 @@
+import type { Cell } from "./cell.js";
+import type { Driver } from "./driver.js";
+import { LockLostError, NotObtainedError } from "./errors.js";
+import { Lock } from "./lock.js";
+import type { Bytes, ObtainOptions } from "./options.js";
+
+/** What a key holds. */
+export interface Holding {
+  /** Token and metadata as text. A secret. */
+  readonly value: string;
+  /** The same as bytes. */
+  readonly bytes: Uint8Array;
+  /** How long it lasts without a refresh, in milliseconds; `Infinity` without an end. */
+  readonly remaining: number;
+}
+
+/** One key, or several of which all are locked or none. */
+export type Keys = Bytes | readonly Bytes[];
+
+/** Obtains locks from the servers that it is connected to. Close it, or it keeps the process alive. */
+export class Tenure implements AsyncDisposable {
+  readonly #driver: Driver;
+
+  /** @internal */
+  constructor(driver: Driver) {
+    this.#driver = driver;
+  }
+
+  /**
+   * Obtains a lock on one key or on several, all or none. Without `wait` it is tried once.
+   *
+   * Rejected with a {@link NotObtainedError}, with the reason of `signal`, with an `ArgumentError`, or with a
+   * `ClosedError`; and then nothing of it is left on a server.
+   */
+  obtain(keys: Keys, options: ObtainOptions = {}): Promise<Lock> {
+    const { signal, metadata = "" } = options;
+    if (signal?.aborted) {
+      return Promise.reject(signal.reason);
+    }
+    return new Promise((resolve, reject) => {
+      let cancel: (() => void) | undefined;
+      const settled = () => cancel && signal?.removeEventListener("abort", cancel);
+      const cell: Cell = this.#driver.obtain(listed(keys), options, {
+        resolve: (obtained) => {
+          settled();
+          resolve(new Lock(this.#driver, obtained, metadata));
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      });
+      if (signal) {
+        cancel = () => {
+          cell.obtaining = undefined;
+          this.#driver.release(cell);
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", cancel, { once: true });
+      }
+    });
+  }
+
+  /** The same, but `null` if somebody else holds it, or still does when the `wait` is over. */
+  async tryObtain(keys: Keys, options?: ObtainOptions): Promise<Lock | null> {
+    try {
+      return await this.obtain(keys, options);
+    } catch (error) {
+      if (error instanceof NotObtainedError && (error.code === "taken" || error.code === "timed_out")) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Obtains a lock, does the work, and releases the lock, however the work ends. Pass `lock.signal` on: it is aborted
+   * when the lock is lost. If that happens before the work has ended, the promise is rejected with a `LockLostError`,
+   * unless the work fails with an error of its own.
+   */
+  using<T>(keys: Keys, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
+  using<T>(keys: Keys, options: ObtainOptions, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
+  async using<T>(
+    keys: Keys,
+    options: ObtainOptions | ((lock: Lock) => T | PromiseLike<T>),
+    work?: (lock: Lock) => T | PromiseLike<T>,
+  ): Promise<T> {
+    const [how, what] = typeof options === "function" ? [{}, options] : [options, work as NonNullable<typeof work>];
+    const lock = await this.obtain(keys, how);
+    try {
+      const result = await what(lock);
+      stillHeld(lock);
+      return result;
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /**
+   * Looks who holds a key, without changing anything; `null` if it is free. With several keys: the first that is held.
+   *
+   * Rejected with an `InspectError` if too few servers answered.
+   */
+  async inspect(keys: Keys): Promise<Holding | null> {
+    const found = await this.#driver.inspect(listed(keys));
+    const first = found.find(({ remaining }) => !Number.isNaN(remaining));
+    if (first === undefined) {
+      return null;
+    }
+    const { remaining, value: bytes } = first;
+    return { value: new TextDecoder().decode(bytes), bytes, remaining: remaining < 0 ? Infinity : remaining };
+  }
+
+  /**
+   * Releases what is held, withdraws what is asked for, and ends. Servers that do not answer make it last for one
+   * request timeout. Locks that are still in use are lost by it.
+   */
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function listed(keys: Keys): readonly Bytes[] {
+  return typeof keys === "string" || keys instanceof Uint8Array ? [keys] : [...keys];
+}
+
+/** The work may have released the lock itself, as early as it could. */
+function stillHeld(lock: Lock): void {
+  try {
+    lock.assertHeld();
+  } catch (error) {
+    if (!(error instanceof LockLostError && error.code === "released")) {
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { connect as connectTcp, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+import { message, type Dial } from "../link.js";
+import type { Platform } from "../connect.js";
+
+/** @internal Sockets of Node and of what is compatible with it. */
+export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial => {
+  return (listener) => {
+    const secure = address.kind === "tcp" && address.tls;
+    const open = () => {
+      if (address.kind === "unix") {
+        return connectTcp(address.path);
+      }
+      const { host, port } = address;
+      const servername = tls?.servername ?? (isIP(host) ? undefined : host);
+      return secure ? connectTls({ ...tls, host, port, servername }) : connectTcp({ host, port });
+    };
+    const socket = open();
+    socket.setNoDelay(true);
+    socket.once(secure ? "secureConnect" : "connect", () => listener.opened());
+    socket.on("data", (bytes: Uint8Array) => listener.received(bytes));
+    socket.once("error", (error) => listener.gone(message(error)));
+    socket.once("close", () => listener.gone("the server closed the connection"));
+    return {
+      send: (bytes) => void socket.write(bytes),
+      close: () => {
+        // What it still has to say is not heard, but must not be an error that nobody handles.
+        socket.on("error", () => {});
+        socket.destroy();
+      },
+    };
+  };
+};

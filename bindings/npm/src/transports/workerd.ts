@@ -1,0 +1,21 @@
+// @ts-expect-error There are no types for it here.
+import { connect } from "cloudflare:sockets";
+
+import type { Platform } from "../connect.js";
+import { ArgumentError } from "../errors.js";
+import { streams } from "./streams.js";
+
+/** @internal Sockets of Cloudflare Workers. */
+export const dialWorkerd: NonNullable<Platform["dial"]> = (address) => {
+  if (address.kind === "unix") {
+    throw new ArgumentError("bad_url", "this runtime has no Unix sockets");
+  }
+  const { host: hostname, port, tls } = address;
+  return streams({
+    async connect() {
+      const socket = connect({ hostname, port }, { secureTransport: tls ? "on" : "off" });
+      await socket.opened;
+      return socket;
+    },
+  });
+};

@@ -1,0 +1,154 @@
+// Starts servers for the scenarios, and does to them what they ask for: over HTTP, because a Worker or a page cannot.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+
+const BINARY = process.env.TENURE_REDIS7 ?? new URL("../../../target/servers/redis7", import.meta.url).pathname;
+
+/** A port that was free a moment ago. */
+async function freePort() {
+  const server = createTcpServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+export class Control {
+  #directory = mkdtempSync(join(tmpdir(), "tenure-npm-"));
+  #servers = new Map();
+  #http = createServer((request, response) => void this.#answer(request, response));
+  url;
+
+  async open() {
+    this.#http.listen(0, "127.0.0.1");
+    await once(this.#http, "listening");
+    this.url = `http://127.0.0.1:${this.#http.address().port}/`;
+    return this;
+  }
+
+  async close() {
+    await Promise.all([...this.#servers.keys()].map((port) => this.#kill(port)));
+    this.#http.closeAllConnections();
+    this.#http.close();
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  get http() {
+    return this.#http;
+  }
+
+  /** A server that answers. */
+  async start(port) {
+    const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir: this.#directory, loglevel: "warning" };
+    const words = Object.entries({ ...options, port }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const child = spawn(BINARY, words, { stdio: "ignore", argv0: "redis-server" });
+    this.#servers.set(port, child);
+    for (;;) {
+      try {
+        await this.command(port, ["PING"]);
+        return port;
+      } catch (error) {
+        if (child.exitCode !== null) {
+          throw new Error(`${BINARY} ended with ${child.exitCode}`, { cause: error });
+        }
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+  }
+
+  async #kill(port) {
+    const child = this.#servers.get(port);
+    this.#servers.delete(port);
+    if (child) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  }
+
+  async #startFresh() {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.start(await freePort());
+      } catch (error) {
+        // Somebody else may have been faster to take the port.
+        if (tries === 5) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** One command on a connection of its own. */
+  async command(port, words) {
+    const socket = connect(port, "127.0.0.1");
+    try {
+      const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+      socket.write(`*${words.length}\r\n${parts.join("")}`);
+      let answer = "";
+      for await (const chunk of socket.setEncoding("utf8")) {
+        answer += chunk;
+        const whole = reply(answer);
+        if (whole !== undefined) {
+          return whole;
+        }
+      }
+      throw new Error("the server closed the connection");
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  async #answer(request, response) {
+    response.setHeader("access-control-allow-origin", "*");
+    try {
+      let body = "";
+      for await (const chunk of request) {
+        body += chunk;
+      }
+      const result = await this.#do(JSON.parse(body));
+      response.end(JSON.stringify({ result }));
+    } catch (error) {
+      response.end(JSON.stringify({ error: String(error) }));
+    }
+  }
+
+  #do({ port, start, kill, restart, command }) {
+    if (start) {
+      return this.#startFresh();
+    }
+    if (kill) {
+      return this.#kill(port);
+    }
+    return restart ? this.start(port) : this.command(port, command);
+  }
+}
+
+/** A reply that is no list; nothing while it is not whole. */
+function reply(text) {
+  const end = text.indexOf("\r\n");
+  if (end < 0) {
+    return undefined;
+  }
+  const line = text.slice(1, end);
+  switch (text[0]) {
+    case "+":
+      return line;
+    case ":":
+      return Number(line);
+    case "$": {
+      if (line === "-1") {
+        return null;
+      }
+      const bytes = Buffer.from(text.slice(end + 2));
+      return bytes.length < Number(line) + 2 ? undefined : bytes.subarray(0, Number(line)).toString();
+    }
+    default:
+      throw new Error(text);
+  }
+}

@@ -1,0 +1,347 @@
+// What every runtime must pass. It is given the package and the address of the control server (control.mjs), and uses
+// nothing that only one runtime has.
+//
+// A scenario returns the traces of its clients: what each was told, in order. They must be the same in every runtime.
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+function check(condition, what) {
+  if (!condition) {
+    throw new Error(what);
+  }
+}
+
+function equal(actual, expected, what) {
+  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+  check(a === b, `${what}: ${a} instead of ${b}`);
+}
+
+/** The error that a promise is rejected with. */
+async function rejected(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it should have been rejected");
+}
+
+/** Resolves when the signal is aborted. Nothing waits for ever: the whole run has a limit. */
+function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve(signal.reason);
+    }
+    signal.addEventListener("abort", () => resolve(signal.reason));
+  });
+}
+
+/** One run of one scenario: servers and clients that end with it. */
+class World {
+  traces = {};
+  #clients = [];
+  #servers = [];
+
+  constructor(tenure, control, url) {
+    this.tenure = tenure;
+    this.#control = control;
+    this.url = url;
+  }
+  #control;
+
+  async #ask(what) {
+    const response = await fetch(this.#control, { method: "POST", body: JSON.stringify(what) });
+    const answer = await response.json();
+    check(answer.error === undefined, `control server: ${answer.error}`);
+    return answer.result;
+  }
+
+  /** A server of our own, by its port. */
+  async server() {
+    const port = await this.#ask({ start: true });
+    this.#servers.push(port);
+    return port;
+  }
+
+  /** A command as somebody else. */
+  command(port, ...words) {
+    return this.#ask({ port, command: words });
+  }
+
+  kill(port) {
+    return this.#ask({ port, kill: true });
+  }
+
+  restart(port) {
+    return this.#ask({ port, restart: true });
+  }
+
+  /** A client whose events are noted under its name. */
+  async client(name, ports, options = {}) {
+    const trace = (this.traces[name] = []);
+    const onEvent = (event) => {
+      const word = event.type === "node_ready" && event.tracking ? "tracking" : event.reason;
+      trace.push([event.type, word].filter(Boolean).join(" "));
+    };
+    const urls = [ports].flat().map((port) => this.url(port));
+    const client = await this.tenure.connect(urls, { requestTimeout: 2_000, ...options, onEvent });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Until others wait for a key: the server counts the keys that somebody wants to hear of. */
+  async tracked(port, keys) {
+    while (!(await this.command(port, "INFO", "stats")).includes(`tracking_total_keys:${keys}\r`));
+  }
+
+  async end() {
+    await Promise.all(this.#clients.map((client) => client.close()));
+    await Promise.all(this.#servers.map((port) => this.kill(port)));
+  }
+}
+
+const scenarios = {
+  async "life of a lock"(world) {
+    const port = await world.server();
+    const [a, b] = [await world.client("a", port), await world.client("b", port)];
+
+    const lock = await a.obtain("nightly", { ttl: HOUR, metadata: "host-7" });
+
+    equal(await world.command(port, "GET", "nightly"), `${lock.token}host-7`, "the value");
+    check(/^[\w-]{22}$/.test(lock.token), "a token of 22 characters");
+    check(lock.isHeld() && lock.remaining() > 0.9 * HOUR, "the lease");
+    equal([lock.key, lock.keys, lock.metadata], ["nightly", ["nightly"], "host-7"], "the handle");
+    equal(await b.tryObtain("nightly"), null, "it is taken");
+    const refused = await rejected(b.obtain("nightly"));
+    check(refused instanceof world.tenure.NotObtainedError && refused.remaining > 0.9 * HOUR, `${refused}`);
+    const holding = await b.inspect(["free", "nightly"]);
+    equal(holding.value, `${lock.token}host-7`, "the holding");
+    check((await lock.remainingOnServers()) > 0.9 * HOUR, "what the server keeps");
+    const left = await lock.refresh(2 * HOUR);
+    check(left > 1.9 * HOUR, `refreshed for ${left} ms`);
+    await lock.verify();
+    equal(await lock.release(), "confirmed", "the release");
+    equal(await lock.release(), "confirmed", "the release, again");
+    equal(await world.command(port, "EXISTS", "nightly"), 0, "the key");
+    equal((await rejected((async () => lock.assertHeld())())).code, "released", "after the release");
+    check(!lock.signal.aborted, "nothing was lost");
+    const both = await b.obtain([new TextEncoder().encode("nightly"), "other"]);
+    equal(await world.command(port, "EXISTS", "nightly", "other"), 2, "both keys");
+    await both[Symbol.asyncDispose]();
+    equal(await a.inspect("nightly"), null, "free");
+  },
+
+  async "wait and hand-off"(world) {
+    const port = await world.server();
+    const [a, b] = [await world.client("a", port), await world.client("b", port)];
+    const first = await a.obtain("k", { ttl: HOUR });
+    const waiting = b.obtain("k", { ttl: HOUR, wait: 10 * MINUTE });
+    // The holder's key and the waiter's are one.
+    await world.tracked(port, 1);
+
+    await first.release();
+
+    // Nothing but the wake could bring it within the limit of this run.
+    const second = await waiting;
+    check(second.isHeld() && !first.isHeld(), "the second holds it");
+    await second.release();
+  },
+
+  async abort(world) {
+    const port = await world.server();
+    const [a, b] = [await world.client("a", port), await world.client("b", port)];
+    const lock = await a.obtain("k", { ttl: HOUR });
+    const cancel = new AbortController();
+    const waiting = rejected(b.obtain("k", { wait: Infinity, signal: cancel.signal }));
+    const reason = new Error("enough");
+
+    cancel.abort(reason);
+
+    check((await waiting) === reason, "the signal's own reason");
+    const early = rejected(b.obtain("k", { signal: AbortSignal.abort(reason) }));
+    check((await early) === reason, "aborted before it began");
+    // Asked for and withdrawn in one turn, when nobody holds it.
+    await lock.release();
+    const late = new AbortController();
+    const never = rejected(b.obtain("k", { ttl: HOUR, signal: late.signal }));
+    late.abort(reason);
+    check((await never) === reason, "aborted at once");
+    await b.close();
+    equal(await world.command(port, "EXISTS", "k"), 0, "no key is left");
+  },
+
+  async "loss by DEL"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port);
+    const lock = await a.obtain("k", { ttl: HOUR });
+    const lost = aborted(lock.signal);
+
+    await world.command(port, "DEL", "k");
+
+    const reason = await lost;
+    check(reason instanceof world.tenure.LockLostError, `${reason}`);
+    equal([reason.code, lock.remaining(), lock.isHeld()], ["taken", 0, false], "the loss");
+    equal((await rejected(lock.refresh())).code, "taken", "a refresh");
+    equal((await rejected(a.using("k", async (held) => {
+      await world.command(port, "DEL", "k");
+      await aborted(held.signal);
+    }))).code, "taken", "work that outlives its lock");
+    equal(await a.using("k", () => 42), 42, "work");
+    equal(await world.command(port, "EXISTS", "k"), 0, "the key");
+  },
+
+  async "loss by time"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port);
+    const [manual, capped] = await Promise.all([
+      a.obtain("k", { ttl: 200, renew: false }),
+      a.obtain("j", { ttl: 200, maxHold: 500 }),
+    ]);
+    // The server may say first that the key is gone, or the clock that the lease is over.
+    const reason = await aborted(manual.signal);
+    check(["expired", "taken"].includes(reason.code), reason.code);
+    equal((await aborted(capped.signal)).code, "max_hold", "renewed, but not for ever");
+    delete world.traces.a;
+  },
+
+  async "server killed and back"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port, { reconnectMax: 100 });
+    const held = await a.obtain("k", { ttl: HOUR });
+    const lost = aborted(held.signal);
+
+    await world.kill(port);
+    const error = await rejected(a.obtain("j"));
+    equal(error.code, "unreachable", "without a server");
+    await world.restart(port);
+
+    // The server has forgotten everything.
+    equal((await lost).code, "taken", "the old lock");
+    const lock = await a.obtain("j", { wait: MINUTE });
+    equal(await lock.release(), "confirmed", "with a server again");
+    // How often it tried to connect meanwhile depends on the machine.
+    world.traces.a = world.traces.a.filter((line) => !line.startsWith("node_down"));
+  },
+
+  async "quorum of three"(world) {
+    const ports = [await world.server(), await world.server(), await world.server()];
+    const [a, b] = [await world.client("a", ports), await world.client("b", ports)];
+    const lock = await a.obtain("k", { ttl: HOUR });
+    for (const port of ports) {
+      equal(await world.command(port, "GET", "k"), lock.token, "the value everywhere");
+    }
+    await world.kill(ports[0]);
+    equal(await b.tryObtain("k"), null, "two still say that it is taken");
+    equal(await lock.release(), "confirmed", "two of three are enough");
+    const other = await b.obtain("k", { ttl: HOUR, wait: MINUTE });
+    await other.release();
+    await world.kill(ports[1]);
+    equal((await rejected(b.obtain("k"))).code, "unreachable", "one of three is not");
+    const refused = await rejected(world.client("c", ports));
+    equal([refused.code, refused.failures.size], ["not_connected", 2], "a connect");
+    // In which order servers come and go is theirs.
+    world.traces = {};
+  },
+
+  async "1000 waiters on one key"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port);
+    let [inside, done] = [0, 0];
+
+    await Promise.all(
+      Array.from({ length: 1_000 }, () =>
+        a.using("k", { wait: 10 * MINUTE }, async () => {
+          inside += 1;
+          equal(inside, 1, "how many are inside");
+          await Promise.resolve();
+          inside -= 1;
+          done += 1;
+        }),
+      ),
+    );
+
+    equal(done, 1_000, "how many had their turn");
+    equal(await world.command(port, "EXISTS", "k"), 0, "the key");
+    world.traces.a = [...new Set(world.traces.a)];
+    equal(world.traces.a, ["node_ready tracking", "obtained", "released confirmed"], "the trace");
+  },
+
+  async "what cannot be used"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port);
+    const { connect } = world.tenure;
+    const code = async (promise) => {
+      const error = await rejected(promise);
+      check(error instanceof world.tenure.ArgumentError, `${error}`);
+      return error.code;
+    };
+    equal(await code(a.obtain("")), "empty_key", "key");
+    equal(await code(a.obtain([])), "no_key", "keys");
+    equal(await code(a.obtain(["k", "k"])), "duplicate_key", "keys");
+    equal(await code(a.obtain("k".repeat(1_025))), "key_too_long", "key");
+    equal(await code(a.obtain("k", { ttl: 2 })), "ttl_too_short", "ttl");
+    equal(await code(a.obtain("k", { ttl: "1" })), "bad_option", "ttl");
+    equal(await code(a.obtain("k", { wait: NaN })), "bad_option", "wait");
+    equal(await code(a.obtain("k", { metadata: "x".repeat(4_097) })), "metadata_too_long", "metadata");
+    equal(await code(connect("localhost")), "bad_url", "url");
+    equal(await code(connect([])), "no_server", "urls");
+    const two = [world.url(port), world.url(port)];
+    equal(await code(connect(two)), "too_few_for_quorum", "urls");
+    const secret = await rejected(connect("redis://me:hunter2@h/x/y"));
+    check(!secret.message.includes("hunter2"), "no secret in an error");
+    const lock = await a.obtain("k");
+    equal(await code(lock.refresh(1)), "ttl_too_short", "a refresh");
+    await a.close();
+    equal((await rejected(a.obtain("k"))).code, "closed", "closed");
+    equal(await world.command(port, "EXISTS", "k"), 0, "closing releases");
+    equal([lock.signal.aborted, lock.signal.reason.code], [true, "closed"], "closing takes locks away");
+    delete world.traces.a;
+  },
+
+  /** Stands in for a bug of the engine: a module that traps when it is told to. */
+  async "a trap is the end of one engine only"(world) {
+    const { Instance } = WebAssembly;
+    let trap = false;
+    WebAssembly.Instance = function (module, imports) {
+      const instance = new Instance(module, imports);
+      const engine_obtain = (...values) => {
+        if (trap) {
+          throw new WebAssembly.RuntimeError("unreachable");
+        }
+        return instance.exports.engine_obtain(...values);
+      };
+      return { exports: { ...instance.exports, engine_obtain } };
+    };
+    const port = await world.server();
+    const a = await world.client("a", port).finally(() => (WebAssembly.Instance = Instance));
+    const b = await world.client("b", port);
+    const lock = await a.obtain("k");
+
+    trap = true;
+
+    const error = await rejected(a.obtain("j"));
+    equal([error.code, error.cause.name], ["engine_failed", "RuntimeError"], "the trap");
+    equal((await aborted(lock.signal)).code, "engine_failed", "its locks are lost");
+    equal((await rejected(a.obtain("j"))).code, "engine_failed", "it cannot be used any more");
+    equal(await lock.release(), "unconfirmed", "and cannot release");
+    await (await b.obtain("j")).release();
+  },
+};
+
+/** Runs all scenarios, and says what failed and what the clients were told. */
+export async function run(tenure, { control, url }) {
+  const [failures, traces] = [{}, {}];
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    const world = new World(tenure, control, url);
+    try {
+      await scenario(world);
+      await world.end();
+      traces[name] = world.traces;
+    } catch (error) {
+      failures[name] = String(error?.stack ?? error);
+      await world.end().catch(() => {});
+    }
+  }
+  return { failures, traces };
+}

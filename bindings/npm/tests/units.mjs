@@ -1,0 +1,57 @@
+// What cannot be seen from outside of the package: the clock. Run from the sources, which Node's own loader cannot read.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { build } from "esbuild";
+
+async function load(file) {
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
+
+const { Clock } = await load("src/clock.ts");
+const { parse } = await load("src/url.ts");
+
+test("a suspend that only the wall clock saw is counted once", () => {
+  let [steady, wall] = [5_000, 100_000];
+  const clock = new Clock(() => steady, () => wall);
+  const at = (s, w) => (([steady, wall] = [s, w]), clock.now() / 1_000_000);
+  assert.equal(clock.now(), 5_000_000);
+  assert.equal(at(6_000, 200_000), 105, "slept for 99 s");
+  assert.equal(at(7_000, 201_000), 106);
+  assert.equal(at(8_000, 50_000), 107, "the wall clock is set back");
+  assert.equal(at(9_000, 51_000), 108);
+  assert.equal(at(10_000, 52_900), 109, "a correction is no suspend");
+  assert.equal(at(9_500, 53_000), 109, "no step back");
+});
+
+test("a URL says where and how", () => {
+  const read = (url) => {
+    const { kind, login, shown, ...rest } = parse(url);
+    const where = { tcp: `${rest.tls ? "tls " : ""}${rest.host} ${rest.port}`, unix: rest.path, ws: rest.url }[kind];
+    return [where, login.username ?? "-", login.password ?? "-", login.database ?? 0].join(" ");
+  };
+  for (const [url, expected] of [
+    ["redis://localhost", "localhost 6379 - - 0"],
+    ["  redis://localhost/\n", "localhost 6379 - - 0"],
+    ["redis://h:80/3", "h 80 - - 3"],
+    ["redis://[::1]:7000?db=4", "::1 7000 - - 4"],
+    ["valkeys://me:p%2F%3A%23@h", "tls h 6379 me p/:# 0"],
+    ["rediss://:pw@h", "tls h 6379 - pw 0"],
+    ["redis+unix:///run/r%20s", "/run/r s - - 0"],
+    ["redis+unix://me:pw@/r.s?db=2", "/r.s me pw 2"],
+    ["unix://localhost/r.s", "/r.s - - 0"],
+    ["ws://me:pw@h:8080/path?x=1", "ws://h:8080/path?x=1 me pw 0"],
+  ]) {
+    assert.equal(read(url), expected, url);
+  }
+});
+
+test("a bad URL is an error without its secrets", () => {
+  for (const url of [
+    "", "localhost", "127.0.0.1:6379", "http://h", "redis://", "redis://h:0", "redis://h:99999", "redis://h/x", "redis://h/1/2",
+    "redis://h/1?db=1", "redis://h?timeout=1", "redis://a,b", "redis+unix://", "redis+unix://host/path",
+    "redis://me:hunter2@h/x", "redis://me:hunter2/@h/x", "redis://me:x#hunter2@h", "me:hunter2@h", "redis://h?password=hunter2",
+  ]) {
+    assert.throws(() => parse(url), (error) => error.code === "bad_url" && !error.message.includes("hunter2"), url);
+  }
+});

@@ -1,0 +1,48 @@
+// Bundles an entry for each kind of runtime, and makes the types fit for both kinds of modules.
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const common = { bundle: true, minify: true, sourcemap: true, target: "es2022", logLevel: "warning", ignoreAnnotations: true };
+const esm = { ...common, format: "esm", outExtension: { ".js": ".js" }, outdir: "dist" };
+
+await Promise.all([
+  build({ ...esm, entryPoints: ["src/index.ts", "src/deno.ts"], platform: "neutral" }),
+  build({ ...esm, entryPoints: { bun: "src/node.ts" }, platform: "node" }),
+  build({ ...esm, entryPoints: ["src/workerd.ts"], platform: "neutral", external: ["cloudflare:sockets", "./engine.wasm"] }),
+  build({ ...common, entryPoints: ["src/node.ts"], format: "cjs", outfile: "dist/node.cjs", platform: "node" }),
+  build({ ...common, entryPoints: ["src/index.ts"], format: "cjs", outfile: "dist/index.cjs", platform: "neutral" }),
+]);
+copyFileSync("generated/engine.wasm", "dist/engine.wasm");
+
+// One instance for both kinds of modules: a lock of one is a lock of the other.
+const { createRequire } = await import("node:module");
+const names = Object.keys(createRequire(import.meta.url)("../dist/node.cjs")).sort();
+writeFileSync("dist/node.js", `import cjs from "./node.cjs";\nexport const { ${names.join(", ")} } = cjs;\n`);
+
+/** The declarations that the public ones are made of; the rest describes what nobody can reach. */
+function reachable(file, found = new Set()) {
+  if (!found.has(file)) {
+    found.add(file);
+    for (const [, from] of readFileSync(`dist/types/${file}`, "utf8").matchAll(/from "(\.[^"]*)\.js"|import "(\.[^"]*)\.js"/g)) {
+      const target = new URL(`${from}.d.ts`, `file:///${file}`).pathname.slice(1);
+      if (from !== undefined && existsSync(`dist/types/${target}`)) {
+        reachable(target, found);
+      }
+    }
+  }
+  return found;
+}
+const wanted = reachable("index.d.ts");
+for (const file of readdirSync("dist/types", { recursive: true })) {
+  if (!file.endsWith(".d.ts")) {
+    continue;
+  }
+  const path = `dist/types/${file}`;
+  if (!wanted.has(file)) {
+    rmSync(path);
+    continue;
+  }
+  const text = readFileSync(path, "utf8").replace(/^import "\.\/symbols\.js";\n/m, "");
+  writeFileSync(path, text);
+  writeFileSync(path.replace(/\.d\.ts$/, ".d.cts"), text.replace(/(from "\.[^"]*)\.js"/g, '$1.cjs"'));
+}

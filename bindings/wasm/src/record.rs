@@ -1,0 +1,61 @@
+//! What goes to TypeScript: a few words at a fixed place in memory, and the bytes that two of them point to.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Words of 64 bits: an id or node, two numbers as floats, and where bytes are. TypeScript reads them before it calls
+/// again; until then the bytes stay where they are.
+pub(crate) struct Record {
+    words: Box<[u64; 5]>,
+    /// Bytes that nobody else keeps.
+    text: Vec<u8>,
+}
+
+impl Record {
+    pub(crate) fn new() -> Self {
+        Self {
+            words: Box::default(),
+            text: Vec::new(),
+        }
+    }
+
+    pub(crate) fn address(&self) -> u32 {
+        address(self.words.as_ptr().cast())
+    }
+
+    /// An id or the number of a node.
+    pub(crate) fn name(&mut self, name: u64) {
+        self.words[0] = name;
+    }
+
+    /// The two numbers.
+    pub(crate) fn numbers(&mut self, first: f64, second: f64) {
+        self.words[1] = first.to_bits();
+        self.words[2] = second.to_bits();
+    }
+
+    /// Bytes that stay where they are.
+    pub(crate) fn point_to(&mut self, bytes: &[u8]) {
+        self.words[3] = u64::from(address(bytes.as_ptr()));
+        self.words[4] = bytes.len() as u64;
+    }
+
+    /// Bytes that are made for this.
+    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
+        self.text = bytes;
+        self.words[3] = u64::from(address(self.text.as_ptr()));
+        self.words[4] = self.text.len() as u64;
+    }
+}
+
+/// Where bytes are. WebAssembly has 32 bits of memory; elsewhere this crate is only checked, never run.
+#[allow(clippy::cast_possible_truncation, reason = "said above")]
+pub(crate) fn address(pointer: *const u8) -> u32 {
+    pointer.addr() as u32
+}
+
+/// A duration in milliseconds; negative if there is none.
+pub(crate) fn millis(duration: Option<Duration>) -> f64 {
+    duration.map_or(-1.0, |duration| duration.as_secs_f64() * 1_000.0)
+}

@@ -1,0 +1,188 @@
+//! How long does a lock need from one process to another that waits for it, in PING round trips of the same machine at
+//! the same time? Two are the floor: the release in, the wake out, the question in, the answer out.
+//!
+//! `cargo bench -p tenure-tests --bench handoff [-- --smoke]`
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use tenure::tokio::connect;
+use tenure::{Locker, Servers};
+use tenure_tests::proxy::Proxy;
+use tenure_tests::raw::Raw;
+use tenure_tests::servers::{Kind, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+
+const MS: Duration = Duration::from_millis(1);
+const WAIT: Duration = Duration::from_secs(60);
+const URL: &str = "TENURE_BENCH_URL";
+
+fn main() {
+    if let Ok(url) = std::env::var(URL) {
+        return wait_when_told(&url);
+    }
+    let smoke = std::env::args().any(|argument| argument == "--smoke");
+    let kinds: &[Kind] = if smoke {
+        &[Kind::Redis7]
+    } else {
+        &[Kind::Redis7, Kind::Valkey9]
+    };
+    for kind in kinds {
+        let server = Server::start(*kind);
+        let rounds = if smoke { 3 } else { 1000 };
+        measure(
+            &server,
+            server.port(),
+            &format!("{kind:?}, loopback"),
+            rounds,
+        );
+        // Where the way counts and not this machine's processes.
+        let proxy = Proxy::start(server.port());
+        proxy.delay(5 * MS);
+        let rounds = if smoke { 2 } else { 60 };
+        measure(
+            &server,
+            proxy.port(),
+            &format!("{kind:?}, 5 ms away"),
+            rounds,
+        );
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the result")]
+fn measure(server: &Server, port: u16, name: &str, rounds: usize) {
+    let url = format!("redis://127.0.0.1:{port}");
+    let mut other = Other::start(&url);
+    let mut raw = server.raw();
+    let runtime = runtime();
+    let locker = runtime.block_on(connect(servers(&url))).expect("a locker");
+    let mut stream = runtime
+        .block_on(TcpStream::connect(("127.0.0.1", port)))
+        .expect("open");
+    stream.set_nodelay(true).expect("a TCP stream");
+    let (mut pings, mut handoffs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let wait = locker.obtain("k").wait(WAIT);
+        let lock = runtime.block_on(wait.into_future()).expect("the lock");
+        other.wait();
+        until_both_watch(&mut raw);
+        // Both sides of the ratio come after the same rest.
+        std::thread::sleep(MS);
+        pings.push(runtime.block_on(ping(&mut stream)));
+        std::thread::sleep(MS);
+        let start = now();
+        runtime.block_on(lock.release());
+        handoffs.push(other.obtained().saturating_sub(start));
+    }
+    let (ping, handoff) = (median(&mut pings), median(&mut handoffs));
+    println!(
+        "{name}: hand-off {:.1} µs, PING {:.1} µs: {:.2} round trips",
+        handoff.as_secs_f64() * 1e6,
+        ping.as_secs_f64() * 1e6,
+        handoff.as_secs_f64() / ping.as_secs_f64()
+    );
+}
+
+/// Returns when both processes have registered their interest in the key: then the other one waits.
+fn until_both_watch(raw: &mut Raw) {
+    while !raw
+        .command(&["INFO", "stats"])
+        .text()
+        .contains("tracking_total_items:2\r\n")
+    {
+        std::thread::sleep(MS / 4);
+    }
+}
+
+async fn ping(stream: &mut TcpStream) -> Duration {
+    let mut answer = [0; 7];
+    let start = now();
+    stream
+        .write_all(b"*1\r\n$4\r\nPING\r\n")
+        .await
+        .expect("sent");
+    stream.read_exact(&mut answer).await.expect("answered");
+    now().saturating_sub(start)
+}
+
+/// The other process.
+struct Other {
+    child: Child,
+    told: ChildStdin,
+    said: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Other {
+    fn start(url: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .env(URL, url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let told = child.stdin.take().expect("a pipe");
+        let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self { child, told, said }
+    }
+
+    fn wait(&mut self) {
+        self.told.write_all(b"wait\n").expect("it lives");
+    }
+
+    /// When it had the lock.
+    fn obtained(&mut self) -> Duration {
+        let line = self.said.next().expect("it lives").expect("text");
+        Duration::from_nanos(line.parse().expect("a number"))
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the other process does: for each line it waits for the lock, says when it came, and lets go.
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
+fn wait_when_told(url: &str) {
+    let runtime = runtime();
+    let locker: Locker = runtime.block_on(connect(servers(url))).expect("a locker");
+    for line in std::io::stdin().lines() {
+        line.expect("text");
+        runtime.block_on(async {
+            let lock = locker.obtain("k").wait(WAIT).await.expect("the lock");
+            let obtained = now();
+            println!("{}", obtained.as_nanos());
+            lock.release().await;
+        });
+    }
+}
+
+fn servers(url: &str) -> Servers {
+    Servers::single(url).prepare(true)
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// A clock that all processes of a machine share.
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    let part = |n: i64| u64::try_from(n).expect("since the start of the machine");
+    Duration::from_secs(part(now.tv_sec)) + Duration::from_nanos(part(now.tv_nsec))
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

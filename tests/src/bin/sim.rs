@@ -1,0 +1,227 @@
+//! Plays simulated schedules on all cores. See `--help`.
+#![allow(clippy::print_stdout, reason = "a program that reports")]
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tenure_tests::schedule::{Report, Schedule, shrink};
+use tenure_tests::world::Promise;
+
+const HELP: &str = "\
+tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
+tests/sim --seed N [--shrink]                               tells one schedule, whole or shortened
+
+--seeds N   how many (default 10000)        --from SEED   the first (default 0)
+--jobs N    how many at a time (default: one per core)
+--resume    goes on where the last run with --resume ended (target/sim-state)";
+
+const STATE: &str = "target/sim-state";
+const CHUNK: u64 = 50;
+
+#[derive(Default)]
+struct Args {
+    seeds: u64,
+    from: u64,
+    jobs: usize,
+    resume: bool,
+    one: Option<u64>,
+    shrink: bool,
+}
+
+/// What all workers have found.
+#[derive(Default)]
+struct Found {
+    broken: Vec<(u64, String)>,
+    checks: BTreeMap<Promise, u64>,
+    excused: BTreeMap<Promise, u64>,
+    time: Duration,
+    /// Chunks that are done, beyond the first that is not.
+    done: Vec<u64>,
+}
+
+fn main() -> ExitCode {
+    match parse() {
+        Ok(Args {
+            one: Some(seed),
+            shrink,
+            ..
+        }) => tell(seed, shrink),
+        Ok(args) => run(&args),
+        Err(problem) => {
+            eprintln!("{problem}\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse() -> Result<Args, String> {
+    let mut args = Args {
+        seeds: 10_000,
+        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        ..Args::default()
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut number = || {
+            let value = words
+                .next()
+                .ok_or_else(|| format!("{word} wants a number"))?;
+            value
+                .parse::<u64>()
+                .map_err(|e| format!("{word} {value}: {e}"))
+        };
+        match word.as_str() {
+            "--seeds" => args.seeds = number()?,
+            "--from" => args.from = number()?,
+            "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
+            "--seed" => args.one = Some(number()?),
+            "--resume" => args.resume = true,
+            "--shrink" => args.shrink = true,
+            _ => return Err(format!("unknown: {word}")),
+        }
+    }
+    if args.resume {
+        let state = std::fs::read_to_string(STATE).unwrap_or_default();
+        args.from = state.trim().parse().unwrap_or(args.from);
+    }
+    Ok(args)
+}
+
+fn tell(seed: u64, short: bool) -> ExitCode {
+    let mut schedule = Schedule::from_seed(seed);
+    let report = schedule.play();
+    if let Some(violation) = report.violation.as_ref().filter(|_| short) {
+        schedule = shrink(&schedule, violation.promise).0;
+    }
+    let Report {
+        violation, story, ..
+    } = schedule.tell();
+    println!("{}", story.join("\n"));
+    println!("bytes: {:?}", schedule.to_bytes());
+    if let Some(violation) = violation {
+        println!("seed {seed}: {violation}");
+        return ExitCode::FAILURE;
+    }
+    println!("seed {seed}: every promise was kept");
+    ExitCode::SUCCESS
+}
+
+fn run(args: &Args) -> ExitCode {
+    let bar = ProgressBar::new(args.seeds).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let (next, found) = (AtomicU64::new(0), Mutex::new(Found::default()));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..args.jobs {
+            scope.spawn(|| work(args, &next, &found, &bar));
+        }
+    });
+    bar.finish_and_clear();
+    let found = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    summary(args, &found, begun.elapsed());
+    if found.broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn work(args: &Args, next: &AtomicU64, found: &Mutex<Found>, bar: &ProgressBar) {
+    loop {
+        let chunk = next.fetch_add(1, Ordering::Relaxed);
+        let begin = chunk * CHUNK;
+        if begin >= args.seeds {
+            return;
+        }
+        let end = (begin + CHUNK).min(args.seeds);
+        let mut mine = Found::default();
+        for seed in (args.from + begin)..(args.from + end) {
+            let report = Schedule::from_seed(seed).play();
+            mine.add(seed, report);
+        }
+        let mut all = found
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.merge(mine, chunk);
+        if args.resume {
+            let whole = all.first_open() * CHUNK;
+            // Not to be written is no reason to stop: then the next run begins earlier.
+            std::fs::write(STATE, (args.from + whole.min(args.seeds)).to_string()).ok();
+        }
+        if let Some((seed, _)) = all.broken.first() {
+            bar.set_message(format!("{} broken, first seed {seed}", all.broken.len()));
+        }
+        drop(all);
+        bar.inc(end - begin);
+    }
+}
+
+impl Found {
+    fn add(&mut self, seed: u64, report: Report) {
+        if let Some(violation) = report.violation {
+            self.broken.push((seed, violation.to_string()));
+        }
+        for (promise, count) in report.checks {
+            *self.checks.entry(promise).or_default() += count;
+        }
+        for (promise, count) in report.excused {
+            *self.excused.entry(promise).or_default() += count;
+        }
+        self.time += report.time;
+    }
+
+    fn merge(&mut self, other: Self, chunk: u64) {
+        self.broken.extend(other.broken);
+        self.broken.sort();
+        for (promise, count) in other.checks {
+            *self.checks.entry(promise).or_default() += count;
+        }
+        for (promise, count) in other.excused {
+            *self.excused.entry(promise).or_default() += count;
+        }
+        self.time += other.time;
+        self.done.push(chunk);
+    }
+
+    /// The first chunk that is not done.
+    fn first_open(&mut self) -> u64 {
+        self.done.sort_unstable();
+        let done = self.done.iter().zip(0..);
+        done.take_while(|(chunk, at)| *chunk == at).count() as u64
+    }
+}
+
+fn summary(args: &Args, found: &Found, took: Duration) {
+    println!("promise          kept and looked at   excused (an assumption was broken on purpose)");
+    for promise in Promise::ALL {
+        let count = |of: &BTreeMap<Promise, u64>| of.get(&promise).copied().unwrap_or(0);
+        let (kept, excused) = (count(&found.checks), count(&found.excused));
+        println!("{:<16} {kept:>18} {excused:>9}", format!("{promise:?}"));
+    }
+    let seconds = took.as_secs_f64();
+    let each = args.seeds as f64 / seconds;
+    println!(
+        "{} schedules from seed {}, {:.0} virtual seconds each, in {seconds:.1} s: {each:.0} per second, {:.0} per job",
+        args.seeds,
+        args.from,
+        found.time.as_secs_f64() / args.seeds as f64,
+        each / args.jobs as f64,
+    );
+    for (seed, violation) in found.broken.iter().take(20) {
+        println!("seed {seed}: {violation}");
+    }
+    if !found.broken.is_empty() {
+        println!(
+            "{} broken. Tell one: tests/sim --seed N --shrink",
+            found.broken.len()
+        );
+    }
+}

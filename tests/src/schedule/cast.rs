@@ -1,0 +1,138 @@
+//! Who takes part in a schedule: the header, decoded.
+
+use std::time::Duration;
+
+use tenure_core::memory::Options;
+use tenure_core::{Arrangement, Config, NodeConfig};
+
+use super::HEADER;
+use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
+
+/// What the header chooses.
+pub(crate) struct Cast {
+    pub(crate) nodes: usize,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) clients: usize,
+    pub(crate) keys: usize,
+    /// Assumptions may be broken: amnesia, failover with loss, clocks out of bounds, keys changed by hand.
+    pub(crate) wild: bool,
+    /// Nothing goes wrong.
+    pub(crate) calm: bool,
+    latency: Duration,
+    jitter: Duration,
+    splits: bool,
+    same_clocks: bool,
+    options: Options,
+    request_timeout: Duration,
+    handoffs: u8,
+    prepare: bool,
+    prefix: bool,
+    pub(crate) seed: u64,
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+impl Cast {
+    pub(crate) fn new(header: &[u8; HEADER]) -> Self {
+        const NODES: [usize; 16] = [1, 1, 3, 3, 1, 5, 2, 3, 1, 4, 3, 1, 2, 5, 1, 3];
+        const CLIENTS: [usize; 16] = [1, 2, 2, 2, 3, 3, 3, 4, 2, 3, 4, 5, 6, 8, 2, 3];
+        let pick = |byte: usize, shift: u8, mask: u8| usize::from(header[byte] >> shift & mask);
+        let nodes = NODES[pick(0, 0, 15)];
+        let quorum = nodes >= 3 && pick(0, 4, 3) != 0;
+        let latency = [MS / 5, MS, MS, MS * 10][pick(4, 0, 3)];
+        let jitter = [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)];
+        let mut options = Options::default();
+        options.tracking = pick(3, 0, 7) != 0;
+        options.compare = pick(3, 3, 1) != 0;
+        options.resp3 = pick(3, 4, 7) != 0;
+        options.announce_expiry = pick(3, 7, 1) != 0;
+        options.scripts_read_all = pick(5, 5, 1) != 0;
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&header[8..16]);
+        Self {
+            nodes,
+            arrangement: if quorum {
+                Arrangement::Quorum
+            } else {
+                Arrangement::Ordered
+            },
+            clients: CLIENTS[pick(1, 0, 15)],
+            keys: [1, 1, 2, 3][pick(2, 0, 3)],
+            wild: pick(7, 0, 3) == 3,
+            calm: pick(7, 2, 3) == 3,
+            latency,
+            jitter,
+            splits: pick(4, 4, 3) != 0,
+            same_clocks: pick(6, 0, 3) == 0,
+            options,
+            // Answers come in time unless something is wrong.
+            request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)]
+                .max(4 * (latency + jitter)),
+            handoffs: [16, 0, 1, 2][pick(5, 2, 3)],
+            prepare: pick(5, 4, 1) != 0,
+            prefix: pick(5, 6, 1) != 0 && pick(5, 7, 1) != 0,
+            seed: u64::from_le_bytes(seed),
+        }
+    }
+
+    pub(crate) fn world(&self, telling: bool) -> World {
+        let (timeout, handoffs, prefix) = (self.request_timeout, self.handoffs, self.prefix);
+        let configure = move |config: &mut Config| {
+            config.request_timeout = timeout;
+            config.handoffs = handoffs;
+            if prefix {
+                config.prefix = b"app:".as_slice().into();
+            }
+        };
+        let mut world = World::with(
+            self.nodes,
+            self.arrangement,
+            self.options.clone(),
+            configure,
+        );
+        let node = NodeConfig {
+            prepare: self.prepare,
+            ..NodeConfig::default()
+        };
+        world.for_schedule(node, self.prefix, self.seed, telling);
+        world.set_longest(Duration::from_millis(LONGEST_MS));
+        if self.calm {
+            // Once more for scripts that the server does not have.
+            let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
+            world.is_calm((self.latency + self.jitter) * trips);
+        }
+        let mut rng = Rng::new(self.seed);
+        for node in 0..self.nodes {
+            world.server_clock(node, self.clock(&mut rng));
+        }
+        for _ in 0..self.clients {
+            self.client(&mut world, &mut rng);
+        }
+        world
+    }
+
+    pub(crate) fn client(&self, world: &mut World, rng: &mut Rng) -> ClientId {
+        let clock = self.clock(rng);
+        let habits = (self.latency, self.jitter, self.splits);
+        world.client_on(clock, habits, rng.next())
+    }
+
+    fn clock(&self, rng: &mut Rng) -> Clock {
+        if self.same_clocks {
+            return Clock::new(0, TRUE_RATE);
+        }
+        Clock::new(rng.below(1 << 40), honest_rate(rng))
+    }
+}
+
+/// The longest ttl that a schedule asks for.
+pub(crate) const LONGEST_MS: u64 = 8000;
+
+/// A rate within the bounds, most often at one of their ends.
+pub(crate) fn honest_rate(rng: &mut Rng) -> u64 {
+    match rng.below(4) {
+        0 => TRUE_RATE - DRIFT,
+        1 => TRUE_RATE + DRIFT,
+        _ => TRUE_RATE - DRIFT + rng.below(2 * DRIFT + 1),
+    }
+}

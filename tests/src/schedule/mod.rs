@@ -1,0 +1,90 @@
+//! Schedules: what happens in a world, decoded from bytes, so that seeds, a corpus and a fuzzer share one harness.
+//!
+//! The first [`HEADER`] bytes choose the world, every following [`STEP`] bytes are one step. Any bytes are a schedule.
+
+mod cast;
+mod ending;
+mod laws;
+mod play;
+mod shrink;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use shrink::shrink;
+
+use crate::world::{Promise, Rng, Violation};
+
+/// How many bytes choose the world.
+pub const HEADER: usize = 16;
+/// How many bytes are one step.
+pub const STEP: usize = 6;
+
+/// What is to happen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Schedule {
+    pub(crate) header: [u8; HEADER],
+    pub(crate) steps: Vec<[u8; STEP]>,
+}
+
+/// What came of a schedule.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// The first promise that was broken.
+    pub violation: Option<Violation>,
+    /// How much virtual time passed.
+    pub time: Duration,
+    /// How often each promise was looked at and kept.
+    pub checks: BTreeMap<Promise, u64>,
+    /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
+    pub excused: BTreeMap<Promise, u64>,
+    /// A hash of all that the engines said: the same schedule has the same everywhere.
+    pub trace: u64,
+    /// What happened, line by line, if it was asked for.
+    pub story: Vec<String>,
+}
+
+impl Schedule {
+    /// Any bytes. What is missing of the header is zero, what is left over at the end counts for nothing.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut header = [0; HEADER];
+        let known = bytes.len().min(HEADER);
+        header[..known].copy_from_slice(&bytes[..known]);
+        let (steps, _) = bytes[known..].as_chunks::<STEP>();
+        Self {
+            header,
+            steps: steps.iter().take(400).copied().collect(),
+        }
+    }
+
+    /// The bytes that it is decoded from.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let steps = self.steps.iter().flatten();
+        self.header.iter().chain(steps).copied().collect()
+    }
+
+    /// Steps for about 45 seconds, drawn by a seed.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x7e4e_0f2e);
+        let count = 70 + rng.below(60) as usize;
+        let bytes: Vec<u8> = (0..HEADER + count * STEP)
+            .map(|_| rng.next().to_le_bytes()[3])
+            .collect();
+        Self::from_bytes(&bytes)
+    }
+
+    /// Plays it to its end, or to the first broken promise.
+    #[must_use]
+    pub fn play(&self) -> Report {
+        play::play(self, false)
+    }
+
+    /// Plays it and writes down what happens.
+    #[must_use]
+    pub fn tell(&self) -> Report {
+        play::play(self, true)
+    }
+}

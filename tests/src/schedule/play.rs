@@ -1,0 +1,315 @@
+//! The steps of a schedule, carried out.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use tenure_core::memory::Trouble;
+use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
+
+use super::cast::{Cast, LONGEST_MS, honest_rate};
+use super::{Report, STEP, Schedule, ending, laws};
+use crate::world::{ClientId, Rng, TRUE_RATE, Weather, World};
+
+/// A schedule under way.
+pub(crate) struct Play {
+    pub(crate) cast: Cast,
+    pub(crate) world: World,
+    pub(crate) rng: Rng,
+    pub(crate) clients: Vec<ClientId>,
+    /// What each client asked for and has not let go of.
+    pub(crate) locks: Vec<Vec<LockId>>,
+    /// What is to be repaired when.
+    chores: BinaryHeap<Reverse<(Instant, Chore)>>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Chore {
+    Weather(usize, usize),
+    Wake(usize, bool),
+    Unpause(usize),
+    Up(usize),
+    Trouble(usize),
+    Clock(usize),
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
+    let cast = Cast::new(&schedule.header);
+    let world = cast.world(telling);
+    let mut play = Play {
+        clients: (0..cast.clients).map(ClientId).collect(),
+        locks: vec![Vec::new(); cast.clients],
+        rng: Rng::new(cast.seed ^ 0x5eed),
+        chores: BinaryHeap::new(),
+        cast,
+        world,
+    };
+    for step in &schedule.steps {
+        play.step(step);
+        if play.world.violation().is_some() {
+            break;
+        }
+    }
+    if play.world.violation().is_none() {
+        play.pass(MS * 500);
+        ending::ending(&mut play);
+    }
+    laws::check(&mut play.world);
+    play.world.report()
+}
+
+impl Play {
+    fn pass(&mut self, duration: Duration) {
+        let end = self.world.now() + duration;
+        while let Some(Reverse((at, chore))) = self
+            .chores
+            .peek()
+            .copied()
+            .filter(|Reverse((at, _))| *at <= end)
+        {
+            self.chores.pop();
+            self.world.pass(at.saturating_since(self.world.now()));
+            self.repair(chore);
+        }
+        self.world.pass(end.saturating_since(self.world.now()));
+    }
+
+    fn repair(&mut self, chore: Chore) {
+        self.world.say(|| format!("repair {chore:?}"));
+        match chore {
+            Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
+            Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
+            Chore::Unpause(n) => self.world.pause(n, false),
+            Chore::Up(n) => self.world.down(n, false),
+            Chore::Trouble(n) => {
+                let options = self.world.server(n).options_mut();
+                options.trouble = None;
+                options.max_keys = 1 << 20;
+            }
+            Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
+        }
+    }
+
+    fn later(&mut self, byte: u8, chore: Chore) {
+        self.chores
+            .push(Reverse((self.world.now() + span(byte), chore)));
+    }
+
+    fn step(&mut self, step: &[u8; STEP]) {
+        let [wait, op, who, a, b, c] = *step;
+        self.pass(pause(wait));
+        if self.world.violation().is_some() {
+            return;
+        }
+        let client = usize::from(who) % self.clients.len();
+        let node = usize::from(b) % self.cast.nodes;
+        match op {
+            0..=99 => self.obtain(client, a, b, c),
+            100..=134 => self.release(client, a),
+            135..=148 => self.refresh(client, a, b),
+            149..=152 => self.inspect(client, a),
+            _ if self.cast.calm => {}
+            _ => self.disturb(op, client, node, a, c),
+        }
+    }
+
+    fn obtain(&mut self, client: usize, a: u8, b: u8, c: u8) {
+        let wish = self.wish(a, b, c);
+        let id = self.clients[client];
+        let hold = [
+            None,
+            Some(MS),
+            Some(MS * 30),
+            Some(MS * 400),
+            Some(MS * 2500),
+            Some(MS * 6000),
+        ];
+        let hold = hold[usize::from(c >> 4) % 6];
+        self.world.say(|| {
+            format!(
+                "{client} obtains {:?} for {:?}, waits {:?}, holds {hold:?}",
+                wish.keys, wish.ttl, wish.wait
+            )
+        });
+        let lock = self.world.obtain_and_hold(id, wish, hold);
+        self.locks[client].push(lock);
+    }
+
+    pub(crate) fn wish(&mut self, a: u8, b: u8, c: u8) -> Obtain {
+        const TTL: [u64; 8] = [300, 1000, 2000, 3000, 5000, LONGEST_MS, 1000, 500];
+        const WAIT: [u64; 8] = [0, 0, 100, 1000, 3000, 6000, 10_000, 5000];
+        let keys = self.cast.keys;
+        let first = usize::from(a) % keys;
+        let key = if a >= 208 && keys > 1 {
+            format!("k{first}+k{}", (first + 1) % keys)
+        } else {
+            format!("k{first}")
+        };
+        let ttl = Duration::from_millis(TTL[usize::from(b & 7)]);
+        let mut wish = self.world.wish(&key, ttl);
+        let wait = WAIT[usize::from(b >> 3 & 7)];
+        wish.wait = (wait > 0).then(|| Duration::from_millis(wait));
+        wish.renewal = match b >> 6 {
+            0 => Renewal::Manual,
+            1 if c & 8 != 0 => Renewal::Automatic {
+                max_hold: Some(ttl * 2 + MS * 77),
+            },
+            _ => Renewal::Automatic { max_hold: None },
+        };
+        wish.retry = match c & 7 {
+            0 => Retry::none(),
+            1 => Retry::every(MS * 40),
+            2 => Retry::exponential(MS * 5, MS * 700).jitter(Jitter::Decorrelated { factor: 3 }),
+            3 => Retry::sequence([MS * 10, MS * 200, MS * 1000]),
+            4 => Retry::every(MS * 100).limit(3),
+            _ => Retry::default(),
+        };
+        if a & 0x1f == 0x1e {
+            // A token of the user's own: none like it, but it cannot be drawn anew.
+            let text = format!("own-{}", self.rng.next());
+            wish.token = Token::new(text).expect("a token");
+        }
+        wish
+    }
+
+    fn lock(&self, client: usize, nth: u8) -> Option<LockId> {
+        let locks = &self.locks[client];
+        // The latest most often.
+        let back = usize::from(nth) % locks.len().clamp(1, 4);
+        locks.len().checked_sub(1 + back).map(|at| locks[at])
+    }
+
+    fn release(&mut self, client: usize, nth: u8) {
+        if let Some(lock) = self.lock(client, nth) {
+            self.world.say(|| format!("{client} releases {lock:?}"));
+            self.world.release(self.clients[client], lock);
+            self.locks[client].retain(|other| *other != lock);
+        }
+    }
+
+    fn refresh(&mut self, client: usize, nth: u8, how: u8) {
+        const TTL: [u64; 6] = [200, 800, 1500, 3000, 6000, LONGEST_MS];
+        if let Some(lock) = self.lock(client, nth) {
+            let ttl = (how & 1 == 0).then(|| TTL[usize::from(how >> 1) % 6]);
+            self.world
+                .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
+            let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
+            self.world.refresh(self.clients[client], lock, ttl);
+        }
+    }
+
+    fn inspect(&mut self, client: usize, a: u8) {
+        let keys = self.wish(a, 0, 0).keys;
+        self.world.inspect(self.clients[client], keys);
+    }
+
+    fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
+        let id = self.clients[client];
+        let wild = self.cast.wild;
+        self.world
+            .say(|| format!("fault {op}: client {client}, node {node}, {a}, {c}"));
+        match op {
+            153..=168 => {
+                let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;
+                self.world.cut_keeping(id, node, kept(a), kept(a >> 4));
+            }
+            169..=188 => {
+                const KINDS: [Weather; 4] = [
+                    Weather::Silent,
+                    Weather::Deaf,
+                    Weather::Refusing,
+                    Weather::Holding,
+                ];
+                self.world.weather(id, node, KINDS[usize::from(a & 3)]);
+                self.later(c, Chore::Weather(client, node));
+            }
+            189..=198 => {
+                self.world.suspend(id, true);
+                self.later(c, Chore::Wake(client, a & 1 == 0));
+            }
+            199..=204 => self.kill(client, usize::from(a) * 1000 / 255),
+            205..=210 => {
+                self.world.pause(node, true);
+                self.later(c, Chore::Unpause(node));
+            }
+            211..=216 => {
+                self.world.crash(node);
+                self.world.down(node, true);
+                self.later(c, Chore::Up(node));
+            }
+            217..=220 => {
+                self.world.server(node).flush_scripts();
+            }
+            221..=228 => self.trouble(node, a, c),
+            229..=231 => {
+                let options = self.world.server(node).options_mut();
+                options.tracking = a & 1 == 0;
+                options.compare ^= a & 6 == 6;
+                self.world.crash(node);
+            }
+            232..=235 => {
+                let rate = honest_rate(&mut self.rng);
+                self.world.run_clock(id, rate);
+            }
+            236..=239 => self.world.stretch(id, node, span(c) / 20),
+            240..=242 => self.world.fail_over(node),
+            243..=245 if wild => self.world.stop_replication(node),
+            246..=248 if wild => self.world.restart(node),
+            249..=251 if wild => {
+                let rate =
+                    [0, TRUE_RATE / 2, TRUE_RATE * 9 / 10, TRUE_RATE * 3][usize::from(a & 3)];
+                self.world.run_clock(id, rate);
+                self.later(c, Chore::Clock(client));
+            }
+            252..=253 if wild => {
+                let key = self.wish(a, 0, 0).keys.first().as_bytes().to_vec();
+                if c & 1 == 0 {
+                    self.world.command(node, &[b"DEL", &key]);
+                } else {
+                    self.world
+                        .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn kill(&mut self, client: usize, keep: usize) {
+        let old = self.world.kill(self.clients[client], keep);
+        self.locks[client].clear();
+        laws::check_client(&old, &mut self.world);
+    }
+
+    fn trouble(&mut self, node: usize, a: u8, c: u8) {
+        let options = self.world.server(node).options_mut();
+        match a % 3 {
+            0 => options.trouble = Some(Trouble::Loading),
+            1 => options.trouble = Some(Trouble::ReadOnly),
+            _ => options.max_keys = 0,
+        }
+        self.later(c, Chore::Trouble(node));
+    }
+}
+
+/// None, a moment, or up to three seconds.
+fn pause(byte: u8) -> Duration {
+    let n = u32::from(byte & 63) + 1;
+    match byte >> 6 {
+        0 => Duration::ZERO,
+        1 => MS / 10 * n,
+        2 => MS * 5 * n,
+        _ => MS * 50 * n,
+    }
+}
+
+/// From ten milliseconds to eight seconds.
+fn span(byte: u8) -> Duration {
+    let n = u32::from(byte & 63) + 1;
+    match byte >> 6 {
+        0 => MS * n,
+        1 | 2 => MS * 20 * n,
+        _ => MS * 125 * n,
+    }
+}

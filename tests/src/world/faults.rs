@@ -1,0 +1,225 @@
+//! What can be done to a world.
+
+use std::time::Duration;
+
+use tenure_core::memory::{self, Server};
+
+use super::client::Client;
+use super::net::Weather;
+use super::{ClientId, Clock, Happening, TRUE_RATE, World};
+
+impl World {
+    /// A server, to look at or to do things to.
+    pub fn server(&mut self, node: usize) -> &mut Server {
+        &mut self.nodes[node].server
+    }
+
+    /// Sends one command from a connection of its own, as an operator would, and gives the answer.
+    pub fn command(&mut self, node: usize, args: &[&[u8]]) -> Vec<u8> {
+        let of = &mut self.nodes[node];
+        let own = of.clock.read(self.now);
+        let conn = of.server.connect();
+        let mut bytes = Vec::new();
+        let mut command = tenure_core::redis::resp::command(&mut bytes, args.len());
+        for arg in args {
+            command.arg(arg);
+        }
+        of.server.handle_input(conn, &bytes, own);
+        let mut answer = Vec::new();
+        let mut others = Vec::new();
+        loop {
+            match of.server.poll_output() {
+                memory::Output::Transmit { conn: to, bytes } if to == conn => {
+                    answer.extend_from_slice(bytes);
+                }
+                memory::Output::Transmit { conn, bytes } => others.push((conn, bytes.to_vec())),
+                memory::Output::Disconnect(_) | memory::Output::Timeout(_) => break,
+            }
+        }
+        of.server.handle_disconnected(conn);
+        for (conn, bytes) in others {
+            if let Some((_, index)) = of.open.iter().find(|(id, _)| *id == conn) {
+                self.net.answer(*index, &bytes, self.now);
+            }
+        }
+        self.carry_answers(node);
+        if !matches!(
+            args,
+            [b"GET" | b"EXISTS" | b"PTTL" | b"TYPE" | b"DBSIZE", ..]
+        ) {
+            self.oracle.damage(node, self.now);
+        }
+        answer
+    }
+
+    /// Sets what the link of a client to a node does from now on.
+    pub fn weather(&mut self, client: ClientId, node: usize, weather: Weather) {
+        self.net.links[client.0][node].weather = weather;
+        self.net.stir(self.now, |conn| {
+            conn.client == client.0 && conn.node == node
+        });
+    }
+
+    /// Breaks the connection of a client to a node: what was on its way is lost.
+    pub fn cut(&mut self, client: ClientId, node: usize) {
+        self.cut_keeping(client, node, 0, 0);
+    }
+
+    /// Breaks a connection in the middle of what was on its way: so much per mille of it still arrives.
+    pub fn cut_keeping(&mut self, client: ClientId, node: usize, up: usize, down: usize) {
+        if let Some(index) = self.net.links[client.0][node].current {
+            let conn = &self.net.conns[index];
+            let keep = (
+                conn.up.pending() * up / 1000,
+                conn.down.pending() * down / 1000,
+            );
+            self.net.cut(index, keep, self.now);
+        }
+    }
+
+    /// Ends a server and starts it again, empty. Everybody's connection breaks.
+    pub fn restart(&mut self, node: usize) {
+        self.cut_all(node);
+        self.nodes[node].server.restart();
+        self.carry_answers(node);
+        self.oracle.damage(node, self.now);
+    }
+
+    /// Ends a server and starts it again with all that it had; only the scripts are gone.
+    pub fn crash(&mut self, node: usize) {
+        self.cut_all(node);
+        self.nodes[node].server.flush_scripts();
+    }
+
+    /// A server that is down refuses connections.
+    pub fn down(&mut self, node: usize, down: bool) {
+        self.nodes[node].down = down;
+    }
+
+    /// From here on the replica of a server reads nothing more.
+    pub fn stop_replication(&mut self, node: usize) {
+        self.nodes[node].replica = Some(self.nodes[node].server.replica());
+    }
+
+    /// The replica takes over, with what it had read.
+    pub fn fail_over(&mut self, node: usize) {
+        self.cut_all(node);
+        let of = &mut self.nodes[node];
+        let current = of.server.replica();
+        let stale = of.replica.take();
+        let lost = stale.is_some();
+        of.server = stale.unwrap_or(current);
+        of.due = None;
+        self.carry_answers(node);
+        if lost {
+            self.oracle.damage(node, self.now);
+        }
+    }
+
+    fn cut_all(&mut self, node: usize) {
+        let open: Vec<_> = self.nodes[node].open.drain(..).collect();
+        for (id, conn) in open {
+            self.net.cut(conn, (0, 0), self.now);
+            self.nodes[node].server.handle_disconnected(id);
+            self.net.conns[conn].server = None;
+        }
+    }
+
+    /// Stops a server from doing anything, or lets it go on.
+    pub fn pause(&mut self, node: usize, paused: bool) {
+        self.nodes[node].paused = paused;
+        if !paused {
+            self.net.queue.push(self.now, Happening::Server(node));
+            self.net.stir(self.now, |conn| conn.node == node);
+        }
+    }
+
+    /// Stops a client from doing anything, as if its machine slept; its clock goes on.
+    pub fn suspend(&mut self, client: ClientId, suspended: bool) {
+        self.suspend_order(client, suspended, true);
+    }
+
+    /// The same, and chooses whether the client sees its deadline or its bytes first when it goes on.
+    pub(crate) fn suspend_order(&mut self, client: ClientId, suspended: bool, timer_first: bool) {
+        self.clients[client.0].suspended = suspended;
+        if suspended {
+            return;
+        }
+        if timer_first {
+            self.watch_due(client.0);
+        }
+        self.net.stir(self.now, |conn| conn.client == client.0);
+        if !timer_first {
+            self.watch_due(client.0);
+        }
+    }
+
+    /// Ends the process of a client and starts another on the same machine. Of what it had sent, so much per mille of
+    /// each connection still arrives.
+    pub(crate) fn kill(&mut self, client: ClientId, keep: usize) -> Client {
+        let index = client.0;
+        for node in 0..self.nodes.len() {
+            self.cut_keeping(client, node, keep, 0);
+            if let Some(conn) = self.net.links[index][node].current.take() {
+                self.net.conns[conn].wanted = false;
+            }
+        }
+        let old = &self.clients[index];
+        let (clock, honest) = (old.clock, old.honest);
+        let mut new = self.process(old.seed.wrapping_add(1000), clock);
+        new.honest = honest;
+        let old = std::mem::replace(&mut self.clients[index], new);
+        self.drain(index);
+        old
+    }
+
+    /// Lets the clock of a client run at another rate.
+    pub fn run_clock(&mut self, client: ClientId, rate: u64) {
+        let of = &mut self.clients[client.0];
+        of.clock.run_at(rate, self.now);
+        of.honest &= is_in_bounds(rate);
+        self.watch_due(client.0);
+    }
+
+    /// Sets the clock of a server, which must be new.
+    pub(crate) fn server_clock(&mut self, node: usize, clock: Clock) {
+        self.nodes[node].clock = clock;
+    }
+
+    /// Ends everything that disturbs.
+    pub(crate) fn heal(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.down(node, false);
+            let options = self.nodes[node].server.options_mut();
+            options.trouble = None;
+            options.max_keys = 1 << 20;
+            self.pause(node, false);
+        }
+        for client in 0..self.clients.len() {
+            let client = ClientId(client);
+            for node in 0..self.nodes.len() {
+                self.weather(client, node, Weather::Fair);
+                let latency = self.habits.latency;
+                self.net.links[client.0][node].habits.latency = latency;
+            }
+            let of = &mut self.clients[client.0];
+            if !is_in_bounds(of.clock.rate()) {
+                of.clock.run_at(TRUE_RATE, self.now);
+            }
+            self.suspend(client, false);
+        }
+    }
+
+    /// When the longest lease of a dead client is over, however slow the servers' clocks are.
+    pub(crate) fn set_longest(&mut self, ttl: Duration) {
+        self.oracle.longest = ttl + ttl / 50 + Duration::from_millis(100);
+    }
+}
+
+/// Two such clocks differ by no more than one in a hundred.
+pub(crate) const fn is_in_bounds(rate: u64) -> bool {
+    rate.abs_diff(TRUE_RATE) <= DRIFT
+}
+
+/// How far the clocks of honest machines differ from true time, in a million.
+pub(crate) const DRIFT: u64 = 4_500;

@@ -1,0 +1,253 @@
+//! The oracle's looks at what clients say.
+
+use tenure_core::{Arrangement, Event, Instant, Keys, LockId, Loss, NotObtained, Released};
+
+use super::World;
+use super::client::Belief;
+use super::oracle::{Promise, Violation, quorum};
+
+impl World {
+    /// Looks at what a client has just said.
+    pub(super) fn look(&mut self, index: usize) {
+        let mut news = std::mem::take(&mut self.clients[index].news);
+        let mut result = Ok(());
+        for event in &news {
+            if let Event::Obtained { lock, .. } = event {
+                self.plan_release(index, *lock);
+            }
+            result = result.and_then(|()| self.look_at(index, event));
+        }
+        news.clear();
+        self.clients[index].news = news;
+        if let Err(violation) = result {
+            self.oracle.report(violation, self.now);
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
+                let own = self.clients[index].clock.read(self.now);
+                if !lease.is_valid(own) {
+                    return Err(
+                        Promise::Cover.broken(format!("{index} hears {event:?} at {own:?}"))
+                    );
+                }
+                self.look_for_rivals(index)?;
+                self.look_for_cover(index)
+            }
+            Event::Lost { lock, reason } => {
+                self.look_at_calm(index, *lock, *reason)?;
+                self.look_at_loss(index, *reason)
+            }
+            Event::Released { lock, proof } if *proof != Released::Confirmed => {
+                self.look_at_release(index, *lock, *proof)
+            }
+            Event::NotObtained {
+                lock,
+                reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            } => self.look_at_denial(index, *lock),
+            _ => Ok(()),
+        }
+    }
+
+    /// At no instant do two clients believe in the same key. Beliefs begin only with what a client says, so that
+    /// looking then is looking always.
+    fn look_for_rivals(&mut self, index: usize) -> Result<(), Violation> {
+        let now = self.now;
+        if self.oracle.is_excused(now) {
+            self.oracle.excuse(Promise::Exclusion);
+            return Ok(());
+        }
+        for mine in self.clients[index].believes(now) {
+            for (other, client) in self.clients.iter().enumerate() {
+                for theirs in client.believes(now) {
+                    let same = other == index && theirs.lock == mine.lock;
+                    if same || theirs.value == mine.value || !share_a_key(mine, theirs) {
+                        continue;
+                    }
+                    if !client.honest || !self.clients[index].honest {
+                        self.oracle.excuse(Promise::Exclusion);
+                        return Ok(());
+                    }
+                    let how = format!(
+                        "{index} ({:?}) and {other} ({:?}) both believe in {:?}",
+                        mine.lock, theirs.lock, mine.keys
+                    );
+                    return Err(Promise::Exclusion.broken(how));
+                }
+            }
+        }
+        self.oracle.kept(Promise::Exclusion);
+        Ok(())
+    }
+
+    /// Enough nodes keep what a client believes in until its lease is over.
+    pub(super) fn look_for_cover(&mut self, index: usize) -> Result<(), Violation> {
+        let now = self.now;
+        let client = &self.clients[index];
+        if !client.honest {
+            self.oracle.excuse(Promise::Cover);
+            return Ok(());
+        }
+        let ordered = self.arrangement == Arrangement::Ordered;
+        let quorum = quorum(self.nodes.len(), ordered);
+        let mut looked = 0;
+        let mut excused = 0;
+        for belief in client.believes(now) {
+            let Some(lease) = client.engine.lease(belief.lock) else {
+                continue;
+            };
+            let Some(end) = client.clock.when(lease.expires_at()) else {
+                continue;
+            };
+            let backing = (0..self.nodes.len())
+                .filter(|node| self.backs(*node, belief, end))
+                .count();
+            let sound = self
+                .oracle
+                .last_damage
+                .is_none_or(|damage| damage + self.oracle.longest < belief.since);
+            if backing >= quorum {
+                looked += 1;
+            } else if sound {
+                let how = format!(
+                    "{index} believes in {:?} until {end:?}, and {backing} nodes back it",
+                    belief.keys
+                );
+                return Err(Promise::Cover.broken(how));
+            } else {
+                excused += 1;
+            }
+        }
+        for _ in 0..looked {
+            self.oracle.kept(Promise::Cover);
+        }
+        for _ in 0..excused {
+            self.oracle.excuse(Promise::Cover);
+        }
+        Ok(())
+    }
+
+    /// Whether a node keeps all keys of a belief for its client until `end`.
+    fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+        let node = &self.nodes[node];
+        let own = node.clock.read(self.now);
+        belief.keys.iter().all(|key| {
+            let prefixed;
+            let mut name = key.as_bytes();
+            if !self.prefix.is_empty() {
+                prefixed = [self.prefix, name].concat();
+                name = &prefixed;
+            }
+            let Some((value, last)) = node.server.holding(name, own) else {
+                return false;
+            };
+            // It is there for the whole of its last millisecond.
+            let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
+            let gone = gone.and_then(|gone| node.clock.when(gone));
+            *value == *belief.value && gone.is_none_or(|gone| gone >= end)
+        })
+    }
+
+    pub(super) fn look_before_release(&mut self, index: usize, lock: LockId) {
+        if self.clients[index].beliefs.iter().any(|b| b.lock == lock)
+            && let Err(violation) = self.look_for_cover(index)
+        {
+            self.oracle.report(violation, self.now);
+        }
+    }
+
+    /// Nobody else was ever there: then nobody else has it.
+    fn look_at_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
+        if self.oracle.last_damage.is_some() || !wish.is_some_and(|wish| alone(&wish.keys)) {
+            return Ok(());
+        }
+        // After a release that was never answered a lock takes another token, so that the release cannot hit it. If the
+        // old request comes later still, the old value is in its way until its ttl is over.
+        let claim = self.clients[index].engine.claim(lock);
+        let token = wish.map(|wish| &wish.token);
+        if claim.is_some_and(|claim| Some(claim.token()) != token) {
+            self.oracle.excuse(Promise::NoFalseAlarm);
+            return Ok(());
+        }
+        let how =
+            format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
+        Err(Promise::NoFalseAlarm.broken(how))
+    }
+
+    /// As long as nothing goes wrong, a lock that is renewed by itself stays.
+    fn look_at_calm(&mut self, index: usize, lock: LockId, reason: Loss) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!("{index} lost {lock:?} ({reason:?}), and nothing had gone wrong");
+            return Err(Promise::Calm.broken(how));
+        }
+        self.oracle.kept(Promise::Calm);
+        Ok(())
+    }
+
+    /// As long as nothing goes wrong, every release is confirmed.
+    fn look_at_release(
+        &self,
+        index: usize,
+        lock: LockId,
+        proof: Released,
+    ) -> Result<(), Violation> {
+        let Some(round) = self.oracle.calm else {
+            return Ok(());
+        };
+        let wish = self.clients[index]
+            .wishes
+            .iter()
+            .find(|wish| wish.lock == lock);
+        // A lease may end while the release is on its way.
+        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+            let how = format!(
+                "the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong"
+            );
+            return Err(Promise::Calm.broken(how));
+        }
+        Ok(())
+    }
+
+    /// A lock is not said to be taken while nobody can have taken it.
+    fn look_at_loss(&mut self, index: usize, reason: Loss) -> Result<(), Violation> {
+        if reason != Loss::Taken {
+            return Ok(());
+        }
+        let Some((since, end)) = self.clients[index].lost.take() else {
+            return Ok(());
+        };
+        let client = &self.clients[index];
+        let before = self.oracle.last_damage;
+        if !client.honest || before.is_some_and(|damage| damage + self.oracle.longest >= since) {
+            self.oracle.excuse(Promise::NoFalseAlarm);
+            return Ok(());
+        }
+        if client.clock.read(self.now) < end {
+            let how = format!("{index} lost a lock as taken before its lease was over");
+            return Err(Promise::NoFalseAlarm.broken(how));
+        }
+        self.oracle.kept(Promise::NoFalseAlarm);
+        Ok(())
+    }
+}
+
+fn share_a_key(a: &Belief, b: &Belief) -> bool {
+    a.keys
+        .iter()
+        .any(|key| b.keys.iter().any(|other| other == key))
+}

@@ -1,0 +1,274 @@
+//! The links between clients and servers: connections, bytes on their way, and what may happen to them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tenure_core::Instant;
+use tenure_core::memory::ConnId;
+
+use super::queue::{Happening, Queue};
+use super::rng::Rng;
+
+/// What a link does with bytes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Weather {
+    /// Delivers after the latency.
+    #[default]
+    Fair,
+    /// Takes bytes and delivers none, in either direction, without telling anybody: half-open.
+    Silent,
+    /// Carries requests and loses answers, without telling anybody.
+    Deaf,
+    /// Refuses new connections.
+    Refusing,
+    /// Keeps bytes, also the last ones of old connections, and delivers them when the weather changes.
+    Holding,
+}
+
+/// How a link treats bytes in any weather.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Habits {
+    /// One way.
+    pub(crate) latency: Duration,
+    /// At most so much more, drawn for each piece.
+    pub(crate) jitter: Duration,
+    /// Whether bytes are split anywhere.
+    pub(crate) splits: bool,
+}
+
+/// What one client has with one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) weather: Weather,
+    pub(crate) habits: Habits,
+    /// The connection that the client knows of.
+    pub(crate) current: Option<usize>,
+}
+
+/// One connection, until nothing of it is left on either side.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) client: usize,
+    pub(crate) node: usize,
+    /// The server's end, from when it is open until it is closed there.
+    pub(crate) server: Option<ConnId>,
+    pub(crate) up: Pipe,
+    pub(crate) down: Pipe,
+    /// The client still listens.
+    pub(crate) wanted: bool,
+    /// It is not open yet.
+    pub(crate) opening: bool,
+}
+
+/// Bytes on their way in one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    bytes: Vec<u8>,
+    /// How many bytes arrive when; none is the end.
+    pieces: VecDeque<(Instant, usize)>,
+    last: Instant,
+    /// Bytes were swallowed: nothing can come after them.
+    broken: bool,
+    /// Nothing comes any more.
+    ended: bool,
+}
+
+/// What has arrived.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) ended: bool,
+}
+
+impl Pipe {
+    /// Moves what is due by `now` to `into`.
+    pub(crate) fn take(&mut self, now: Instant, into: &mut Vec<u8>) -> Arrived {
+        let (mut count, mut ended) = (0, false);
+        while let Some((_, len)) = self.pieces.front().filter(|(at, _)| *at <= now) {
+            count += len;
+            ended |= *len == 0;
+            self.pieces.pop_front();
+        }
+        into.clear();
+        into.extend(self.bytes.drain(..count));
+        Arrived { ended }
+    }
+
+    /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
+    fn truncate(&mut self, keep: usize) {
+        self.bytes.truncate(keep);
+        let mut left = keep;
+        self.pieces.retain_mut(|(_, len)| {
+            *len = left.min(*len);
+            left -= *len;
+            *len > 0
+        });
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// All links and connections.
+pub(crate) struct Net {
+    pub(crate) queue: Queue,
+    pub(crate) conns: Vec<Conn>,
+    /// By client, then by node.
+    pub(crate) links: Vec<Vec<Link>>,
+    pub(crate) rng: Rng,
+    /// What happened, if anybody wants to know.
+    pub(crate) story: Option<Vec<String>>,
+}
+
+impl Net {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            queue: Queue::default(),
+            conns: Vec::new(),
+            links: Vec::new(),
+            rng: Rng::new(seed),
+            story: None,
+        }
+    }
+
+    pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{now:?}  {}", line()));
+        }
+    }
+
+    fn delay(&mut self, habits: Habits) -> Duration {
+        let jitter = u64::try_from(habits.jitter.as_micros()).unwrap_or(u64::MAX - 1);
+        habits.latency + Duration::from_micros(self.rng.below(jitter + 1))
+    }
+
+    /// The client wants a connection.
+    pub(crate) fn open(&mut self, client: usize, node: usize, now: Instant) {
+        let habits = self.links[client][node].habits;
+        let at = now + self.delay(habits);
+        self.conns.push(Conn {
+            client,
+            node,
+            server: None,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            wanted: true,
+            opening: true,
+        });
+        let conn = self.conns.len() - 1;
+        self.links[client][node].current = Some(conn);
+        self.queue.push(at, Happening::Opened(conn));
+    }
+
+    /// The client drops its connection: what it has sent may still arrive.
+    pub(crate) fn leave(&mut self, client: usize, node: usize, now: Instant) {
+        if let Some(conn) = self.links[client][node].current.take() {
+            self.conns[conn].wanted = false;
+            self.end_up(conn, now);
+        }
+    }
+
+    /// Breaks a connection: of what is on its way so many bytes still arrive, and both ends hear of it.
+    pub(crate) fn cut(&mut self, conn: usize, keep: (usize, usize), now: Instant) {
+        self.conns[conn].up.truncate(keep.0);
+        self.conns[conn].down.truncate(keep.1);
+        self.end_up(conn, now);
+        self.end_down(conn, now);
+    }
+
+    pub(crate) fn send(&mut self, client: usize, node: usize, bytes: &[u8], now: Instant) {
+        let Some(conn) = self.links[client][node].current else {
+            return;
+        };
+        if self.links[client][node].weather == Weather::Silent {
+            self.conns[conn].up.broken = true;
+        }
+        self.put(conn, true, bytes, now);
+    }
+
+    /// The server says something.
+    pub(crate) fn answer(&mut self, conn: usize, bytes: &[u8], now: Instant) {
+        let (client, node) = (self.conns[conn].client, self.conns[conn].node);
+        let weather = self.links[client][node].weather;
+        if matches!(weather, Weather::Silent | Weather::Deaf) {
+            self.conns[conn].down.broken = true;
+        }
+        self.put(conn, false, bytes, now);
+    }
+
+    /// The client's end sends no more.
+    fn end_up(&mut self, conn: usize, now: Instant) {
+        if !std::mem::replace(&mut self.conns[conn].up.ended, true) {
+            self.put(conn, true, &[], now);
+        }
+    }
+
+    /// The server's end sends no more.
+    pub(crate) fn end_down(&mut self, conn: usize, now: Instant) {
+        if !std::mem::replace(&mut self.conns[conn].down.ended, true) {
+            self.put(conn, false, &[], now);
+        }
+    }
+
+    /// Puts bytes on their way, in order and maybe in pieces; no bytes are the end.
+    fn put(&mut self, conn: usize, up: bool, bytes: &[u8], now: Instant) {
+        let Conn { client, node, .. } = self.conns[conn];
+        let habits = self.links[client][node].habits;
+        let mut rest = bytes;
+        loop {
+            let most = rest.len() as u64;
+            let len = if habits.splits && most > 1 && !self.rng.once_in(3) {
+                self.rng.below(most) as usize + 1
+            } else {
+                rest.len()
+            };
+            let at = now + self.delay(habits);
+            let (piece, later) = rest.split_at(len);
+            let conn_ref = &mut self.conns[conn];
+            let pipe = if up {
+                &mut conn_ref.up
+            } else {
+                &mut conn_ref.down
+            };
+            if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
+                return;
+            }
+            let at = at.max(pipe.last);
+            pipe.last = at;
+            pipe.bytes.extend_from_slice(piece);
+            pipe.pieces.push_back((at, len));
+            let what = if up {
+                Happening::Up(conn)
+            } else {
+                Happening::Down(conn)
+            };
+            self.queue.push(at, what);
+            rest = later;
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Lets everything of these connections that is due happen now.
+    pub(crate) fn stir(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
+        for (index, conn) in self.conns.iter().enumerate() {
+            if which(conn) {
+                if !conn.up.pieces.is_empty() {
+                    self.queue.push(now, Happening::Up(index));
+                }
+                if !conn.down.pieces.is_empty() {
+                    self.queue.push(now, Happening::Down(index));
+                }
+                if conn.opening {
+                    self.queue.push(now, Happening::Opened(index));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_held(&self, conn: usize) -> bool {
+        let Conn { client, node, .. } = self.conns[conn];
+        self.links[client][node].weather == Weather::Holding
+    }
+}

@@ -1,0 +1,158 @@
+//! What must be so at every instant, and when an assumption that it rests on was broken.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use tenure_core::Instant;
+
+/// A promise of Tenure, as the README gives it.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Promise {
+    /// At no instant do two clients believe in the same key.
+    Exclusion,
+    /// Whoever believes is backed by enough nodes until its lease is over.
+    Cover,
+    /// A lock has one terminal event, and nothing after it.
+    OneEnd,
+    /// A lock is not lost, and not said to be taken, for no reason.
+    NoFalseAlarm,
+    /// As long as nothing goes wrong, no renewed lock is lost, every release is confirmed, and nothing stays behind.
+    Calm,
+    /// After a release, or the end of a lock, nothing sets or prolongs it any more.
+    Silence,
+    /// When faults stop, every request ends.
+    Ends,
+    /// When faults stop, whoever asks gets a free lock.
+    Progress,
+    /// After all releases and a ttl no key is left.
+    NothingLeft,
+    /// After closing, the engine is drained in bounded time.
+    Drains,
+    /// The outputs come to an end in bounded steps, and a timeout that was handled does not come again.
+    Steps,
+    /// The same inputs give the same outputs.
+    Repeats,
+    /// An early timeout changes nothing.
+    EarlyTimeout,
+    /// Splitting input anywhere changes nothing.
+    Splitting,
+    /// Time that goes back is harmless.
+    TimeBack,
+}
+
+impl Promise {
+    pub(crate) fn broken(self, how: impl Into<Cow<'static, str>>) -> Violation {
+        Violation {
+            promise: self,
+            how: how.into(),
+            at: Instant::default(),
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Exclusion,
+        Self::Cover,
+        Self::OneEnd,
+        Self::NoFalseAlarm,
+        Self::Calm,
+        Self::Silence,
+        Self::Ends,
+        Self::Progress,
+        Self::NothingLeft,
+        Self::Drains,
+        Self::Steps,
+        Self::Repeats,
+        Self::EarlyTimeout,
+        Self::Splitting,
+        Self::TimeBack,
+    ];
+}
+
+/// A promise that was not kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// What happened.
+    pub how: Cow<'static, str>,
+    /// When, in true time.
+    pub at: Instant,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} broken at {:?}: {}",
+            self.promise, self.at, self.how
+        )
+    }
+}
+
+/// What the oracle remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    pub(crate) violation: Option<Violation>,
+    /// How many nodes two quorums share at least.
+    pub(crate) overlap: usize,
+    /// Until when a node may have forgotten a lock that somebody still believes in.
+    pub(crate) forgetful: Vec<Instant>,
+    /// The longest ttl that anybody asks for, with what a slow server clock makes of it.
+    pub(crate) longest: Duration,
+    /// When a node last lost, or was deprived of, what it had been told.
+    pub(crate) last_damage: Option<Instant>,
+    /// The longest round in a world in which nothing goes wrong; `None` elsewhere.
+    pub(crate) calm: Option<Duration>,
+    /// How often each promise was looked at and kept.
+    pub(crate) checks: BTreeMap<Promise, u64>,
+    /// How often a promise was not looked at because an assumption was broken.
+    pub(crate) excused: BTreeMap<Promise, u64>,
+}
+
+impl Oracle {
+    pub(crate) fn new(nodes: usize, ordered: bool) -> Self {
+        let quorum = quorum(nodes, ordered);
+        Self {
+            overlap: 2 * quorum - nodes,
+            forgetful: vec![Instant::default(); nodes],
+            longest: Duration::from_secs(40),
+            ..Self::default()
+        }
+    }
+
+    /// A node has lost data, or somebody has changed it by hand.
+    pub(crate) fn damage(&mut self, node: usize, now: Instant) {
+        self.forgetful[node] = now + self.longest;
+        self.last_damage = Some(now);
+    }
+
+    /// Whether so many nodes forgot that two clients may believe in one lock.
+    pub(crate) fn is_excused(&self, now: Instant) -> bool {
+        let forgetful = self.forgetful.iter().filter(|until| **until > now).count();
+        forgetful >= self.overlap
+    }
+
+    pub(crate) fn kept(&mut self, promise: Promise) {
+        *self.checks.entry(promise).or_default() += 1;
+    }
+
+    pub(crate) fn excuse(&mut self, promise: Promise) {
+        *self.excused.entry(promise).or_default() += 1;
+    }
+
+    /// Notes the first violation.
+    pub(crate) fn report(&mut self, violation: Violation, now: Instant) {
+        self.violation.get_or_insert(Violation {
+            at: now,
+            ..violation
+        });
+    }
+}
+
+/// How many nodes must back a lock. Not taken from the code that is tested.
+pub(crate) fn quorum(nodes: usize, ordered: bool) -> usize {
+    if ordered { nodes } else { nodes / 2 + 1 }
+}

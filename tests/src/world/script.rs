@@ -1,0 +1,206 @@
+//! What schedules need of a world, beyond what scenarios do.
+
+use std::time::Duration;
+
+use tenure_core::{Instant, LockId, NodeConfig, Obtain};
+
+use super::client::{Client, Kept, Outputs};
+use super::net::Habits;
+use super::oracle::Promise;
+use super::queue::Happening;
+use super::rng::Rng;
+use super::{ClientId, Clock, Violation, World};
+use crate::schedule::Report;
+
+impl World {
+    /// Sets up what only schedules choose, before there is anybody.
+    pub(crate) fn for_schedule(
+        &mut self,
+        node: NodeConfig,
+        prefixed: bool,
+        seed: u64,
+        telling: bool,
+    ) {
+        self.node = node;
+        self.prefix = if prefixed { b"app:" } else { b"" };
+        self.net.rng = Rng::new(seed ^ 0x11_4e55);
+        self.net.story = telling.then(Vec::new);
+        self.recording = true;
+    }
+
+    pub(crate) fn client_on(
+        &mut self,
+        clock: Clock,
+        (latency, jitter, splits): (Duration, Duration, bool),
+        seed: u64,
+    ) -> ClientId {
+        self.seed = seed;
+        self.habits = Habits {
+            latency,
+            jitter,
+            splits,
+        };
+        self.client_with(clock)
+    }
+
+    /// Obtains, and lets go so long after it was obtained.
+    pub(crate) fn obtain_and_hold(
+        &mut self,
+        client: ClientId,
+        wish: Obtain,
+        hold: Option<Duration>,
+    ) -> LockId {
+        // The lock may be obtained before its id is known here, if at all, only in the same call.
+        self.clients[client.0].hold = hold;
+        let lock = self.obtain(client, wish);
+        self.clients[client.0].hold = None;
+        if let Some(hold) = hold {
+            self.clients[client.0].holds.push((lock, hold));
+        }
+        lock
+    }
+
+    /// From now on everybody lets go a moment after having obtained.
+    pub(crate) fn let_go_of_all(&mut self) {
+        self.brief = true;
+        self.everybody = self.clients.len();
+        for client in 0..self.clients.len() {
+            let held: Vec<LockId> = self.clients[client]
+                .beliefs
+                .iter()
+                .map(|b| b.lock)
+                .collect();
+            for lock in held {
+                self.release(ClientId(client), lock);
+            }
+        }
+    }
+
+    /// A lock was obtained: its user lets go of it later.
+    pub(super) fn plan_release(&mut self, client: usize, lock: LockId) {
+        let of = &mut self.clients[client];
+        let at = of.holds.iter().position(|(id, _)| *id == lock);
+        let mut hold = at.map(|at| of.holds.swap_remove(at).1).or(of.hold);
+        if self.brief && client < self.regulars() {
+            hold = Some(Duration::from_millis(20));
+        }
+        if let Some(hold) = hold {
+            let what = Happening::Release(client, lock.to_bits());
+            self.net.queue.push(self.now + hold, what);
+        }
+    }
+
+    /// How many clients have the habit of letting go: all that were there when that began.
+    fn regulars(&self) -> usize {
+        self.net.links.len().min(self.everybody)
+    }
+
+    pub(crate) fn all_ended(&self) -> bool {
+        self.clients.iter().all(|client| client.open.is_empty())
+    }
+
+    pub(crate) fn first_open(&self) -> String {
+        let open = self.clients.iter().enumerate();
+        let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?)));
+        open.next().map_or_else(String::new, |(index, lock)| {
+            let client = &self.clients[index];
+            let reason = client.engine.next_reason();
+            let last = client.events.iter().rev();
+            let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(*lock));
+            format!("{lock:?} of {index}, {:?}, next is {reason:?}", last.next())
+        })
+    }
+
+    pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
+        self.clients[client.0].engine.lease(lock).is_some()
+    }
+
+    /// A node on which keys are left, and how many.
+    pub(crate) fn leftovers(&self) -> Option<(usize, usize)> {
+        let counts = self.nodes.iter().enumerate().map(|(index, node)| {
+            let own = node.clock.read(self.now);
+            (index, node.server.len(own))
+        });
+        counts.into_iter().find(|(_, count)| *count > 0)
+    }
+
+    pub(crate) fn all_drained(&self) -> bool {
+        self.clients.iter().all(|client| client.engine.is_drained())
+    }
+
+    /// Lets one link take longer from now on.
+    pub(crate) fn stretch(&mut self, client: ClientId, node: usize, latency: Duration) {
+        self.net.links[client.0][node].habits.latency = latency;
+    }
+
+    /// Nothing will go wrong here; a round takes at most so long.
+    pub(crate) fn is_calm(&mut self, round: Duration) {
+        self.oracle.calm = Some(round);
+    }
+
+    pub(crate) fn longest_round(&self) -> Duration {
+        self.oracle.calm.unwrap_or_default()
+    }
+
+    pub(crate) fn violation(&self) -> Option<&Violation> {
+        self.oracle.violation.as_ref()
+    }
+
+    pub(crate) fn broken(
+        &mut self,
+        promise: Promise,
+        how: impl Into<std::borrow::Cow<'static, str>>,
+    ) {
+        self.oracle.report(promise.broken(how), self.now);
+    }
+
+    pub(crate) fn kept(&mut self, promise: Promise) {
+        self.oracle.kept(promise);
+    }
+
+    /// Writes down what happens, if anybody wants to know.
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now;
+        self.net.say(now, line);
+    }
+
+    pub(crate) fn take_clients(&mut self) -> Vec<Client> {
+        std::mem::take(&mut self.clients)
+    }
+
+    /// Adds what an engine has said to the hash of everything.
+    pub(crate) fn add_trace(&mut self, outputs: &Outputs) {
+        for part in outputs
+            .bytes
+            .iter()
+            .copied()
+            .chain([outputs.events.len() as u64])
+        {
+            self.trace = (self.trace ^ part)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(23);
+        }
+    }
+
+    pub(crate) fn add_kept(&mut self, kept: Kept) {
+        for (promise, count) in [
+            (Promise::OneEnd, kept.one_end),
+            (Promise::Silence, kept.silence),
+            (Promise::Steps, kept.steps),
+        ] {
+            *self.oracle.checks.entry(promise).or_default() += count;
+        }
+    }
+
+    pub(crate) fn report(&mut self) -> Report {
+        let start = Instant::from_micros(1_000_000);
+        Report {
+            violation: self.oracle.violation.take(),
+            time: self.now.saturating_since(start),
+            checks: std::mem::take(&mut self.oracle.checks),
+            excused: std::mem::take(&mut self.oracle.excused),
+            trace: self.trace,
+            story: self.net.story.take().unwrap_or_default(),
+        }
+    }
+}

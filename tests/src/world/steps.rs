@@ -1,0 +1,234 @@
+//! How time passes: one happening after the other.
+
+use std::time::Duration;
+
+use tenure_core::memory;
+use tenure_core::{LockId, NodeId};
+
+use super::client::Input;
+use super::net::Weather;
+use super::{ClientId, Happening, World};
+
+impl World {
+    /// Lets time pass, also over a broken promise.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.net.queue.next().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until something is so, at most `most`.
+    pub(crate) fn pass_until(
+        &mut self,
+        most: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
+        let end = self.now + most;
+        while !done(self) {
+            if self.net.queue.next().is_none_or(|at| at > end) {
+                self.now = end;
+                return done(self);
+            }
+            self.step();
+        }
+        true
+    }
+
+    fn step(&mut self) {
+        let Some((at, what)) = self.net.queue.pop() else {
+            return;
+        };
+        self.now = self.now.max(at);
+        match what {
+            Happening::Client(client) => self.client_due(client),
+            Happening::Server(node) => self.server_due(node),
+            Happening::Opened(conn) => self.opened(conn),
+            Happening::Up(conn) => self.deliver_up(conn),
+            Happening::Down(conn) => self.deliver_down(conn),
+            Happening::Release(client, lock) => {
+                if client < self.clients.len() && !self.clients[client].suspended {
+                    self.release(ClientId(client), LockId::from_bits(lock));
+                }
+            }
+        }
+    }
+
+    fn client_due(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        let own = client.clock.read(self.now);
+        if client.suspended || client.due.is_none_or(|due| due > own) {
+            return;
+        }
+        client.log(own, || Input::Timeout);
+        client.engine.handle_timeout(own);
+        self.drain(index);
+        let client = &self.clients[index];
+        if client.due.is_some_and(|due| due <= own) {
+            let reason = client.engine.next_reason();
+            let how = format!(
+                "after handle_timeout({own:?}) {reason:?} is due at {:?}",
+                client.due
+            );
+            let violation = super::Promise::Steps.broken(how);
+            self.oracle.report(violation, self.now);
+            // Otherwise it would never end.
+            self.clients[index].suspended = true;
+        }
+    }
+
+    fn server_due(&mut self, node: usize) {
+        let of = &mut self.nodes[node];
+        let own = of.clock.read(self.now);
+        if of.paused || of.due.is_none_or(|due| due > own) {
+            return;
+        }
+        of.server.handle_timeout(own);
+        self.carry_answers(node);
+    }
+
+    fn opened(&mut self, index: usize) {
+        let conn = &self.net.conns[index];
+        let (client, node) = (conn.client, conn.node);
+        let weather = self.net.links[client][node].weather;
+        if !conn.opening || matches!(weather, Weather::Silent | Weather::Holding) {
+            return;
+        }
+        if !conn.wanted {
+            self.net.conns[index].opening = false;
+            return;
+        }
+        if self.clients[client].suspended {
+            return;
+        }
+        let id = NodeId::new(node).expect("a node");
+        let own = self.clients[client].clock.read(self.now);
+        self.net.conns[index].opening = false;
+        if weather == Weather::Refusing || self.nodes[node].down {
+            self.net.conns[index].wanted = false;
+            self.net.links[client][node].current = None;
+            self.clients[client].log(own, || Input::Disconnected(node));
+            self.clients[client].engine.handle_disconnected(id, own);
+        } else {
+            let server = self.nodes[node].server.connect();
+            self.nodes[node].open.push((server, index));
+            self.net.conns[index].server = Some(server);
+            self.clients[client].log(own, || Input::Connected(node));
+            self.clients[client].engine.handle_connected(id, own);
+        }
+        self.drain(client);
+    }
+
+    fn deliver_up(&mut self, index: usize) {
+        let conn = &mut self.net.conns[index];
+        let node = conn.node;
+        if self.nodes[node].paused || self.net.is_held(index) {
+            return;
+        }
+        let arrived = self.net.conns[index].up.take(self.now, &mut self.scratch);
+        let Some(server) = self.net.conns[index].server else {
+            return;
+        };
+        let of = &mut self.nodes[node];
+        if !self.scratch.is_empty() {
+            let own = of.clock.read(self.now);
+            of.server.handle_input(server, &self.scratch, own);
+        }
+        if arrived.ended {
+            of.server.handle_disconnected(server);
+            of.open.retain(|(id, _)| *id != server);
+            self.net.conns[index].server = None;
+        }
+        self.carry_answers(node);
+    }
+
+    fn deliver_down(&mut self, index: usize) {
+        let conn = &self.net.conns[index];
+        let (client, node) = (conn.client, conn.node);
+        let of = &mut self.clients[client];
+        if of.suspended || self.net.is_held(index) {
+            return;
+        }
+        let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
+        if !self.net.conns[index].wanted {
+            return;
+        }
+        let id = NodeId::new(node).expect("a node");
+        let own = of.clock.read(self.now);
+        if !self.scratch.is_empty() {
+            self.net.say(self.now, || {
+                let text = self.scratch.escape_ascii().to_string();
+                format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
+            });
+            of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
+            of.engine.handle_input(id, &self.scratch, own);
+            self.drain(client);
+        }
+        // The engine may have hung up upon what it read.
+        if arrived.ended && self.net.conns[index].wanted {
+            self.net.conns[index].wanted = false;
+            self.net.links[client][node].current = None;
+            let of = &mut self.clients[client];
+            of.log(own, || Input::Disconnected(node));
+            of.engine.handle_disconnected(id, own);
+            self.drain(client);
+        }
+    }
+
+    /// Puts what a server has to say on the links.
+    pub(super) fn carry_answers(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        loop {
+            match node.server.poll_output() {
+                memory::Output::Transmit { conn, bytes } => {
+                    if let Some((_, conn)) = node.open.iter().find(|(id, _)| *id == conn) {
+                        self.net.answer(*conn, bytes, self.now);
+                    }
+                }
+                memory::Output::Disconnect(gone) => {
+                    let at = node.open.iter().position(|(id, _)| *id == gone);
+                    if let Some((_, conn)) = at.map(|at| node.open.swap_remove(at)) {
+                        self.net.conns[conn].server = None;
+                        self.net.end_down(conn, self.now);
+                    }
+                }
+                memory::Output::Timeout(due) => {
+                    if due != node.due {
+                        node.due = due;
+                        let at = due.and_then(|due| node.clock.when(due));
+                        if let Some(at) = at {
+                            self.net.queue.push(at, Happening::Server(index));
+                        }
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does all that a client wants, and looks at what it says.
+    pub(super) fn drain(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        let before = client.due;
+        if let Err(violation) = client.drain(index, self.now, &mut self.net) {
+            self.oracle.report(violation, self.now);
+        }
+        if client.due != before {
+            self.watch_due(index);
+        }
+        if !self.clients[index].news.is_empty() {
+            self.look(index);
+        }
+    }
+
+    /// Notes when a client is due, on whatever clock it has now.
+    pub(super) fn watch_due(&mut self, index: usize) {
+        let client = &self.clients[index];
+        if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
+            self.net
+                .queue
+                .push(at.max(self.now), Happening::Client(index));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Refresh, renewal and release allocate nothing once the engine is warm, an obtain at most for its key.
+
+use allocation_counter::{AllocationInfo, measure};
+use tenure_core::LockId;
+use tenure_tests::canned::{Canned, Node};
+
+#[test]
+fn refresh_renewal_and_release_allocate_nothing() {
+    for node in Node::ALL {
+        let mut canned = warm(node);
+        let wish = canned.wish("k");
+        let lock = canned.obtain(wish);
+        let refreshed = measure(|| canned.refresh(lock));
+        let renewed = measure(|| canned.renew(1));
+        let released = measure(|| canned.release(lock));
+        for (what, info) in [
+            ("refresh", refreshed),
+            ("renewal", renewed),
+            ("release", released),
+        ] {
+            assert_eq!(
+                (info.count_total, info.bytes_total),
+                (0, 0),
+                "{node:?}: {what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_obtain_allocates_at_most_for_its_key() {
+    for node in Node::ALL {
+        let mut canned = warm(node);
+        let wish = canned.wish("the name of a lock");
+        let key = "the name of a lock".len() as u64;
+        let mut lock = None;
+        let info = measure(|| lock = Some(canned.obtain(wish)));
+        println!("{node:?}: an obtain allocates {info:?}");
+        // The value, which is the token and the metadata, and room in the index of keys.
+        assert!((1..=2).contains(&info.count_total), "{info:?}");
+        assert!(info.bytes_total <= 22 + key, "{info:?}");
+    }
+}
+
+#[test]
+fn many_locks_at_once_allocate_no_more_than_one() {
+    for node in Node::ALL {
+        let mut canned = warm(node);
+        let held: Vec<LockId> = (0..100)
+            .map(|i| {
+                let wish = canned.wish(&format!("k{i}"));
+                canned.obtain(wish)
+            })
+            .collect();
+        let info: AllocationInfo = measure(|| {
+            for lock in &held {
+                canned.refresh(*lock);
+            }
+            canned.renew(held.len());
+            for lock in &held {
+                canned.release(*lock);
+            }
+        });
+        assert_eq!(info.count_total, 0, "{node:?}");
+    }
+}
+
+/// Everything was used once, and more locks at once than any test has.
+fn warm(node: Node) -> Canned {
+    let mut canned = Canned::new(node);
+    for _ in 0..2 {
+        let held: Vec<LockId> = (0..128)
+            .map(|i| {
+                let wish = canned.wish(&format!("warm {i}"));
+                canned.obtain(wish)
+            })
+            .collect();
+        for lock in &held {
+            canned.refresh(*lock);
+        }
+        canned.renew(held.len());
+        for lock in held {
+            canned.release(lock);
+        }
+    }
+    canned
+}
+
+/// redisson#6832 and #6131, node-redlock PR #312: what was locked once is remembered for ever.
+#[test]
+fn locks_that_are_over_leave_nothing_behind() {
+    for node in Node::ALL {
+        let mut canned = warm(node);
+        let info = measure(|| {
+            for i in 0..20_000 {
+                let wish = canned.wish(&format!("a key of its own {i}"));
+                let lock = canned.obtain(wish);
+                canned.release(lock);
+            }
+        });
+        assert!(info.count_total > 20_000, "the wishes alone");
+        assert_eq!((info.count_current, info.bytes_current), (0, 0), "{node:?}");
+    }
+}

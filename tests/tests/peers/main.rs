@@ -1,0 +1,96 @@
+//! What hurts the users of other lock libraries, as tests of this one: each by name, with the report that tells of it.
+//!
+//! Where another file tests the same on real servers, the name of that test stands in the comment.
+
+use std::time::Duration;
+
+use tenure_core::memory::Options;
+use tenure_core::{Arrangement, Event, LockId, Obtain, Renewal, Token};
+use tenure_tests::world::{ClientId, World};
+
+mod ownership;
+mod release;
+mod time;
+mod unknown;
+mod waiting;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const TTL: Duration = Duration::from_secs(10);
+
+/// A lock that is held when this returns.
+#[track_caller]
+fn obtain(world: &mut World, client: ClientId, key: &str) -> LockId {
+    let wish = world.wish(key, TTL);
+    obtain_as(world, client, wish)
+}
+
+#[track_caller]
+fn obtain_as(world: &mut World, client: ClientId, wish: Obtain) -> LockId {
+    let lock = world.obtain(client, wish);
+    let held = world.run_until(SECOND, |world| is_held(world, client, lock));
+    assert!(held, "{:?}", world.events(client));
+    lock
+}
+
+fn wait_for(world: &mut World, client: ClientId, key: &str, wait: Duration) -> LockId {
+    let mut wish = world.wish(key, TTL);
+    wish.wait = Some(wait);
+    world.obtain(client, wish)
+}
+
+/// What came of a lock within a time in which all must be over.
+#[track_caller]
+fn end(world: &mut World, client: ClientId, lock: LockId, most: Duration) -> Event {
+    let over = world.run_until(most, |world| {
+        world
+            .last(client, lock)
+            .is_some_and(|event| !matches!(event, Event::Obtained { .. } | Event::Refreshed { .. }))
+    });
+    assert!(over, "{:?}", world.events(client));
+    world.last(client, lock).expect("an event")
+}
+
+fn is_held(world: &World, client: ClientId, lock: LockId) -> bool {
+    world.of(client).engine.lease(lock).is_some()
+}
+
+/// Whether there is a key on a node.
+fn exists(world: &mut World, node: usize, key: &str) -> bool {
+    world.command(node, &[b"EXISTS", key.as_bytes()]) == b":1\r\n"
+}
+
+fn pttl(world: &mut World, key: &str) -> i64 {
+    let answer = world.command(0, &[b"PTTL", key.as_bytes()]);
+    let text = String::from_utf8(answer).expect("ASCII");
+    text.trim()
+        .trim_start_matches(':')
+        .parse()
+        .expect("an integer")
+}
+
+fn manual(mut wish: Obtain) -> Obtain {
+    wish.renewal = Renewal::Manual;
+    wish
+}
+
+fn with_token(mut wish: Obtain, token: &str) -> Obtain {
+    wish.token = Token::new(token).expect("a token");
+    wish
+}
+
+/// One server that tells of nothing.
+fn silent_world() -> World {
+    let mut options = Options::default();
+    options.tracking = false;
+    World::with(1, Arrangement::Ordered, options, |_| {})
+}
+
+/// One server like Redis, which needs scripts, and one like Valkey.
+fn both_worlds() -> [World; 2] {
+    [false, true].map(|compare| {
+        let mut options = Options::default();
+        options.compare = compare;
+        World::with(1, Arrangement::Ordered, options, |_| {})
+    })
+}
