@@ -24,6 +24,8 @@ export class Control {
   #servers = new Map();
   #http = createServer((request, response) => void this.#answer(request, response));
   url;
+  /** What the page at its address runs: a page may ask only whom it came from. */
+  script = "";
 
   async open() {
     this.#http.listen(0, "127.0.0.1");
@@ -37,6 +39,11 @@ export class Control {
     this.#http.closeAllConnections();
     this.#http.close();
     rmSync(this.#directory, { recursive: true });
+  }
+
+  /** Whether a server of ours has this port. */
+  has(port) {
+    return this.#servers.has(port);
   }
 
   get http() {
@@ -105,7 +112,11 @@ export class Control {
   }
 
   async #answer(request, response) {
-    response.setHeader("access-control-allow-origin", "*");
+    if (request.method === "GET") {
+      const isScript = request.url.endsWith(".js");
+      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+      return response.end(isScript ? this.script : '<script type="module" src="page.js"></script>');
+    }
     try {
       let body = "";
       for await (const chunk of request) {
