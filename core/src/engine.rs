@@ -157,7 +157,8 @@ impl Engine {
 
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
-        if self.locks.has_output()
+        // A request that could not be sent may wait behind an event that had to be told first.
+        if (self.locks.has_output() || !self.unsent.is_empty())
             && let Some(event) = self.settle_locks()
         {
             return Output::Event(event);

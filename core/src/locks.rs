@@ -343,9 +343,10 @@ impl Locks {
         self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
     }
 
-    /// Whether there is something to hand out or to tell.
+    /// Whether there is something to hand out, to tell or to do.
     pub(crate) fn has_output(&self) -> bool {
         !(self.requests.is_empty() && self.events.is_empty())
+            || self.deadline().is_some_and(|at| at <= self.now)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

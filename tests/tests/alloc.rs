@@ -85,3 +85,20 @@ fn warm(node: Node) -> Canned {
     }
     canned
 }
+
+/// redisson#6832 and #6131, node-redlock PR #312: what was locked once is remembered for ever.
+#[test]
+fn locks_that_are_over_leave_nothing_behind() {
+    for node in Node::ALL {
+        let mut canned = warm(node);
+        let info = measure(|| {
+            for i in 0..20_000 {
+                let wish = canned.wish(&format!("a key of its own {i}"));
+                let lock = canned.obtain(wish);
+                canned.release(lock);
+            }
+        });
+        assert!(info.count_total > 20_000, "the wishes alone");
+        assert_eq!((info.count_current, info.bytes_current), (0, 0), "{node:?}");
+    }
+}

@@ -1,4 +1,5 @@
 //! Schedules drawn by seeds: every promise, and every law, on each of them.
+#![allow(clippy::print_stdout, reason = "the story of a schedule")]
 
 use tenure_tests::schedule::{Schedule, shrink};
 
@@ -33,10 +34,10 @@ fn fail(seed: u64) {
     let violation = schedule.play().violation.expect("it was broken before");
     let (short, _) = shrink(&schedule, violation.promise);
     let told = short.tell();
-    println!("{}", told.story.join("\n"));
     let shown = told.violation.map(|v| v.to_string()).unwrap_or_default();
     panic!(
-        "seed {seed}: {violation}\nshortened: {shown}\n{:?}",
+        "{}\nseed {seed}: {violation}\nshortened: {shown}\n{:?}",
+        told.story.join("\n"),
         short.to_bytes()
     );
 }

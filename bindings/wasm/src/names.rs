@@ -56,6 +56,7 @@ pub(crate) const fn loss(loss: Loss) -> &'static str {
         Loss::Expired => "expired",
         Loss::Taken => "taken",
         Loss::MaxHold => "max_hold",
+        Loss::Closed => "closed",
         _ => "unknown",
     }
 }

@@ -59,6 +59,10 @@ impl Locks {
         if ask.round.is_denied() {
             return self.lost(id, Loss::Taken);
         }
+        // Whether the answer or the timeout of a lease comes first must not matter: it was over before either.
+        if !held.lease.is_valid(now) {
+            return self.lease_over(id);
+        }
         let won = ask.round.verdict() == Verdict::Won;
         if let What::Refresh { asked } = ask.what {
             if won {

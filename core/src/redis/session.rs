@@ -36,6 +36,8 @@ pub(crate) struct Session {
     backoff: Duration,
     /// Why there is no connection.
     error: NodeError,
+    /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
+    hopeful: bool,
     /// To be told to the locks.
     change: Option<NodeState>,
 }
@@ -98,6 +100,7 @@ impl Session {
             disconnect: false,
             backoff: config.reconnect_min,
             error: NodeError::Disconnected,
+            hopeful: false,
             change: None,
         }
     }
@@ -116,8 +119,10 @@ impl Session {
             return Err(NodeError::Overloaded);
         }
         match self.state {
-            State::Down { .. } => return Err(self.error),
-            State::Connecting { .. } | State::Greeting { .. } => self.waiting.push_back(request),
+            State::Down { .. } if !self.hopeful => return Err(self.error),
+            State::Down { .. } | State::Connecting { .. } | State::Greeting { .. } => {
+                self.waiting.push_back(request);
+            }
             State::Ready => self.send(request, op, now),
         }
         Ok(())
@@ -195,10 +200,9 @@ impl Session {
                 Read::Handled => {}
                 Read::Greeted => self.greet(),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
-                    if let Outcome::Failed(error) = outcome
-                        && error.hangs_up()
-                    {
-                        self.hang_up(error, now);
+                    match outcome {
+                        Outcome::Failed(error) if error.hangs_up() => self.hang_up(error, now),
+                        _ => self.error = NodeError::Disconnected,
                     }
                     return Some(Answer::Outcome(request, outcome));
                 }
@@ -290,13 +294,17 @@ impl Session {
 
     fn greet(&mut self) {
         self.state = State::Ready;
-        self.backoff = self.setup.reconnect_min;
+        // A server that is no use is not asked more often because it can be reached.
+        if !self.error.hangs_up() {
+            self.backoff = self.setup.reconnect_min;
+        }
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
         });
     }
 
     fn hang_up(&mut self, error: NodeError, now: Instant) {
+        self.hopeful = self.state == State::Ready && !error.hangs_up();
         self.state = State::Down {
             retry_at: now + self.backoff,
         };
@@ -316,7 +324,9 @@ impl Session {
         if let Some((request, outcome)) = self.exchange.take_lost() {
             return Some(Answer::Outcome(request, outcome));
         }
-        if let Some(request) = self.waiting.pop_front() {
+        if !self.hopeful
+            && let Some(request) = self.waiting.pop_front()
+        {
             return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
         }
         self.change.take().map(Answer::State)

@@ -67,7 +67,9 @@ fn parse() -> Result<Args, String> {
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
-            let value = words.next().ok_or(format!("{word} wants a number"))?;
+            let value = words
+                .next()
+                .ok_or_else(|| format!("{word} wants a number"))?;
             value
                 .parse::<u64>()
                 .map_err(|e| format!("{word} {value}: {e}"))

@@ -59,7 +59,7 @@ impl Cast {
             clients: CLIENTS[pick(1, 0, 15)],
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
             wild: pick(7, 0, 3) == 3,
-            calm: pick(7, 2, 3) == 0,
+            calm: pick(7, 2, 3) == 3,
             latency,
             jitter,
             splits: pick(4, 4, 3) != 0,

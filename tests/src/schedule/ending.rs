@@ -22,7 +22,7 @@ pub(crate) fn ending(play: &mut Play) {
     }
     world.kept(Promise::Ends);
     if play.cast.calm {
-        world.pass(SECOND);
+        world.pass(SECOND + world.longest_round());
         if let Some((node, count)) = world.leftovers() {
             let how =
                 format!("{count} keys stayed behind on node {node}, and nothing had gone wrong");

@@ -14,13 +14,13 @@ struct Twist {
 
 /// Checks all laws on all clients of a world that has come to its end.
 pub(crate) fn check(world: &mut World) {
-    for mut client in world.take_clients() {
-        check_client(&mut client, world);
+    for client in world.take_clients() {
+        check_client(&client, world);
     }
 }
 
 /// Checks all laws on what one client did.
-pub(crate) fn check_client(client: &mut Client, world: &mut World) {
+pub(crate) fn check_client(client: &Client, world: &mut World) {
     world.add_trace(&client.log.outputs);
     world.add_kept(client.kept);
     if !client.log.on || world.violation().is_some() {

@@ -277,9 +277,9 @@ impl Play {
     }
 
     fn kill(&mut self, client: usize, keep: usize) {
-        let mut old = self.world.kill(self.clients[client], keep);
+        let old = self.world.kill(self.clients[client], keep);
         self.locks[client].clear();
-        laws::check_client(&mut old, &mut self.world);
+        laws::check_client(&old, &mut self.world);
     }
 
     fn trouble(&mut self, node: usize, a: u8, c: u8) {

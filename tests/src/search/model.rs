@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
@@ -21,6 +21,8 @@ struct Search {
     setup: Arc<Setup>,
     /// From one state of so many it is tried whether it goes on well.
     sample: u64,
+    /// A fault was found. The checker would go on for a while and keep the last one, but the first is the nearest.
+    found: OnceLock<()>,
 }
 
 impl Model for Search {
@@ -43,9 +45,12 @@ impl Model for Search {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(SAFE, |_, state: &State| state.fault.is_none()),
+            Property::always(SAFE, |search: &Self, state: &State| {
+                search.holds(|| state.fault.is_none())
+            }),
             Property::always(LIVE, |search: &Self, state: &State| {
-                !search.samples(state) || state.fault.is_some() || state.goes_on_well().is_ok()
+                let tried = search.samples(state) && state.fault.is_none();
+                search.holds(|| !tried || state.goes_on_well().is_ok())
             }),
             // Without these two the search would prove little.
             Property::sometimes(HELD, |_, state: &State| {
@@ -61,6 +66,11 @@ impl Model for Search {
 }
 
 impl Search {
+    /// Whether a promise is kept, or another was broken before.
+    fn holds(&self, promise: impl FnOnce() -> bool) -> bool {
+        self.found.get().is_some() || promise() || self.found.set(()).is_err()
+    }
+
     fn samples(&self, state: &State) -> bool {
         let mut hasher = DefaultHasher::new();
         state.hash(&mut hasher);
@@ -99,6 +109,7 @@ pub fn search(setup: Setup, depth: usize, sample: u64) -> Report {
     let model = Search {
         setup: setup.clone(),
         sample,
+        found: OnceLock::new(),
     };
     let begin = Instant::now();
     // One thread, so that the first fault found is one of the nearest. The first state counts as depth 1, and states
@@ -118,7 +129,7 @@ pub fn search(setup: Setup, depth: usize, sample: u64) -> Report {
         name: setup.name,
         states: checker.unique_state_count(),
         steps: checker.state_count(),
-        depth: checker.max_depth().saturating_sub(1),
+        depth: checker.max_depth().saturating_sub(1).min(depth),
         complete: checker.max_depth() < depth + 2 && fault.is_none(),
         took: begin.elapsed(),
         sample,

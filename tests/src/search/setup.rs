@@ -27,8 +27,14 @@ pub struct Setup {
     pub watch: bool,
     /// The clocks of all nodes are as fast as the drift allows.
     pub early: bool,
+    /// Whether two clients must never believe in the lock at once. A node that forgets what it has acknowledged makes
+    /// that impossible, but for nodes in order: they would all have to forget.
+    pub exclusive: bool,
     /// What is left of a node's keys when it crashes.
     pub memory: Memory,
+    /// An answer arrives at once, unless it is one of [`Budget::withheld`]. What a client does next may be late still, so
+    /// that little is lost, and much deeper worlds can be searched.
+    pub prompt: bool,
     /// What may go wrong.
     pub budget: Budget,
 }
@@ -55,6 +61,8 @@ pub struct Budget {
     pub node_crashes: u8,
     /// A client crashes.
     pub client_crashes: u8,
+    /// Where answers are prompt: one is not.
+    pub withheld: u8,
     /// A client no longer wants what it asks for.
     pub withdrawals: u8,
     /// A client refreshes with another ttl.
@@ -83,7 +91,9 @@ impl Setup {
             renewal: Renewal::Manual,
             watch: false,
             early: true,
+            exclusive: true,
             memory: Memory::Kept,
+            prompt: false,
             budget: Budget::default(),
         }
     }
@@ -106,13 +116,6 @@ impl Setup {
             (true, _) => &["b", "c"],
         };
         Keys::new(names.iter().map(|name| key(name))).expect("different keys")
-    }
-
-    /// A quorum forgets who holds a lock if one of its nodes does; nodes in order need all of them.
-    pub(super) fn is_exclusive(&self) -> bool {
-        let single = self.nodes == 1;
-        let ordered = self.arrangement == Arrangement::Ordered && !single;
-        self.memory != Memory::Lost || self.budget.node_crashes == 0 || ordered
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Step {
     Refresh(usize),
     /// The next request of this client reaches this node, which carries it out.
     Request(usize, usize),
+    /// The same, but its answer is not prompt.
+    Withhold(usize, usize),
     /// The next answer of this node reaches this client.
     Answer(usize, usize),
     /// A request from a connection of this client to this node that is long gone is carried out.
@@ -86,6 +88,10 @@ impl State {
                 let has = [
                     (!line.requests.is_empty(), Step::Request(c, n)),
                     (!line.answers.is_empty(), Step::Answer(c, n)),
+                    (
+                        self.budget.withheld > 0 && !line.requests.is_empty(),
+                        Step::Withhold(c, n),
+                    ),
                     (!line.strays.is_empty(), Step::Stray(c, n)),
                     (self.budget.cuts > 0 && !line.is_idle(), Step::Cut(c, n)),
                 ];
@@ -164,13 +170,18 @@ impl State {
                 self.budget.refreshes -= 1;
                 self.client(c).refresh(short_ttl(), now);
             }
-            Step::Request(c, n) => self.carry_out(c, n),
-            Step::Answer(c, n) => {
-                let client = self.client(c);
-                if let Some(answer) = client.lines[n].answers.pop_front() {
-                    client.receive(node_id(n), answer, now);
+            Step::Request(c, n) => {
+                let in_order = self.clients[c].lines[n].answers.is_empty();
+                self.carry_out(c, n);
+                if self.setup.prompt && in_order {
+                    self.deliver(c, n);
                 }
             }
+            Step::Withhold(c, n) => {
+                self.budget.withheld -= 1;
+                self.carry_out(c, n);
+            }
+            Step::Answer(c, n) => self.deliver(c, n),
             Step::Stray(c, n) => {
                 if let Some(order) = self.client(c).lines[n].strays.pop_front() {
                     let (manner, mut wakes) = (self.manner(), Vec::new());
@@ -239,6 +250,14 @@ impl State {
         self.tell_outcome(n, request.order.deed, outcome);
         self.client(c).lines[n].answers.push_back(answer);
         self.spread(n, wakes);
+    }
+
+    fn deliver(&mut self, c: usize, n: usize) {
+        let now = self.now;
+        let client = self.client(c);
+        if let Some(answer) = client.lines[n].answers.pop_front() {
+            client.receive(node_id(n), answer, now);
+        }
     }
 
     /// Sends a node's wakes on their way.
@@ -316,7 +335,7 @@ impl State {
         let believes = |client: &&Shared| client.believes(self.now);
         let believers = self.clients.iter().filter(believes).count();
         // All clients of a world have a key in common.
-        if believers > 1 && self.setup.is_exclusive() {
+        if believers > 1 && self.setup.exclusive {
             self.fault = Some("two clients believe in the same lock");
         }
         if self.budget.troubles() == self.setup.budget.troubles()

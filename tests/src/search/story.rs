@@ -28,7 +28,9 @@ impl State {
             Step::Ask(c) => format!("{} asks for the lock", letter(c)),
             Step::Release(c) => format!("{} lets go", letter(c)),
             Step::Refresh(c) => format!("{} refreshes with half the ttl", letter(c)),
-            Step::Request(c, n) => format!("a request of {} reaches node {n}", letter(c)),
+            Step::Request(c, n) | Step::Withhold(c, n) => {
+                format!("a request of {} reaches node {n}", letter(c))
+            }
             Step::Answer(c, n) => format!("an answer of node {n} reaches {}", letter(c)),
             Step::Stray(c, n) => {
                 format!("a late request of {} reaches node {n}", letter(c))

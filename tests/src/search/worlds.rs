@@ -2,16 +2,7 @@
 
 use tenure_core::{Arrangement, Renewal};
 
-use super::setup::{Budget, Memory, Setup};
-
-const NONE: Budget = Budget {
-    late: 0,
-    cuts: 0,
-    node_crashes: 0,
-    client_crashes: 0,
-    withdrawals: 0,
-    refreshes: 0,
-};
+use super::setup::{Memory, Setup};
 
 /// A world, how deep it is searched, and of how many states one is tried for liveness.
 #[derive(Clone, Debug)]
@@ -27,31 +18,60 @@ pub struct Plan {
 /// Small enough for every test run.
 #[must_use]
 pub fn short() -> Vec<Plan> {
-    let single = |name| Setup::new(name, 1, Arrangement::Ordered);
-    let plan = |setup| Plan {
-        setup,
-        depth: 100,
-        sample: 10,
+    let plan = |name, nodes, arrangement, depth, change: fn(&mut Setup)| {
+        let mut setup = Setup::new(name, nodes, arrangement);
+        change(&mut setup);
+        Plan {
+            setup,
+            depth,
+            sample: 20,
+        }
     };
+    let single = Arrangement::Ordered;
     vec![
-        plan(Setup {
-            clients: 1,
-            budget: Budget {
-                late: 1,
-                cuts: 1,
-                ..NONE
+        plan(
+            "1 client that tries once: slow, cut, refresh",
+            1,
+            single,
+            200,
+            |s| {
+                (s.clients, s.wait) = (1, None);
+                s.renewal = Renewal::Automatic { max_hold: None };
+                (s.budget.late, s.budget.cuts, s.budget.refreshes) = (1, 1, 1);
             },
-            ..single("one client, cut, slow")
+        ),
+        plan("2 clients, 1 node: slow", 1, single, 200, |s| {
+            s.budget.late = 1
         }),
-        plan(Setup {
-            budget: Budget { late: 1, ..NONE },
-            ..single("2 clients, 1 node, slow")
+        plan("2 clients, 1 node: cut, watching", 1, single, 200, |s| {
+            s.watch = true;
+            s.budget.cuts = 1;
         }),
-        plan(Setup {
-            budget: Budget { cuts: 1, ..NONE },
-            watch: true,
-            ..single("2 clients, 1 node, cut, watching")
-        }),
+        plan(
+            "2 clients, 1 node: 2 slow, prompt but 1",
+            1,
+            single,
+            200,
+            |s| {
+                (s.prompt, s.budget.withheld, s.budget.late) = (true, 1, 2);
+            },
+        ),
+        plan(
+            "2 clients, 3 ordered: cut",
+            3,
+            Arrangement::Ordered,
+            26,
+            |s| s.budget.cuts = 1,
+        ),
+        plan(
+            "2 clients, quorum of 3: slow, prompt",
+            3,
+            Arrangement::Quorum,
+            10,
+            |s| {
+                (s.prompt, s.budget.late) = (true, 1);
+            },
+        ),
     ]
 }
 
@@ -59,8 +79,10 @@ pub fn short() -> Vec<Plan> {
 #[must_use]
 pub fn long() -> Vec<Plan> {
     let mut plans = singles();
-    plans.extend(several(Arrangement::Ordered));
-    plans.extend(several(Arrangement::Quorum));
+    for arrangement in [Arrangement::Ordered, Arrangement::Quorum] {
+        plans.extend(slow(arrangement));
+        plans.extend(crashing(arrangement));
+    }
     plans
 }
 
@@ -70,7 +92,7 @@ fn singles() -> Vec<Plan> {
         change(&mut setup);
         Plan {
             setup,
-            depth: 200,
+            depth: 400,
             sample: 10,
         }
     };
@@ -98,16 +120,16 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts) = (1, 1);
         }),
         plan("2 clients, 1 node: amnesia, slow, cut", |s| {
-            s.memory = Memory::Lost;
+            (s.memory, s.exclusive) = (Memory::Lost, false);
             (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
         }),
-        plan("2 clients twice, 1 node: slow, cut", |s| {
-            s.asks = 2;
-            (s.budget.late, s.budget.cuts) = (1, 1);
+        plan("2 clients twice, 1 node: slow, prompt", |s| {
+            (s.asks, s.prompt) = (2, true);
+            s.budget.late = 1;
         }),
-        plan("3 clients, 1 node: slow, cut", |s| {
-            s.clients = 3;
-            (s.budget.late, s.budget.cuts) = (1, 1);
+        plan("3 clients, 1 node: slow, prompt", |s| {
+            (s.clients, s.prompt) = (3, true);
+            s.budget.late = 1;
         }),
         plan("2 clients, 1 node, keys ab and bc: slow, cut", |s| {
             s.overlapping = true;
@@ -116,64 +138,96 @@ fn singles() -> Vec<Plan> {
     ]
 }
 
-fn several(arrangement: Arrangement) -> Vec<Plan> {
-    let ordered = arrangement == Arrangement::Ordered;
-    let plan = |names: [&'static str; 2], depth, change: fn(&mut Setup)| {
-        let name = if ordered { names[0] } else { names[1] };
-        let mut setup = Setup::new(name, 3, arrangement);
-        change(&mut setup);
-        Plan {
-            setup,
-            depth: if ordered { 200 } else { depth },
-            sample: 100,
-        }
-    };
+/// Three nodes: the first name and depth are for nodes in order, the second for a quorum.
+fn three(
+    arrangement: Arrangement,
+    names: [&'static str; 2],
+    depths: [usize; 2],
+    change: fn(&mut Setup),
+) -> Plan {
+    let which = usize::from(arrangement == Arrangement::Quorum);
+    let mut setup = Setup::new(names[which], 3, arrangement);
+    change(&mut setup);
+    Plan {
+        setup,
+        depth: depths[which],
+        sample: 100,
+    }
+}
+
+/// Three nodes that answer late, and connections that break.
+fn slow(arrangement: Arrangement) -> Vec<Plan> {
+    let plan = |names, depths, change| three(arrangement, names, depths, change);
     vec![
         plan(
             ["2 clients, 3 ordered: slow", "2 clients, quorum of 3: slow"],
-            24,
+            [400, 14],
             |s| s.budget.late = 1,
         ),
         plan(
             [
                 "2 clients, 3 ordered: cut, slow",
-                "2 clients, quorum of 3: cut, slow",
+                "2 clients, quorum of 3: slow, prompt",
             ],
-            20,
-            |s| (s.budget.late, s.budget.cuts) = (1, 1),
-        ),
-        plan(
-            [
-                "2 clients, 3 ordered: amnesia, cut, slow",
-                "2 clients, quorum of 3: amnesia, cut, slow",
-            ],
-            18,
-            |s| {
-                s.memory = if s.arrangement == Arrangement::Ordered {
-                    Memory::Lost
-                } else {
-                    Memory::LostAndLate
-                };
-                (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
+            [400, 400],
+            |s| match s.arrangement {
+                Arrangement::Ordered => (s.budget.late, s.budget.cuts) = (1, 1),
+                Arrangement::Quorum => (s.prompt, s.budget.late) = (true, 1),
             },
         ),
         plan(
             [
-                "2 clients, 3 ordered: client crash, slow",
-                "2 clients, quorum of 3: client crash, slow",
+                "2 clients, 3 ordered: cut, slow, prompt but 1",
+                "2 clients, quorum of 3: cut, slow, prompt but 1",
             ],
-            20,
-            |s| (s.budget.late, s.budget.client_crashes) = (1, 1),
+            [400, 22],
+            |s| {
+                (s.prompt, s.budget.withheld) = (true, 1);
+                (s.budget.late, s.budget.cuts) = (1, 1);
+            },
+        ),
+    ]
+}
+
+/// Three nodes, of which one crashes, or a client does, or everybody goes on for long.
+fn crashing(arrangement: Arrangement) -> Vec<Plan> {
+    let plan = |names, depths, change| three(arrangement, names, depths, change);
+    vec![
+        plan(
+            [
+                "2 clients, 3 ordered: amnesia, slow, prompt but 1",
+                "2 clients, quorum of 3: amnesia, slow, prompt but 1",
+            ],
+            [400, 22],
+            |s| {
+                s.memory = match s.arrangement {
+                    Arrangement::Ordered => Memory::Lost,
+                    Arrangement::Quorum => Memory::LostAndLate,
+                };
+                (s.prompt, s.budget.withheld) = (true, 1);
+                (s.budget.late, s.budget.node_crashes) = (1, 1);
+            },
         ),
         plan(
             [
-                "2 clients, 3 ordered: renewal, slow",
-                "2 clients, quorum of 3: renewal, slow",
+                "2 clients, 3 ordered: client crash, slow, prompt",
+                "2 clients, quorum of 3: client crash, slow, prompt",
             ],
-            24,
+            [400, 30],
+            |s| {
+                s.prompt = true;
+                (s.budget.late, s.budget.client_crashes) = (1, 1);
+            },
+        ),
+        plan(
+            [
+                "2 clients, 3 ordered: renewal, slow, prompt",
+                "2 clients, quorum of 3: renewal, slow, prompt",
+            ],
+            [400, 30],
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
-                s.budget.late = 1;
+                (s.prompt, s.budget.late) = (true, 1);
             },
         ),
     ]

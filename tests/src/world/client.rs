@@ -284,6 +284,7 @@ pub(crate) fn is_terminal(event: &Event) -> bool {
     )
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
 pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
     match event {
         Event::Obtained { lock, .. }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tenure_core::Instant;
 use tenure_core::memory::{self, Server};
 
 use super::client::Client;
@@ -44,7 +43,10 @@ impl World {
             }
         }
         self.carry_answers(node);
-        if matches!(args, [b"SET" | b"DEL" | b"FLUSHALL", ..]) {
+        if !matches!(
+            args,
+            [b"GET" | b"EXISTS" | b"PTTL" | b"TYPE" | b"DBSIZE", ..]
+        ) {
             self.oracle.damage(node, self.now);
         }
         answer
@@ -184,20 +186,6 @@ impl World {
         self.nodes[node].clock = clock;
     }
 
-    /// Sets how the links of a client treat bytes.
-    pub(crate) fn habits(
-        &mut self,
-        client: ClientId,
-        node: usize,
-        (latency, jitter): (Duration, Duration),
-        splits: bool,
-    ) {
-        let habits = &mut self.net.links[client.0][node].habits;
-        habits.latency = latency;
-        habits.jitter = jitter;
-        habits.splits = splits;
-    }
-
     /// Ends everything that disturbs.
     pub(crate) fn heal(&mut self) {
         for node in 0..self.nodes.len() {
@@ -225,11 +213,6 @@ impl World {
     /// When the longest lease of a dead client is over, however slow the servers' clocks are.
     pub(crate) fn set_longest(&mut self, ttl: Duration) {
         self.oracle.longest = ttl + ttl / 50 + Duration::from_millis(100);
-    }
-
-    /// True time in which nothing was damaged so far.
-    pub(crate) fn is_undamaged_since(&self, at: Instant) -> bool {
-        self.oracle.last_damage.is_none_or(|damage| damage < at)
     }
 }
 

@@ -9,36 +9,46 @@ use super::oracle::{Promise, Violation, quorum};
 impl World {
     /// Looks at what a client has just said.
     pub(super) fn look(&mut self, index: usize) {
-        let news = std::mem::take(&mut self.clients[index].news);
+        let mut news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
         for event in &news {
             if let Event::Obtained { lock, .. } = event {
                 self.plan_release(index, *lock);
             }
-            result = result.and_then(|()| match event {
-                Event::Obtained { .. } | Event::Refreshed { .. } => {
-                    self.look_for_rivals(index)?;
-                    self.look_for_cover(index)
-                }
-                Event::Lost { lock, reason } => {
-                    self.look_at_calm(index, *lock, *reason)?;
-                    self.look_at_loss(index, *reason)
-                }
-                Event::Released { lock, proof } if *proof != Released::Confirmed => {
-                    self.look_at_release(index, *lock, *proof)
-                }
-                Event::NotObtained {
-                    lock,
-                    reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
-                } => self.look_at_denial(index, *lock),
-                _ => Ok(()),
-            });
+            result = result.and_then(|()| self.look_at(index, event));
         }
-        let mut news = news;
         news.clear();
         self.clients[index].news = news;
         if let Err(violation) = result {
             self.oracle.report(violation, self.now);
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
+                let own = self.clients[index].clock.read(self.now);
+                if !lease.is_valid(own) {
+                    return Err(
+                        Promise::Cover.broken(format!("{index} hears {event:?} at {own:?}"))
+                    );
+                }
+                self.look_for_rivals(index)?;
+                self.look_for_cover(index)
+            }
+            Event::Lost { lock, reason } => {
+                self.look_at_calm(index, *lock, *reason)?;
+                self.look_at_loss(index, *reason)
+            }
+            Event::Released { lock, proof } if *proof != Released::Confirmed => {
+                self.look_at_release(index, *lock, *proof)
+            }
+            Event::NotObtained {
+                lock,
+                reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            } => self.look_at_denial(index, *lock),
+            _ => Ok(()),
         }
     }
 
@@ -191,7 +201,7 @@ impl World {
 
     /// As long as nothing goes wrong, every release is confirmed.
     fn look_at_release(
-        &mut self,
+        &self,
         index: usize,
         lock: LockId,
         proof: Released,

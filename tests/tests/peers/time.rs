@@ -75,6 +75,7 @@ fn whoever_slept_through_its_lease_knows_when_it_wakes() {
     world.run_for(SECOND);
 
     world.suspend(alice, false);
+    world.run_for(Duration::ZERO);
 
     let lost = Event::Lost {
         lock,

@@ -268,6 +268,54 @@ fn no_answer_in_time_ends_the_connection_and_is_not_held_by_others() {
     );
 }
 
+#[test]
+fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
+    let mut talk = Talk::greeted(plain());
+    talk.hold();
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    let events = talk.events.len();
+    talk.obtain(wish());
+    talk.sleep();
+    assert_eq!((talk.events.len(), talk.connects), (events, 2), "it waits");
+    talk.connect();
+    talk.greet_and_keep();
+    assert!(talk.names().contains(&"SET".to_owned()), "and is asked");
+
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    talk.sleep();
+    let waiting = talk.obtain(wish());
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    let late = talk.obtain(wish());
+    for lock in [waiting, late] {
+        let reason = NotObtained::Unreachable(NodeError::Disconnected);
+        assert!(talk.events.contains(&Event::NotObtained { lock, reason }));
+    }
+}
+
+#[test]
+fn a_replica_is_not_asked_ever_faster() {
+    let mut talk = Talk::greeted(plain());
+    talk.obtain(patient());
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        talk.answer(b"-READONLY You can't write against a read only replica.\r\n:-2\r\n");
+        let (start, connects) = (talk.now, talk.connects);
+        while talk.connects == connects {
+            talk.sleep();
+        }
+        pauses.push(talk.now.saturating_since(start).as_millis());
+        talk.connect();
+        talk.greet_and_keep();
+        while !talk.names().contains(&"SET".to_owned()) {
+            talk.sleep();
+        }
+    }
+    assert_eq!(pauses, [20, 40, 80, 160, 320, 640]);
+}
+
 impl Talk {
     /// The handshake once more, without looking at what is said.
     fn greet_and_keep(&mut self) {
