@@ -78,7 +78,7 @@ export class Control {
     }
   }
 
-  async #startFresh() {
+  async startFresh() {
     for (let tries = 0; ; tries += 1) {
       try {
         return await this.start(await freePort());
@@ -131,7 +131,7 @@ export class Control {
 
   #do({ port, start, kill, restart, command }) {
     if (start) {
-      return this.#startFresh();
+      return this.startFresh();
     }
     if (kill) {
       return this.#kill(port);
