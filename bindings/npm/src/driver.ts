@@ -260,7 +260,7 @@ export class Driver implements Owner {
       return waiter?.reject(new InspectError(this.#machine.text()));
     }
     const bytes = this.#machine.bytes();
-    const view = new DataView(bytes.buffer);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
     const found: Found = [];
     for (let at = 0; at < bytes.length; ) {
       const remaining = view.getFloat64(at, true);

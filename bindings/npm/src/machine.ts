@@ -70,16 +70,15 @@ export class Machine {
     return this.#numbers[2] as number;
   }
 
-  /** A copy of the bytes that the record points to. */
+  /** The bytes that the record points to, until the engine is called again. */
   bytes(): Uint8Array {
     const at = this.#numbers[3] as number;
-    return this.#bytes.slice(at, at + (this.#numbers[4] as number));
+    return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
   }
 
   text(): string {
     this.#look();
-    const at = this.#numbers[3] as number;
-    const bytes = this.#bytes.subarray(at, at + (this.#numbers[4] as number));
+    const bytes = this.bytes();
     // Nearly all texts are names and tokens, for which a decoder is slow.
     return bytes.length <= SHORT && bytes.every(isAscii) ? String.fromCharCode(...bytes) : decoder.decode(bytes);
   }
