@@ -335,7 +335,8 @@ impl Locks {
         self.timers.first().map(|(at, _)| at)
     }
 
-    fn clamp(&mut self, now: Instant) -> Instant {
+    /// Takes in what time it is, which never goes back.
+    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now
     }
