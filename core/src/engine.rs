@@ -24,6 +24,8 @@ pub struct Engine {
     /// Requests that could not be sent, to be told to the locks.
     unsent: Vec<(RequestId, NodeError)>,
     closing: bool,
+    /// A session was heard since outputs were last asked for.
+    heard: bool,
 }
 
 /// What to do next.
@@ -63,6 +65,7 @@ impl Engine {
             events: VecDeque::new(),
             unsent: Vec::new(),
             closing: false,
+            heard: false,
         }
     }
 
@@ -157,6 +160,7 @@ impl Engine {
 
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
+        self.send_waiting();
         // A request that could not be sent may wait behind an event that had to be told first.
         if (self.locks.has_output() || !self.unsent.is_empty())
             && let Some(event) = self.settle_locks()
@@ -225,7 +229,8 @@ impl Engine {
     }
 
     fn clamp(&mut self, now: Instant) -> Instant {
-        self.now = self.now.max(now);
+        // Nothing that is due may stay behind because only a session was told what time it is.
+        self.now = self.locks.clamp(now);
         self.now
     }
 
@@ -279,13 +284,22 @@ impl Engine {
                 Answer::State(state) => {
                     self.events.push_back(Event::Node { node, state });
                     if matches!(state, NodeState::Ready { .. }) {
-                        session.send_waiting(&self.locks, now);
                         // Whatever was registered before is forgotten, and much may have happened since.
                         self.locks.handle_wake_all(node, now);
                     }
                 }
             }
         }
-        session.send_waiting(&self.locks, now);
+        self.heard = true;
+    }
+
+    /// Sends what had to wait, ahead of what the locks ask for next. Not while hearing: what comes of an answer must
+    /// not depend on how many came with it.
+    fn send_waiting(&mut self) {
+        if core::mem::take(&mut self.heard) {
+            for session in &mut self.sessions {
+                session.send_waiting(&self.locks, self.now);
+            }
+        }
     }
 }

@@ -32,3 +32,18 @@ fn resp() {
 fn memory() {
     replay("memory", fuzz_targets::memory);
 }
+
+#[test]
+fn session() {
+    replay("session", fuzz_targets::session);
+}
+
+#[test]
+fn world() {
+    replay("world", fuzz_targets::world);
+}
+
+#[test]
+fn url() {
+    replay("url", fuzz_targets::url);
+}

@@ -225,9 +225,14 @@ fn decoded(text: &str, part: UrlPart) -> Result<String, Problem> {
 
 /// The URL for an error message, whether it can be read or not: nothing between `://` and the last `@`, and no query.
 fn without_secrets(text: &str) -> String {
+    // What stands before a `://` further on may hold a password, too.
+    let is_scheme = |scheme: &str| {
+        let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        scheme.bytes().all(of_scheme)
+    };
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), text),
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+        Some(_) | None => (String::new(), text),
     };
     // A password that was not encoded may hold `?`, `#` or `/`: look for the `@` first.
     let rest = match rest.rsplit_once('@') {
@@ -326,6 +331,7 @@ mod tests {
             "redis://me:hunter2/@h/x",
             "redis://me:x#hunter2@h",
             "redis://h/x?password=hunter2",
+            "redis:/me:hunter2@h://x",
         ] {
             let error = Address::parse(url).expect_err(url);
             assert!(

@@ -136,6 +136,15 @@ impl Servers {
         self
     }
 
+    /// Reads all URLs and settings without connecting, as connecting does first: for programs that check their
+    /// configuration.
+    ///
+    /// # Errors
+    /// What is wrong with them. No password is in it.
+    pub fn check(&self) -> Result<(), ConnectError> {
+        self.clone().plan().map(drop)
+    }
+
     /// Parses and checks it all.
     pub(crate) fn plan(self) -> Result<Plan, ConnectError> {
         let addresses = self

@@ -2,9 +2,15 @@
 
 mod memory;
 mod resp;
+mod session;
+mod url;
+mod world;
 
 pub use memory::memory;
 pub use resp::resp;
+pub use session::session;
+pub use url::url;
+pub use world::world;
 
 /// The bytes in pieces, whose sizes follow from a number.
 fn pieces(bytes: &[u8], mut seed: u8) -> Vec<&[u8]> {

@@ -18,6 +18,8 @@ pub(crate) struct Cast {
     pub(crate) wild: bool,
     /// Nothing goes wrong.
     pub(crate) calm: bool,
+    /// What goes wrong delays nothing: what a client was not told of, it can still release in time.
+    pub(crate) mild: bool,
     latency: Duration,
     jitter: Duration,
     splits: bool,
@@ -40,7 +42,11 @@ impl Cast {
         let nodes = NODES[pick(0, 0, 15)];
         let quorum = nodes >= 3 && pick(0, 4, 3) != 0;
         let latency = [MS / 5, MS, MS, MS * 10][pick(4, 0, 3)];
-        let jitter = [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)];
+        let mild = pick(7, 2, 3) == 2;
+        let mut jitter = [Duration::ZERO, latency, latency * 4, latency * 16][pick(4, 2, 3)];
+        if mild {
+            jitter = jitter.min(latency);
+        }
         let mut options = Options::default();
         options.tracking = pick(3, 0, 7) != 0;
         options.compare = pick(3, 3, 1) != 0;
@@ -58,8 +64,9 @@ impl Cast {
             },
             clients: CLIENTS[pick(1, 0, 15)],
             keys: [1, 1, 2, 3][pick(2, 0, 3)],
-            wild: pick(7, 0, 3) == 3,
+            wild: pick(7, 0, 3) == 3 && !mild,
             calm: pick(7, 2, 3) == 3,
+            mild,
             latency,
             jitter,
             splits: pick(4, 4, 3) != 0,

@@ -111,6 +111,7 @@ impl Play {
             135..=148 => self.refresh(client, a, b),
             149..=152 => self.inspect(client, a),
             _ if self.cast.calm => {}
+            189..=210 | 236..=239 if self.cast.mild => {}
             _ => self.disturb(op, client, node, a, c),
         }
     }
@@ -222,7 +223,8 @@ impl Play {
                     Weather::Refusing,
                     Weather::Holding,
                 ];
-                self.world.weather(id, node, KINDS[usize::from(a & 3)]);
+                let kinds = if self.cast.mild { 3 } else { 4 };
+                self.world.weather(id, node, KINDS[usize::from(a) % kinds]);
                 self.later(c, Chore::Weather(client, node));
             }
             189..=198 => {
@@ -239,9 +241,7 @@ impl Play {
                 self.world.down(node, true);
                 self.later(c, Chore::Up(node));
             }
-            217..=220 => {
-                self.world.server(node).flush_scripts();
-            }
+            217..=220 => self.world.server(node).flush_scripts(),
             221..=228 => self.trouble(node, a, c),
             229..=231 => {
                 let options = self.world.server(node).options_mut();

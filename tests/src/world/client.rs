@@ -203,6 +203,7 @@ impl Client {
                     for at in ended..self.ended.len() {
                         self.spend(self.ended[at]);
                     }
+                    self.look_for_old_beliefs(now)?;
                     return Ok(());
                 }
             }
@@ -252,6 +253,19 @@ impl Client {
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())
+    }
+
+    /// When a lease is over its lock is lost, at once.
+    fn look_for_old_beliefs(&self, now: Instant) -> Result<(), Violation> {
+        let own = self.clock.read(now);
+        let over = self.beliefs.iter().find(|belief| {
+            let lease = self.engine.lease(belief.lock);
+            lease.is_some_and(|lease| !lease.is_valid(own))
+        });
+        over.map_or(Ok(()), |belief| {
+            let how = format!("the lease of {:?} is over and nobody was told", belief.lock);
+            Err(Promise::Cover.broken(how))
+        })
     }
 
     /// From now on nothing may set the value of this lock any more.

@@ -18,8 +18,10 @@ pub enum Promise {
     OneEnd,
     /// A lock is not lost, and not said to be taken, for no reason.
     NoFalseAlarm,
-    /// As long as nothing goes wrong, no renewed lock is lost, every release is confirmed, and nothing stays behind.
+    /// As long as nothing goes wrong, no renewed lock is lost, and every release is confirmed.
     Calm,
+    /// What was asked for and is not held any more is released as soon as the node can be reached.
+    Tidy,
     /// After a release, or the end of a lock, nothing sets or prolongs it any more.
     Silence,
     /// When faults stop, every request ends.
@@ -52,12 +54,13 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Exclusion,
         Self::Cover,
         Self::OneEnd,
         Self::NoFalseAlarm,
         Self::Calm,
+        Self::Tidy,
         Self::Silence,
         Self::Ends,
         Self::Progress,

@@ -1,0 +1,15 @@
+//! Any schedule of a whole world.
+
+use crate::schedule::Schedule;
+
+/// Every byte string is a schedule: see [`Schedule::from_bytes`].
+///
+/// # Panics
+/// If a promise is broken, with the story.
+pub fn world(input: &[u8]) {
+    let schedule = Schedule::from_bytes(input);
+    if schedule.play().violation.is_some() {
+        let told = schedule.tell();
+        panic!("{}\n{:?}", told.story.join("\n"), told.violation);
+    }
+}
