@@ -19,7 +19,7 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet, RequestId};
 use crate::lock::{
-    Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, UnknownLock, WAITER, What,
+    Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, UnknownLock, WAITER,
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::rng::Rng;
@@ -279,28 +279,10 @@ impl Locks {
     /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.
     #[must_use]
     pub fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        let lock = match self.slab.get(request.lock)? {
-            Entry::Probe(probe) => return probe.op(request),
-            Entry::Lock(lock) => lock,
-        };
-        let ask = lock.ask.as_ref().filter(|_| lock.round == request.round)?;
-        let claim = &lock.claim;
-        ask.round
-            .pending()
-            .contains(request.node)
-            .then_some(match ask.what {
-                What::Obtain => Op::Obtain {
-                    claim,
-                    ttl: lock.ttl,
-                    again: ask.again,
-                },
-                What::Refresh { .. } => Op::Refresh {
-                    claim,
-                    ttl: lock.ttl,
-                },
-                What::Check => Op::Check { claim },
-                What::Undo | What::Release => Op::Release { claim },
-            })
+        match self.slab.get(request.lock)? {
+            Entry::Probe(probe) => probe.op(request),
+            Entry::Lock(lock) => lock.op(request),
+        }
     }
 
     /// The lease of a held lock.

@@ -4,6 +4,7 @@
 
 pub mod canned;
 pub mod fuzz_targets;
+pub mod history;
 pub mod oracles;
 mod ports;
 pub mod proxy;

@@ -1,4 +1,4 @@
-/// <reference lib="esnext.disposable" />
+/// <reference lib="esnext.disposable" preserve="true" />
 import "./symbols.js";
 
 export type { Released } from "./cell.js";

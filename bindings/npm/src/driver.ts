@@ -195,7 +195,9 @@ export class Driver implements Owner {
     }
     this.#running = false;
     this.#arm();
-    this.#later.splice(0).forEach((tell) => tell());
+    if (this.#later.length > 0) {
+      this.#later.splice(0).forEach((tell) => tell());
+    }
   }
 
   #act(todo: number): void {
@@ -245,7 +247,9 @@ export class Driver implements Owner {
     const lost = todo === Todo.LOST;
     const closed = cell.released === undefined ? "closed" : "released";
     cell.over(lost ? (reason as LockLostCode) : closed, lost ? endOf(reason) : (reason as Released));
-    this.#later.push(() => cell.tell());
+    if (lost || closed === "closed") {
+      this.#later.push(() => cell.tell());
+    }
     this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason }));
   }
 
@@ -256,7 +260,7 @@ export class Driver implements Owner {
       return waiter?.reject(new InspectError(this.#machine.text()));
     }
     const bytes = this.#machine.bytes();
-    const view = new DataView(bytes.buffer);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
     const found: Found = [];
     for (let at = 0; at < bytes.length; ) {
       const remaining = view.getFloat64(at, true);
@@ -320,14 +324,12 @@ export class Driver implements Owner {
 
   /** Sets the timer. A deadline that moves away leaves it as it is: one early call is cheaper. */
   #arm(): void {
-    if (this.#stage === "ended" || this.#deadline < 0) {
+    const isSoonEnough = this.#armed >= 0 && this.#armed <= this.#deadline;
+    if (this.#stage === "ended" || this.#deadline < 0 || isSoonEnough) {
       return;
     }
     const now = this.clock.now();
     const wakeAt = Math.min(this.#deadline, now + LONGEST_SLEEP_MS * 1_000);
-    if (this.#armed >= 0 && this.#armed <= wakeAt) {
-      return;
-    }
     clearTimeout(this.#timer);
     this.#armed = wakeAt;
     this.#timer = setTimeout(() => {

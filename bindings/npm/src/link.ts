@@ -1,6 +1,6 @@
 /** An open connection to one server, or one that is being opened. */
 export interface Wire {
-  /** Sends these bytes behind all earlier ones. They are the wire's own from now on. */
+  /** Sends these bytes behind all earlier ones. They are the engine's memory, which changes: what is kept must be copied. */
   send(bytes: Uint8Array): void;
   /** Ends it, whether open or not. Nothing is to be told any more. */
   close(): void;

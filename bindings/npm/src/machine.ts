@@ -18,6 +18,9 @@ export const Todo = {
 
 const decoder = new TextDecoder();
 const WORDS = 5;
+const SHORT = 64;
+
+const isAscii = (byte: number) => byte < 128;
 
 /** The engine and its memory: hands packed requests in, and reads the record of what is to be done. */
 export class Machine {
@@ -56,7 +59,7 @@ export class Machine {
 
   /** The server that the record is about. */
   node(): number {
-    return Number(this.#names[0]);
+    return this.#numbers[0] as number;
   }
 
   first(): number {
@@ -67,16 +70,17 @@ export class Machine {
     return this.#numbers[2] as number;
   }
 
-  /** A copy of the bytes that the record points to. */
+  /** The bytes that the record points to, until the engine is called again. */
   bytes(): Uint8Array {
-    const at = Number(this.#names[3]);
-    return this.#bytes.slice(at, at + Number(this.#names[4]));
+    const at = this.#numbers[3] as number;
+    return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
   }
 
   text(): string {
     this.#look();
-    const at = Number(this.#names[3]);
-    return decoder.decode(this.#bytes.subarray(at, at + Number(this.#names[4])));
+    const bytes = this.bytes();
+    // Nearly all texts are names and tokens, for which a decoder is slow.
+    return bytes.length <= SHORT && bytes.every(isAscii) ? String.fromCharCode(...bytes) : decoder.decode(bytes);
   }
 
   /** Memory that has grown is another buffer, and the old one is empty. */

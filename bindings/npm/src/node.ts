@@ -1,6 +1,7 @@
 import "./symbols.js";
-import { connector, type Connect } from "./connect.js";
+// First, so that it stands at the edge of the bundle: compressed bytes between program text make that compress badly.
 import { inlined } from "./inline.js";
+import { connector, type Connect } from "./connect.js";
 import { dialNode } from "./transports/node.js";
 
 export * from "./common.js";

@@ -1,6 +1,6 @@
 // Starts servers for the scenarios, and does to them what they ask for: over HTTP, because a Worker or a page cannot.
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -24,6 +24,8 @@ export class Control {
   #servers = new Map();
   #http = createServer((request, response) => void this.#answer(request, response));
   url;
+  /** What the page at its address runs: a page may ask only whom it came from. */
+  script = "";
 
   async open() {
     this.#http.listen(0, "127.0.0.1");
@@ -39,14 +41,19 @@ export class Control {
     rmSync(this.#directory, { recursive: true });
   }
 
+  /** Whether a server of ours has this port. */
+  has(port) {
+    return this.#servers.has(port);
+  }
+
   get http() {
     return this.#http;
   }
 
   /** A server that answers. */
-  async start(port) {
+  async start(port, more = {}) {
     const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir: this.#directory, loglevel: "warning" };
-    const words = Object.entries({ ...options, port }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const words = Object.entries({ ...options, port, ...more }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const child = spawn(BINARY, words, { stdio: "ignore", argv0: "redis-server" });
     this.#servers.set(port, child);
     for (;;) {
@@ -54,6 +61,9 @@ export class Control {
         await this.command(port, ["PING"]);
         return port;
       } catch (error) {
+        if (String(error).includes("NOAUTH")) {
+          return port;
+        }
         if (child.exitCode !== null) {
           throw new Error(`${BINARY} ended with ${child.exitCode}`, { cause: error });
         }
@@ -71,10 +81,24 @@ export class Control {
     }
   }
 
-  async #startFresh() {
+  /** A server with TLS, a Unix socket and a password. */
+  async #startSecure() {
+    const [key, ca, socket] = ["key.pem", "ca.pem", "socket"].map((name) => join(this.#directory, name));
+    const leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
+    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+    const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    execFileSync("openssl", [...words, "-keyout", key, "-out", ca, "-subj", "/CN=localhost", "-addext", names, ...leaf], { stdio: "ignore" });
+    const tlsPort = await freePort();
+    const tls = { "tls-port": tlsPort, "tls-cert-file": ca, "tls-key-file": key, "tls-auth-clients": "no" };
+    // The plain port answers without a password, too: it only says that one is needed.
+    await this.startFresh({ ...tls, unixsocket: socket, requirepass: "hunter2" });
+    return { port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
+  }
+
+  async startFresh(more) {
     for (let tries = 0; ; tries += 1) {
       try {
-        return await this.start(await freePort());
+        return await this.start(await freePort(), more);
       } catch (error) {
         // Somebody else may have been faster to take the port.
         if (tries === 5) {
@@ -105,7 +129,11 @@ export class Control {
   }
 
   async #answer(request, response) {
-    response.setHeader("access-control-allow-origin", "*");
+    if (request.method === "GET") {
+      const isScript = request.url.endsWith(".js");
+      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+      return response.end(isScript ? this.script : '<script type="module" src="page.js"></script>');
+    }
     try {
       let body = "";
       for await (const chunk of request) {
@@ -118,9 +146,12 @@ export class Control {
     }
   }
 
-  #do({ port, start, kill, restart, command }) {
+  #do({ port, start, secure, kill, restart, command }) {
+    if (secure) {
+      return this.#startSecure();
+    }
     if (start) {
-      return this.#startFresh();
+      return this.startFresh();
     }
     if (kill) {
       return this.#kill(port);

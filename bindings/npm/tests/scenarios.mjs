@@ -159,6 +159,8 @@ const scenarios = {
     cancel.abort(reason);
 
     check((await waiting) === reason, "the signal's own reason");
+    await world.command(port, "PING");
+    equal(world.traces.b.at(-1), "not_obtained withdrawn", "it does not wait any more");
     const early = rejected(b.obtain("k", { signal: AbortSignal.abort(reason) }));
     check((await early) === reason, "aborted before it began");
     // Asked for and withdrawn in one turn, when nobody holds it.
@@ -167,6 +169,8 @@ const scenarios = {
     const never = rejected(b.obtain("k", { ttl: HOUR, signal: late.signal }));
     late.abort(reason);
     check((await never) === reason, "aborted at once");
+    await world.command(port, "PING");
+    equal(world.traces.b.slice(1).length, 2, "both were withdrawn, before closing does it");
     await b.close();
     equal(await world.command(port, "EXISTS", "k"), 0, "no key is left");
   },

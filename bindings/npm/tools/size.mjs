@@ -1,17 +1,19 @@
-// Fails when the default entry has grown past its budget, or no longer is what size.json says.
+// Fails when the default entry has grown past what size.json allows. Growth needs a line in the CHANGELOG, too.
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const BUDGET = 40_000;
 /** Compilers differ a little between machines. */
-const SLACK = 200;
+const SLACK = 300;
 
-const [file, committed] = ["dist/index.js", JSON.parse(readFileSync("size.json", "utf8"))];
-const bytes = gzipSync(readFileSync(file), { level: 9 }).length;
-console.log(`${file}: ${bytes} bytes with gzip, at most ${BUDGET}; size.json has ${committed[file]}`);
+const committed = JSON.parse(readFileSync("size.json", "utf8"));
+const actual = {};
+for (const file of ["dist/index.js", "dist/engine.wasm"]) {
+  actual[file] = gzipSync(readFileSync(file), { level: 9 }).length;
+  console.log(`${file}: ${actual[file]} bytes with gzip; size.json has ${committed[file]}`);
+}
 if (process.env.TENURE_SIZE === "write") {
-  writeFileSync("size.json", `${JSON.stringify({ [file]: bytes })}\n`);
-} else if (bytes > BUDGET || Math.abs(bytes - committed[file]) > SLACK) {
-  console.log("If that is meant, write it down with TENURE_SIZE=write, and growth in the CHANGELOG, too.");
+  writeFileSync("size.json", `${JSON.stringify(actual, null, 2)}\n`);
+} else if (Object.keys(actual).some((file) => !(actual[file] <= committed[file] + SLACK))) {
+  console.log("It has grown. If that is meant, write it down with TENURE_SIZE=write node tools/size.mjs");
   process.exit(1);
 }

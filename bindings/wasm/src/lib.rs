@@ -172,15 +172,15 @@ impl Engine {
                 return todo::TIMEOUT;
             }
             Output::Connect(node) => {
-                self.record.name(node.index() as u64);
+                self.record.node(node);
                 return todo::CONNECT;
             }
             Output::Disconnect(node) => {
-                self.record.name(node.index() as u64);
+                self.record.node(node);
                 return todo::DISCONNECT;
             }
             Output::Transmit { node, bytes } => {
-                self.record.name(node.index() as u64);
+                self.record.node(node);
                 self.record.point_to(bytes);
                 return todo::TRANSMIT;
             }
@@ -254,7 +254,7 @@ impl Engine {
                 todo::INSPECTED
             }
             Event::Node { node, state } => {
-                record.name(node.index() as u64);
+                record.node(node);
                 match state {
                     NodeState::Ready { tracking } => {
                         record.numbers(f64::from(u8::from(tracking)), 0.0);

@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Words of 64 bits: an id or node, two numbers as floats, and where bytes are. TypeScript reads them before it calls
+use tenure_core::NodeId;
+
+/// Words of 64 bits: an id as it is, or floats: a node, two numbers, and where bytes are. TypeScript reads them before it calls
 /// again; until then the bytes stay where they are.
 pub(crate) struct Record {
     words: Box<[u64; 5]>,
@@ -24,9 +26,16 @@ impl Record {
         address(self.words.as_ptr().cast())
     }
 
-    /// An id or the number of a node.
+    /// The id of a lock or an inspection.
     pub(crate) fn name(&mut self, name: u64) {
         self.words[0] = name;
+    }
+
+    /// The number of a node, as a float.
+    pub(crate) fn node(&mut self, node: NodeId) {
+        self.words[0] = u32::try_from(node.index())
+            .map_or(f64::NAN, f64::from)
+            .to_bits();
     }
 
     /// The two numbers.
@@ -37,15 +46,16 @@ impl Record {
 
     /// Bytes that stay where they are.
     pub(crate) fn point_to(&mut self, bytes: &[u8]) {
-        self.words[3] = u64::from(address(bytes.as_ptr()));
-        self.words[4] = bytes.len() as u64;
+        self.words[3] = f64::from(address(bytes.as_ptr())).to_bits();
+        self.words[4] = u32::try_from(bytes.len()).map_or(0.0, f64::from).to_bits();
     }
 
     /// Bytes that are made for this.
     pub(crate) fn write(&mut self, bytes: Vec<u8>) {
         self.text = bytes;
-        self.words[3] = u64::from(address(self.text.as_ptr()));
-        self.words[4] = self.text.len() as u64;
+        let (at, len) = (address(self.text.as_ptr()), self.text.len());
+        self.words[3] = f64::from(at).to_bits();
+        self.words[4] = u32::try_from(len).map_or(0.0, f64::from).to_bits();
     }
 }
 

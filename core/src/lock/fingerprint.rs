@@ -18,6 +18,8 @@ impl Lock {
         self.retry.remembered(&self.progress).hash(hasher);
         (self.may_hold, self.disturbed, self.undoing).hash(hasher);
         (self.woken, self.doubted, self.handoffs).hash(hasher);
+        // Only whether: numbers of rounds are names.
+        (self.late.0 == self.round, self.late.1).hash(hasher);
         self.failure.as_ref().map(discriminant).hash(hasher);
         self.state.fingerprint(now, hasher);
         self.ask.is_some().hash(hasher);

@@ -34,7 +34,7 @@ pub(crate) use slab::Slab;
 
 use crate::claim::Claim;
 use crate::event::{NotObtained, Released};
-use crate::id::NodeSet;
+use crate::id::{NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
 use crate::time::Instant;
@@ -123,6 +123,9 @@ pub(crate) struct Lock {
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
     pub(crate) doubted: bool,
+    /// The round that won it, and nodes that had not answered by then. What could not be sent to them yet still is: the
+    /// more nodes have the lock, the more may fail.
+    late: (u32, NodeSet),
     /// How often in a row the lock came from a neighbour in this engine.
     pub(crate) handoffs: u8,
     /// Why the last attempt failed.
@@ -157,6 +160,7 @@ impl Lock {
             undoing: false,
             woken: false,
             doubted: false,
+            late: (0, NodeSet::EMPTY),
             handoffs: 0,
             failure: None,
         }
@@ -279,8 +283,29 @@ impl Lock {
         self.hold_until.map_or(lease, |at| lease.capped(at))
     }
 
+    /// What `request` asks for, if anybody still wants it.
+    pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
+        let (claim, ttl) = (&self.claim, self.ttl);
+        let (won, late) = self.late;
+        if won == request.round && matches!(self.state, State::Held(_)) {
+            let again = true;
+            let wanted = late.contains(request.node);
+            return wanted.then_some(Op::Obtain { claim, ttl, again });
+        }
+        let ask = self.ask.as_ref().filter(|_| self.round == request.round)?;
+        let again = ask.again;
+        let pending = ask.round.pending().contains(request.node);
+        pending.then_some(match ask.what {
+            What::Obtain => Op::Obtain { claim, ttl, again },
+            What::Refresh { .. } => Op::Refresh { claim, ttl },
+            What::Check => Op::Check { claim },
+            What::Undo | What::Release => Op::Release { claim },
+        })
+    }
+
     /// Enters `Held` after a round that was asked at `asked_at`.
-    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant) {
+    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet) {
+        self.late = (self.round, late);
         let renew_at = self.renewal_after(asked_at, lease);
         let recheck = core::mem::take(&mut self.doubted);
         self.state = State::Held(Held {

@@ -43,7 +43,7 @@ impl Locks {
             }
             let lease = lock.lease(ask.at);
             if lease.is_valid(now) {
-                lock.hold(lease, ask.at);
+                lock.hold(lease, ask.at, ask.round.pending());
                 return self.obtained(id, lease);
             }
         }

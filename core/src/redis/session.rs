@@ -200,9 +200,12 @@ impl Session {
                 Read::Handled => {}
                 Read::Greeted => self.greet(),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
-                    match outcome {
-                        Outcome::Failed(error) if error.hangs_up() => self.hang_up(error, now),
-                        _ => self.error = NodeError::Disconnected,
+                    if let Outcome::Failed(error) = outcome
+                        && error.hangs_up()
+                    {
+                        self.hang_up(error, now);
+                    } else {
+                        self.error = NodeError::Disconnected;
                     }
                     return Some(Answer::Outcome(request, outcome));
                 }

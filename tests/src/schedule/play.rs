@@ -241,9 +241,7 @@ impl Play {
                 self.world.down(node, true);
                 self.later(c, Chore::Up(node));
             }
-            217..=220 => {
-                self.world.server(node).flush_scripts();
-            }
+            217..=220 => self.world.server(node).flush_scripts(),
             221..=228 => self.trouble(node, a, c),
             229..=231 => {
                 let options = self.world.server(node).options_mut();

@@ -15,7 +15,7 @@ pub enum Step {
     Ask(usize),
     /// This client lets go of its lock, or of its wish for it.
     Release(usize),
-    /// This client wants a refresh with a shorter ttl.
+    /// This client wants a refresh with another ttl.
     Refresh(usize),
     /// The next request of this client reaches this node, which carries it out.
     Request(usize, usize),
@@ -167,8 +167,12 @@ impl State {
                 self.client(c).release(now);
             }
             Step::Refresh(c) => {
+                // First a shorter ttl, then the longer one again.
+                let done = self.setup.budget.refreshes - self.budget.refreshes;
+                let shorter = done.is_multiple_of(2);
                 self.budget.refreshes -= 1;
-                self.client(c).refresh(short_ttl(), now);
+                let ttl = if shorter { short_ttl() } else { ttl() };
+                self.client(c).refresh(ttl, now);
             }
             Step::Request(c, n) => {
                 let in_order = self.clients[c].lines[n].answers.is_empty();

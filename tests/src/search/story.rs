@@ -27,7 +27,7 @@ impl State {
         let what = match step {
             Step::Ask(c) => format!("{} asks for the lock", letter(c)),
             Step::Release(c) => format!("{} lets go", letter(c)),
-            Step::Refresh(c) => format!("{} refreshes with half the ttl", letter(c)),
+            Step::Refresh(c) => format!("{} refreshes with another ttl", letter(c)),
             Step::Request(c, n) | Step::Withhold(c, n) => {
                 format!("a request of {} reaches node {n}", letter(c))
             }

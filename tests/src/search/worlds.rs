@@ -48,12 +48,12 @@ pub fn short() -> Vec<Plan> {
             s.budget.cuts = 1;
         }),
         plan(
-            "2 clients, 1 node: 2 slow, prompt but 1",
+            "2 clients, 1 node: cut, 2 refreshes, prompt",
             1,
             single,
             200,
             |s| {
-                (s.prompt, s.budget.withheld, s.budget.late) = (true, 1, 2);
+                (s.prompt, s.budget.cuts, s.budget.refreshes) = (true, 1, 2);
             },
         ),
         plan(
@@ -180,11 +180,19 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: cut, slow, prompt but 1",
                 "2 clients, quorum of 3: cut, slow, prompt but 1",
             ],
-            [400, 22],
+            [400, 10],
             |s| {
                 (s.prompt, s.budget.withheld) = (true, 1);
                 (s.budget.late, s.budget.cuts) = (1, 1);
             },
+        ),
+        plan(
+            [
+                "2 clients twice, 3 ordered: cut, prompt",
+                "2 clients twice, quorum of 3: cut, prompt",
+            ],
+            [400, 17],
+            |s| (s.asks, s.prompt, s.budget.cuts) = (2, true, 1),
         ),
     ]
 }
@@ -198,7 +206,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: amnesia, slow, prompt but 1",
                 "2 clients, quorum of 3: amnesia, slow, prompt but 1",
             ],
-            [400, 22],
+            [400, 10],
             |s| {
                 s.memory = match s.arrangement {
                     Arrangement::Ordered => Memory::Lost,
@@ -213,7 +221,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: client crash, slow, prompt",
                 "2 clients, quorum of 3: client crash, slow, prompt",
             ],
-            [400, 30],
+            [400, 16],
             |s| {
                 s.prompt = true;
                 (s.budget.late, s.budget.client_crashes) = (1, 1);
@@ -224,7 +232,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: renewal, slow, prompt",
                 "2 clients, quorum of 3: renewal, slow, prompt",
             ],
-            [400, 30],
+            [400, 16],
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
                 (s.prompt, s.budget.late) = (true, 1);

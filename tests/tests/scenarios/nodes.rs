@@ -96,3 +96,26 @@ fn an_inspection_tells_who_holds_and_for_how_long_and_changes_nothing() {
             .is_none()
     );
 }
+
+#[test]
+fn a_node_that_connects_late_gets_the_lock_too() {
+    let mut world = World::new(5, Arrangement::Quorum);
+    let alice = world.client();
+    for node in 3..5 {
+        world.weather(alice, node, Weather::Silent);
+    }
+    let lock = obtain(&mut world, alice, "k");
+    for node in 3..5 {
+        assert_eq!(world.command(node, &[b"EXISTS", b"k"]), b":0\r\n");
+        world.weather(alice, node, Weather::Fair);
+    }
+    // Connecting takes at most its timeout, then the next try.
+    world.run_for(4000 * MS);
+
+    for node in 0..2 {
+        world.weather(alice, node, Weather::Refusing);
+        world.cut(alice, node);
+    }
+    world.run_for(30_000 * MS);
+    assert!(is_held(&world, alice, lock), "three of five have it");
+}

@@ -53,7 +53,7 @@ function wireOf(connection: Connection, listener: Listener): Wire {
   const writer = connection.writable.getWriter();
   return {
     send: (bytes) => {
-      writer.write(bytes).catch((error: unknown) => listener.gone(message(error)));
+      writer.write(bytes.slice()).catch((error: unknown) => listener.gone(message(error)));
     },
     close: () => {
       const quietly = (ending: unknown) => Promise.resolve(ending).catch(() => {});

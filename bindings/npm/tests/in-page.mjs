@@ -1,0 +1,9 @@
+// Runs the scenarios in a page, through the bridge of the control server.
+import * as tenure from "tenure";
+
+import { run } from "./scenarios.mjs";
+
+window.runScenarios = (control) => {
+  const url = (port) => `${control.replace("http", "ws")}${port}`;
+  return run(tenure, { control, url });
+};
