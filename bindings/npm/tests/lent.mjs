@@ -1,4 +1,4 @@
-// Locks through what somebody else has: a client of ioredis, and an endpoint over HTTP.
+// Locks through what somebody else has: clients of ioredis for one server and for a cluster, and an endpoint over HTTP.
 //
 //   node tests/lent.mjs     after ./build
 import assert from "node:assert/strict";
@@ -8,24 +8,26 @@ import { Control } from "./control.mjs";
 
 const from = createRequire(new URL("runtimes/package.json", import.meta.url));
 const { connect } = createRequire(import.meta.url)("../dist/node.cjs");
-const { Redis } = from("ioredis");
+const { Cluster, Redis } = from("ioredis");
 
 const control = await new Control().open();
 const port = await control.startFresh();
 const client = new Redis(port, "127.0.0.1");
 
-const lent = {
-  ioredis: (commands) =>
-    Promise.all(
-      commands.map(([name, ...words]) =>
-        client.callBuffer(Buffer.from(name).toString(), ...words.map((word) => Buffer.from(word))).catch((error) => {
-          if (error.name === "ReplyError") {
-            return error;
-          }
-          throw error;
-        }),
-      ),
+const through = (redis) => (commands) =>
+  Promise.all(
+    commands.map(([name, ...words]) =>
+      redis.callBuffer(Buffer.from(name).toString(), ...words.map((word) => Buffer.from(word))).catch((error) => {
+        if (error.name === "ReplyError") {
+          return error;
+        }
+        throw error;
+      }),
     ),
+  );
+
+const lent = {
+  ioredis: through(client),
   /** One request for each command; text only. */
   async http(commands) {
     const replies = [];
@@ -64,4 +66,25 @@ for (const [name, send] of Object.entries(lent)) {
 }
 await direct.close();
 client.disconnect();
+
+const nodes = (await control.startCluster()).map((node) => ({ host: "127.0.0.1", port: node }));
+const cluster = new Cluster(nodes);
+const [alice, bob] = [await connect({ send: through(cluster) }), await connect({ send: through(cluster) })];
+for (let number = 0; number < 30; number += 1) {
+  // So many keys that each master has some.
+  const key = `k${number}`;
+  const lock = await alice.obtain(key);
+  assert.equal(await bob.tryObtain(key), null, key);
+  await lock.refresh();
+  const waiting = bob.obtain(key, { wait: Infinity });
+  assert.equal(await lock.release(), "confirmed", key);
+  await (await waiting).release();
+}
+const tagged = await alice.obtain(["{t}a", "{t}b"]);
+await tagged.verify();
+assert.equal(await tagged.release(), "confirmed");
+await assert.rejects(alice.obtain(["a", "b"]), { code: "refused", fault: "cross_slot" });
+await Promise.all([alice.close(), bob.close()]);
+cluster.disconnect();
+console.log("lent, ioredis cluster: ok");
 await control.close();
