@@ -1,4 +1,4 @@
-// Locks through what somebody else has: clients of ioredis for one server and for a cluster, and an endpoint over HTTP.
+// Locks through what somebody else has: clients of ioredis and node-redis, one for a cluster, and an endpoint over HTTP.
 //
 //   node tests/lent.mjs     after ./build
 import assert from "node:assert/strict";
@@ -26,8 +26,22 @@ const through = (redis) => (commands) =>
     ),
   );
 
+const { createClient, ErrorReply } = from("redis");
+const nodeRedis = await createClient({ url: `redis://127.0.0.1:${port}` }).connect();
+
 const lent = {
   ioredis: through(client),
+  redis: (commands) =>
+    Promise.all(
+      commands.map((words) =>
+        nodeRedis.sendCommand(words.map((word) => Buffer.from(word))).catch((error) => {
+          if (error instanceof ErrorReply) {
+            return error;
+          }
+          throw error;
+        }),
+      ),
+    ),
   /** One request for each command; text only. */
   async http(commands) {
     const replies = [];
@@ -66,6 +80,7 @@ for (const [name, send] of Object.entries(lent)) {
 }
 await direct.close();
 client.disconnect();
+nodeRedis.destroy();
 
 const nodes = (await control.startCluster()).map((node) => ({ host: "127.0.0.1", port: node }));
 const cluster = new Cluster(nodes);
