@@ -180,7 +180,7 @@ fn slow(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: cut, slow, prompt but 1",
                 "2 clients, quorum of 3: cut, slow, prompt but 1",
             ],
-            [400, 12],
+            [400, 10],
             |s| {
                 (s.prompt, s.budget.withheld) = (true, 1);
                 (s.budget.late, s.budget.cuts) = (1, 1);
@@ -206,7 +206,7 @@ fn crashing(arrangement: Arrangement) -> Vec<Plan> {
                 "2 clients, 3 ordered: amnesia, slow, prompt but 1",
                 "2 clients, quorum of 3: amnesia, slow, prompt but 1",
             ],
-            [400, 12],
+            [400, 10],
             |s| {
                 s.memory = match s.arrangement {
                     Arrangement::Ordered => Memory::Lost,
