@@ -8,12 +8,13 @@ import { Nodes } from "./nodes.js";
 import { packConfig, type ConnectOptions, type Login } from "./options.js";
 import { Packer } from "./pack.js";
 import { Tenure } from "./tenure.js";
+import { dialCommands, type CommandTransport } from "./transports/commands.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
 
 /** A server: its URL, or a way to connect to it. */
-export type Server = string | Transport;
+export type Server = string | Transport | CommandTransport;
 
 /** @internal What differs between runtimes. */
 export interface Platform {
@@ -48,7 +49,7 @@ export function connector(platform: Platform): Connect {
   let compiled: Promise<WebAssembly.Module> | undefined;
   return async (servers, options = {}) => {
     options.signal?.throwIfAborted();
-    const list = typeof servers === "string" || "connect" in servers ? [servers] : [...servers];
+    const list = typeof servers === "string" || "connect" in servers || "send" in servers ? [servers] : [...servers];
     const targets = list.map((server) => target(server, platform, options));
     compiled ??= platform.module();
     const driver = start(await compiled, targets, options);
@@ -58,6 +59,9 @@ export function connector(platform: Platform): Connect {
 }
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
+  if (typeof server !== "string" && "send" in server) {
+    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client" };
+  }
   if (typeof server !== "string") {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
   }

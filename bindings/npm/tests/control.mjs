@@ -95,6 +95,26 @@ export class Control {
     return { port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
   }
 
+  /** Three masters with a third of the slots each. */
+  async startCluster() {
+    const nodes = [];
+    for (const [first, last] of [["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
+      const bus = await freePort();
+      const files = { "cluster-port": bus, "cluster-config-file": `nodes-${bus}.conf` };
+      const port = await this.startFresh({ "cluster-enabled": "yes", ...files });
+      await this.command(port, ["CLUSTER", "ADDSLOTSRANGE", first, last]);
+      nodes.push({ port, bus });
+    }
+    for (const { port, bus } of nodes.slice(1)) {
+      await this.command(nodes[0].port, ["CLUSTER", "MEET", "127.0.0.1", `${port}`, `${bus}`]);
+    }
+    for (const { port } of nodes) {
+      while (!(await this.command(port, ["CLUSTER", "INFO"])).includes("cluster_state:ok"));
+      while ((await this.command(port, ["CLUSTER", "NODES"])).trim().split("\n").length < 3);
+    }
+    return nodes.map(({ port }) => port);
+  }
+
   async startFresh(more) {
     for (let tries = 0; ; tries += 1) {
       try {
