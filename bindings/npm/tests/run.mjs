@@ -26,10 +26,17 @@ function projectOf(packed) {
   return project;
 }
 
+/** No run hangs: a minute and a half is thirty times what one takes. */
+function tooLong() {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error("it has come to no end")), 90_000).unref();
+  });
+}
+
 /** What is wrong with a run. */
 async function complaints(name, project, control) {
   try {
-    const { failures, traces } = await runtimes[name](project, control);
+    const { failures, traces } = await Promise.race([runtimes[name](project, control), tooLong()]);
     if (process.env.TENURE_TRACES === "write") {
       const oneLine = (text) => text.replace(/\[\s+([^\]]*?)\s+\]/g, (list) => list.replace(/\s+/g, " "));
       writeFileSync(join(here, "traces.json"), `${oneLine(JSON.stringify(traces, null, 1))}\n`);

@@ -35,6 +35,9 @@ export function streams(transport: Pick<Transport, "connect">): Dial {
         await read(connection.readable, listener);
       } catch (error) {
         listener.gone(message(error));
+      } finally {
+        // Whoever is left by the server still has an end to close: runtimes count those, and some allow but a few.
+        wire?.close();
       }
     })();
     return {
@@ -56,10 +59,17 @@ function wireOf(connection: Connection, listener: Listener): Wire {
       writer.write(bytes.slice()).catch((error: unknown) => listener.gone(message(error)));
     },
     close: () => {
-      const quietly = (ending: unknown) => Promise.resolve(ending).catch(() => {});
-      void quietly(readers.get(connection.readable)?.cancel());
-      void quietly(writer.abort());
-      void quietly(connection.close?.());
+      // What has ended already may say so, at once or later.
+      const quietly = async (ending: () => unknown) => {
+        try {
+          await ending();
+        } catch {
+          // It is over either way.
+        }
+      };
+      void quietly(() => readers.get(connection.readable)?.cancel());
+      void quietly(() => writer.abort());
+      void quietly(() => connection.close?.());
     },
   };
 }
