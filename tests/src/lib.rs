@@ -9,8 +9,8 @@ pub mod oracles;
 mod ports;
 pub mod proxy;
 pub mod raw;
-pub mod schedule;
 pub mod search;
 pub mod servers;
 mod tls;
-pub mod world;
+
+pub use tenure_world::{schedule, world};
