@@ -12,7 +12,6 @@ mod release;
 mod rounds;
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
@@ -23,7 +22,7 @@ use crate::lock::{
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::rng::Rng;
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 use crate::timers::Timers;
 
 /// All locks of one engine. A copy goes its own way from there on.
@@ -49,7 +48,7 @@ struct Setup {
     quorum: usize,
     /// The order in which an obtain asks.
     order: Order,
-    request_timeout: Duration,
+    request_timeout: Micros,
     handoffs: u8,
     limit: usize,
 }
@@ -91,7 +90,7 @@ impl Locks {
                 nodes: NodeSet::first(config.nodes().len()),
                 quorum: config.quorum(),
                 order,
-                request_timeout: config.request_timeout,
+                request_timeout: config.request_timeout.into(),
                 handoffs: config.handoffs,
                 limit: config.limits.locks,
             },

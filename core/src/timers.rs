@@ -24,17 +24,9 @@ impl Timers {
 
     /// Sets, moves or (with `None`) removes the deadline of `slot`.
     pub(crate) fn set(&mut self, slot: u32, at: Option<Instant>) {
-        if self.places.len() <= slot as usize {
-            self.places
-                .resize((slot as usize).saturating_add(1), NOWHERE);
-        }
-        let place = self.place(slot);
-        match (place, at) {
+        match (self.place(slot), at) {
             (None, None) => {}
-            (None, Some(at)) => {
-                self.heap.push((at, slot));
-                self.rise(self.heap.len().saturating_sub(1));
-            }
+            (None, Some(at)) => self.add(slot, at),
             (Some(place), Some(at)) => {
                 if let Some(entry) = self.heap.get_mut(place) {
                     entry.0 = at;
@@ -49,6 +41,15 @@ impl Timers {
                 self.settle(place);
             }
         }
+    }
+
+    fn add(&mut self, slot: u32, at: Instant) {
+        if self.places.len() <= slot as usize {
+            self.places
+                .resize((slot as usize).saturating_add(1), NOWHERE);
+        }
+        self.heap.push((at, slot));
+        self.rise(self.heap.len().saturating_sub(1));
     }
 
     fn place(&self, slot: u32) -> Option<usize> {

@@ -37,7 +37,7 @@ use crate::event::{NotObtained, Released};
 use crate::id::{NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 /// The id names no lock that is held.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -102,7 +102,7 @@ pub(crate) struct Lock {
     pub(crate) give_up_at: Option<Instant>,
     pub(crate) retry: Retry,
     pub(crate) progress: Progress,
-    renewal: Renewal,
+    pub(crate) renewal: Renewal,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
     /// Its place among those who care for its keys.
@@ -238,7 +238,7 @@ impl Lock {
             ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
         }
         if matches!(ask.what, What::Obtain | What::Refresh { .. }) {
-            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_duration());
+            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_micros());
         }
     }
 
@@ -306,7 +306,7 @@ impl Lock {
     /// Enters `Held` after a round that was asked at `asked_at`.
     pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet) {
         self.late = (self.round, late);
-        let renew_at = self.renewal_after(asked_at, lease);
+        let renew_at = self.renewal.after(asked_at, lease);
         let recheck = core::mem::take(&mut self.doubted);
         self.state = State::Held(Held {
             lease,
@@ -317,14 +317,6 @@ impl Lock {
         });
     }
 
-    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
-    pub(crate) fn renewal_after(&self, asked_at: Instant, lease: Lease) -> Option<Instant> {
-        match self.renewal {
-            Renewal::Automatic { .. } => Some(asked_at + lease.ttl().as_duration() / 3),
-            Renewal::Manual => None,
-        }
-    }
-
     pub(crate) fn max_hold(&self) -> Option<Duration> {
         match self.renewal {
             Renewal::Automatic { max_hold } => max_hold,
@@ -333,8 +325,8 @@ impl Lock {
     }
 
     /// How long to pause after a refresh that too few nodes answered.
-    pub(crate) fn refresh_pause(&self) -> Duration {
-        (self.ttl.as_duration() / 16).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    pub(crate) fn refresh_pause(&self) -> Micros {
+        Micros((self.ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
     }
 
     pub(crate) fn start_releasing(&mut self, announce: bool, until: Instant) {
@@ -345,6 +337,25 @@ impl Lock {
             freed: NodeSet::EMPTY,
             missing: NodeSet::EMPTY,
         });
+    }
+}
+
+impl Held {
+    /// A refresh was granted.
+    pub(crate) fn refreshed(&mut self, lease: Lease, renew_at: Option<Instant>) {
+        self.lease = self.lease.extended(lease);
+        self.renew_at = renew_at;
+        self.retrying = false;
+    }
+}
+
+impl Renewal {
+    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
+    pub(crate) fn after(self, asked_at: Instant, lease: Lease) -> Option<Instant> {
+        match self {
+            Self::Automatic { .. } => Some(asked_at + Micros(lease.ttl().as_micros().0 / 3)),
+            Self::Manual => None,
+        }
     }
 }
 

@@ -64,11 +64,8 @@ impl Round {
         }
     }
 
-    /// The next node to ask now, which from here on counts as pending.
+    /// The next node to ask now, which from here on counts as pending. Only while the round is open; asking keeps it so.
     pub(crate) fn ask(&mut self) -> Option<NodeId> {
-        if self.verdict() != Verdict::Open {
-            return None;
-        }
         let node = match self.order {
             Order::Parallel => self.unasked.lowest(),
             Order::Forward if self.pending.is_empty() => self.unasked.lowest(),
@@ -111,6 +108,14 @@ impl Round {
     /// What the round has come to. Once it is not open, no later answer changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
         let open = self.unasked.union(self.pending);
+        let silent = self.denied.union(self.unknown);
+        // The usual ways, told apart quickly: all have granted, or nobody has said anything.
+        if open.union(silent).is_empty() {
+            return Verdict::Won;
+        }
+        if self.granted.union(silent).is_empty() {
+            return Verdict::Open;
+        }
         match self.goal {
             Goal::Everyone if !open.is_empty() => Verdict::Open,
             Goal::Everyone if self.unknown.is_empty() => Verdict::Won,
@@ -159,11 +164,18 @@ impl Round {
 mod tests {
     use super::*;
 
+    /// Asks the way the machine does: only while the round is open.
+    fn ask(round: &mut Round) -> Option<NodeId> {
+        let node = (round.verdict() == Verdict::Open).then(|| round.ask())?;
+        assert!(node.is_none() || round.verdict() == Verdict::Open);
+        node
+    }
+
     /// Walks every interleaving of asks, answers and giving up; counts the complete runs.
     fn explore(round: Round, runs: &mut u64) {
         let verdict = round.verdict();
         let mut next = round;
-        if next.ask().is_some() {
+        if ask(&mut next).is_some() {
             assert_eq!(verdict, Verdict::Open);
             explore(next, runs);
         }
@@ -226,7 +238,7 @@ mod tests {
         // Five in parallel, with all asked at the start as the machine does it.
         for quorum in 1..=5 {
             let mut round = Round::new(NodeSet::first(5), Goal::Quorum(quorum), Order::Parallel);
-            while round.ask().is_some() {}
+            while ask(&mut round).is_some() {}
             explore(round, &mut runs);
         }
         assert!(runs > 100_000, "only {runs} runs");
@@ -235,7 +247,7 @@ mod tests {
     #[test]
     fn a_loss_stays_open_for_the_answers_that_tell_why() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
-        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| ask(&mut round)).collect();
         round.answer(nodes[0], Answer::Unknown);
         round.answer(nodes[1], Answer::Denied);
         assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
@@ -252,7 +264,7 @@ mod tests {
     #[test]
     fn an_even_split_is_decided() {
         let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
-        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| round.ask()).collect();
+        let nodes: alloc::vec::Vec<_> = core::iter::from_fn(|| ask(&mut round)).collect();
         round.answer(nodes[0], Answer::Granted);
         round.answer(nodes[1], Answer::Denied);
         assert_eq!(round.verdict(), Verdict::Open);
@@ -264,18 +276,18 @@ mod tests {
     #[test]
     fn nodes_in_order_are_asked_one_by_one_and_released_in_reverse() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
-        let first = round.ask().unwrap();
-        assert_eq!((first.index(), round.ask()), (0, None));
+        let first = ask(&mut round).unwrap();
+        assert_eq!((first.index(), ask(&mut round)), (0, None));
         round.answer(first, Answer::Granted);
-        let second = round.ask().unwrap();
+        let second = ask(&mut round).unwrap();
         round.answer(second, Answer::Denied);
-        assert_eq!((round.ask(), round.verdict()), (None, Verdict::Lost));
+        assert_eq!((ask(&mut round), round.verdict()), (None, Verdict::Lost));
 
         let mut undo = Round::new(NodeSet::first(2), Goal::Everyone, Order::Reverse);
-        assert_eq!(undo.ask(), Some(second));
+        assert_eq!(ask(&mut undo), Some(second));
         undo.answer(second, Answer::Unknown);
         assert_eq!(
-            undo.ask(),
+            ask(&mut undo),
             Some(first),
             "an unknown does not stop a release"
         );
@@ -284,18 +296,21 @@ mod tests {
     #[test]
     fn a_node_that_does_not_answer_keeps_a_release_from_no_other() {
         let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
-        assert_eq!((release.ask(), release.ask()), (NodeId::new(2), None));
+        assert_eq!(
+            (ask(&mut release), ask(&mut release)),
+            (NodeId::new(2), None)
+        );
         release.time_out();
         assert_eq!(
-            (release.ask(), release.ask()),
+            (ask(&mut release), ask(&mut release)),
             (NodeId::new(0), NodeId::new(1))
         );
         release.time_out();
         assert_eq!(release.verdict(), Verdict::Lost);
 
         let mut obtain = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
-        obtain.ask();
+        ask(&mut obtain);
         obtain.time_out();
-        assert_eq!((obtain.ask(), obtain.verdict()), (None, Verdict::Lost));
+        assert_eq!((ask(&mut obtain), obtain.verdict()), (None, Verdict::Lost));
     }
 }

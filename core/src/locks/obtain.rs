@@ -30,23 +30,35 @@ impl Locks {
     }
 
     /// A round of asking has come to its end.
-    pub(super) fn obtain_decided(&mut self, id: LockId) {
+    pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let Some(ask) = &lock.ask else { return };
+        if verdict == Verdict::Won {
+            let (asked_at, late) = (ask.at, ask.round.pending());
+            if lock.hold_until.is_none() {
+                lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
+            }
+            let lease = lock.lease(asked_at);
+            if lease.is_valid(now) {
+                lock.ask = None;
+                lock.hold(lease, asked_at, late);
+                return self.obtained(id, lease);
+            }
+        }
+        self.obtain_failed(id);
+    }
+
+    /// A round of asking was lost, or won too late: to be undone, and perhaps to be tried again.
+    fn obtain_failed(&mut self, id: LockId) {
         let (now, setup, after_wake) = (self.now, self.setup, self.after_wake());
         // Not through `lock_mut`: the random numbers are needed beside it.
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let Some(ask) = lock.ask.take() else { return };
-        if ask.round.verdict() == Verdict::Won {
-            if lock.hold_until.is_none() {
-                lock.hold_until = lock.max_hold().map(|longest| ask.at + longest);
-            }
-            let lease = lock.lease(ask.at);
-            if lease.is_valid(now) {
-                lock.hold(lease, ask.at, ask.round.pending());
-                return self.obtained(id, lease);
-            }
-        }
         lock.hold_until = None;
         lock.handoffs = 0;
         let failure = ask.failure(now);
@@ -63,7 +75,7 @@ impl Locks {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
                 // Without a pause of its own, a lock that no node will wake must still look again some time.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
-                let pause = pause.or_else(|| blind.then_some(setup.request_timeout));
+                let pause = pause.or_else(|| blind.then_some(setup.request_timeout.into()));
                 ask.pause_until(now, pause)
             }
         };

@@ -63,6 +63,9 @@ impl Locks {
     /// A held lock is being released: the next waiter asks in the same write, if it was not the neighbours' turn for
     /// too long.
     pub(super) fn hand_on(&mut self, id: LockId) {
+        if !self.index.has_waiters() {
+            return;
+        }
         let Some(lock) = self.lock(id) else { return };
         let handoffs = lock.handoffs.saturating_add(1);
         if handoffs > self.setup.handoffs {

@@ -73,22 +73,23 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Releasing(mut releasing) = lock.state else {
+        let done = lock.may_hold.is_empty();
+        let (asked_at, pause) = (lock.ask.as_ref().map(|ask| ask.at), lock.refresh_pause());
+        let State::Releasing(releasing) = &mut lock.state else {
             return;
         };
-        let done = lock.may_hold.is_empty();
-        let round_trip = lock.ask.as_ref().map(|ask| now.saturating_since(ask.at));
         if round_over {
             lock.ask = None;
-            releasing.retry_at = Some(now + lock.refresh_pause());
+            releasing.retry_at = Some(now + pause);
         }
-        let proof = releasing.proof(quorum, done).filter(|_| releasing.announce);
-        releasing.announce &= proof.is_none();
-        lock.state = State::Releasing(releasing);
-        if let Some(proof) = proof {
+        if releasing.announce
+            && let Some(proof) = releasing.proof(quorum, done)
+        {
+            releasing.announce = false;
             self.events.push_back(Event::Released { lock: id, proof });
         }
         if done {
+            let round_trip = asked_at.map(|at| now.saturating_since(at));
             self.forget_and_hand_on(id, round_trip.unwrap_or_default());
         }
     }
@@ -114,14 +115,16 @@ impl Locks {
     fn forget_and_hand_on(&mut self, id: LockId, round_trip: Duration) {
         let Some(lock) = self.lock(id) else { return };
         let yields = lock.handoffs >= self.setup.handoffs;
-        let keys = lock.claim.keys().clone();
+        let keys = self.index.has_waiters().then(|| lock.claim.keys().clone());
         self.forget(id);
         let turn = if yields {
             Turn::After(round_trip)
         } else {
             Turn::Now
         };
-        self.turn_of_next(&keys, turn);
+        if let Some(keys) = keys {
+            self.turn_of_next(&keys, turn);
+        }
     }
 
     fn forget(&mut self, id: LockId) {

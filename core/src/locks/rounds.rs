@@ -8,27 +8,25 @@ use super::{Entry, Locks};
 impl Locks {
     /// Begins a round of this lock.
     pub(super) fn begin(&mut self, id: LockId, what: What) {
-        let (setup, now) = (self.setup, self.now);
         if what == What::Obtain {
             self.renew_token(id);
         }
-        let Some(lock) = self.lock_mut(id) else {
+        let (setup, now) = (&self.setup, self.now);
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let deadline = now + setup.request_timeout;
-        let parallel = |goal| Round::new(setup.nodes, goal, Order::Parallel);
+        let undo_order = match setup.order {
+            Order::Forward => Order::Reverse,
+            order => order,
+        };
         let quorum = Goal::Quorum(setup.quorum);
-        let undo_order = if setup.order == Order::Forward {
-            Order::Reverse
-        } else {
-            setup.order
+        let (nodes, goal, order) = match what {
+            What::Obtain => (setup.nodes, quorum, setup.order),
+            What::Refresh { .. } | What::Check => (setup.nodes, quorum, Order::Parallel),
+            What::Undo | What::Release => (lock.may_hold, Goal::Everyone, undo_order),
         };
-        let round = match what {
-            What::Obtain => Round::new(setup.nodes, quorum, setup.order),
-            What::Refresh { .. } | What::Check => parallel(quorum),
-            What::Undo | What::Release => Round::new(lock.may_hold, Goal::Everyone, undo_order),
-        };
-        lock.begin(what, round, now, deadline);
+        let round = Round::new(nodes, goal, order);
+        lock.begin(what, round, now, now + setup.request_timeout);
         self.advance(id);
     }
 
@@ -44,30 +42,35 @@ impl Locks {
 
     /// Asks whom it is time to ask, and goes on if the round is decided.
     pub(super) fn advance(&mut self, id: LockId) {
-        let deadline = self.now + self.setup.request_timeout;
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let Some(ask) = lock.ask.as_mut() else { return };
-        let mut asked = false;
-        while let Some(node) = ask.round.ask() {
-            asked = true;
-            self.requests.push_back(RequestId {
-                lock: id,
-                round: lock.round,
-                node,
-            });
-        }
-        let (what, over) = (ask.what, ask.round.verdict() != Verdict::Open);
-        if asked {
-            lock.be_patient_until(deadline);
+        let (what, verdict) = (ask.what, ask.round.verdict());
+        if verdict == Verdict::Open {
+            let mut asked = false;
+            while let Some(node) = ask.round.ask() {
+                asked = true;
+                self.requests.push_back(RequestId {
+                    lock: id,
+                    round: lock.round,
+                    node,
+                });
+            }
+            if asked {
+                lock.be_patient_until(self.now + self.setup.request_timeout);
+            }
+            // A release may be proven before all have answered.
+            if what == What::Release {
+                self.release_progressed(id, false);
+            }
+            return self.rearm(id);
         }
         match what {
-            What::Obtain if over => self.obtain_decided(id),
-            What::Undo if over => self.wait_now(id),
-            What::Refresh { .. } | What::Check if over => self.hold_decided(id),
-            What::Release => self.release_progressed(id, over),
-            What::Obtain | What::Undo | What::Refresh { .. } | What::Check => {}
+            What::Obtain => self.obtain_decided(id, verdict),
+            What::Undo => self.wait_now(id),
+            What::Refresh { .. } | What::Check => self.hold_decided(id, verdict),
+            What::Release => self.release_progressed(id, true),
         }
         self.rearm(id);
     }
