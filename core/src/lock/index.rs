@@ -71,7 +71,10 @@ impl Index {
             let Some(block) = self.blocks.get_mut(number) else {
                 continue;
             };
-            if block.get(at).is_some_and(|place| place.spot() == spot) {
+            if block
+                .get(at)
+                .is_some_and(|place| place.rank == rank && place.key.is(key))
+            {
                 block.remove(at);
                 self.waiters = self.waiters.saturating_sub(usize::from(rank >= WAITER));
                 if block.is_empty() && several {

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Loss};
 use crate::id::LockId;
-use crate::lock::{Lease, State, Verdict, What};
+use crate::lock::{Lease, State, Verdict, What, pause_after_silence};
 use crate::obtain::Ttl;
 
 use super::queue::Turn;
@@ -41,7 +41,7 @@ impl Locks {
         let shortest = Lease::granted(now, lock.ttl);
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
-        self.begin(id, What::Refresh { asked });
+        self.begin(id, if asked { What::Refresh } else { What::Renew });
     }
 
     /// A refresh or a check has come to its end.
@@ -55,7 +55,7 @@ impl Locks {
         let denied = verdict == Verdict::Lost && ask.round.is_denied();
         let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
         lock.ask = None;
-        let (renewal, pause) = (lock.renewal, lock.refresh_pause());
+        let (renewal, ttl) = (lock.renewal, lock.ttl);
         let State::Held(held) = &mut lock.state else {
             return;
         };
@@ -66,11 +66,12 @@ impl Locks {
         if !held.lease.is_valid(now) {
             return self.lease_over(id);
         }
-        if let What::Refresh { asked } = what {
+        if what != What::Check {
+            let asked = what == What::Refresh;
             if let Some(lease) = won {
                 held.refreshed(lease, renewal.after(asked_at, lease));
                 if asked {
-                    held.wanted = held.wanted.filter(|ttl| *ttl != lock.ttl);
+                    held.wanted = held.wanted.filter(|wanted| *wanted != ttl);
                 }
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {
@@ -80,14 +81,17 @@ impl Locks {
                 });
             } else {
                 held.retrying = true;
-                held.renew_at = Some(now + pause);
+                held.renew_at = Some(now + pause_after_silence(ttl));
             }
         }
         // What had to wait for the end of the round.
-        if held.wanted.is_some() && !held.retrying {
+        let (renew, check) = (held.wanted.is_some() && !held.retrying, held.recheck);
+        if renew {
             self.renew(id);
-        } else if held.recheck {
+        } else if check {
             self.check_if_woken(id);
+        } else {
+            self.timers.set(id.slot, lock.deadline());
         }
     }
 

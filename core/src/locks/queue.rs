@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::claim::Keys;
 use crate::id::{LockId, NodeId};
 use crate::lock::{Order, State, WAITER, What};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 use super::Locks;
 
@@ -16,7 +16,7 @@ const WAKE_SPREAD: Duration = Duration::from_millis(10);
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Turn {
     Now,
-    After(Duration),
+    After(Micros),
 }
 
 impl Locks {
