@@ -29,6 +29,7 @@ export interface Target {
   dial: Dial;
   login: Login;
   shown: string;
+  textOnly?: boolean | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ export function connector(platform: Platform): Connect {
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
   if (typeof server !== "string" && "send" in server) {
-    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client" };
+    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client", textOnly: server.textOnly };
   }
   if (typeof server !== "string") {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
@@ -78,11 +79,12 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
 
 function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
   const clock = new Clock();
-  const packed = packConfig(new Packer(), targets.map(({ login }) => login), options);
+  const packer = new Packer(targets.some(({ textOnly }) => textOnly));
+  const packed = packConfig(packer, targets.map(({ login }) => login), options);
   const [seed] = crypto.getRandomValues(new BigUint64Array(1)) as unknown as [bigint];
   const machine = machineOf(module, packed, seed, clock.now());
   const nodes = new Nodes(targets.map(({ shown }) => shown), machine.engine.quorum());
-  return new Driver({ machine, clock, nodes, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
+  return new Driver({ machine, clock, nodes, packer, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
 }
 
 /** Each engine has an instance of its own, so that a trap in one leaves the others alone. */

@@ -6,7 +6,7 @@ import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
 import { packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
-import { Packer } from "./pack.js";
+import type { Packer } from "./pack.js";
 
 /**
  * Timers of some runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at
@@ -21,6 +21,7 @@ export type Found = { remaining: number; value: Uint8Array }[];
 export interface Setup {
   machine: Machine;
   clock: Clock;
+  packer: Packer;
   dials: readonly Dial[];
   nodes: Nodes;
   onEvent: ((event: TenureEvent) => void) | undefined;
@@ -34,7 +35,7 @@ export class Driver implements Owner {
   readonly #links: Link[];
   readonly #cells = new Map<bigint, Cell>();
   readonly #inspections = new Map<bigint, Waiter<Found>>();
-  readonly #packer = new Packer();
+  readonly #packer: Packer;
   readonly #onEvent: ((event: TenureEvent) => void) | undefined;
   #stage: "open" | "closing" | "ended" = "open";
   /** What the engine trapped with. */
@@ -53,6 +54,7 @@ export class Driver implements Owner {
   constructor(setup: Setup) {
     this.#machine = setup.machine;
     this.clock = setup.clock;
+    this.#packer = setup.packer;
     this.nodes = setup.nodes;
     this.#onEvent = setup.onEvent;
     this.#links = setup.dials.map((dial, node) => new Link(node, dial, this));

@@ -25,12 +25,13 @@ const ARGUMENTS: Record<string, string> = {
   no_server: "at least one server is needed",
   too_many_servers: "at most 31 servers are possible",
   too_few_for_quorum: "a quorum needs at least three servers",
+  not_text: "a server that carries text only needs keys, tokens and metadata in UTF-8",
 };
 
 /**
  * What was given cannot be used. Codes: `empty_key`, `key_too_long`, `no_key`, `too_many_keys`, `duplicate_key`,
  * `empty_token`, `token_too_long`, `metadata_too_long`, `ttl_too_short`, `ttl_too_long`, `no_server`,
- * `too_many_servers`, `too_few_for_quorum`, `bad_url`, `bad_option`.
+ * `too_many_servers`, `too_few_for_quorum`, `not_text`, `bad_url`, `bad_option`.
  */
 export class ArgumentError extends TenureError {
   /** @internal */

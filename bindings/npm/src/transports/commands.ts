@@ -1,4 +1,5 @@
 import { message, type Dial } from "../link.js";
+import { inTurn, type Carry } from "./turns.js";
 
 /** A command: its name and its arguments. */
 export type Command = readonly Uint8Array[];
@@ -8,10 +9,17 @@ export type Reply = string | Uint8Array | number | bigint | null | Error | reado
 
 /** A client that you already have, or an endpoint over HTTP: anything that carries out commands, in their order. */
 export interface CommandTransport {
-  /** Carries out commands, and gives one reply for each. Rejected if it is not known what became of them. */
-  send(commands: readonly Command[]): Promise<readonly Reply[]>;
+  /**
+   * Carries out commands, and gives one reply for each. Rejected if it is not known what became of them. `signal` is
+   * aborted when nobody waits for the replies any more.
+   */
+  send(commands: readonly Command[], signal: AbortSignal): Promise<readonly Reply[]>;
   /** What to call it in errors and events. */
   readonly name?: string;
+  /** Whether calls could overtake each other, as over HTTP: then each begins when the last is over. Default: false. */
+  readonly oneAtATime?: boolean;
+  /** Whether it carries text only: then keys, tokens and metadata have to be UTF-8. Default: false. */
+  readonly textOnly?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -24,13 +32,23 @@ const decoder = new TextDecoder();
  */
 export function dialCommands(transport: CommandTransport): Dial {
   return (listener) => {
+    const ended = new AbortController();
+    const carry: Carry = async (commands) => {
+      ended.signal.throwIfAborted();
+      const replies = await transport.send(commands, ended.signal);
+      if (replies.length !== commands.length) {
+        throw new Error(`${replies.length} replies to ${commands.length} commands`);
+      }
+      return replies;
+    };
+    const send = transport.oneAtATime ? inTurn(carry) : carry;
     let last: Promise<void> = Promise.resolve();
     queueMicrotask(() => listener.opened());
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
         const theirs = commands.filter((command) => ownReply(command) === undefined);
-        const replies = theirs.length === 0 ? Promise.resolve([]) : transport.send(theirs);
+        const replies = theirs.length === 0 ? Promise.resolve([]) : send(theirs);
         const before = last;
         last = (async () => {
           try {
@@ -44,7 +62,7 @@ export function dialCommands(transport: CommandTransport): Dial {
           }
         })();
       },
-      close() {},
+      close: () => ended.abort(),
     };
   };
 }
