@@ -7,7 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 
-const BINARY = process.env.TENURE_REDIS7 ?? new URL("../../../target/servers/redis7", import.meta.url).pathname;
+/** Where a server is, by its name in target/servers. */
+function binaryOf(name) {
+  return process.env[`TENURE_${name.toUpperCase()}`] ?? new URL(`../../../target/servers/${name}`, import.meta.url).pathname;
+}
 
 /** A port that was free a moment ago. */
 async function freePort() {
@@ -51,10 +54,11 @@ export class Control {
   }
 
   /** A server that answers. */
-  async start(port, more = {}) {
+  async start(port, more = {}, name = "redis7") {
+    const binary = binaryOf(name);
     const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir: this.#directory, loglevel: "warning" };
     const words = Object.entries({ ...options, port, ...more }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-    const child = spawn(BINARY, words, { stdio: "ignore", argv0: "redis-server" });
+    const child = spawn(binary, words, { stdio: "ignore", argv0: "redis-server" });
     this.#servers.set(port, child);
     for (;;) {
       try {
@@ -65,7 +69,7 @@ export class Control {
           return port;
         }
         if (child.exitCode !== null) {
-          throw new Error(`${BINARY} ended with ${child.exitCode}`, { cause: error });
+          throw new Error(`${binary} ended with ${child.exitCode}`, { cause: error });
         }
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -115,10 +119,10 @@ export class Control {
     return nodes.map(({ port }) => port);
   }
 
-  async startFresh(more) {
+  async startFresh(more, name) {
     for (let tries = 0; ; tries += 1) {
       try {
-        return await this.start(await freePort(), more);
+        return await this.start(await freePort(), more, name);
       } catch (error) {
         // Somebody else may have been faster to take the port.
         if (tries === 5) {

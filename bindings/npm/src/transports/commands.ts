@@ -55,7 +55,7 @@ export function dialCommands(transport: CommandTransport): Dial {
             const given = (await replies)[Symbol.iterator]();
             await before;
             const parts: Uint8Array[] = [];
-            commands.forEach((command) => encode(ownReply(command) ?? given.next().value ?? null, parts));
+            commands.forEach((command) => encode(ownReply(command) ?? (given.next().value as Reply), parts));
             parts.forEach((part) => listener.received(part));
           } catch (error) {
             listener.gone(message(error));
@@ -123,7 +123,9 @@ function encode(reply: Reply, parts: Uint8Array[]): void {
     parts.push(bytes);
     line("");
   } else {
-    line(`*${reply.length}`);
-    reply.forEach((each) => encode(each, parts));
+    // Clients have shapes of their own for what is neither text nor number: nobody looks into it, but it is not nothing.
+    const list = Array.isArray(reply) ? reply : [];
+    line(`*${list.length}`);
+    list.forEach((each) => encode(each, parts));
   }
 }
