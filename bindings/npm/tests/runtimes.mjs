@@ -1,7 +1,7 @@
 // How each runtime runs the scenarios: given the project and the control server, each gives what they came to.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -84,17 +84,27 @@ const chromium = (bundler) => async (project, control) => {
 /** The types, in a project that has no others and knows nothing of explicit resource management. */
 async function types(project) {
   const failures = {};
-  const compiler = new URL("../node_modules/.bin/tsc", import.meta.url).pathname;
-  for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
-    const words = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", module];
-    const child = spawn(compiler, [...words, "--moduleResolution", resolution, "consumer.mts", "consumer.cts"], { cwd: project });
+  const compile = async (cwd, module, resolution, files, more = []) => {
+    const compiler = new URL("../node_modules/.bin/tsc", import.meta.url).pathname;
+    const words = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", module, ...more];
+    const child = spawn(compiler, [...words, "--moduleResolution", resolution, ...files], { cwd });
     let printed = "";
     child.stdout.on("data", (chunk) => (printed += chunk));
     const [code] = await once(child, "close");
     if (code !== 0) {
-      failures[`types, ${resolution}`] = printed;
+      failures[`types, ${files}, ${resolution}`] = printed;
     }
+  };
+  await compile(project, "nodenext", "nodenext", ["consumer.mts", "consumer.cts"]);
+  await compile(project, "esnext", "bundler", ["consumer.mts", "consumer.cts"]);
+  // Clients bring types of their own, which are none of ours to check.
+  const beside = join(project, "clients");
+  mkdirSync(join(beside, "node_modules"), { recursive: true });
+  cpSync(new URL("clients.ts", import.meta.url), join(beside, "clients.mts"));
+  for (const client of ["ioredis", "redis", "@types"]) {
+    symlinkSync(tool(client), join(beside, "node_modules", client));
   }
+  await compile(beside, "nodenext", "nodenext", ["clients.mts"], ["--types", "node", "--skipLibCheck"]);
   return { failures };
 }
 
