@@ -50,7 +50,7 @@ export function connector(platform: Platform): Connect {
   let compiled: Promise<WebAssembly.Module> | undefined;
   return async (servers, options = {}) => {
     options.signal?.throwIfAborted();
-    const list = typeof servers === "string" || "connect" in servers || "send" in servers ? [servers] : [...servers];
+    const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
     const targets = list.map((server) => target(server, platform, options));
     compiled ??= platform.module();
     const driver = start(await compiled, targets, options);
@@ -60,13 +60,21 @@ export function connector(platform: Platform): Connect {
 }
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
-  if (typeof server !== "string" && "send" in server) {
+  if (typeof server === "string") {
+    return targetOf(server, platform, options);
+  }
+  if (server && "send" in server) {
     return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client", textOnly: server.textOnly };
   }
-  if (typeof server !== "string") {
+  if (server && "connect" in server) {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
   }
-  const address = parse(server);
+  // Such as a variable of the environment that is not set.
+  throw new ArgumentError("bad_url", `a server is a URL or a way to connect, not ${server}`);
+}
+
+function targetOf(url: string, platform: Platform, options: ConnectOptions): Target {
+  const address = parse(url);
   const { login, shown } = address;
   if (address.kind === "ws") {
     return { dial: dialWebSocket(address.url), login, shown };

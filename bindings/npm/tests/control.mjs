@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 
+import { Rest } from "./rest.mjs";
+
 /** Where a server is, by its name in target/servers. */
 function binaryOf(name) {
   return process.env[`TENURE_${name.toUpperCase()}`] ?? new URL(`../../../target/servers/${name}`, import.meta.url).pathname;
@@ -25,6 +27,7 @@ async function freePort() {
 export class Control {
   #directory = mkdtempSync(join(tmpdir(), "tenure-npm-"));
   #servers = new Map();
+  #rests = new Map();
   #http = createServer((request, response) => void this.#answer(request, response));
   url;
   /** What the page at its address runs: a page may ask only whom it came from. */
@@ -39,6 +42,7 @@ export class Control {
 
   async close() {
     await Promise.all([...this.#servers.keys()].map((port) => this.#kill(port)));
+    this.#rests.forEach((rest) => rest.close());
     this.#http.closeAllConnections();
     this.#http.close();
     rmSync(this.#directory, { recursive: true });
@@ -152,7 +156,18 @@ export class Control {
     }
   }
 
+  /** A bridge to a server, at this address: a page may ask no other. */
+  #rest(port) {
+    const rest = new Rest(port);
+    this.#rests.set(`${port}`, rest);
+    return { url: `${this.url}rest/${port}`, token: rest.token };
+  }
+
   async #answer(request, response) {
+    const [, port, path] = /^\/rest\/(\d+)(.*)$/.exec(request.url) ?? [];
+    if (port) {
+      return this.#rests.get(port).serve(request, response, path || "/");
+    }
     if (request.method === "GET") {
       const isScript = request.url.endsWith(".js");
       response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
@@ -170,7 +185,10 @@ export class Control {
     }
   }
 
-  #do({ port, start, secure, kill, restart, command }) {
+  #do({ port, start, secure, kill, restart, rest, command }) {
+    if (rest) {
+      return this.#rest(port);
+    }
     if (secure) {
       return this.#startSecure();
     }

@@ -19,12 +19,15 @@ export class Rest {
   instead;
   #open = 0;
   #redis;
-  #http = createServer((request, response) => void this.#serve(request, response));
+  #http = createServer((request, response) => void this.serve(request, response, request.url));
 
   constructor(port) {
     this.#redis = new Redis(port, "127.0.0.1");
+    // The server may be killed before the bridge is closed.
+    this.#redis.on("error", () => {});
   }
 
+  /** Listens at an address of its own. */
   async open() {
     this.#http.listen(0, "127.0.0.1");
     await once(this.#http, "listening");
@@ -38,34 +41,36 @@ export class Rest {
     this.#http.close();
   }
 
-  async #serve(request, response) {
+  /** Answers one request, for the path below its address. */
+  async serve(request, response, path) {
     this.together = Math.max(this.together, (this.#open += 1));
     response.on("close", () => (this.#open -= 1));
     let body = "";
     for await (const chunk of request.setEncoding("utf8")) {
       body += chunk;
     }
-    const { headers } = request;
-    const known = { path: request.url, sync: headers["upstash-sync-token"], base64: headers["upstash-encoding"] === "base64" };
+    const { method, headers } = request;
+    const asked = { method, path, body, authorization: headers.authorization, base64: headers["upstash-encoding"] === "base64" };
+    const known = { path, sync: headers["upstash-sync-token"], base64: asked.base64 };
+    this.requests.push(known);
     if (this.instead) {
-      this.requests.push(known);
       return this.instead(response);
     }
     response.setHeader("content-type", "application/json");
     response.setHeader("upstash-sync-token", `state-${this.requests.length}`);
-    const [status, answer] = await this.#answer(request, headers, body, known);
+    const [status, answer] = await this.#answer(asked, known);
     response.statusCode = status;
     response.end(JSON.stringify(answer));
   }
 
-  async #answer(request, headers, body, known) {
-    if (request.method !== "POST") {
+  async #answer({ method, path, body, authorization, base64 }, known) {
+    if (method !== "POST") {
       return [405, { error: "ERR method not allowed" }];
     }
-    if (headers.authorization !== `Bearer ${this.token}`) {
+    if (authorization !== `Bearer ${this.token}`) {
       return [401, { error: "WRONGPASS invalid or missing auth token" }];
     }
-    if (!["/", "/pipeline", "/multi-exec"].includes(request.url)) {
+    if (!["/", "/pipeline", "/multi-exec"].includes(path)) {
       return [404, { error: "ERR not here" }];
     }
     let wanted;
@@ -74,22 +79,22 @@ export class Rest {
     } catch {
       return [400, { error: "ERR failed to parse the request" }];
     }
-    const list = request.url === "/" ? [wanted] : wanted;
+    const list = path === "/" ? [wanted] : wanted;
     const isCommand = (command) => Array.isArray(command) && command.every((word) => typeof word !== "object");
     if (!Array.isArray(list) || !list.every(isCommand)) {
       return [400, { error: "ERR a command is a list of words" }];
     }
-    this.requests.push({ ...known, commands: list.length });
+    known.commands = list.length;
     const commands = list.map(([name, ...words]) => [String(name), ...words.map(String)]);
-    switch (request.url) {
+    switch (path) {
       case "/": {
-        const [answer] = await this.#each(commands, known.base64);
+        const [answer] = await this.#each(commands, base64);
         return [answer.error === undefined ? 200 : 400, answer];
       }
       case "/pipeline":
-        return [200, await this.#each(commands, known.base64)];
+        return [200, await this.#each(commands, base64)];
       default:
-        return this.#together(commands, known.base64);
+        return this.#together(commands, base64);
     }
   }
 

