@@ -7,7 +7,5 @@ export * from "./errors.js";
 export { Lock } from "./lock.js";
 export type { Bytes, ConnectOptions, Login, ObtainOptions, RetryOptions, TenureEvent, TlsOptions } from "./options.js";
 export { Tenure, type Holding, type Keys } from "./tenure.js";
-export { ioredis, nodeRedis, type Ioredis, type NodeRedis, type NodeRedisCluster } from "./transports/clients.js";
 export type { Command, CommandTransport, Reply } from "./transports/commands.js";
-export { upstash, type UpstashOptions } from "./transports/upstash.js";
 export type { Connection, Transport } from "./transports/streams.js";

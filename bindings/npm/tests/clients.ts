@@ -1,7 +1,7 @@
 // What takes a client has to fit the types of those clients.
 import { Cluster, Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
-import { ioredis, nodeRedis, type CommandTransport } from "tenure";
+import { ioredis, nodeRedis, type CommandTransport } from "tenure/clients";
 
 export const transports: CommandTransport[] = [
   ioredis(new Redis()),

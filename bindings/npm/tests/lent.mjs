@@ -9,7 +9,9 @@ import { test } from "node:test";
 import { Control } from "./control.mjs";
 
 const from = createRequire(new URL("runtimes/package.json", import.meta.url));
-const { connect, ioredis, nodeRedis } = createRequire(import.meta.url)("../dist/node.cjs");
+const packed = createRequire(import.meta.url);
+const { connect } = packed("../dist/node.cjs");
+const { ioredis, nodeRedis } = packed("../dist/clients.cjs");
 const { Cluster, Redis } = from("ioredis");
 const { createClient, createCluster } = from("redis");
 

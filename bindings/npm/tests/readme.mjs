@@ -48,7 +48,7 @@ const programs = {
   ioredis: () => ["", `${USE} redis.disconnect();`],
   cluster: () => ["", "await work(lock); await lock.release(); await tenure.close(); cluster.destroy();"],
   commands: () => [
-    `import { Redis } from "ioredis"; import { ioredis } from "tenure"; const redis = new Redis("${ADDRESS}");`,
+    `import { Redis } from "ioredis"; import { ioredis } from "tenure/clients"; const redis = new Redis("${ADDRESS}");`,
     `${USE} redis.disconnect(); function carryOut(commands, signal) { return ioredis(redis).send(commands, signal); }`,
   ],
   transport: () => [

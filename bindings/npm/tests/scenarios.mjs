@@ -334,6 +334,7 @@ const scenarios = {
     equal(await code(connect("localhost")), "bad_url", "url");
     equal(await code(connect(undefined)), "bad_url", "a variable that is not set");
     equal(await code(connect([{}])), "bad_url", "neither URL nor transport");
+    equal(await code((async () => world.tenure.upstash({ url: "localhost" }))()), "bad_url", "an endpoint");
     equal(await code(connect([])), "no_server", "urls");
     const two = [world.url(port), world.url(port)];
     equal(await code(connect(two)), "too_few_for_quorum", "urls");

@@ -9,8 +9,9 @@ import { Control } from "./control.mjs";
 import { Rest } from "./rest.mjs";
 
 const from = createRequire(new URL("runtimes/package.json", import.meta.url));
-const tenurePackage = createRequire(import.meta.url)("../dist/node.cjs");
-const { connect, upstash, ArgumentError, ConnectError } = tenurePackage;
+const packed = createRequire(import.meta.url);
+const { connect, ArgumentError, ConnectError } = packed("../dist/node.cjs");
+const { ioredis, upstash } = packed("../dist/clients.cjs");
 const { Redis } = from("@upstash/redis");
 
 const control = await new Control().open();
@@ -162,7 +163,7 @@ test("an endpoint that does not answer, and does again", async () => {
 test("a quorum of which each server is reached in another way", async () => {
   const others = [await control.startFresh(), await control.startFresh()];
   const client = new (from("ioredis").Redis)(others[0], "127.0.0.1");
-  const servers = [upstash(endpoint), tenurePackage.ioredis(client), `redis://127.0.0.1:${others[1]}`];
+  const servers = [upstash(endpoint), ioredis(client), `redis://127.0.0.1:${others[1]}`];
   const tenure = await connect(servers);
   const lock = await tenure.obtain("k");
   for (const each of [port, ...others]) {
