@@ -1,4 +1,3 @@
-import { instantiate } from "../generated/glue.js";
 import { Clock } from "./clock.js";
 import { Driver } from "./driver.js";
 import { ArgumentError } from "./errors.js";
@@ -76,22 +75,13 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
   return { dial: platform.dial(address, options), login, shown };
 }
 
+/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
 function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
   const clock = new Clock();
+  const machine = new Machine(module);
   const packed = packConfig(new Packer(), targets.map(({ login }) => login), options);
-  const [seed] = crypto.getRandomValues(new BigUint64Array(1)) as unknown as [bigint];
-  const machine = machineOf(module, packed, seed, clock.now());
-  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.engine.quorum());
+  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.start(packed, clock.now()));
   return new Driver({ machine, clock, nodes, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
-}
-
-/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
-function machineOf(module: WebAssembly.Module, packed: Uint8Array, seed: bigint, now: number): Machine {
-  try {
-    return new Machine(instantiate(module), packed, seed, now);
-  } catch (error) {
-    throw typeof error === "string" ? new ArgumentError(error) : error;
-  }
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */

@@ -113,7 +113,7 @@ export class Driver implements Owner {
     this.#input((now) => this.#machine.engine.disconnected(node, now));
   }
 
-  #start(begin: (len: number, now: number) => boolean, packed: Uint8Array): bigint {
+  #start(begin: (len: number, now: number) => number, packed: Uint8Array): bigint {
     if (this.#stage !== "open") {
       throw this.#failure ?? new ClosedError();
     }
@@ -314,9 +314,6 @@ export class Driver implements Owner {
     this.#inspections.forEach((waiter) => waiter.reject(error));
     this.#inspections.clear();
     this.nodes.end(error);
-    if (why === "closed") {
-      this.#machine.engine.free();
-    }
     this.#end();
     // Outside of a run there is nobody else to do it.
     queueMicrotask(() => this.#later.splice(0).forEach((tell) => tell()));

@@ -129,7 +129,7 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], options: Obta
     .byte(options.renew === false ? 0 : 1);
   packRetry(packer, options.retry);
   if (options.token === undefined) {
-    packer.byte(0).raw(random());
+    packer.byte(0).raw(random(16));
   } else {
     packer.byte(1).blob(options.token);
   }
@@ -187,6 +187,7 @@ export function packConfig(packer: Packer, logins: readonly Login[], options: Co
   const arrangement = options.arrangement ?? (logins.length > 1 ? "quorum" : "ordered");
   packer
     .start()
+    .raw(random(8))
     .byte(arrangement === "quorum" ? 1 : 0)
     .time(number("requestTimeout", options.requestTimeout))
     .time(number("connectTimeout", options.connectTimeout))
@@ -208,9 +209,7 @@ export function packConfig(packer: Packer, logins: readonly Login[], options: Co
   return packer.bytes();
 }
 
-const TOKEN = new Uint8Array(16);
-
 /** Drawn anew for each lock: a supply of them could be in the snapshot of a machine, and be used twice. */
-function random(): Uint8Array {
-  return crypto.getRandomValues(TOKEN);
+function random(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
 }

@@ -138,9 +138,17 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The seed and the configuration of an engine.
+    ///
     /// # Errors
     /// The outer one if the bytes cannot be read, the inner one if what they say does not fit.
-    pub(crate) fn config(&mut self) -> Result<Result<Config, ConfigError>, Refusal> {
+    #[allow(clippy::type_complexity, reason = "two kinds of errors")]
+    pub(crate) fn setup(&mut self) -> Result<(u64, Result<Config, ConfigError>), Refusal> {
+        let seed = u64::from_le_bytes(self.array()?);
+        Ok((seed, self.config()?))
+    }
+
+    fn config(&mut self) -> Result<Result<Config, ConfigError>, Refusal> {
         let arrangement = match self.byte()? {
             0 => Arrangement::Ordered,
             _ => Arrangement::Quorum,
