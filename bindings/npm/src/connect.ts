@@ -4,7 +4,7 @@ import { ArgumentError } from "./errors.js";
 import type { Dial } from "./link.js";
 import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packConfig, type ConnectOptions, type Login } from "./options.js";
+import { packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer } from "./pack.js";
 import { Tenure } from "./tenure.js";
 import { dialCommands, type CommandTransport } from "./transports/commands.js";
@@ -24,9 +24,8 @@ export interface Platform {
 }
 
 /** @internal */
-export interface Target {
+export interface Target extends Node {
   dial: Dial;
-  login: Login;
   shown: string;
 }
 
@@ -59,7 +58,7 @@ export function connector(platform: Platform): Connect {
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
   if (typeof server !== "string" && "send" in server) {
-    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client" };
+    return { dial: dialCommands(server), login: {}, lent: true, shown: server.name ?? "a client" };
   }
   if (typeof server !== "string") {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
@@ -79,7 +78,7 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
 function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
   const clock = new Clock();
   const machine = new Machine(module);
-  const packed = packConfig(new Packer(), targets.map(({ login }) => login), options);
+  const packed = packConfig(new Packer(), targets, options);
   const nodes = new Nodes(targets.map(({ shown }) => shown), machine.start(packed, clock.now()));
   return new Driver({ machine, clock, nodes, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
 }

@@ -1,5 +1,5 @@
 import type * as Exports from "../generated/exports.js";
-import { ArgumentError } from "./errors.js";
+import { refusal } from "./errors.js";
 
 /** What the engine wants done; the numbers are those of `bindings/wasm/src/lib.rs`. */
 export const Todo = {
@@ -48,10 +48,9 @@ export class Machine {
   start(config: Uint8Array, now: number): number {
     const started = this.engine.start(this.hand(config), now);
     if (!started) {
-      throw new ArgumentError(this.text());
+      throw refusal(this.code());
     }
-    this.#look();
-    return this.first();
+    return this.code();
   }
 
   poll(): number {
@@ -71,6 +70,12 @@ export class Machine {
     return this.#numbers[0] as number;
   }
 
+  /** Why a request was refused. */
+  code(): number {
+    this.#look();
+    return this.first();
+  }
+
   first(): number {
     return this.#numbers[1] as number;
   }
@@ -86,7 +91,6 @@ export class Machine {
   }
 
   text(): string {
-    this.#look();
     const bytes = this.bytes();
     // Nearly all texts are names and tokens, for which a decoder is slow.
     return bytes.length <= SHORT && bytes.every(isAscii) ? String.fromCharCode(...bytes) : decoder.decode(bytes);

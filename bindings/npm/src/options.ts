@@ -182,9 +182,16 @@ export interface Login {
 }
 
 /** @internal */
-export function packConfig(packer: Packer, logins: readonly Login[], options: ConnectOptions): Uint8Array {
+export interface Node {
+  login: Login;
+  /** A client of the user's, to be spared of greetings. */
+  lent?: boolean;
+}
+
+/** @internal */
+export function packConfig(packer: Packer, nodes: readonly Node[], options: ConnectOptions): Uint8Array {
   const { limits } = options;
-  const arrangement = options.arrangement ?? (logins.length > 1 ? "quorum" : "ordered");
+  const arrangement = options.arrangement ?? (nodes.length > 1 ? "quorum" : "ordered");
   packer
     .start()
     .raw(random(8))
@@ -198,13 +205,14 @@ export function packConfig(packer: Packer, logins: readonly Login[], options: Co
     .word(count("limits.locks", limits?.locks))
     .word(count("limits.answerBytes", limits?.answerBytes))
     .word(count("limits.pendingRequests", limits?.pendingRequests));
-  for (const login of logins) {
+  for (const { login, lent } of nodes) {
     packer
       .blob(login.username)
       .blob(login.password)
       .word(count("database", login.database) ?? 0)
       .byte(options.tracking === false ? 0 : 1)
-      .byte(options.prepare ? 1 : 0);
+      .byte(options.prepare ? 1 : 0)
+      .byte(lent ? 1 : 0);
   }
   return packer.bytes();
 }

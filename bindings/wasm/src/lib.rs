@@ -10,7 +10,7 @@
 
 extern crate alloc;
 
-mod names;
+mod codes;
 mod pack;
 mod record;
 #[cfg(target_arch = "wasm32")]
@@ -48,17 +48,15 @@ pub fn reserve(len: u32) -> u32 {
 #[wasm_bindgen]
 #[must_use]
 pub fn start(len: u32, now: f64) -> bool {
-    let started = state::start(|desk| {
-        let refused = match desk.request(len).setup() {
-            Ok((seed, Ok(config))) => {
-                desk.record.numbers(f64::from(quorum(&config)), 0.0);
-                return Some(tenure_core::Engine::new(config, seed, instant(now)));
-            }
-            Ok((_, Err(error))) => names::config(error),
-            Err(_) => MALFORMED,
-        };
-        desk.record.point_to(refused.as_bytes());
-        None
+    let started = state::start(|desk| match desk.request(len).setup() {
+        Ok((seed, config)) => {
+            desk.record.numbers(f64::from(quorum(&config)), 0.0);
+            Some(tenure_core::Engine::new(config, seed, instant(now)))
+        }
+        Err(code) => {
+            desk.record.code(code);
+            None
+        }
     });
     started.unwrap_or_default()
 }
@@ -95,7 +93,7 @@ pub fn refresh(lock: u64, ttl_ms: f64, now: f64) -> bool {
                 true
             }
             Err(error) => {
-                desk.record.point_to(names::claim(error).as_bytes());
+                desk.record.code(codes::claim(error));
                 false
             }
         },
@@ -187,9 +185,6 @@ pub fn poll() -> u8 {
 pub fn drained() -> bool {
     state::step(|engine, _| engine.is_drained())
 }
-
-const MALFORMED: &str =
-    "malformed\nthe request cannot be read: glue and module are of different versions";
 
 fn quorum(config: &Config) -> u32 {
     u32::try_from(config.quorum()).unwrap_or_default()

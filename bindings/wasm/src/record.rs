@@ -43,6 +43,11 @@ impl Record {
         self.words[2] = second.to_bits();
     }
 
+    /// A reason, as the first number.
+    pub(crate) fn code(&mut self, code: u8) {
+        self.numbers(f64::from(code), 0.0);
+    }
+
     /// Bytes that stay where they are.
     pub(crate) fn point_to(&mut self, bytes: &[u8]) {
         self.words[3] = f64::from(address(bytes.as_ptr())).to_bits();

@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use spin::mutex::SpinMutex;
 use tenure_core::{Engine, LockId};
 
-use crate::pack::{Reader, Refusal};
+use crate::pack::Reader;
 use crate::record::Record;
-use crate::{MALFORMED, names};
 
 /// Where requests come in and answers go out.
 pub(crate) struct Desk {
@@ -18,19 +17,15 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn request(&self, len: u32) -> Reader<'_> {
-        Reader(self.input.get(..len as usize).unwrap_or_default())
+        Reader::new(self.input.get(..len as usize).unwrap_or_default())
     }
 
-    pub(crate) fn started(&mut self, started: Result<LockId, Refusal>) -> bool {
+    pub(crate) fn started(&mut self, started: Result<LockId, u8>) -> bool {
         match started {
-            Ok(id) => {
-                self.record.name(id.to_bits());
-                return true;
-            }
-            Err(Refusal::Claim(error)) => self.record.point_to(names::claim(error).as_bytes()),
-            Err(Refusal::Malformed) => self.record.point_to(MALFORMED.as_bytes()),
+            Ok(id) => self.record.name(id.to_bits()),
+            Err(code) => self.record.code(code),
         }
-        false
+        started.is_ok()
     }
 }
 

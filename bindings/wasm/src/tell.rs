@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use tenure_core::{Engine, Event, Inspection, NodeState, NotObtained};
+use tenure_core::{Engine, Event, Inspection, NodeError, NodeState, NotObtained};
 
 use crate::record::{Record, millis};
-use crate::{micros, names};
+use crate::{codes, micros};
 
 /// What `poll` says is to be done; the record has the rest.
 pub(crate) mod todo {
@@ -35,12 +35,11 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         }
         Event::NotObtained { lock, reason } => {
             record.name(lock.to_bits());
-            record.numbers(-1.0, 0.0);
+            let (code, mut more) = codes::not_obtained(reason);
             if let NotObtained::Taken { remaining } = reason {
-                record.numbers(millis(remaining), 0.0);
+                more = millis(remaining);
             }
-            let (name, fault) = (names::not_obtained(reason), names::fault(reason));
-            record.write([name.as_bytes(), b"\n", fault.as_bytes()].concat());
+            record.numbers(f64::from(code), more);
             todo::NOT_OBTAINED
         }
         Event::Refreshed { lock, lease, asked } => {
@@ -50,12 +49,12 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         }
         Event::Lost { lock, reason } => {
             record.name(lock.to_bits());
-            record.point_to(names::loss(reason).as_bytes());
+            record.code(codes::loss(reason));
             todo::LOST
         }
         Event::Released { lock, proof } => {
             record.name(lock.to_bits());
-            record.point_to(names::released(proof).as_bytes());
+            record.code(codes::released(proof));
             todo::RELEASED
         }
         Event::Inspected { inspection } => {
@@ -72,7 +71,7 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
                     todo::NODE_READY
                 }
                 NodeState::Down(error) => {
-                    record.point_to(names::node(error).as_bytes());
+                    record.code(codes::node(error));
                     todo::NODE_DOWN
                 }
                 _ => todo::NOTHING,
@@ -83,16 +82,15 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
 }
 
 /// Per key: the time it has left as a float (negative: without an end; not a number: free), the length of its value,
-/// the value.
+/// the value. No bytes at all: the code says why.
 fn inspected(record: &mut Record, result: Option<Inspection>) {
-    let holdings = match result {
-        Some(Ok(holdings)) => holdings,
-        Some(Err(error)) => {
-            record.numbers(0.0, 0.0);
-            record.point_to(names::node(error).as_bytes());
+    let holdings = match result.unwrap_or(Err(NodeError::Other)) {
+        Ok(holdings) => holdings,
+        Err(error) => {
+            record.code(codes::node(error));
+            record.write(Vec::new());
             return;
         }
-        None => Vec::new(),
     };
     let mut bytes = Vec::new();
     for holding in &holdings {
@@ -105,6 +103,5 @@ fn inspected(record: &mut Record, result: Option<Inspection>) {
         bytes.extend_from_slice(&len.to_le_bytes());
         bytes.extend_from_slice(value);
     }
-    record.numbers(1.0, 0.0);
     record.write(bytes);
 }
