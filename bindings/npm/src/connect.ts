@@ -1,11 +1,10 @@
-import { instantiate } from "../generated/glue.js";
 import { Clock } from "./clock.js";
 import { Driver } from "./driver.js";
 import { ArgumentError } from "./errors.js";
 import type { Dial } from "./link.js";
 import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packConfig, type ConnectOptions, type Login } from "./options.js";
+import { packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer } from "./pack.js";
 import { Tenure } from "./tenure.js";
 import { dialCommands, type CommandTransport } from "./transports/commands.js";
@@ -25,9 +24,8 @@ export interface Platform {
 }
 
 /** @internal */
-export interface Target {
+export interface Target extends Node {
   dial: Dial;
-  login: Login;
   shown: string;
   textOnly?: boolean | undefined;
 }
@@ -64,7 +62,8 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
     return targetOf(server, platform, options);
   }
   if (server && "send" in server) {
-    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client", textOnly: server.textOnly };
+    const { name: shown = "a client", textOnly } = server;
+    return { dial: dialCommands(server), login: {}, lent: true, shown, textOnly };
   }
   if (server && "connect" in server) {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
@@ -85,23 +84,14 @@ function targetOf(url: string, platform: Platform, options: ConnectOptions): Tar
   return { dial: platform.dial(address, options), login, shown };
 }
 
+/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
 function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
   const clock = new Clock();
+  const machine = new Machine(module);
   const packer = new Packer(targets.some(({ textOnly }) => textOnly));
-  const packed = packConfig(packer, targets.map(({ login }) => login), options);
-  const [seed] = crypto.getRandomValues(new BigUint64Array(1)) as unknown as [bigint];
-  const machine = machineOf(module, packed, seed, clock.now());
-  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.engine.quorum());
+  const packed = packConfig(packer, targets, options);
+  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.start(packed, clock.now()));
   return new Driver({ machine, clock, nodes, packer, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
-}
-
-/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
-function machineOf(module: WebAssembly.Module, packed: Uint8Array, seed: bigint, now: number): Machine {
-  try {
-    return new Machine(instantiate(module), packed, seed, now);
-  } catch (error) {
-    throw typeof error === "string" ? new ArgumentError(error) : error;
-  }
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */

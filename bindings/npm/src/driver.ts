@@ -1,7 +1,6 @@
 import { Cell, type Released, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ArgumentError, ClosedError, EngineError, InspectError, LockLostError, NotObtainedError } from "./errors.js";
-import type { LockLostCode, NotObtainedCode } from "./errors.js";
+import { ClosedError, EngineError, InspectError, LockLostError, NotObtainedError, faultOf, lossOf, refusal } from "./errors.js";
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
@@ -13,6 +12,10 @@ import type { Packer } from "./pack.js";
  * most this long after the machine has resumed.
  */
 const LONGEST_SLEEP_MS = 1_000;
+
+/** What `bindings/wasm/src/codes.rs` has for these. */
+const WITHDRAWN = 5;
+const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed"];
 
 /** The values of some keys, as an inspection found them. */
 export type Found = { remaining: number; value: Uint8Array }[];
@@ -82,7 +85,7 @@ export class Driver implements Owner {
     }
     const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
     if (!fits) {
-      return Promise.reject(new ArgumentError(this.#machine.text()));
+      return Promise.reject(refusal(this.#machine.code()));
     }
     return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
   }
@@ -115,13 +118,13 @@ export class Driver implements Owner {
     this.#input((now) => this.#machine.engine.disconnected(node, now));
   }
 
-  #start(begin: (len: number, now: number) => boolean, packed: Uint8Array): bigint {
+  #start(begin: (len: number, now: number) => number, packed: Uint8Array): bigint {
     if (this.#stage !== "open") {
       throw this.#failure ?? new ClosedError();
     }
     const begun = this.#command((now) => begin(this.#machine.hand(packed), now));
     if (!begun) {
-      throw new ArgumentError(this.#machine.text());
+      throw refusal(this.#machine.code());
     }
     return this.#machine.id();
   }
@@ -214,7 +217,7 @@ export class Driver implements Owner {
       case Todo.NODE_READY:
         return this.#ready(machine.node(), machine.first() !== 0);
       case Todo.NODE_DOWN:
-        return this.#down(machine.node(), machine.text());
+        return this.#down(machine.node(), faultOf(machine.first()));
       case Todo.INSPECTED:
         return this.#inspected(machine.id());
       default: {
@@ -238,30 +241,30 @@ export class Driver implements Owner {
       return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));
     }
     this.#cells.delete(cell.id);
-    const reason = machine.text();
     if (todo === Todo.NOT_OBTAINED) {
-      const [code, fault] = reason.split("\n") as [NotObtainedCode | "withdrawn", string];
-      const remaining = machine.first() < 0 ? undefined : machine.first();
+      const withdrawn = machine.first() === WITHDRAWN;
       // Withdrawn while somebody still waits for it: by closing.
-      cell.notObtained(code === "withdrawn" ? new ClosedError() : new NotObtainedError(code, remaining, fault));
-      return this.#tell(() => ({ type: "not_obtained", keys, reason: code }));
+      const error = withdrawn ? new ClosedError() : new NotObtainedError(machine.first(), machine.second());
+      cell.notObtained(error);
+      return this.#tell(() => ({ type: "not_obtained", keys, reason: withdrawn ? "withdrawn" : error.code }));
     }
-    const lost = todo === Todo.LOST;
-    const closed = cell.released === undefined ? "closed" : "released";
-    cell.over(lost ? (reason as LockLostCode) : closed, lost ? endOf(reason) : (reason as Released));
-    if (lost || closed === "closed") {
+    const lost = todo === Todo.LOST && lossOf(machine.first());
+    const proof = lost ? endOf(lost) : (PROOFS[machine.first()] as Released);
+    const closed = cell.released === undefined;
+    cell.over(lost || (closed ? "closed" : "released"), proof);
+    if (lost || closed) {
       this.#later.push(() => cell.tell());
     }
-    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason }));
+    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof }));
   }
 
   #inspected(id: bigint): void {
     const waiter = this.#inspections.get(id);
     this.#inspections.delete(id);
-    if (this.#machine.first() === 0) {
-      return waiter?.reject(new InspectError(this.#machine.text()));
-    }
     const bytes = this.#machine.bytes();
+    if (bytes.length === 0) {
+      return waiter?.reject(new InspectError(this.#machine.first()));
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const found: Found = [];
     for (let at = 0; at < bytes.length; ) {
@@ -278,7 +281,7 @@ export class Driver implements Owner {
     this.#tell(() => ({ type: "node_ready", address: this.nodes.address(node), tracking }));
   }
 
-  #down(node: number, reason: string): void {
+  #down(node: number, reason: ReturnType<typeof faultOf>): void {
     this.nodes.down(node, reason, this.#links[node]?.error);
     this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason }));
   }
@@ -316,9 +319,6 @@ export class Driver implements Owner {
     this.#inspections.forEach((waiter) => waiter.reject(error));
     this.#inspections.clear();
     this.nodes.end(error);
-    if (why === "closed") {
-      this.#machine.engine.free();
-    }
     this.#end();
     // Outside of a run there is nobody else to do it.
     queueMicrotask(() => this.#later.splice(0).forEach((tell) => tell()));

@@ -129,7 +129,7 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], options: Obta
     .byte(options.renew === false ? 0 : 1);
   packRetry(packer, options.retry);
   if (options.token === undefined) {
-    packer.byte(0).raw(random());
+    packer.byte(0).raw(random(16));
   } else {
     packer.byte(1).blob(options.token);
   }
@@ -182,11 +182,19 @@ export interface Login {
 }
 
 /** @internal */
-export function packConfig(packer: Packer, logins: readonly Login[], options: ConnectOptions): Uint8Array {
+export interface Node {
+  login: Login;
+  /** A client of the user's, to be spared of greetings. */
+  lent?: boolean;
+}
+
+/** @internal */
+export function packConfig(packer: Packer, nodes: readonly Node[], options: ConnectOptions): Uint8Array {
   const { limits } = options;
-  const arrangement = options.arrangement ?? (logins.length > 1 ? "quorum" : "ordered");
+  const arrangement = options.arrangement ?? (nodes.length > 1 ? "quorum" : "ordered");
   packer
     .start()
+    .raw(random(8))
     .byte(arrangement === "quorum" ? 1 : 0)
     .time(number("requestTimeout", options.requestTimeout))
     .time(number("connectTimeout", options.connectTimeout))
@@ -197,20 +205,19 @@ export function packConfig(packer: Packer, logins: readonly Login[], options: Co
     .word(count("limits.locks", limits?.locks))
     .word(count("limits.answerBytes", limits?.answerBytes))
     .word(count("limits.pendingRequests", limits?.pendingRequests));
-  for (const login of logins) {
+  for (const { login, lent } of nodes) {
     packer
       .blob(login.username)
       .blob(login.password)
       .word(count("database", login.database) ?? 0)
       .byte(options.tracking === false ? 0 : 1)
-      .byte(options.prepare ? 1 : 0);
+      .byte(options.prepare ? 1 : 0)
+      .byte(lent ? 1 : 0);
   }
   return packer.bytes();
 }
 
-const TOKEN = new Uint8Array(16);
-
 /** Drawn anew for each lock: a supply of them could be in the snapshot of a machine, and be used twice. */
-function random(): Uint8Array {
-  return crypto.getRandomValues(TOKEN);
+function random(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
 }

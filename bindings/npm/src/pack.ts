@@ -79,7 +79,7 @@ export class Packer {
         decoder.decode(value);
       }
     } catch {
-      throw new ArgumentError("not_text");
+      throw new ArgumentError("not_text", "one of the servers takes only keys, tokens and metadata in UTF-8");
     }
   }
 

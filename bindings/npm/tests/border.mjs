@@ -21,7 +21,7 @@ WebAssembly.Instance = function (module, imports) {
       (...values) => {
         calls += 1;
         // What is written into the engine's memory is announced with its length.
-        bytesIn += name === "engine_reserve" ? values[1] : 0;
+        bytesIn += name === "reserve" ? values[0] : 0;
         return value(...values);
       },
     ];

@@ -355,13 +355,13 @@ const scenarios = {
     let trap = false;
     WebAssembly.Instance = function (module, imports) {
       const instance = new Instance(module, imports);
-      const engine_obtain = (...values) => {
+      const obtain = (...values) => {
         if (trap) {
           throw new WebAssembly.RuntimeError("unreachable");
         }
-        return instance.exports.engine_obtain(...values);
+        return instance.exports.obtain(...values);
       };
-      return { exports: { ...instance.exports, engine_obtain } };
+      return { exports: { ...instance.exports, obtain } };
     };
     const port = await world.server();
     const a = await world.client("a", port).finally(() => (WebAssembly.Instance = Instance));

@@ -27,8 +27,7 @@ const decoder = new TextDecoder();
 
 /**
  * @internal Commands as a connection: what the engine writes is taken apart, and replies are written as a server does.
- * The connection is the client's own, so greetings are answered here, without what only an own connection can have:
- * a server that tells of changes by itself.
+ * The engine knows that the client is only lent, and sends no greeting.
  */
 export function dialCommands(transport: CommandTransport): Dial {
   return (listener) => {
@@ -47,15 +46,14 @@ export function dialCommands(transport: CommandTransport): Dial {
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
-        const theirs = commands.filter((command) => ownReply(command) === undefined);
-        const replies = theirs.length === 0 ? Promise.resolve([]) : send(theirs);
+        const replies = send(commands);
         const before = last;
         last = (async () => {
           try {
-            const given = (await replies)[Symbol.iterator]();
+            const given = await replies;
             await before;
             const parts: Uint8Array[] = [];
-            commands.forEach((command) => encode(ownReply(command) ?? (given.next().value as Reply), parts));
+            given.forEach((reply) => encode(reply, parts));
             parts.forEach((part) => listener.received(part));
           } catch (error) {
             listener.gone(message(error));
@@ -87,20 +85,6 @@ function commandsOf(bytes: Uint8Array): Command[] {
     );
   }
   return commands;
-}
-
-/** What is not for a client that is somebody else's: who it is, and what it is told. */
-function ownReply([name]: Command): Reply | undefined {
-  switch (decoder.decode(name)) {
-    case "HELLO":
-      return new Error("ERR unknown command");
-    case "AUTH":
-    case "CLIENT":
-    case "SELECT":
-      return "OK";
-    default:
-      return undefined;
-  }
 }
 
 function encode(reply: Reply, parts: Uint8Array[]): void {
