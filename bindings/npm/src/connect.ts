@@ -1,19 +1,18 @@
 import { Clock } from "./clock.js";
 import { Driver } from "./driver.js";
 import { ArgumentError } from "./errors.js";
-import type { Dial } from "./link.js";
+import type { Dial, Lent } from "./link.js";
 import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
 import { packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer } from "./pack.js";
 import { Tenure } from "./tenure.js";
-import { dialCommands, type CommandTransport } from "./transports/commands.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
 
 /** A server: its URL, or a way to connect to it. */
-export type Server = string | Transport | CommandTransport;
+export type Server = string | Transport | Lent;
 
 /** @internal What differs between runtimes. */
 export interface Platform {
@@ -27,7 +26,7 @@ export interface Platform {
 export interface Target extends Node {
   dial: Dial;
   shown: string;
-  textOnly?: boolean | undefined;
+  textOnly?: boolean;
 }
 
 /**
@@ -61,9 +60,9 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
   if (typeof server === "string") {
     return targetOf(server, platform, options);
   }
-  if (server && "send" in server) {
-    const { name: shown = "a client", textOnly } = server;
-    return { dial: dialCommands(server), login: {}, lent: true, shown, textOnly };
+  if (server && "dial" in server) {
+    const { dial, name: shown, textOnly } = server;
+    return { dial, login: {}, lent: true, shown, textOnly };
   }
   if (server && "connect" in server) {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };

@@ -11,7 +11,7 @@ import { Control } from "./control.mjs";
 const from = createRequire(new URL("runtimes/package.json", import.meta.url));
 const packed = createRequire(import.meta.url);
 const { connect } = packed("../dist/node.cjs");
-const { ioredis, nodeRedis } = packed("../dist/clients.cjs");
+const { ioredis, lend, nodeRedis } = packed("../dist/clients.cjs");
 const { Cluster, Redis } = from("ioredis");
 const { createClient, createCluster } = from("redis");
 
@@ -36,7 +36,7 @@ async function nodeRedisOf(port, RESP) {
 }
 
 /** One request for each command; text only. */
-const http = (port) => ({
+const http = (port) => lend({
   name: "http",
   oneAtATime: true,
   textOnly: true,

@@ -10,13 +10,16 @@ import { ask, byWrangler } from "./workers.mjs";
 
 const ADDRESS = "redis://127.0.0.1:6379";
 
-/** The examples by their names. All of TypeScript has one. */
+/** The examples by their names. All of TypeScript has one; the project's own page begins with the first of them. */
 function examples() {
-  const text = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const [text, project] = ["../README.md", "../../../README.md"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"));
   const named = [...text.matchAll(/<!-- run: (\w+) -->\n```ts\n(.*?)```/gs)].map(([, name, code]) => [name, code]);
   const all = text.match(/^```ts$/gm).length;
   if (named.length !== all) {
     throw new Error(`${named.length} of ${all} examples say how they are run`);
+  }
+  if (!project.includes(named[0][1])) {
+    throw new Error("the project's page has another first example");
   }
   return Object.fromEntries(named);
 }
@@ -48,8 +51,11 @@ const programs = {
   ioredis: () => ["", `${USE} redis.disconnect();`],
   cluster: () => ["", "await work(lock); await lock.release(); await tenure.close(); cluster.destroy();"],
   commands: () => [
-    `import { Redis } from "ioredis"; import { ioredis } from "tenure/clients"; const redis = new Redis("${ADDRESS}");`,
-    `${USE} redis.disconnect(); function carryOut(commands, signal) { return ioredis(redis).send(commands, signal); }`,
+    `import { Redis } from "ioredis"; const redis = new Redis("${ADDRESS}");`,
+    `${USE} redis.disconnect();
+    function carryOut(commands) {
+      return Promise.all(commands.map(([name, ...words]) => redis.callBuffer(String(Buffer.from(name)), words.map((word) => Buffer.from(word)))));
+    }`,
   ],
   transport: () => [
     `import { connect } from "tenure"; import { connect as tcp } from "node:net"; import { Duplex } from "node:stream";

@@ -1,4 +1,5 @@
-import type { Command, CommandTransport, Reply } from "./commands.js";
+import type { Lent } from "../link.js";
+import { lend, type Command, type Reply } from "./commands.js";
 
 /** As much of a client of `ioredis` as is used here, be it for one server or for a cluster. */
 export interface Ioredis {
@@ -20,21 +21,21 @@ export interface NodeRedisCluster {
  * A client of `ioredis`, for one server or for a cluster. It must not send a command again by itself: for one server,
  * make it with `autoResendUnfulfilledCommands: false`.
  */
-export function ioredis(client: Ioredis): CommandTransport {
-  return lent("ioredis", ([name = "", ...words]) => client.callBuffer(`${name}`, words), (error) => error.name === "ReplyError");
+export function ioredis(client: Ioredis): Lent {
+  return clientOf("ioredis", ([name = "", ...words]) => client.callBuffer(`${name}`, words), (error) => error.name === "ReplyError");
 }
 
 /** A client of `redis` (node-redis), for one server or for a cluster; not a pool, which keeps no order. */
-export function nodeRedis(client: NodeRedis | NodeRedisCluster): CommandTransport {
+export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
   // Bulk strings as they are: by default it makes text of them.
   const options = { typeMapping: { 36: Buffer } };
   const carry = (words: Buffer[]) =>
     "masters" in client ? client.sendCommand(keyOf(words), false, words, options) : client.sendCommand(words, options);
   // It has classes for both, which have no name once they were minified; only a server begins with a code in capitals.
-  return lent("redis", carry, ({ message }) => /^[A-Z]+\b/.test(message));
+  return clientOf("redis", carry, ({ message }) => /^[A-Z]+\b/.test(message));
 }
 
-function lent(name: string, carry: (words: Buffer[]) => Promise<unknown>, isReply: (error: Error) => boolean): CommandTransport {
+function clientOf(name: string, carry: (words: Buffer[]) => Promise<unknown>, isReply: (error: Error) => boolean): Lent {
   const one = async (command: Command): Promise<Reply> => {
     try {
       return (await carry(command.map((word) => Buffer.from(word)))) as Reply;
@@ -45,7 +46,7 @@ function lent(name: string, carry: (words: Buffer[]) => Promise<unknown>, isRepl
       throw error;
     }
   };
-  return { name, send: (commands) => Promise.all(commands.map(one)) };
+  return lend({ name, send: (commands) => Promise.all(commands.map(one)) });
 }
 
 /** What a cluster finds the server by: the first key, if there is one. */

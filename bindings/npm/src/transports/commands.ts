@@ -1,4 +1,4 @@
-import { message, type Dial } from "../link.js";
+import { message, type Dial, type Lent } from "../link.js";
 import { inTurn, type Carry } from "./turns.js";
 
 /** A command: its name and its arguments. */
@@ -25,11 +25,17 @@ export interface CommandTransport {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Makes a server of what carries out commands. */
+export function lend(transport: CommandTransport): Lent {
+  const { name = "a client", textOnly = false } = transport;
+  return { name, textOnly, dial: dialCommands(transport) };
+}
+
 /**
- * @internal Commands as a connection: what the engine writes is taken apart, and replies are written as a server does.
- * The engine knows that the client is only lent, and sends no greeting.
+ * Commands as a connection: what the engine writes is taken apart, and replies are written as a server does. The engine
+ * knows that the client is only lent, and sends no greeting.
  */
-export function dialCommands(transport: CommandTransport): Dial {
+function dialCommands(transport: CommandTransport): Dial {
   return (listener) => {
     const ended = new AbortController();
     const carry: Carry = async (commands) => {

@@ -1,6 +1,7 @@
 import { fromBase64 } from "../base64.js";
 import { ArgumentError } from "../errors.js";
-import type { CommandTransport, Reply } from "./commands.js";
+import type { Lent } from "../link.js";
+import { lend, type Reply } from "./commands.js";
 
 /** Where a database of Upstash is, as its console says it. */
 export interface UpstashOptions {
@@ -21,12 +22,12 @@ const BAD_REQUEST = 400;
  *
  * Throws an `ArgumentError`.
  */
-export function upstash(options: UpstashOptions): CommandTransport {
+export function upstash(options: UpstashOptions): Lent {
   const { name, base } = endpoint(options);
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   // A replica that answers the next request has to know what this one did.
   let sync = "";
-  return {
+  return lend({
     name,
     oneAtATime: true,
     textOnly: true,
@@ -52,7 +53,7 @@ export function upstash(options: UpstashOptions): CommandTransport {
       sync = response.headers.get("upstash-sync-token") ?? sync;
       return (alone ? [answer] : answer).map(replyOf);
     },
-  };
+  });
 }
 
 /** Neither what is shown nor an error may have a secret in it. */
