@@ -143,6 +143,8 @@ for (const [name, cluster] of Object.entries(clusters)) {
       assert.ok(set > 10 && evalsha > 10, `each master had some keys: ${set}, ${evalsha}`);
       // Two scripts and two clients: each needs a text at most once, and once more if both ask at one time.
       assert.ok(text > 0 && text <= 8, `the text of a script was sent ${text} times`);
+      // Each command went where its key is.
+      assert.doesNotMatch(await control.command(port, ["INFO", "errorstats"]), /MOVED/);
     }
     // One master forgets.
     await control.command(masters[1], ["SCRIPT", "FLUSH"]);

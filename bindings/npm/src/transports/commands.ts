@@ -16,7 +16,10 @@ export interface CommandTransport {
   send(commands: readonly Command[], signal: AbortSignal): Promise<readonly Reply[]>;
   /** What to call it in errors and events. */
   readonly name?: string;
-  /** Whether calls could overtake each other, as over HTTP: then each begins when the last is over. Default: false. */
+  /**
+   * Whether calls could overtake each other, as over HTTP: then each begins when the last is over, and takes along what
+   * was wanted meanwhile. That pause is part of `requestTimeout`. Default: false.
+   */
   readonly oneAtATime?: boolean;
   /** Whether it carries text only: then keys, tokens and metadata have to be UTF-8. Default: false. */
   readonly textOnly?: boolean;
