@@ -28,11 +28,10 @@ export function dialCommands(transport: CommandTransport): Dial {
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
-        const replies = transport.send(commands);
         const before = last;
         last = (async () => {
           try {
-            const given = await replies;
+            const given = await transport.send(commands);
             await before;
             const parts: Uint8Array[] = [];
             commands.forEach((_, which) => encode(given[which] ?? null, parts));
