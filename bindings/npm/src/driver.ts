@@ -4,7 +4,7 @@ import { ClosedError, EngineError, InspectError, LockLostError, NotObtainedError
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
+import { Drawn, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
 import type { Packer } from "./pack.js";
 
 /**
@@ -12,6 +12,8 @@ import type { Packer } from "./pack.js";
  * most this long after the machine has resumed.
  */
 const LONGEST_SLEEP_MS = 1_000;
+
+const NOW = Promise.resolve();
 
 /** What `bindings/wasm/src/codes.rs` has for these. */
 const WITHDRAWN = 5;
@@ -65,10 +67,12 @@ export class Driver implements Owner {
     this.#schedule();
   }
 
-  obtain(keys: readonly Bytes[], options: ObtainOptions, obtaining: Waiter<Cell>): Cell {
-    const packed = packObtain(this.#packer, keys, options);
+  /** Starts to obtain a lock. Whoever waits for it is put into the cell before anything else can happen. */
+  obtain(keys: readonly Bytes[], options: ObtainOptions): Cell {
+    const token = options.token ?? new Drawn();
+    const packed = packObtain(this.#packer, keys, token, options);
     const id = this.#start((len, now) => this.#machine.engine.obtain(len, now), packed);
-    const cell = new Cell(id, keys, obtaining);
+    const cell = new Cell(id, keys, token);
     this.#cells.set(id, cell);
     return cell;
   }
@@ -136,13 +140,16 @@ export class Driver implements Owner {
     return result;
   }
 
+  #flush = () => {
+    this.#scheduled = false;
+    this.#run(this.clock.now());
+  };
+
   #schedule(): void {
     if (!this.#scheduled) {
       this.#scheduled = true;
-      queueMicrotask(() => {
-        this.#scheduled = false;
-        this.#run();
-      });
+      // As `queueMicrotask` does, which is slower in Node.
+      void NOW.then(this.#flush);
     }
   }
 
@@ -151,12 +158,13 @@ export class Driver implements Owner {
     if (this.#stage === "ended") {
       return;
     }
+    const now = this.clock.now();
     try {
-      this.#guard(() => input(this.clock.now()));
+      this.#guard(() => input(now));
     } catch {
       // All who have to know were told.
     }
-    this.#run();
+    this.#run(now);
   }
 
   /** A trap leaves the module in a state that nobody knows: this engine is over. */
@@ -174,7 +182,7 @@ export class Driver implements Owner {
   }
 
   /** Takes all that the engine has to say. */
-  #run(): void {
+  #run(now: number): void {
     if (this.#running || this.#stage === "ended") {
       return;
     }
@@ -182,8 +190,6 @@ export class Driver implements Owner {
     try {
       this.#guard(() => {
         const { engine } = this.#machine;
-        // The clock is asked, not the timer.
-        const now = this.clock.now();
         if (this.#deadline >= 0 && now >= this.#deadline) {
           engine.timeout(now);
         }
@@ -233,7 +239,7 @@ export class Driver implements Owner {
     if (todo === Todo.OBTAINED || todo === Todo.REFRESHED) {
       const expiresAt = machine.first();
       if (todo === Todo.OBTAINED) {
-        cell.held(expiresAt, machine.text());
+        cell.held(expiresAt);
       } else {
         cell.refreshed(expiresAt, machine.second() !== 0);
       }
@@ -336,7 +342,8 @@ export class Driver implements Owner {
     this.#armed = wakeAt;
     this.#timer = setTimeout(() => {
       this.#armed = -1;
-      this.#run();
+      // The clock is asked, not the timer.
+      this.#run(this.clock.now());
     }, Math.max(0, Math.ceil((wakeAt - now) / 1_000)));
   }
 }

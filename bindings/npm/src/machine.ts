@@ -17,16 +17,15 @@ export const Todo = {
   NODE_DOWN: 11,
 } as const;
 
-const decoder = new TextDecoder();
 const WORDS = 5;
-const SHORT = 64;
-
-const isAscii = (byte: number) => byte < 128;
 
 /** An instance of the module, which is one engine: hands packed requests in, and reads the record of what is to be done. */
 export class Machine {
   readonly engine: typeof Exports;
   readonly #record: number;
+  /** Where the engine reads, and how much. */
+  #input = 0;
+  #room = 0;
   #bytes = new Uint8Array();
   #names = new BigUint64Array();
   #numbers = new Float64Array();
@@ -38,9 +37,12 @@ export class Machine {
 
   /** Copies bytes to where the engine reads them. */
   hand(bytes: Uint8Array): number {
-    const at = this.engine.reserve(bytes.length);
+    if (bytes.length > this.#room) {
+      this.#room = bytes.length;
+      this.#input = this.engine.reserve(bytes.length);
+    }
     this.#look();
-    this.#bytes.set(bytes, at);
+    this.#bytes.set(bytes, this.#input);
     return bytes.length;
   }
 
@@ -88,12 +90,6 @@ export class Machine {
   bytes(): Uint8Array {
     const at = this.#numbers[3] as number;
     return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
-  }
-
-  text(): string {
-    const bytes = this.bytes();
-    // Nearly all texts are names and tokens, for which a decoder is slow.
-    return bytes.length <= SHORT && bytes.every(isAscii) ? String.fromCharCode(...bytes) : decoder.decode(bytes);
   }
 
   /** Memory that has grown is another buffer, and the old one is empty. */

@@ -120,7 +120,7 @@ function count(name: string, value: number | undefined): number | undefined {
 }
 
 /** @internal */
-export function packObtain(packer: Packer, keys: readonly Bytes[], options: ObtainOptions): Uint8Array {
+export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ObtainOptions): Uint8Array {
   packer
     .start()
     .time(number("ttl", options.ttl) ?? 30_000)
@@ -128,10 +128,10 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], options: Obta
     .time(number("maxHold", options.maxHold))
     .byte(options.renew === false ? 0 : 1);
   packRetry(packer, options.retry);
-  if (options.token === undefined) {
-    packer.byte(0).raw(random(16));
+  if (token instanceof Drawn) {
+    packer.byte(0).raw(token.bytes);
   } else {
-    packer.byte(1).blob(options.token);
+    packer.byte(1).blob(token);
   }
   packer.blob(options.metadata);
   return packKeys(packer, keys);
@@ -194,7 +194,7 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
   const arrangement = options.arrangement ?? (nodes.length > 1 ? "quorum" : "ordered");
   packer
     .start()
-    .raw(random(8))
+    .raw(crypto.getRandomValues(new Uint8Array(8)))
     .byte(arrangement === "quorum" ? 1 : 0)
     .time(number("requestTimeout", options.requestTimeout))
     .time(number("connectTimeout", options.connectTimeout))
@@ -217,7 +217,12 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
   return packer.bytes();
 }
 
-/** Drawn anew for each lock: a supply of them could be in the snapshot of a machine, and be used twice. */
-function random(length: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(length));
+/** A random token. Drawn for one lock: a supply could be in the snapshot of a machine, and be used twice. */
+export class Drawn {
+  readonly bytes = crypto.getRandomValues(new Uint8Array(16));
+
+  /** As it stands on the servers: base64url. Seldom wanted here, and slow to make. */
+  toString(): string {
+    return btoa(String.fromCharCode(...this.bytes)).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
+  }
 }

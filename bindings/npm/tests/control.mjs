@@ -91,13 +91,17 @@ export class Control {
 
   /** A server with TLS, a Unix socket and a password. */
   async #startSecure() {
-    const [key, ca, socket] = ["key.pem", "ca.pem", "socket"].map((name) => join(this.#directory, name));
-    const leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
-    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-    const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    execFileSync("openssl", [...words, "-keyout", key, "-out", ca, "-subj", "/CN=localhost", "-addext", names, ...leaf], { stdio: "ignore" });
+    const file = (name) => join(this.#directory, name);
+    const [socket, ca, key, certificate] = ["socket", "ca.pem", "key.pem", "certificate.pem"].map(file);
+    const sign = (name, keyout, out, more) => {
+      const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+      execFileSync("openssl", [...words, "-subj", `/CN=${name}`, "-keyout", keyout, "-out", out, ...more], { stdio: "ignore" });
+    };
+    sign("tests", file("ca-key.pem"), ca, []);
+    const leaf = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    sign("localhost", key, certificate, ["-CA", ca, "-CAkey", file("ca-key.pem"), ...leaf]);
     const tlsPort = await freePort();
-    const tls = { "tls-port": tlsPort, "tls-cert-file": ca, "tls-key-file": key, "tls-auth-clients": "no" };
+    const tls = { "tls-port": tlsPort, "tls-cert-file": certificate, "tls-key-file": key, "tls-auth-clients": "no" };
     // The plain port answers without a password, too: it only says that one is needed.
     await this.startFresh({ ...tls, unixsocket: socket, requirepass: "hunter2" });
     return { port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };

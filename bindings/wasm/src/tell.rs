@@ -29,8 +29,6 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         Event::Obtained { lock, lease } => {
             record.name(lock.to_bits());
             record.numbers(micros(lease.expires_at()), 0.0);
-            let claim = engine.claim(lock);
-            record.point_to(claim.map_or(&[], |claim| claim.token().as_bytes()));
             todo::OBTAINED
         }
         Event::NotObtained { lock, reason } => {

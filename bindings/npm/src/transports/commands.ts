@@ -55,11 +55,10 @@ function dialCommands(transport: CommandTransport): Dial {
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
-        const replies = send(commands);
         const before = last;
         last = (async () => {
           try {
-            const given = await replies;
+            const given = await send(commands);
             await before;
             const parts: Uint8Array[] = [];
             given.forEach((reply) => encode(reply, parts));
