@@ -17,6 +17,8 @@ export class Rest {
   together = 0;
   /** What it answers instead, when set: a function of the response. */
   instead;
+  /** How many answers get lost, after the commands were carried out. */
+  lost = 0;
   #open = 0;
   #redis;
   #http = createServer((request, response) => void this.serve(request, response, request.url));
@@ -59,6 +61,10 @@ export class Rest {
     response.setHeader("content-type", "application/json");
     response.setHeader("upstash-sync-token", `state-${this.requests.length}`);
     const [status, answer] = await this.#answer(asked, known);
+    if (this.lost > 0) {
+      this.lost -= 1;
+      return response.destroy();
+    }
     response.statusCode = status;
     response.end(JSON.stringify(answer));
   }
