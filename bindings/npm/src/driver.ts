@@ -159,12 +159,17 @@ export class Driver implements Owner {
       return;
     }
     const now = this.clock.now();
-    try {
-      this.#guard(() => input(now));
-    } catch {
-      // All who have to know were told.
-    }
+    this.#quietly(() => input(now));
     this.#run(now);
+  }
+
+  /** When there is nobody to tell of a trap but those who are told anyway. */
+  #quietly(step: () => void): void {
+    try {
+      this.#guard(step);
+    } catch {
+      // They were told.
+    }
   }
 
   /** A trap leaves the module in a state that nobody knows: this engine is over. */
@@ -187,23 +192,19 @@ export class Driver implements Owner {
       return;
     }
     this.#running = true;
-    try {
-      this.#guard(() => {
-        const { engine } = this.#machine;
-        if (this.#deadline >= 0 && now >= this.#deadline) {
-          engine.timeout(now);
-        }
-        for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
-          this.#act(todo);
-        }
-        this.#deadline = this.#machine.first();
-        if (this.#stage === "closing" && engine.drained()) {
-          this.#finish("closed");
-        }
-      });
-    } catch {
-      // All who have to know were told.
-    }
+    this.#quietly(() => {
+      const { engine } = this.#machine;
+      if (this.#deadline >= 0 && now >= this.#deadline) {
+        engine.timeout(now);
+      }
+      for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
+        this.#act(todo);
+      }
+      this.#deadline = this.#machine.first();
+      if (this.#stage === "closing" && engine.drained()) {
+        this.#finish("closed");
+      }
+    });
     this.#running = false;
     this.#arm();
     if (this.#later.length > 0) {

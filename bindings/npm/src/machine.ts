@@ -2,20 +2,20 @@ import type * as Exports from "../generated/exports.js";
 import { refusal } from "./errors.js";
 
 /** What the engine wants done; the numbers are those of `bindings/wasm/src/lib.rs`. */
-export const Todo = {
-  TIMEOUT: 0,
-  CONNECT: 1,
-  DISCONNECT: 2,
-  TRANSMIT: 3,
-  OBTAINED: 4,
-  NOT_OBTAINED: 5,
-  REFRESHED: 6,
-  LOST: 7,
-  RELEASED: 8,
-  INSPECTED: 9,
-  NODE_READY: 10,
-  NODE_DOWN: 11,
-} as const;
+export const enum Todo {
+  TIMEOUT = 0,
+  CONNECT = 1,
+  DISCONNECT = 2,
+  TRANSMIT = 3,
+  OBTAINED = 4,
+  NOT_OBTAINED = 5,
+  REFRESHED = 6,
+  LOST = 7,
+  RELEASED = 8,
+  INSPECTED = 9,
+  NODE_READY = 10,
+  NODE_DOWN = 11,
+}
 
 const WORDS = 5;
 
