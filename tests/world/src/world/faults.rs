@@ -77,6 +77,20 @@ impl World {
         }
     }
 
+    /// What is on its way on the present connection stays there until [`World::unstick`], whatever becomes of the
+    /// connection and of later ones. Gives its number.
+    pub(crate) fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
+        let conn = self.net.links[client.0][node].current?;
+        self.net.conns[conn].stuck = true;
+        Some(conn)
+    }
+
+    /// What was kept on a connection arrives.
+    pub(crate) fn unstick(&mut self, conn: usize) {
+        self.net.conns[conn].stuck = false;
+        self.net.stir_one(conn, self.now);
+    }
+
     /// Ends a server and starts it again, empty. Everybody's connection breaks.
     pub fn restart(&mut self, node: usize) {
         self.cut_all(node);
@@ -194,6 +208,9 @@ impl World {
             options.trouble = None;
             options.max_keys = 1 << 20;
             self.pause(node, false);
+        }
+        for conn in &mut self.net.conns {
+            conn.stuck = false;
         }
         for client in 0..self.clients.len() {
             let client = ClientId(client);

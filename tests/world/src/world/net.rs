@@ -58,6 +58,8 @@ pub(crate) struct Conn {
     pub(crate) wanted: bool,
     /// It is not open yet.
     pub(crate) opening: bool,
+    /// What is on its way stays there, whatever newer connections do.
+    pub(crate) stuck: bool,
 }
 
 /// Bytes on their way in one direction.
@@ -107,6 +109,10 @@ impl Pipe {
     pub(crate) fn pending(&self) -> usize {
         self.bytes.len()
     }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
 }
 
 /// All links and connections.
@@ -154,6 +160,7 @@ impl Net {
             down: Pipe::default(),
             wanted: true,
             opening: true,
+            stuck: false,
         });
         let conn = self.conns.len() - 1;
         self.links[client][node].current = Some(conn);
@@ -252,23 +259,44 @@ impl Net {
 
     /// Lets everything of these connections that is due happen now.
     pub(crate) fn stir(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
-        for (index, conn) in self.conns.iter().enumerate() {
-            if which(conn) {
-                if !conn.up.pieces.is_empty() {
-                    self.queue.push(now, Happening::Up(index));
-                }
-                if !conn.down.pieces.is_empty() {
-                    self.queue.push(now, Happening::Down(index));
-                }
-                if conn.opening {
-                    self.queue.push(now, Happening::Opened(index));
-                }
+        for index in 0..self.conns.len() {
+            if which(&self.conns[index]) {
+                self.stir_one(index, now);
             }
         }
     }
 
+    /// Lets everything of this connection that is due happen now.
+    pub(crate) fn stir_one(&mut self, index: usize, now: Instant) {
+        let conn = &self.conns[index];
+        if !conn.up.pieces.is_empty() {
+            self.queue.push(now, Happening::Up(index));
+        }
+        if !conn.down.pieces.is_empty() {
+            self.queue.push(now, Happening::Down(index));
+        }
+        if conn.opening {
+            self.queue.push(now, Happening::Opened(index));
+        }
+    }
+
     pub(crate) fn is_held(&self, conn: usize) -> bool {
-        let Conn { client, node, .. } = self.conns[conn];
-        self.links[client][node].weather == Weather::Holding
+        let Conn {
+            client,
+            node,
+            stuck,
+            ..
+        } = self.conns[conn];
+        stuck || self.links[client][node].weather == Weather::Holding
+    }
+
+    /// Whether every connection of a client is open and nothing is on its way.
+    pub(crate) fn is_quiet(&self, client: usize) -> bool {
+        self.links[client].iter().all(|link| {
+            link.current.is_some_and(|conn| {
+                let conn = &self.conns[conn];
+                !conn.opening && conn.up.is_empty() && conn.down.is_empty()
+            })
+        })
     }
 }

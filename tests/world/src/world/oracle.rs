@@ -22,6 +22,8 @@ pub enum Promise {
     Calm,
     /// What was asked for and is not held any more is released as soon as the node can be reached.
     Tidy,
+    /// While nothing goes wrong, whoever waits for several nodes has nothing on any of them.
+    EmptyHanded,
     /// After a release, or the end of a lock, nothing sets or prolongs it any more.
     Silence,
     /// When faults stop, every request ends.
@@ -54,13 +56,14 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Exclusion,
         Self::Cover,
         Self::OneEnd,
         Self::NoFalseAlarm,
         Self::Calm,
         Self::Tidy,
+        Self::EmptyHanded,
         Self::Silence,
         Self::Ends,
         Self::Progress,

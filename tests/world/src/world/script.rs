@@ -111,6 +111,11 @@ impl World {
         })
     }
 
+    /// Something that a client holds, if it holds anything.
+    pub(crate) fn any_held(&self, client: ClientId) -> Option<LockId> {
+        self.clients[client.0].beliefs.last().map(|b| b.lock)
+    }
+
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
         self.clients[client.0].engine.lease(lock).is_some()
     }

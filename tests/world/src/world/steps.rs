@@ -6,7 +6,7 @@ use tenure_core::memory;
 use tenure_core::{LockId, NodeId};
 
 use super::client::Input;
-use super::net::Weather;
+use super::net::{Conn, Weather};
 use super::{ClientId, Happening, World};
 
 impl World {
@@ -92,7 +92,7 @@ impl World {
         let conn = &self.net.conns[index];
         let (client, node) = (conn.client, conn.node);
         let weather = self.net.links[client][node].weather;
-        if !conn.opening || matches!(weather, Weather::Silent | Weather::Holding) {
+        if !conn.opening || weather == Weather::Silent || self.net.is_held(index) {
             return;
         }
         if !conn.wanted {
@@ -141,6 +141,10 @@ impl World {
             self.net.conns[index].server = None;
         }
         self.carry_answers(node);
+        let Conn { client, wanted, .. } = self.net.conns[index];
+        if !wanted && !self.scratch.is_empty() {
+            self.look_after_stragglers(client);
+        }
     }
 
     fn deliver_down(&mut self, index: usize) {
@@ -220,6 +224,7 @@ impl World {
         if !self.clients[index].news.is_empty() {
             self.look(index);
         }
+        self.look_for_hoards(index);
     }
 
     /// Notes when a client is due, on whatever clock it has now.
