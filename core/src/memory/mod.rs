@@ -24,6 +24,7 @@
 mod commands;
 mod connection;
 mod options;
+mod request;
 mod server;
 mod store;
 #[cfg(test)]

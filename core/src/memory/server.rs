@@ -7,6 +7,7 @@ use core::mem;
 use super::commands::{self, Call};
 use super::connection::Connection;
 use super::options::Options;
+use super::request::{Limits, Request};
 use super::store::{Entry, Millis, Store, Value};
 use super::tracking::Tracking;
 use crate::Instant;
@@ -97,21 +98,51 @@ impl Server {
         if connection.closing {
             return;
         }
+        let rest = if connection.decoder.buffered() == 0 {
+            self.read_whole(conn.0, bytes)
+        } else {
+            bytes
+        };
+        if !rest.is_empty() {
+            self.read_on(conn.0, rest);
+        }
+        self.enqueue(conn.0);
+    }
+
+    /// Executes the requests that came whole, and gives what is left.
+    fn read_whole<'a>(&mut self, id: u64, bytes: &'a [u8]) -> &'a [u8] {
+        let limits = self.limits();
+        let mut rest = bytes;
+        while !rest.is_empty()
+            && self.is_open(id)
+            && let Some((request, after)) = Request::read(rest, limits)
+        {
+            rest = after;
+            self.execute(id, request.args());
+            self.deliver(Some(id));
+        }
+        rest
+    }
+
+    /// Executes what becomes whole with these bytes.
+    fn read_on(&mut self, id: u64, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         // Requests are read while other connections are told of what they change.
         let mut decoder = mem::replace(&mut connection.decoder, Decoder::new(NO_REQUEST));
         decoder.feed(bytes);
-        while self.is_open(conn.0) {
+        while self.is_open(id) {
             match decoder.next_reply() {
                 Ok(None) => break,
-                Ok(Some(request)) => self.execute(conn.0, request),
-                Err(error) => self.refuse(conn.0, error),
+                Ok(Some(request)) => self.execute_read(id, request),
+                Err(error) => self.refuse(id, error),
             }
-            self.deliver(Some(conn.0));
+            self.deliver(Some(id));
         }
-        if let Some(connection) = self.connections.get_mut(&conn.0) {
+        if let Some(connection) = self.connections.get_mut(&id) {
             connection.decoder = decoder;
         }
-        self.enqueue(conn.0);
     }
 
     /// Time has passed. Early or repeated calls do nothing; going back is ignored.
@@ -210,21 +241,31 @@ impl Server {
         }
     }
 
-    fn execute(&mut self, id: u64, request: Reply<'_>) {
+    fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.state.options.request_bytes,
+            args: self.state.options.request_args,
+        }
+    }
+
+    fn execute_read(&mut self, id: u64, request: Reply<'_>) {
+        let limits = self.limits();
+        if let Some((request, [])) = Request::read(request.raw(), limits) {
+            return self.execute(id, request.args());
+        }
+        match arguments(request, limits.args) {
+            Ok(args) => self.execute(id, &args),
+            Err(problem) => self.hang_up(id, problem),
+        }
+    }
+
+    fn execute(&mut self, id: u64, args: &[&[u8]]) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let most = self.state.options.request_args;
-        let args = match arguments(request, most) {
-            Ok(args) => args,
-            Err(problem) => {
-                write_error(&mut connection.out, problem);
-                return self.close(id);
-            }
-        };
         if !args.is_empty() {
             commands::execute(&mut Call {
-                args: &args,
+                args,
                 id,
                 state: &mut self.state,
                 session: &mut connection.session,
@@ -236,14 +277,16 @@ impl Server {
     }
 
     fn refuse(&mut self, id: u64, error: DecodeError) {
+        let problem = match error {
+            DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
+            DecodeError::TooLarge => b"ERR Protocol error: too big request",
+        };
+        self.hang_up(id, problem);
+    }
+
+    fn hang_up(&mut self, id: u64, problem: &[u8]) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            write_error(
-                &mut connection.out,
-                match error {
-                    DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
-                    DecodeError::TooLarge => b"ERR Protocol error: too big request",
-                },
-            );
+            write_error(&mut connection.out, problem);
         }
         self.close(id);
     }
