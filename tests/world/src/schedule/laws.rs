@@ -89,6 +89,7 @@ fn replay(client: &Client, twist: Twist) -> Result<Outputs, Violation> {
     let mut rng = Rng::new(client.seed);
     let mut due = drain(&mut engine, &mut outputs)?;
     let mut latest = client.born;
+    let mut bytes = &client.log.bytes[..];
     for (at, input) in &client.log.inputs {
         if twist.early && rng.once_in(4) {
             // Between the last input and this one, or the deadline if that is earlier.
@@ -112,13 +113,20 @@ fn replay(client: &Client, twist: Twist) -> Result<Outputs, Violation> {
             *at
         };
         latest = latest.max(*at);
-        apply(&mut engine, input, told, twist, &mut rng);
+        apply(&mut engine, input, &mut bytes, told, twist, &mut rng);
         due = drain(&mut engine, &mut outputs)?;
     }
     Ok(outputs)
 }
 
-fn apply(engine: &mut Engine, input: &Input, at: Instant, twist: Twist, rng: &mut Rng) {
+fn apply(
+    engine: &mut Engine,
+    input: &Input,
+    bytes: &mut &[u8],
+    at: Instant,
+    twist: Twist,
+    rng: &mut Rng,
+) {
     let node = |node: &usize| NodeId::new(*node).expect("a node");
     match input {
         Input::Obtain(wish) => {
@@ -135,9 +143,10 @@ fn apply(engine: &mut Engine, input: &Input, at: Instant, twist: Twist, rng: &mu
         Input::Connected(n) => engine.handle_connected(node(n), at),
         Input::Disconnected(n) => engine.handle_disconnected(node(n), at),
         Input::Timeout => engine.handle_timeout(at),
-        Input::Bytes(n, bytes) => {
-            let mut rest = &bytes[..];
-            while twist.split && rest.len() > 1 && !rng.once_in(4) {
+        Input::Bytes(n, len) => {
+            let mut rest;
+            (rest, *bytes) = bytes.split_at(*len);
+            while twist.split && rest.len() > 1 && rng.once_in(2) {
                 let (piece, later) = rest.split_at(1 + rng.below(rest.len() as u64 - 1) as usize);
                 engine.handle_input(node(n), piece, at);
                 rest = later;

@@ -1,5 +1,6 @@
 //! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Token, Ttl};
@@ -30,7 +31,7 @@ pub struct Client {
     pub writes: usize,
     pub(crate) beliefs: Vec<Belief>,
     /// Values after whose release, or after whose end, nothing may be set any more.
-    pub(crate) spent: Vec<Box<[u8]>>,
+    pub(crate) spent: BTreeSet<Box<[u8]>>,
     ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
@@ -88,6 +89,8 @@ pub(crate) struct Belief {
 pub(crate) struct Log {
     pub(crate) on: bool,
     pub(crate) inputs: Vec<(Instant, Input)>,
+    /// All that came in, in order.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) outputs: Outputs,
 }
 
@@ -108,8 +111,18 @@ pub(crate) enum Input {
     Close,
     Connected(usize),
     Disconnected(usize),
-    Bytes(usize, Box<[u8]>),
+    /// From a node, so many of [`Log::bytes`].
+    Bytes(usize, usize),
     Timeout,
+}
+
+impl Log {
+    pub(crate) fn note_bytes(&mut self, own: Instant, node: usize, bytes: &[u8]) {
+        if self.on {
+            self.bytes.extend_from_slice(bytes);
+            self.inputs.push((own, Input::Bytes(node, bytes.len())));
+        }
+    }
 }
 
 impl Outputs {
@@ -151,7 +164,7 @@ impl Client {
             suspended: false,
             writes: 0,
             beliefs: Vec::new(),
-            spent: Vec::new(),
+            spent: BTreeSet::new(),
             ended: Vec::new(),
             lost: None,
             open: Vec::new(),
@@ -285,9 +298,9 @@ impl Client {
     pub(crate) fn spend(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
             && claim.token().as_bytes().len() == DRAWN
-            && !self.spent.iter().any(|value| **value == *claim.value())
+            && !self.spent.contains(claim.value())
         {
-            self.spent.push(claim.value().into());
+            self.spent.insert(claim.value().into());
         }
     }
 

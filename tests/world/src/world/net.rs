@@ -78,6 +78,7 @@ pub(crate) struct Pipe {
 /// What has arrived.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Arrived {
+    pub(crate) anything: bool,
     pub(crate) ended: bool,
 }
 
@@ -91,8 +92,12 @@ impl Pipe {
             self.pieces.pop_front();
         }
         into.clear();
-        into.extend(self.bytes.drain(..count));
-        Arrived { ended }
+        into.extend_from_slice(&self.bytes[..count]);
+        self.bytes.drain(..count);
+        Arrived {
+            anything: count > 0 || ended,
+            ended,
+        }
     }
 
     /// Loses all but the first `keep` bytes of what is on its way, and ends after them.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure_core::memory;
-use tenure_core::{LockId, NodeId};
+use tenure_core::{Instant, LockId, NodeId};
 
 use super::client::Input;
 use super::net::{Conn, Weather};
@@ -13,8 +13,8 @@ impl World {
     /// Lets time pass, also over a broken promise.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while self.net.queue.next().is_some_and(|at| at <= end) {
-            self.step();
+        while let Some((at, what)) = self.net.queue.pop_until(end) {
+            self.step(at, what);
         }
         self.now = end;
     }
@@ -27,19 +27,16 @@ impl World {
     ) -> bool {
         let end = self.now + most;
         while !done(self) {
-            if self.net.queue.next().is_none_or(|at| at > end) {
+            let Some((at, what)) = self.net.queue.pop_until(end) else {
                 self.now = end;
                 return done(self);
-            }
-            self.step();
+            };
+            self.step(at, what);
         }
         true
     }
 
-    fn step(&mut self) {
-        let Some((at, what)) = self.net.queue.pop() else {
-            return;
-        };
+    fn step(&mut self, at: Instant, what: Happening) {
         self.now = self.now.max(at);
         match what {
             Happening::Client(client) => self.client_due(client),
@@ -127,6 +124,9 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].up.take(self.now, &mut self.scratch);
+        if !arrived.anything {
+            return;
+        }
         let Some(server) = self.net.conns[index].server else {
             return;
         };
@@ -155,7 +155,7 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
-        if !self.net.conns[index].wanted {
+        if !arrived.anything || !self.net.conns[index].wanted {
             return;
         }
         let id = NodeId::new(node).expect("a node");
@@ -165,7 +165,7 @@ impl World {
                 let text = self.scratch.escape_ascii().to_string();
                 format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
             });
-            of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
+            of.log.note_bytes(own, node, &self.scratch);
             of.engine.handle_input(id, &self.scratch, own);
             self.drain(client);
         }
@@ -202,7 +202,7 @@ impl World {
                         node.due = due;
                         let at = due.and_then(|due| node.clock.when(due));
                         if let Some(at) = at {
-                            self.net.queue.push(at, Happening::Server(index));
+                            self.net.queue.set(at, Happening::Server(index));
                         }
                     }
                     return;
@@ -231,9 +231,8 @@ impl World {
     pub(super) fn watch_due(&mut self, index: usize) {
         let client = &self.clients[index];
         if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
-            self.net
-                .queue
-                .push(at.max(self.now), Happening::Client(index));
+            let at = at.max(self.now);
+            self.net.queue.set(at, Happening::Client(index));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a client sends, read by somebody else.
 
+use std::collections::BTreeSet;
+
 use super::oracle::{Promise, Violation};
 
 /// Whether something is set with a value whose lock is released or over.
-pub(crate) fn watch(bytes: &[u8], spent: &[Box<[u8]>]) -> Result<(), Violation> {
+pub(crate) fn watch(bytes: &[u8], spent: &BTreeSet<Box<[u8]>>) -> Result<(), Violation> {
     if spent.is_empty() {
         return Ok(());
     }
@@ -14,7 +16,7 @@ pub(crate) fn watch(bytes: &[u8], spent: &[Box<[u8]>]) -> Result<(), Violation> 
         rest = read(rest, &mut args)
             .ok_or_else(|| Promise::Steps.broken("a write that is no whole command"))?;
         if let Some(value) = value_set(&args)
-            && spent.iter().any(|old| **old == *value)
+            && spent.contains(value)
         {
             let command = String::from_utf8_lossy(args[0]);
             return Err(Promise::Silence.broken(format!("{command} sets it once more")));
