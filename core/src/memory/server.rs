@@ -293,6 +293,9 @@ impl Server {
 
     /// Tells everybody of what has changed. It comes after the reply to whoever has changed it.
     fn deliver(&mut self, origin: Option<u64>) {
+        if !self.state.tracking.has_changes() {
+            return;
+        }
         for (reader, change) in self.state.tracking.take_changes() {
             let readers = match reader {
                 Some(reader) => self.connections.range_mut(reader..=reader),
@@ -385,7 +388,12 @@ impl State {
 
     /// A key that is there. If it is over it is removed now, and its readers are told.
     pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
-        if self.store.is_expired(db, key, self.now()) {
+        let now = self.now();
+        if self.options.announce_expiry {
+            // What is over was removed when the time was told.
+            return self.store.entry(db, key);
+        }
+        if self.store.is_expired(db, key, now) {
             self.remove(db, key);
         }
         self.store.entry(db, key)

@@ -100,6 +100,22 @@ impl Pipe {
         }
     }
 
+    /// Puts a piece behind the others, which it does not overtake; without bytes it is the end. Whether it comes alone.
+    fn append(&mut self, at: Instant, piece: &[u8]) -> bool {
+        self.last = self.last.max(at);
+        self.bytes.extend_from_slice(piece);
+        match self.pieces.back_mut() {
+            Some((at, len)) if *at == self.last && *len > 0 && !piece.is_empty() => {
+                *len += piece.len();
+                false
+            }
+            _ => {
+                self.pieces.push_back((self.last, piece.len()));
+                true
+            }
+        }
+    }
+
     /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
     fn truncate(&mut self, keep: usize) {
         self.bytes.truncate(keep);
@@ -245,16 +261,14 @@ impl Net {
             if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
                 return;
             }
-            let at = at.max(pipe.last);
-            pipe.last = at;
-            pipe.bytes.extend_from_slice(piece);
-            pipe.pieces.push_back((at, len));
-            let what = if up {
-                Happening::Up(conn)
-            } else {
-                Happening::Down(conn)
-            };
-            self.queue.push(at, what);
+            if pipe.append(at, piece) {
+                let what = if up {
+                    Happening::Up(conn)
+                } else {
+                    Happening::Down(conn)
+                };
+                self.queue.push(pipe.last, what);
+            }
             rest = later;
             if rest.is_empty() {
                 return;
