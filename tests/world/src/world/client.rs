@@ -117,6 +117,15 @@ pub(crate) enum Input {
 }
 
 impl Log {
+    pub(crate) fn kept() -> Self {
+        Self {
+            on: true,
+            inputs: Vec::with_capacity(1024),
+            bytes: Vec::with_capacity(1 << 14),
+            outputs: Outputs::default(),
+        }
+    }
+
     pub(crate) fn note_bytes(&mut self, own: Instant, node: usize, bytes: &[u8]) {
         if self.on {
             self.bytes.extend_from_slice(bytes);

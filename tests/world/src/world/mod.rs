@@ -24,6 +24,7 @@ use tenure_core::{
 };
 
 pub use client::Client;
+use client::Log;
 pub(crate) use client::{Input, Outputs};
 pub use clock::{Clock, TRUE_RATE};
 pub(crate) use faults::DRIFT;
@@ -181,7 +182,9 @@ impl World {
         let mut config = Config::new(nodes, self.arrangement).expect("the world has nodes");
         (self.configure)(&mut config);
         let mut client = Client::new(config, seed, clock, self.now);
-        client.log.on = self.recording;
+        if self.recording {
+            client.log = Log::kept();
+        }
         client
     }
 

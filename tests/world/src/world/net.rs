@@ -83,6 +83,14 @@ pub(crate) struct Arrived {
 }
 
 impl Pipe {
+    fn new() -> Self {
+        Self {
+            // What most connections come to need: growing to it step by step costs more than they do.
+            bytes: Vec::with_capacity(512),
+            ..Self::default()
+        }
+    }
+
     /// Moves what is due by `now` to `into`.
     pub(crate) fn take(&mut self, now: Instant, into: &mut Vec<u8>) -> Arrived {
         let (mut count, mut ended) = (0, false);
@@ -177,8 +185,8 @@ impl Net {
             client,
             node,
             server: None,
-            up: Pipe::default(),
-            down: Pipe::default(),
+            up: Pipe::new(),
+            down: Pipe::new(),
             wanted: true,
             opening: true,
             stuck: false,
