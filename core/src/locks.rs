@@ -201,6 +201,7 @@ impl Locks {
         if outcome == Outcome::Unknown {
             lock.disturb();
         }
+        lock.note_late(request, outcome);
         let current = lock.round == request.round;
         let several = lock.claim.keys().len() > 1;
         let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
@@ -211,6 +212,8 @@ impl Locks {
         };
         match stands {
             Some(true) => lock.may_hold.insert(request.node),
+            // A late obtain of ours may still be carried out there.
+            Some(false) if lock.awaits_late(request.node) => {}
             Some(false) => {
                 lock.may_hold.remove(request.node);
             }

@@ -34,7 +34,7 @@ pub(crate) use slab::Slab;
 
 use crate::claim::Claim;
 use crate::event::{NotObtained, Released};
-use crate::id::{NodeSet, RequestId};
+use crate::id::{NodeId, NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
 use crate::time::Instant;
@@ -301,6 +301,23 @@ impl Lock {
             What::Check => Op::Check { claim },
             What::Undo | What::Release => Op::Release { claim },
         })
+    }
+
+    /// Notes an answer to the round that won the lock, if it is one.
+    pub(crate) fn note_late(&mut self, request: RequestId, outcome: Outcome) {
+        let (won, late) = &mut self.late;
+        if *won == request.round
+            && late.remove(request.node)
+            && matches!(outcome, Outcome::Granted { .. })
+        {
+            self.may_hold.insert(request.node);
+        }
+    }
+
+    /// Whether the node has not answered the round that won the lock. When the lock is let go of that is no matter any
+    /// more: what it has not been sent it never will be, and a release comes behind what it has.
+    pub(crate) const fn awaits_late(&self, node: NodeId) -> bool {
+        matches!(self.state, State::Held(_)) && self.late.1.contains(node)
     }
 
     /// Enters `Held` after a round that was asked at `asked_at`.
