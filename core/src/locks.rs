@@ -201,7 +201,7 @@ impl Locks {
         if outcome == Outcome::Unknown {
             lock.disturb();
         }
-        lock.note_late(request, outcome);
+        lock.note_late(request);
         let current = lock.round == request.round;
         let several = lock.claim.keys().len() > 1;
         let Some(ask) = lock.ask.as_mut().filter(|_| current) else {

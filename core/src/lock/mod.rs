@@ -303,14 +303,11 @@ impl Lock {
         })
     }
 
-    /// Notes an answer to the round that won the lock, if it is one.
-    pub(crate) fn note_late(&mut self, request: RequestId, outcome: Outcome) {
+    /// Notes that a node has answered, perhaps to the round that won the lock.
+    pub(crate) fn note_late(&mut self, request: RequestId) {
         let (won, late) = &mut self.late;
-        if *won == request.round
-            && late.remove(request.node)
-            && matches!(outcome, Outcome::Granted { .. })
-        {
-            self.may_hold.insert(request.node);
+        if *won == request.round {
+            late.remove(request.node);
         }
     }
 

@@ -26,6 +26,7 @@ mod connection;
 mod options;
 mod request;
 mod server;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;

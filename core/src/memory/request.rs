@@ -1,5 +1,9 @@
 //! Requests in the form in which clients send them: whole, and an array of strings.
 
+use alloc::vec::Vec;
+
+use crate::redis::resp::{Item, Reply};
+
 /// More arguments than this are left to the decoder.
 const MOST: usize = 12;
 
@@ -61,3 +65,32 @@ fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {
     }
     None
 }
+
+/// The strings of a request; none for the empty arrays that servers ignore.
+pub(super) fn arguments<'a>(
+    request: Reply<'a>,
+    most: usize,
+) -> Result<Vec<&'a [u8]>, &'static [u8]> {
+    let raw = request.raw();
+    if raw.first() != Some(&b'*') {
+        return Err(NOT_A_REQUEST);
+    }
+    if let Item::Array(count) = request.item()
+        && count > most
+    {
+        return Err(b"ERR Protocol error: invalid multibulk length");
+    }
+    let bulk = |argument: Reply<'a>| {
+        if let Item::Bulk(bytes) = argument.item() {
+            Ok(bytes)
+        } else if argument.is_null() {
+            Err(&b"ERR Protocol error: invalid bulk length"[..])
+        } else {
+            Err(NOT_A_REQUEST)
+        }
+    };
+    request.children().map(bulk).collect()
+}
+
+pub(super) const NOT_A_REQUEST: &[u8] =
+    b"ERR Protocol error: a request is an array of bulk strings";

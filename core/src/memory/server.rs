@@ -7,12 +7,11 @@ use core::mem;
 use super::commands::{self, Call};
 use super::connection::Connection;
 use super::options::Options;
-use super::request::{Limits, Request};
-use super::store::{Entry, Millis, Store, Value};
-use super::tracking::Tracking;
+use super::request::{Limits, NOT_A_REQUEST, Request, arguments};
+use super::state::{State, millis};
+use super::store::Value;
 use crate::Instant;
-use crate::redis::Script;
-use crate::redis::resp::{DecodeError, Decoder, Item, Reply, write_error};
+use crate::redis::resp::{DecodeError, Decoder, Reply, write_error};
 
 /// One connection, as the server counts them. No two have the same in the life of a server.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -334,100 +333,3 @@ const NO_REQUEST: crate::redis::resp::DecodeLimits = crate::redis::resp::DecodeL
     depth: 0,
     line: 0,
 };
-
-/// The strings of a request; none for the empty arrays that servers ignore.
-fn arguments<'a>(request: Reply<'a>, most: usize) -> Result<Vec<&'a [u8]>, &'static [u8]> {
-    let raw = request.raw();
-    if raw.first() != Some(&b'*') {
-        return Err(NOT_A_REQUEST);
-    }
-    if let Item::Array(count) = request.item()
-        && count > most
-    {
-        return Err(b"ERR Protocol error: invalid multibulk length");
-    }
-    let bulk = |argument: Reply<'a>| {
-        if let Item::Bulk(bytes) = argument.item() {
-            Ok(bytes)
-        } else if argument.is_null() {
-            Err(&b"ERR Protocol error: invalid bulk length"[..])
-        } else {
-            Err(NOT_A_REQUEST)
-        }
-    };
-    request.children().map(bulk).collect()
-}
-
-const NOT_A_REQUEST: &[u8] = b"ERR Protocol error: a request is an array of bulk strings";
-
-/// What commands work on, whoever sends them.
-pub(super) struct State {
-    pub(super) options: Options,
-    pub(super) store: Store,
-    pub(super) tracking: Tracking,
-    /// Scripts that `EVALSHA` knows.
-    pub(super) loaded: Vec<Script>,
-    now: Instant,
-}
-
-impl State {
-    fn new(options: Options) -> Self {
-        Self {
-            store: Store::new(),
-            tracking: Tracking::new(options.max_tracked_bytes),
-            loaded: Vec::new(),
-            now: Instant::default(),
-            options,
-        }
-    }
-
-    /// The time of the command that is executed.
-    pub(super) fn now(&self) -> Millis {
-        millis(self.now)
-    }
-
-    /// A key that is there. If it is over it is removed now, and its readers are told.
-    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
-        let now = self.now();
-        if self.options.announce_expiry {
-            // What is over was removed when the time was told.
-            return self.store.entry(db, key);
-        }
-        if self.store.is_expired(db, key, now) {
-            self.remove(db, key);
-        }
-        self.store.entry(db, key)
-    }
-
-    /// Removes a key and tells its readers.
-    pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
-        let removed = self.store.remove(db, key);
-        if removed {
-            self.tracking.invalidate(key);
-        }
-        removed
-    }
-
-    /// Removes all that is over.
-    pub(super) fn expire_due(&mut self) {
-        let now = self.now();
-        while let Some(key) = self.store.remove_expired(now) {
-            self.tracking.invalidate(&key);
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        if !self.options.announce_expiry {
-            return None;
-        }
-        // It is there for the whole of its last millisecond.
-        let over = self.store.next_expiry()?.saturating_add(1);
-        // `None` past the end of time.
-        let over = u64::try_from(over).ok()?.checked_mul(1000)?;
-        Some(Instant::from_micros(over))
-    }
-}
-
-fn millis(instant: Instant) -> Millis {
-    Millis::try_from(instant.as_micros() / 1000).unwrap_or(Millis::MAX)
-}

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::connection::Session;
 use super::options::Trouble;
-use super::server::State;
+use super::state::State;
 use super::store::Millis;
 use crate::redis::resp::{
     write_array, write_bulk, write_error, write_integer, write_map, write_null, write_simple,

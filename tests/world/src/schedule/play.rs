@@ -8,7 +8,8 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::{Report, STEP, Schedule, ending, laws};
+use super::{Report, STEP, Schedule, ending};
+use crate::laws;
 use crate::world::{ClientId, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tenure_core::memory::{self, Server};
 
 use super::client::Client;
+use super::log::Input;
 use super::net::Weather;
 use super::{ClientId, Clock, Happening, TRUE_RATE, World};
 
@@ -159,6 +160,14 @@ impl World {
         if suspended {
             return;
         }
+        if self.clients[client.0].undrained {
+            // Before it does what it had to do it looks at the clock.
+            let of = &mut self.clients[client.0];
+            let own = of.clock.read(self.now);
+            of.log(own, || Input::Timeout);
+            of.engine.handle_timeout(own);
+            self.net.queue.push(self.now, Happening::Drain(client.0));
+        }
         if timer_first {
             self.watch_due(client.0);
         }
@@ -183,7 +192,7 @@ impl World {
         let mut new = self.process(old.seed.wrapping_add(1000), clock);
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
-        self.drain(index);
+        self.drain_now(index);
         old
     }
 

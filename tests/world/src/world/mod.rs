@@ -5,6 +5,7 @@
 mod client;
 mod clock;
 mod faults;
+mod log;
 mod look;
 mod net;
 mod oracle;
@@ -24,10 +25,10 @@ use tenure_core::{
 };
 
 pub use client::Client;
-use client::Log;
-pub(crate) use client::{Input, Outputs};
 pub use clock::{Clock, TRUE_RATE};
 pub(crate) use faults::DRIFT;
+use log::Log;
+pub(crate) use log::{After, Input, Logged, Outputs};
 pub use net::Weather;
 use net::{Habits, Link, Net};
 use oracle::Oracle;
@@ -65,6 +66,9 @@ pub struct World {
     /// How many clients had come when that began.
     everybody: usize,
     trace: u64,
+    /// Clients do not ask their engines what to do after each thing that happens, but after all that happen at one
+    /// instant.
+    lazy: bool,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
     /// Bytes just delivered.
@@ -142,6 +146,7 @@ impl World {
             brief: false,
             everybody: usize::MAX,
             trace: 0,
+            lazy: false,
             recording: false,
             scratch: Vec::new(),
         }
@@ -173,7 +178,7 @@ impl World {
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);
-        self.drain(index);
+        self.drain_now(index);
         ClientId(index)
     }
 

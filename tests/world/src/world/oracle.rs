@@ -34,12 +34,18 @@ pub enum Promise {
     NothingLeft,
     /// After closing, the engine is drained in bounded time.
     Drains,
-    /// The outputs come to an end in bounded steps, and a timeout that was handled does not come again.
+    /// The outputs come to an end in bounded steps.
     Steps,
+    /// After a timeout that was handled, the next one is later.
+    Advances,
     /// The same inputs give the same outputs.
     Repeats,
-    /// An early timeout changes nothing.
+    /// An early or repeated timeout changes nothing.
     EarlyTimeout,
+    /// A driver that sleeps exactly until the timeout misses nothing: before it there is nothing to do.
+    Sleeping,
+    /// Of what nodes say at one instant at which nothing is due, a poll that gives nothing may be left out.
+    Batches,
     /// Splitting input anywhere changes nothing.
     Splitting,
     /// Time that goes back is harmless.
@@ -56,7 +62,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Exclusion,
         Self::Cover,
         Self::OneEnd,
@@ -70,8 +76,11 @@ impl Promise {
         Self::NothingLeft,
         Self::Drains,
         Self::Steps,
+        Self::Advances,
         Self::Repeats,
         Self::EarlyTimeout,
+        Self::Sleeping,
+        Self::Batches,
         Self::Splitting,
         Self::TimeBack,
     ];

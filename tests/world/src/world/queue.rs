@@ -18,6 +18,8 @@ pub(crate) enum Happening {
     Up(usize),
     /// Bytes reach the client.
     Down(usize),
+    /// A client does what has become of all that happened at this instant.
+    Drain(usize),
     /// A user lets go of a lock.
     Release(usize, u64),
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
-use super::client::{Client, Kept, Outputs};
+use super::client::{Client, Kept};
+use super::log::Outputs;
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
@@ -19,12 +20,14 @@ impl World {
         node: NodeConfig,
         prefixed: bool,
         seed: u64,
+        lazy: bool,
         telling: bool,
     ) {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
         self.net.story = telling.then(Vec::new);
+        self.lazy = lazy;
         self.recording = true;
     }
 
@@ -192,6 +195,7 @@ impl World {
             (Promise::OneEnd, kept.one_end),
             (Promise::Silence, kept.silence),
             (Promise::Steps, kept.steps),
+            (Promise::Advances, kept.advances),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tenure_core::memory;
 use tenure_core::{Instant, LockId, NodeId};
 
-use super::client::Input;
+use super::log::Input;
 use super::net::{Conn, Weather};
-use super::{ClientId, Happening, World};
+use super::{ClientId, Happening, Promise, World};
 
 impl World {
     /// Lets time pass, also over a broken promise.
@@ -44,6 +44,12 @@ impl World {
             Happening::Opened(conn) => self.opened(conn),
             Happening::Up(conn) => self.deliver_up(conn),
             Happening::Down(conn) => self.deliver_down(conn),
+            Happening::Drain(client) => {
+                let of = &self.clients[client];
+                if of.undrained && !of.suspended {
+                    self.drain_now(client);
+                }
+            }
             Happening::Release(client, lock) => {
                 if client < self.clients.len() && !self.clients[client].suspended {
                     self.release(ClientId(client), LockId::from_bits(lock));
@@ -60,19 +66,8 @@ impl World {
         }
         client.log(own, || Input::Timeout);
         client.engine.handle_timeout(own);
+        client.timed_out = Some(own);
         self.drain(index);
-        let client = &self.clients[index];
-        if client.due.is_some_and(|due| due <= own) {
-            let reason = client.engine.next_reason();
-            let how = format!(
-                "after handle_timeout({own:?}) {reason:?} is due at {:?}",
-                client.due
-            );
-            let violation = super::Promise::Steps.broken(how);
-            self.oracle.report(violation, self.now);
-            // Otherwise it would never end.
-            self.clients[index].suspended = true;
-        }
     }
 
     fn server_due(&mut self, node: usize) {
@@ -211,13 +206,28 @@ impl World {
         }
     }
 
-    /// Does all that a client wants, and looks at what it says.
+    /// Something happened to a client: does all that it wants, now or when all has happened that happens now.
     pub(super) fn drain(&mut self, index: usize) {
+        if !self.lazy {
+            return self.drain_now(index);
+        }
+        if !std::mem::replace(&mut self.clients[index].undrained, true) {
+            self.net.queue.push(self.now, Happening::Drain(index));
+        }
+    }
+
+    /// Does all that a client wants, and looks at what it says.
+    pub(super) fn drain_now(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let before = client.due;
         if let Err(violation) = client.drain(index, self.now, &mut self.net) {
+            if matches!(violation.promise, Promise::Advances | Promise::Steps) {
+                // Otherwise it would never end.
+                client.suspended = true;
+            }
             self.oracle.report(violation, self.now);
         }
+        let client = &self.clients[index];
         if client.due != before {
             self.watch_due(index);
         }
