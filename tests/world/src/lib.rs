@@ -2,5 +2,6 @@
 //!
 //! It needs nothing but the core, so that it runs wherever the core does.
 
+pub mod laws;
 pub mod schedule;
 pub mod world;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tenure_core::memory::{self, Server};
 
 use super::client::Client;
+use super::log::Input;
 use super::net::Weather;
 use super::{ClientId, Clock, Happening, TRUE_RATE, World};
 
@@ -77,6 +78,20 @@ impl World {
         }
     }
 
+    /// What is on its way on the present connection stays there until [`World::unstick`], whatever becomes of the
+    /// connection and of later ones. Gives its number.
+    pub(crate) fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
+        let conn = self.net.links[client.0][node].current?;
+        self.net.conns[conn].stuck = true;
+        Some(conn)
+    }
+
+    /// What was kept on a connection arrives.
+    pub(crate) fn unstick(&mut self, conn: usize) {
+        self.net.conns[conn].stuck = false;
+        self.net.stir_one(conn, self.now);
+    }
+
     /// Ends a server and starts it again, empty. Everybody's connection breaks.
     pub fn restart(&mut self, node: usize) {
         self.cut_all(node);
@@ -145,6 +160,14 @@ impl World {
         if suspended {
             return;
         }
+        if self.clients[client.0].undrained {
+            // Before it does what it had to do it looks at the clock.
+            let of = &mut self.clients[client.0];
+            let own = of.clock.read(self.now);
+            of.log(own, || Input::Timeout);
+            of.engine.handle_timeout(own);
+            self.net.queue.push(self.now, Happening::Drain(client.0));
+        }
         if timer_first {
             self.watch_due(client.0);
         }
@@ -169,7 +192,7 @@ impl World {
         let mut new = self.process(old.seed.wrapping_add(1000), clock);
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
-        self.drain(index);
+        self.drain_now(index);
         old
     }
 
@@ -194,6 +217,9 @@ impl World {
             options.trouble = None;
             options.max_keys = 1 << 20;
             self.pause(node, false);
+        }
+        for conn in &mut self.net.conns {
+            conn.stuck = false;
         }
         for client in 0..self.clients.len() {
             let client = ClientId(client);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
-use super::client::{Client, Kept, Outputs};
+use super::client::{Client, Kept};
+use super::log::Outputs;
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
@@ -19,12 +20,14 @@ impl World {
         node: NodeConfig,
         prefixed: bool,
         seed: u64,
+        lazy: bool,
         telling: bool,
     ) {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
         self.net.story = telling.then(Vec::new);
+        self.lazy = lazy;
         self.recording = true;
     }
 
@@ -111,6 +114,11 @@ impl World {
         })
     }
 
+    /// Something that a client holds, if it holds anything.
+    pub(crate) fn any_held(&self, client: ClientId) -> Option<LockId> {
+        self.clients[client.0].beliefs.last().map(|b| b.lock)
+    }
+
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
         self.clients[client.0].engine.lease(lock).is_some()
     }
@@ -187,6 +195,7 @@ impl World {
             (Promise::OneEnd, kept.one_end),
             (Promise::Silence, kept.silence),
             (Promise::Steps, kept.steps),
+            (Promise::Advances, kept.advances),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }
