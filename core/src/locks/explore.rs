@@ -2,14 +2,16 @@
 
 use core::hash::{Hash, Hasher};
 
+use crate::id::{NodeId, RequestId};
 use crate::rng::Rng;
 use crate::time::Instant;
 
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Feeds `hasher` with all that decides what these locks do from `now` on. Times count as distances from `now`;
-    /// generations, the numbers of rounds and the seed do not count; a value counts as what `name` calls it.
+    /// Feeds `hasher` with all that decides what these locks do from `now` on, but for what
+    /// [`Locks::node_fingerprint`] says of single nodes. Times count as distances from `now`; generations, the numbers
+    /// of rounds and the seed do not count; a value counts as what `name` calls it.
     ///
     /// To be called when [`Locks::poll_output`] has come to its end.
     #[doc(hidden)]
@@ -21,22 +23,41 @@ impl Locks {
     ) {
         self.closing.hash(hasher);
         (self.requests.len(), self.events.len()).hash(hasher);
-        for entry in self.slab.entries() {
-            entry.is_some().hash(hasher);
+        self.slab.fingerprint(hasher);
+        for entry in self.slab.entries().flatten() {
             match entry {
-                Some(Entry::Lock(lock)) => {
+                Entry::Lock(lock) => {
                     let before = |other: &&Entry| matches!(other, Entry::Lock(other) if other.rank < lock.rank);
                     let turn = self.slab.entries().flatten().filter(before).count();
                     turn.hash(hasher);
                     lock.fingerprint(now, name(lock.claim.value()), hasher);
                 }
-                Some(Entry::Probe(probe)) => {
+                Entry::Probe(probe) => {
                     probe.round.hash(hasher);
                     probe.deadline.saturating_since(now).hash(hasher);
                 }
-                None => {}
             }
         }
+    }
+
+    /// Feeds `hasher` with what these locks know of `node` and of no other. Nodes that are asked all at once may change
+    /// places: then the locks behave alike with their places changed.
+    #[doc(hidden)]
+    pub fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
+        for entry in self.slab.entries().flatten() {
+            if let Entry::Lock(lock) = entry {
+                lock.node_fingerprint(node, hasher);
+            }
+        }
+    }
+
+    /// Whether the answer to this request is more than a sign of life.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn awaits(&self, request: RequestId) -> bool {
+        let lock = self.lock(request.lock);
+        let ask = lock.and_then(|lock| lock.ask.as_ref().filter(|_| lock.round == request.round));
+        ask.is_some_and(|ask| ask.round.pending().contains(request.node))
     }
 
     /// Starts the jitter of retries anew.

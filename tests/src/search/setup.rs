@@ -108,6 +108,16 @@ impl Setup {
         config
     }
 
+    /// Nodes that are asked all at once are alike, and may change places.
+    pub(super) fn has_equal_nodes(&self) -> bool {
+        self.arrangement == Arrangement::Quorum
+    }
+
+    /// Clients that want the same are alike, and may change places.
+    pub(super) const fn has_equal_clients(&self) -> bool {
+        !self.overlapping
+    }
+
     pub(super) fn keys_of(&self, client: usize) -> Keys {
         let key = |name: &str| Key::new(name).expect("a short key");
         let names: &[&str] = match (self.overlapping, client) {
@@ -128,6 +138,9 @@ pub(super) fn ttl() -> Ttl {
 pub(super) fn short_ttl() -> Ttl {
     Ttl::new(Duration::from_millis(240)).expect("a ttl")
 }
+
+/// No world has more nodes.
+pub(super) const NODES: usize = 3;
 
 /// Between two asks.
 pub(super) const PAUSE: Duration = Duration::from_millis(60);

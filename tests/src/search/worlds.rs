@@ -3,16 +3,15 @@
 use tenure_core::{Arrangement, Renewal};
 
 use super::setup::{Memory, Setup};
+use super::walk::Limits;
 
-/// A world, how deep it is searched, and of how many states one is tried for liveness.
+/// A world, and how far it is searched.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Which world.
     pub setup: Setup,
-    /// In steps.
-    pub depth: usize,
-    /// 1: from every state.
-    pub sample: u64,
+    /// How far.
+    pub limits: Limits,
 }
 
 /// Small enough for every test run.
@@ -23,8 +22,11 @@ pub fn short() -> Vec<Plan> {
         change(&mut setup);
         Plan {
             setup,
-            depth,
-            sample: 20,
+            limits: Limits {
+                depth,
+                sample: 20,
+                ..Limits::default()
+            },
         }
     };
     let single = Arrangement::Ordered;
@@ -92,8 +94,11 @@ fn singles() -> Vec<Plan> {
         change(&mut setup);
         Plan {
             setup,
-            depth: 400,
-            sample: 10,
+            limits: Limits {
+                depth: 400,
+                sample: 10,
+                ..Limits::default()
+            },
         }
     };
     vec![
@@ -150,8 +155,11 @@ fn three(
     change(&mut setup);
     Plan {
         setup,
-        depth: depths[which],
-        sample: 100,
+        limits: Limits {
+            depth: depths[which],
+            sample: 100,
+            ..Limits::default()
+        },
     }
 }
 
