@@ -181,6 +181,17 @@ impl Client {
         }
     }
 
+    /// Forgets answers on their way that nobody waits for any more, nor ever will again. That a timer goes off when one
+    /// arrives is nothing new: it may go off by itself.
+    pub(super) fn drop_old_answers(&mut self) {
+        for line in &mut self.lines {
+            line.answers.retain(|answer| match answer {
+                Answer::Outcome(id, _) => self.locks.awaits(*id),
+                Answer::Wake(_) => true,
+            });
+        }
+    }
+
     /// Lets the locks say all that they have to say.
     pub(super) fn settle(&mut self) -> Told {
         let mut told = Told {

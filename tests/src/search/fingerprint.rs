@@ -26,7 +26,7 @@ use tenure_core::{Outcome, RequestId};
 
 use super::client::{Answer, Client, Line, Phase};
 use super::node::{KEYS, Node, Order, Value};
-use super::setup::{NODES, node_id};
+use super::setup::{Budget, NODES, node_id};
 use super::state::State;
 
 /// The values of one client, by name.
@@ -73,6 +73,21 @@ impl State {
     /// they are alike.
     #[must_use]
     pub fn fingerprint(&self, alike: bool) -> u64 {
+        with_budget(self.fingerprint_but_budget(alike), &self.budget)
+    }
+
+    /// The fingerprint, and those of the states that differ in nothing but that more may still go wrong in them. What
+    /// can happen here can happen there, too.
+    pub(super) fn fingerprints(&self, alike: bool) -> (u64, impl Iterator<Item = u64> + use<>) {
+        let print = self.fingerprint_but_budget(alike);
+        let budget = self.budget;
+        let above = self.setup.budget.up_from(budget);
+        let above = above.filter(move |other| *other != budget);
+        let above = above.map(move |other| with_budget(print, &other));
+        (with_budget(print, &budget), above)
+    }
+
+    fn fingerprint_but_budget(&self, alike: bool) -> u64 {
         let clients = 0..self.clients.len();
         let parts: Vec<Part> = clients.clone().map(|c| self.part(c)).collect();
         let mut order: Vec<usize> = clients.collect();
@@ -99,7 +114,7 @@ impl State {
         // Whether a key vanished only matters as long as there was one ask.
         let vanished = self.vanished && self.asks < 2;
         let mut hasher = hasher();
-        (self.budget, self.asks.min(2), vanished, self.fault).hash(&mut hasher);
+        (self.asks.min(2), vanished, self.fault).hash(&mut hasher);
         for c in order {
             parts[*c].own.hash(&mut hasher);
         }
@@ -166,6 +181,10 @@ impl State {
         rest.dedup();
         names.0.extend(rest);
     }
+}
+
+fn with_budget(but_budget: u64, budget: &Budget) -> u64 {
+    print((but_budget, budget))
 }
 
 /// Calls `act` with every order of the clients that are equal in their own part.

@@ -35,6 +35,8 @@ pub struct Setup {
     /// An answer arrives at once, unless it is one of [`Budget::withheld`]. What a client does next may be late still, so
     /// that little is lost, and much deeper worlds can be searched.
     pub prompt: bool,
+    /// Old answers that change nothing do not arrive, where nothing can turn them into something that does.
+    pub absorbs: bool,
     /// What may go wrong.
     pub budget: Budget,
 }
@@ -74,6 +76,34 @@ impl Budget {
     pub(super) const fn troubles(&self) -> [u8; 4] {
         [self.late, self.cuts, self.node_crashes, self.client_crashes]
     }
+
+    /// Every budget from `least` up to this one. The number of refreshes stays, because it says which ttl comes next.
+    pub(super) fn up_from(self, least: Self) -> impl Iterator<Item = Self> {
+        let steps = |least: u8, most: u8| least..=most;
+        steps(least.late, self.late).flat_map(move |late| {
+            steps(least.cuts, self.cuts).flat_map(move |cuts| {
+                steps(least.node_crashes, self.node_crashes).flat_map(move |node_crashes| {
+                    steps(least.client_crashes, self.client_crashes).flat_map(
+                        move |client_crashes| {
+                            steps(least.withheld, self.withheld).flat_map(move |withheld| {
+                                steps(least.withdrawals, self.withdrawals).map(
+                                    move |withdrawals| Self {
+                                        late,
+                                        cuts,
+                                        node_crashes,
+                                        client_crashes,
+                                        withheld,
+                                        withdrawals,
+                                        ..least
+                                    },
+                                )
+                            })
+                        },
+                    )
+                })
+            })
+        })
+    }
 }
 
 impl Setup {
@@ -94,6 +124,7 @@ impl Setup {
             exclusive: true,
             memory: Memory::Kept,
             prompt: false,
+            absorbs: true,
             budget: Budget::default(),
         }
     }

@@ -147,8 +147,9 @@ impl Walk {
             let mut next = state.clone();
             next.take(step);
             self.report.steps += 1;
-            let print = next.fingerprint(self.limits.alike);
-            if !self.seen.insert(print) {
+            let (print, mut above) = next.fingerprints(self.limits.alike);
+            let covered = self.limits.alike && above.any(|above| self.seen.contains(&above));
+            if covered || !self.seen.insert(print) {
                 continue;
             }
             self.parents.push(number);
