@@ -20,7 +20,10 @@ impl Lock {
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, State::Releasing(_)) {
             (self.shortest, self.renewal, self.disturbed).hash(hasher);
-            (self.hold_until.map(ahead), ahead(self.gone_at)).hash(hasher);
+            self.hold_until.map(ahead).hash(hasher);
+            (!self.is_to_move_on())
+                .then(|| ahead(self.gone_at))
+                .hash(hasher);
         }
         if self.is_wanted() {
             self.give_up_at.map(ahead).hash(hasher);
@@ -49,6 +52,13 @@ impl Lock {
         if let Some(ask) = &self.ask {
             ask.node_fingerprint(node, several, hasher);
         }
+    }
+
+    /// Nothing of it is on any node, and before something may be, `gone_at` is set anew to a later time.
+    fn is_to_move_on(&self) -> bool {
+        let last = self.give_up_at.map(|end| end + self.ttl.as_duration());
+        let later = last.is_some_and(|last| self.gone_at <= last);
+        matches!(self.state, State::Waiting { .. }) && self.may_hold.is_empty() && later
     }
 
     /// It is not held yet, and somebody waits for that.

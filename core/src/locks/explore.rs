@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, RequestId};
+use crate::lock::{Lock, State};
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -51,6 +52,18 @@ impl Locks {
         }
     }
 
+    /// The value of every lock.
+    #[doc(hidden)]
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.slab
+            .entries()
+            .flatten()
+            .filter_map(|entry| match entry {
+                Entry::Lock(lock) => Some(lock.claim.value()),
+                Entry::Probe(_) => None,
+            })
+    }
+
     /// Whether the answer to this request is more than a sign of life.
     #[doc(hidden)]
     #[must_use]
@@ -58,6 +71,14 @@ impl Locks {
         let lock = self.lock(request.lock);
         let ask = lock.and_then(|lock| lock.ask.as_ref().filter(|_| lock.round == request.round));
         ask.is_some_and(|ask| ask.round.pending().contains(request.node))
+    }
+
+    /// Whether not even [`crate::Outcome::Unknown`] changes anything about this request.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ignores(&self, request: RequestId) -> bool {
+        let over = |lock: &Lock| matches!(lock.state, State::Releasing(_));
+        self.lock(request.lock).is_none_or(over) && !self.awaits(request)
     }
 
     /// Starts the jitter of retries anew.

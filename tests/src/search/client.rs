@@ -7,7 +7,7 @@ use tenure_core::{
     Obtain, Outcome, RequestId, Ttl,
 };
 
-use super::node::{Deed, KEYS, Order};
+use super::node::{Deed, KEYS, Node, Order, Value};
 use super::setup::NODES;
 
 /// What a client may expect to be told next of the lock that it asked for.
@@ -181,15 +181,45 @@ impl Client {
         }
     }
 
-    /// Forgets answers on their way that nobody waits for any more, nor ever will again. That a timer goes off when one
-    /// arrives is nothing new: it may go off by itself.
-    pub(super) fn drop_old_answers(&mut self) {
-        for line in &mut self.lines {
-            line.answers.retain(|answer| match answer {
-                Answer::Outcome(id, _) => self.locks.awaits(*id),
-                Answer::Wake(_) => true,
-            });
+    /// Forgets what is on its way to node `n` or from there and can change nothing, whenever it arrives; with `calm`,
+    /// what could only do so if the connection broke, too. That a timer goes off when an answer arrives is nothing new:
+    /// it may go off by itself.
+    pub(super) fn forget_idle_words(&mut self, n: usize, node: &Node, watch: bool, calm: bool) {
+        let (locks, line) = (&self.locks, &mut self.lines[n]);
+        line.answers.retain(|answer| match answer {
+            Answer::Outcome(id, _) if calm => locks.awaits(*id),
+            Answer::Outcome(id, _) => !locks.ignores(*id),
+            Answer::Wake(_) => true,
+        });
+        if line.requests.is_empty() && line.strays.is_empty() {
+            return;
         }
+        let coming = |order: &Order| matches!(order.deed, Deed::Obtain { .. });
+        let requests = line.requests.iter().map(|request| &request.order);
+        let mut live: Vec<Value> = requests
+            .chain(&line.strays)
+            .filter(|order| coming(order))
+            .map(|order| order.value)
+            .chain(node.entries.iter().flatten().map(|entry| entry.value))
+            .collect();
+        if self.alive {
+            live.extend(locks.values().map(Value::read));
+        }
+        let idle = |order: &Order| match order.deed {
+            Deed::Obtain { .. } => false,
+            Deed::Refresh | Deed::Release => !live.contains(&order.value),
+            Deed::Check => true,
+        };
+        line.strays.retain(|order| !idle(order));
+        line.requests.retain(|request| {
+            let watches = watch && request.order.deed != Deed::Release;
+            watches || !locks.ignores(request.id) || !idle(&request.order)
+        });
+    }
+
+    /// It has nothing left to do or to wait for, or is no more.
+    pub(super) fn is_through(&self) -> bool {
+        !self.alive || self.asks_left == 0 && self.lock.is_some() && self.locks.is_drained()
     }
 
     /// Lets the locks say all that they have to say.

@@ -43,9 +43,8 @@ impl Names {
         place as u64
     }
 
-    fn of(&self, value: Value) -> usize {
-        let known = self.0.iter().position(|known| *known == value);
-        known.unwrap_or(usize::MAX)
+    fn of(&self, value: Value) -> Option<usize> {
+        self.0.iter().position(|known| *known == value)
     }
 }
 
@@ -129,13 +128,17 @@ impl State {
         let down = node.down_until.map(|at| at.saturating_since(self.now));
         down.hash(h);
         for key in 0..KEYS.len() {
-            for (place, c) in order.iter().enumerate() {
+            for c in order {
                 (node.watches[key] >> c & 1).hash(h);
-                let entry = node.entries[key].filter(|e| usize::from(e.value.client) == *c);
-                if let Some(entry) = entry {
-                    (place, parts[*c].names.of(entry.value)).hash(h);
-                    entry.until.saturating_since(self.now).hash(h);
-                }
+            }
+            // Without a name it is nobody's any more.
+            node.entries[key].is_some().hash(h);
+            if let Some(entry) = node.entries[key] {
+                let owner = usize::from(entry.value.client);
+                let place = order.iter().position(|c| *c == owner);
+                let name = parts[owner].names.of(entry.value);
+                name.map(|name| (place, name)).hash(h);
+                entry.until.saturating_since(self.now).hash(h);
             }
         }
         for c in order {
@@ -149,14 +152,17 @@ impl State {
         let mut names = Names::default();
         let mut hasher = hasher();
         let h = &mut hasher;
-        (client.alive, client.asks_left, client.phase()).hash(h);
-        if client.alive {
+        // One that is through is like one that is no more.
+        let through = client.is_through();
+        through.hash(h);
+        if !through {
+            (client.asks_left, client.phase()).hash(h);
             let mut name = |value: &[u8]| names.add(Value::read(value));
             client.locks().fingerprint(self.now, &mut name, h);
             let lock = client.lock.filter(|(_, phase)| *phase != Phase::Over);
             lock.map(|(id, _)| low_half(id.to_bits())).hash(h);
         }
-        self.name_the_rest(c, &mut names);
+        Self::name_the_rest(client, &mut names);
         let mut lines = [0; NODES];
         for n in 0..self.nodes.len() {
             lines[n] = print_line(client, n, &names);
@@ -165,18 +171,14 @@ impl State {
         Part { own, lines, names }
     }
 
-    /// Names the values that no lock has any more, in the order of their numbers.
-    fn name_the_rest(&self, c: usize, names: &mut Names) {
-        let lines = self.clients[c].lines.iter();
+    /// Names the values that no lock has any more but that are still on their way, in the order of their numbers.
+    fn name_the_rest(client: &Client, names: &mut Names) {
+        let lines = client.lines.iter();
         let orders = lines.flat_map(|line| {
             let requests = line.requests.iter().map(|request| &request.order);
             requests.chain(&line.strays).map(|order| order.value)
         });
-        let entries = self.nodes.iter().flat_map(|node| node.entries).flatten();
-        let mut rest: Vec<Value> = orders
-            .chain(entries.map(|entry| entry.value))
-            .filter(|value| usize::from(value.client) == c && !names.0.contains(value))
-            .collect();
+        let mut rest: Vec<Value> = orders.filter(|value| !names.0.contains(value)).collect();
         rest.sort_unstable();
         rest.dedup();
         names.0.extend(rest);

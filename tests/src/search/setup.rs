@@ -86,8 +86,8 @@ impl Budget {
                     steps(least.client_crashes, self.client_crashes).flat_map(
                         move |client_crashes| {
                             steps(least.withheld, self.withheld).flat_map(move |withheld| {
-                                steps(least.withdrawals, self.withdrawals).map(
-                                    move |withdrawals| Self {
+                                steps(least.withdrawals, self.withdrawals).map(move |withdrawals| {
+                                    Self {
                                         late,
                                         cuts,
                                         node_crashes,
@@ -95,8 +95,8 @@ impl Budget {
                                         withheld,
                                         withdrawals,
                                         ..least
-                                    },
-                                )
+                                    }
+                                })
                             })
                         },
                     )

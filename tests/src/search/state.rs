@@ -94,7 +94,10 @@ impl State {
                         Step::Withhold(c, n),
                     ),
                     (!line.strays.is_empty(), Step::Stray(c, n)),
-                    (self.budget.cuts > 0 && !line.is_idle(), Step::Cut(c, n)),
+                    (
+                        self.budget.cuts > 0 && client.alive && n < self.nodes.len(),
+                        Step::Cut(c, n),
+                    ),
                 ];
                 steps.extend(has.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
             }
@@ -336,11 +339,15 @@ impl State {
     /// Answers that change nothing need not arrive. A broken connection would turn them into unknown ones, which do.
     fn absorb(&mut self) {
         let calm = self.budget.cuts == 0 && self.budget.node_crashes == 0;
-        if !self.setup.absorbs || !calm || self.nodes.iter().any(|n| n.down_until.is_some()) {
+        if !self.setup.absorbs {
             return;
         }
+        let calm = calm && !self.nodes.iter().any(|n| n.down_until.is_some());
+        let watch = self.setup.watch;
         for client in &mut self.clients {
-            client.drop_old_answers();
+            for (n, node) in self.nodes.iter().enumerate() {
+                client.forget_idle_words(n, node, watch, calm);
+            }
         }
     }
 
