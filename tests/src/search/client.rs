@@ -123,6 +123,12 @@ impl Client {
         self.alive && self.deadline.is_some_and(|at| at <= now)
     }
 
+    /// Whether its lease is over and it was not told yet.
+    pub(super) fn overstays(&self, now: Instant) -> bool {
+        let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
+        self.alive && lease.is_some_and(|lease| !lease.is_valid(now))
+    }
+
     /// Whether it may use its lock at `now`.
     pub(super) fn believes(&self, now: Instant) -> bool {
         let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));

@@ -355,11 +355,20 @@ impl State {
         if blames_others(event) && self.asks == 1 && !self.vanished {
             self.fault = Some("somebody else was blamed, and there was nobody else");
         }
+        if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event
+            && !lease.is_valid(self.now)
+        {
+            self.fault = Some("a lease was over when its lock was told of");
+        }
     }
 
     fn check(&mut self) {
         let believes = |client: &&Client| client.believes(self.now);
         let believers = self.clients.iter().filter(believes).count();
+        let is_late = |client: &Client| client.overstays(self.now) && !client.is_due(self.now);
+        if self.clients.iter().any(is_late) {
+            self.fault = Some("the end of a lease went by unnoticed");
+        }
         // All clients of a world have a key in common.
         if believers > 1 && self.setup.exclusive {
             self.fault = Some("two clients believe in the same lock");

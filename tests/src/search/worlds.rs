@@ -77,6 +77,17 @@ pub fn short() -> Vec<Plan> {
     ]
 }
 
+/// What a mistake in the core is looked for in: small worlds of every kind, and of larger ones the beginning.
+#[must_use]
+pub fn hunt() -> Vec<Plan> {
+    let mut plans = short();
+    plans.extend(long());
+    for plan in &mut plans {
+        plan.limits.states = plan.limits.states.min(150_000);
+    }
+    plans
+}
+
 /// What takes minutes.
 #[must_use]
 pub fn long() -> Vec<Plan> {
