@@ -17,6 +17,7 @@ mod audit;
 mod client;
 mod fair;
 mod fingerprint;
+mod laws;
 mod node;
 mod setup;
 mod state;

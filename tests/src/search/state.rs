@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tenure_core::{Event, Instant, Obtain, Retry, Token};
+use tenure_core::{Instant, Obtain, Retry, Token};
 
-use super::client::{Answer, Client, Line, Phase, REFUSED, blames_others};
+use super::client::{Answer, Client, Line, Phase, REFUSED};
 use super::node::{KEYS, Manner, Node, Value, Watches};
 use super::setup::{Budget, Memory, PAUSE, Setup, node_id, short_ttl, ttl};
 
@@ -349,42 +349,5 @@ impl State {
                 client.forget_idle_words(n, node, watch, calm);
             }
         }
-    }
-
-    fn judge(&mut self, event: &Event) {
-        if blames_others(event) && self.asks == 1 && !self.vanished {
-            self.fault = Some("somebody else was blamed, and there was nobody else");
-        }
-        if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event
-            && !lease.is_valid(self.now)
-        {
-            self.fault = Some("a lease was over when its lock was told of");
-        }
-    }
-
-    fn check(&mut self) {
-        let believes = |client: &&Client| client.believes(self.now);
-        let believers = self.clients.iter().filter(believes).count();
-        let is_late = |client: &Client| client.overstays(self.now) && !client.is_due(self.now);
-        if self.clients.iter().any(is_late) {
-            self.fault = Some("the end of a lease went by unnoticed");
-        }
-        // All clients of a world have a key in common.
-        if believers > 1 && self.setup.exclusive {
-            self.fault = Some("two clients believe in the same lock");
-        }
-        if self.budget.troubles() == self.setup.budget.troubles()
-            && self.is_over()
-            && self.nodes.iter().any(|node| !node.is_empty())
-        {
-            self.fault = Some("without any trouble, a key was left behind");
-        }
-    }
-
-    /// Nothing is under way any more, and nobody will start anything.
-    pub(super) fn is_over(&self) -> bool {
-        self.clients
-            .iter()
-            .all(|client| client.locks().is_drained() && client.lines.iter().all(Line::is_idle))
     }
 }
