@@ -111,6 +111,8 @@ pub(super) struct Manner {
     /// Its clock is as fast as the drift allows: keys end early by that much.
     pub(super) early: bool,
     pub(super) watch: bool,
+    /// It does not tell that a key has come to its end.
+    pub(super) silent: bool,
 }
 
 impl Node {
@@ -195,12 +197,14 @@ impl Node {
     }
 
     /// Drops what has come to its end.
-    pub(super) fn expire(&mut self, now: Instant, wakes: &mut Watches) -> bool {
+    pub(super) fn expire(&mut self, now: Instant, manner: Manner, wakes: &mut Watches) -> bool {
         let mut any = false;
         for key in 0..KEYS.len() {
             if self.entries[key].is_some_and(|entry| entry.until <= now) {
                 self.entries[key] = None;
-                self.changed(key, None, wakes);
+                if !manner.silent {
+                    self.changed(key, None, wakes);
+                }
                 any = true;
             }
         }

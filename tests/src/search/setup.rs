@@ -25,6 +25,8 @@ pub struct Setup {
     pub renewal: Renewal,
     /// Whether nodes tell of changes.
     pub watch: bool,
+    /// A node does not tell that a key has come to its end: real servers do so many seconds late.
+    pub silent: bool,
     /// The clocks of all nodes are as fast as the drift allows.
     pub early: bool,
     /// Whether two clients must never believe in the lock at once. A node that forgets what it has acknowledged makes
@@ -120,6 +122,7 @@ impl Setup {
             wait: Some(ttl().as_duration() * 2),
             renewal: Renewal::Manual,
             watch: false,
+            silent: false,
             early: true,
             exclusive: true,
             memory: Memory::Kept,

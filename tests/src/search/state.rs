@@ -233,6 +233,7 @@ impl State {
         Manner {
             early: self.setup.early,
             watch: self.setup.watch,
+            silent: self.setup.silent,
         }
     }
 
@@ -285,9 +286,10 @@ impl State {
             self.budget.late = self.budget.late.saturating_sub(1);
         }
         self.now = at;
+        let manner = self.manner();
         for n in 0..self.nodes.len() {
             let mut wakes = Watches::default();
-            self.vanished |= self.nodes[n].expire(at, &mut wakes);
+            self.vanished |= self.nodes[n].expire(at, manner, &mut wakes);
             self.spread(n, wakes);
             if self.nodes[n].down_until.is_some_and(|until| until <= at) {
                 self.nodes[n].down_until = None;

@@ -101,7 +101,7 @@ fn singles() -> Vec<Plan> {
             (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
         world("2 clients, 1 node: slow, cut, both crash, watching", |s| {
-            s.watch = true;
+            (s.watch, s.silent) = (true, true);
             (s.budget.late, s.budget.cuts) = (1, 1);
             (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
