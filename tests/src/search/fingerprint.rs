@@ -164,8 +164,8 @@ impl State {
         }
         Self::name_the_rest(client, &mut names);
         let mut lines = [0; NODES];
-        for n in 0..self.nodes.len() {
-            lines[n] = print_line(client, n, &names);
+        for (n, line) in lines.iter_mut().enumerate().take(self.nodes.len()) {
+            *line = print_line(client, n, &names);
         }
         let own = hasher.finish();
         Part { own, lines, names }

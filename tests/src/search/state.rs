@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_core::{Instant, Obtain, Retry, Token};
 
 use super::client::{Answer, Client, Line, Phase, REFUSED};
-use super::node::{KEYS, Manner, Node, Value, Watches};
+use super::node::{Manner, Node, Value, Watches};
 use super::setup::{Budget, Memory, PAUSE, Setup, node_id, short_ttl, ttl};
 
 /// One thing that may happen next.
@@ -271,9 +271,9 @@ impl State {
 
     /// Sends a node's wakes on their way.
     fn spread(&mut self, n: usize, wakes: Watches) {
-        for key in 0..KEYS.len() {
+        for (key, told) in wakes.into_iter().enumerate() {
             for (c, client) in self.clients.iter_mut().enumerate() {
-                if wakes[key] >> c & 1 == 1 {
+                if told >> c & 1 == 1 {
                     client.lines[n].answers.push(Answer::Wake(key));
                 }
             }

@@ -63,6 +63,7 @@ pub fn long() -> Vec<Plan> {
     let mut plans = singles();
     plans.extend(ordered());
     plans.extend(quorums());
+    plans.extend(troubled_quorums());
     plans
 }
 
@@ -195,83 +196,82 @@ fn ordered() -> Vec<Plan> {
     ]
 }
 
-/// A quorum of three nodes, asked all at once.
+fn quorum(sample: u64, states: usize, name: &'static str, change: fn(&mut Setup)) -> Plan {
+    plan((3, Arrangement::Quorum), sample, states, name, change)
+}
+
+/// A quorum of three nodes, asked all at once, with one kind of trouble or two.
 fn quorums() -> Vec<Plan> {
-    let world =
-        |sample, states, name, change| plan((3, Arrangement::Quorum), sample, states, name, change);
+    let all = usize::MAX;
     vec![
-        world(10, usize::MAX, "2 clients, quorum of 3: slow", |s| {
+        quorum(10, all, "2 clients, quorum of 3: slow", |s| {
             s.budget.late = 1
         }),
-        world(10, usize::MAX, "2 clients, quorum of 3: cut", |s| {
+        quorum(10, all, "2 clients, quorum of 3: cut", |s| {
             s.budget.cuts = 1
         }),
-        world(
+        quorum(100, all, "2 clients, quorum of 3: slow, cut, prompt", |s| {
+            (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
+        }),
+        quorum(
             100,
-            6 * ONE,
-            "2 clients, quorum of 3: slow, cut, both crash",
-            |s| {
-                (s.budget.late, s.budget.cuts) = (1, 1);
-                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
-            },
-        ),
-        world(
-            100,
-            usize::MAX,
-            "2 clients, quorum of 3: slow, cut, prompt",
-            |s| {
-                (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
-            },
-        ),
-        world(
-            100,
-            usize::MAX,
+            all,
             "2 clients, quorum of 3: slow, node crash, prompt",
-            |s| {
-                (s.prompt, s.budget.late, s.budget.node_crashes) = (true, 1, 1);
-            },
+            |s| (s.prompt, s.budget.late, s.budget.node_crashes) = (true, 1, 1),
         ),
-        world(
-            100,
-            6 * ONE,
-            "2 clients, quorum of 3: slow, cut, both crash, prompt",
-            |s| {
-                (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
-                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
-            },
-        ),
-        world(
+        quorum(
             10,
-            usize::MAX,
+            all,
             "2 clients, quorum of 3: amnesia, slow, prompt",
             |s| {
                 (s.memory, s.prompt) = (Memory::LostAndLate, true);
                 (s.budget.late, s.budget.node_crashes) = (1, 1);
             },
         ),
-        world(
+        quorum(
             10,
-            usize::MAX,
+            all,
             "2 clients, quorum of 3: client crash, slow, prompt",
-            |s| {
-                (s.prompt, s.budget.late, s.budget.client_crashes) = (true, 1, 1);
-            },
+            |s| (s.prompt, s.budget.late, s.budget.client_crashes) = (true, 1, 1),
         ),
-        world(
+        quorum(
             10,
-            usize::MAX,
+            all,
             "2 clients, quorum of 3: renewal, slow, prompt",
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
                 (s.prompt, s.budget.late) = (true, 1);
             },
         ),
-        world(
+        quorum(
             10,
-            usize::MAX,
+            all,
             "2 clients, quorum of 3: withdrawal, slow, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.withdrawals) = (true, 1, 1),
+        ),
+    ]
+}
+
+/// The same with all troubles at once, as far as it goes.
+fn troubled_quorums() -> Vec<Plan> {
+    let states = 6 * ONE;
+    vec![
+        quorum(
+            100,
+            states,
+            "2 clients, quorum of 3: slow, cut, both crash",
             |s| {
-                (s.prompt, s.budget.late, s.budget.withdrawals) = (true, 1, 1);
+                (s.budget.late, s.budget.cuts) = (1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
+            },
+        ),
+        quorum(
+            100,
+            states,
+            "2 clients, quorum of 3: slow, cut, both crash, prompt",
+            |s| {
+                (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
             },
         ),
     ]
