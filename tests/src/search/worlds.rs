@@ -160,7 +160,7 @@ fn ordered() -> Vec<Plan> {
         ),
         world(
             100,
-            6 * ONE,
+            usize::MAX,
             "2 clients, 3 ordered: slow, cut, both crash, prompt",
             |s| {
                 (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
