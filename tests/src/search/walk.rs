@@ -243,7 +243,7 @@ impl Report {
     pub fn header() -> String {
         let (name, states, steps, tried) = ("world", "states", "steps", "liveness");
         format!(
-            "{name:<52} {states:>10} {steps:>11} depth         {:>8} {tried:>9}",
+            "{name:<53} {states:>9} {steps:>11} depth         {:>8} {tried:>9}",
             "time"
         )
     }
@@ -254,7 +254,7 @@ impl fmt::Display for Report {
         let end = if self.complete { "all" } else { "cut off" };
         write!(
             f,
-            "{:<52} {:>10} {:>11} {:>5} {:<7} {:>6.1} s {:>9}",
+            "{:<53} {:>9} {:>11} {:>5} {:<7} {:>6.1} s {:>9}",
             self.name,
             self.states,
             self.steps,

@@ -220,8 +220,8 @@ fn quorums() -> Vec<Plan> {
             |s| (s.prompt, s.budget.late, s.budget.node_crashes) = (true, 1, 1),
         ),
         quorum(
-            10,
-            all,
+            100,
+            2 * ONE,
             "2 clients, quorum of 3: amnesia, slow, prompt",
             |s| {
                 (s.memory, s.prompt) = (Memory::LostAndLate, true);
