@@ -38,7 +38,8 @@ pub struct Report {
     pub checks: BTreeMap<Promise, u64>,
     /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
     pub excused: BTreeMap<Promise, u64>,
-    /// A hash of all that the engines said: the same schedule has the same everywhere.
+    /// A hash of all that engines and servers said, and when, and of this report: the same schedule has the same on every
+    /// platform.
     pub trace: u64,
     /// What happened, line by line, if it was asked for.
     pub story: Vec<String>,

@@ -196,6 +196,7 @@ impl Client {
                 }
                 Output::Event(event) => {
                     net.say(now, || format!("{index} hears {event:?}"));
+                    net.trace.happens(2, now, index, event);
                     self.note(now, event)?;
                 }
                 Output::Timeout(at) => {

@@ -12,6 +12,7 @@ mod queue;
 mod rng;
 mod script;
 mod steps;
+mod trace;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -63,7 +64,6 @@ pub struct World {
     brief: bool,
     /// How many clients had come when that began.
     everybody: usize,
-    trace: u64,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
     /// Bytes just delivered.
@@ -140,7 +140,6 @@ impl World {
             },
             brief: false,
             everybody: usize::MAX,
-            trace: 0,
             recording: false,
             scratch: Vec::new(),
         }

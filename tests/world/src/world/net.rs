@@ -8,6 +8,7 @@ use tenure_core::memory::ConnId;
 
 use super::queue::{Happening, Queue};
 use super::rng::Rng;
+use super::trace::Trace;
 
 /// What a link does with bytes.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -118,6 +119,8 @@ pub(crate) struct Net {
     pub(crate) rng: Rng,
     /// What happened, if anybody wants to know.
     pub(crate) story: Option<Vec<String>>,
+    /// All of it, in one number.
+    pub(crate) trace: Trace,
 }
 
 impl Net {
@@ -128,6 +131,7 @@ impl Net {
             links: Vec::new(),
             rng: Rng::new(seed),
             story: None,
+            trace: Trace::default(),
         }
     }
 
@@ -214,6 +218,7 @@ impl Net {
     fn put(&mut self, conn: usize, up: bool, bytes: &[u8], now: Instant) {
         let Conn { client, node, .. } = self.conns[conn];
         let habits = self.links[client][node].habits;
+        self.trace.happens(u8::from(up), now, conn, bytes);
         let mut rest = bytes;
         loop {
             let most = rest.len() as u64;
@@ -248,6 +253,11 @@ impl Net {
                 return;
             }
         }
+    }
+
+    /// So many bytes have come to the other end.
+    pub(crate) fn arrived(&mut self, conn: usize, up: bool, count: usize, now: Instant) {
+        self.trace.happens(3, now, conn, (up, count));
     }
 
     /// Lets everything of these connections that is due happen now.

@@ -1,10 +1,11 @@
 //! What schedules need of a world, beyond what scenarios do.
 
+use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
-use super::client::{Client, Kept, Outputs};
+use super::client::{Client, Kept};
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
@@ -168,20 +169,6 @@ impl World {
         std::mem::take(&mut self.clients)
     }
 
-    /// Adds what an engine has said to the hash of everything.
-    pub(crate) fn add_trace(&mut self, outputs: &Outputs) {
-        for part in outputs
-            .bytes
-            .iter()
-            .copied()
-            .chain([outputs.events.len() as u64])
-        {
-            self.trace = (self.trace ^ part)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(23);
-        }
-    }
-
     pub(crate) fn add_kept(&mut self, kept: Kept) {
         for (promise, count) in [
             (Promise::OneEnd, kept.one_end),
@@ -194,12 +181,17 @@ impl World {
 
     pub(crate) fn report(&mut self) -> Report {
         let start = Instant::from_micros(1_000_000);
+        let violation = self.oracle.violation.as_ref();
+        let verdict = violation.map(|violation| (violation.promise, &violation.how, violation.at));
+        let (checks, excused) = (&self.oracle.checks, &self.oracle.excused);
+        let end = (verdict, checks, excused);
+        self.net.trace.happens(4, self.now, 0, end);
         Report {
             violation: self.oracle.violation.take(),
             time: self.now.saturating_since(start),
             checks: std::mem::take(&mut self.oracle.checks),
             excused: std::mem::take(&mut self.oracle.excused),
-            trace: self.trace,
+            trace: self.net.trace.finish(),
             story: self.net.story.take().unwrap_or_default(),
         }
     }

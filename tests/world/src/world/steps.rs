@@ -127,6 +127,7 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].up.take(self.now, &mut self.scratch);
+        self.net.arrived(index, true, self.scratch.len(), self.now);
         let Some(server) = self.net.conns[index].server else {
             return;
         };
@@ -151,6 +152,7 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
+        self.net.arrived(index, false, self.scratch.len(), self.now);
         if !self.net.conns[index].wanted {
             return;
         }
