@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Config, NodeConfig};
 
-use super::HEADER;
+use super::{HEADER, Watch};
 use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
 
 /// What the header chooses.
@@ -82,7 +82,7 @@ impl Cast {
         }
     }
 
-    pub(crate) fn world(&self, telling: bool) -> World {
+    pub(crate) fn world(&self, watch: Watch) -> World {
         let (timeout, handoffs, prefix) = (self.request_timeout, self.handoffs, self.prefix);
         let configure = move |config: &mut Config| {
             config.request_timeout = timeout;
@@ -101,7 +101,7 @@ impl Cast {
             prepare: self.prepare,
             ..NodeConfig::default()
         };
-        world.for_schedule(node, self.prefix, self.seed, telling);
+        world.for_schedule(node, self.prefix, self.seed, watch);
         world.set_longest(Duration::from_millis(LONGEST_MS));
         if self.calm {
             // Once more for scripts that the server does not have.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use shrink::shrink;
 
-use crate::world::{Promise, Rng, Violation};
+use crate::world::{Promise, Record, Rng, Violation};
 
 /// How many bytes choose the world.
 pub const HEADER: usize = 16;
@@ -25,6 +25,15 @@ pub const STEP: usize = 6;
 pub struct Schedule {
     pub(crate) header: [u8; HEADER],
     pub(crate) steps: Vec<[u8; STEP]>,
+}
+
+/// What is kept of a schedule beside its report.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct Watch {
+    /// What happened, line by line.
+    pub(crate) telling: bool,
+    /// What a picture needs.
+    pub(crate) recording: bool,
 }
 
 /// What came of a schedule.
@@ -80,12 +89,27 @@ impl Schedule {
     /// Plays it to its end, or to the first broken promise.
     #[must_use]
     pub fn play(&self) -> Report {
-        play::play(self, false)
+        play::play(self, Watch::default()).0
     }
 
     /// Plays it and writes down what happens.
     #[must_use]
     pub fn tell(&self) -> Report {
-        play::play(self, true)
+        let watch = Watch {
+            telling: true,
+            ..Watch::default()
+        };
+        play::play(self, watch).0
+    }
+
+    /// Plays it and keeps what a picture needs, and the story.
+    #[must_use]
+    pub fn record(&self) -> (Report, Record) {
+        let watch = Watch {
+            telling: true,
+            recording: true,
+        };
+        let (report, record) = play::play(self, watch);
+        (report, record.unwrap_or_default())
     }
 }

@@ -8,8 +8,8 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::{Report, STEP, Schedule, ending, laws};
-use crate::world::{ClientId, Rng, TRUE_RATE, Weather, World};
+use super::{Report, STEP, Schedule, Watch, ending, laws};
+use crate::world::{ClientId, Lasting, Place, Record, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
@@ -35,9 +35,9 @@ enum Chore {
 
 const MS: Duration = Duration::from_millis(1);
 
-pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
+pub(crate) fn play(schedule: &Schedule, watch: Watch) -> (Report, Option<Record>) {
     let cast = Cast::new(&schedule.header);
-    let world = cast.world(telling);
+    let world = cast.world(watch);
     let mut play = Play {
         clients: (0..cast.clients).map(ClientId).collect(),
         locks: vec![Vec::new(); cast.clients],
@@ -56,8 +56,9 @@ pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
         play.pass(MS * 500);
         ending::ending(&mut play);
     }
+    let record = play.world.take_record();
     laws::check(&mut play.world);
-    play.world.report()
+    (play.world.report(), record)
 }
 
 impl Play {
@@ -87,6 +88,7 @@ impl Play {
                 let options = self.world.server(n).options_mut();
                 options.trouble = None;
                 options.max_keys = 1 << 20;
+                self.world.turns(Place::Node(n), Lasting::Refusing, None);
             }
             Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
         }
@@ -241,7 +243,10 @@ impl Play {
                 self.world.down(node, true);
                 self.later(c, Chore::Up(node));
             }
-            217..=220 => self.world.server(node).flush_scripts(),
+            217..=220 => {
+                self.world.server(node).flush_scripts();
+                self.world.happens(Place::Node(node), "loses scripts");
+            }
             221..=228 => self.trouble(node, a, c),
             229..=231 => {
                 let options = self.world.server(node).options_mut();
@@ -284,11 +289,22 @@ impl Play {
 
     fn trouble(&mut self, node: usize, a: u8, c: u8) {
         let options = self.world.server(node).options_mut();
-        match a % 3 {
-            0 => options.trouble = Some(Trouble::Loading),
-            1 => options.trouble = Some(Trouble::ReadOnly),
-            _ => options.max_keys = 0,
-        }
+        let what = match a % 3 {
+            0 => {
+                options.trouble = Some(Trouble::Loading);
+                "loading"
+            }
+            1 => {
+                options.trouble = Some(Trouble::ReadOnly);
+                "read-only"
+            }
+            _ => {
+                options.max_keys = 0;
+                "out of memory"
+            }
+        };
+        self.world
+            .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));
     }
 }

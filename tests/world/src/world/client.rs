@@ -197,6 +197,8 @@ impl Client {
                 Output::Event(event) => {
                     net.say(now, || format!("{index} hears {event:?}"));
                     net.trace.happens(2, now, index, event);
+                    let clock = self.clock;
+                    net.record(|record| record.hears(index, &event, clock, now));
                     self.note(now, event)?;
                 }
                 Output::Timeout(at) => {

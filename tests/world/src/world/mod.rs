@@ -9,6 +9,7 @@ mod look;
 mod net;
 mod oracle;
 mod queue;
+mod record;
 mod rng;
 mod script;
 mod steps;
@@ -33,6 +34,8 @@ use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
 use queue::Happening;
+pub(crate) use record::Lasting;
+pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;
 
 /// Names one client of a world.
@@ -215,6 +218,9 @@ impl World {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
         let lock = of.engine.obtain(wish, own);
+        let now = self.now;
+        self.net
+            .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
         of.wishes.push(noted);
         of.open.push(lock);
@@ -230,6 +236,9 @@ impl World {
         of.log(own, || Input::Release(lock));
         of.spend(lock);
         of.beliefs.retain(|belief| belief.lock != lock);
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, Some(lock), "", clock, now));
         of.engine.release(lock, own);
         self.drain(client.0);
     }
@@ -268,6 +277,9 @@ impl World {
         for lock in believed {
             of.spend(lock);
         }
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, None, "", clock, now));
         of.engine.close(own);
         self.drain(client.0);
     }

@@ -10,8 +10,8 @@ use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
 use super::rng::Rng;
-use super::{ClientId, Clock, Violation, World};
-use crate::schedule::Report;
+use super::{ClientId, Clock, Lasting, Place, Record, Violation, World};
+use crate::schedule::{Report, Watch};
 
 impl World {
     /// Sets up what only schedules choose, before there is anybody.
@@ -20,12 +20,13 @@ impl World {
         node: NodeConfig,
         prefixed: bool,
         seed: u64,
-        telling: bool,
+        watch: Watch,
     ) {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
-        self.net.story = telling.then(Vec::new);
+        self.net.story = watch.telling.then(Vec::new);
+        self.net.record = watch.recording.then(Box::default);
         self.recording = true;
     }
 
@@ -131,6 +132,8 @@ impl World {
 
     /// Lets one link take longer from now on.
     pub(crate) fn stretch(&mut self, client: ClientId, node: usize, latency: Duration) {
+        let what = format!("slow: {latency:?}");
+        self.turns(Place::Link(client.0, node), Lasting::Slow, Some(&what));
         self.net.links[client.0][node].habits.latency = latency;
     }
 
@@ -163,6 +166,26 @@ impl World {
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
         let now = self.now;
         self.net.say(now, line);
+    }
+
+    /// Notes that something goes wrong, if anybody wants to know.
+    pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
+        let now = self.now;
+        self.net.record(|record| record.happens(place, what, now));
+    }
+
+    /// Notes that something is wrong from now on, or not any more.
+    pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
+        let now = self.now;
+        self.net
+            .record(|record| record.turns(place, kind, what, now));
+    }
+
+    /// What was recorded until now.
+    pub(crate) fn take_record(&mut self) -> Option<Record> {
+        let mut record = self.net.record.take()?;
+        record.is_over(&self.clients, self.now);
+        Some(*record)
     }
 
     pub(crate) fn take_clients(&mut self) -> Vec<Client> {

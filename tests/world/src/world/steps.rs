@@ -203,6 +203,7 @@ impl World {
                             self.net.queue.push(at, Happening::Server(index));
                         }
                     }
+                    self.note_keys(index);
                     return;
                 }
             }

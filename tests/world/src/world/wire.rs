@@ -24,7 +24,7 @@ pub(crate) fn watch(bytes: &[u8], spent: &[Box<[u8]>]) -> Result<(), Violation> 
 }
 
 /// The value that a command sets or prolongs.
-fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
+pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
     match args {
         [b"SET", _, value, ..] => Some(value),
         [b"EVALSHA" | b"EVAL", _, keys, rest @ ..] => {

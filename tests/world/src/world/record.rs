@@ -1,0 +1,404 @@
+//! What a picture of a world needs, if somebody wants one: who said what to whom, who believed in what, and what went
+//! wrong. All instants are true time.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use tenure_core::{Event, Instant, Keys, LockId};
+
+use super::client::Client;
+use super::clock::Clock;
+use super::wire;
+
+/// Everything that happened, as long as it lasted.
+#[derive(Default, Debug)]
+pub struct Record {
+    /// In the order in which they were sent.
+    pub messages: Vec<Message>,
+    /// What clients asked for, in the order in which they did.
+    pub claims: Vec<Claim>,
+    /// What stood on servers.
+    pub stored: Vec<Stored>,
+    /// What went wrong, or was put right.
+    pub faults: Vec<Fault>,
+    /// The keys that were asked for.
+    pub keys: Vec<String>,
+    /// When it was over.
+    pub end: Instant,
+    /// Per connection and direction.
+    pipes: BTreeMap<(usize, bool), Pipe>,
+    /// Who wrote which value.
+    writers: BTreeMap<Box<[u8]>, usize>,
+}
+
+/// Bytes that were sent in one go.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Whose connection it is.
+    pub client: usize,
+    /// The node at its other end.
+    pub node: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// When it was sent.
+    pub sent: Instant,
+    /// When all of it had arrived, or was lost; `None` if it was still under way at the end.
+    pub done: Option<Instant>,
+    /// Not all of it arrived.
+    pub lost: bool,
+    /// What it says, in short.
+    pub text: String,
+}
+
+/// What a message is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A client introduces itself on a new connection, or is answered to that.
+    Introduction,
+    /// A client asks.
+    Request,
+    /// A server answers.
+    Answer,
+    /// A server tells of a change without having been asked.
+    Wake,
+}
+
+/// What a client wanted and perhaps had.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Whose it is.
+    pub client: usize,
+    /// Which lock.
+    pub lock: LockId,
+    /// The keys, in order.
+    pub keys: Vec<String>,
+    /// When it was asked for.
+    pub asked: Instant,
+    /// When the client began to believe that it is its own.
+    pub since: Option<Instant>,
+    /// When it was told that the lease is longer.
+    pub refreshed: Vec<Instant>,
+    /// When it stopped to want it, or to believe in it.
+    pub end: Option<Instant>,
+    /// How that came; empty if the client had let go of it.
+    pub how: String,
+    /// Until when it may believe, on its own clock.
+    until: Instant,
+}
+
+/// A value that stood on a server.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// On which node.
+    pub node: usize,
+    /// Under which key.
+    pub key: String,
+    /// Who wrote it; `None` if it was no client.
+    pub client: Option<usize>,
+    /// From when.
+    pub since: Instant,
+    /// Until when; before that it may have been prolonged.
+    pub end: Instant,
+    value: Box<[u8]>,
+    open: bool,
+}
+
+/// Something that went wrong, for a moment or for a while.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// To whom.
+    pub place: Place,
+    /// What, in a word or two.
+    pub what: String,
+    /// From when.
+    pub since: Instant,
+    /// Until when: the same instant if it had no duration.
+    pub end: Instant,
+    open: Option<Lasting>,
+}
+
+/// Where something went wrong.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// A client.
+    Client(usize),
+    /// A node.
+    Node(usize),
+    /// The link of a client to a node.
+    Link(usize, usize),
+}
+
+/// What may go wrong for a while. Of each kind there is one at a time and place.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Lasting {
+    Weather,
+    Asleep,
+    Paused,
+    Down,
+    Refusing,
+    Slow,
+    Clock,
+}
+
+/// What is on its way in one direction of a connection.
+#[derive(Default, Debug)]
+struct Pipe {
+    sent: usize,
+    arrived: usize,
+    /// Up to which byte a message goes, and which one it is.
+    under_way: Vec<(usize, usize)>,
+    introducing: bool,
+}
+
+impl Record {
+    /// A client or a server says something on a connection. What falls into a `broken` one is lost.
+    pub(super) fn sends(
+        &mut self,
+        (conn, up, broken): (usize, bool, bool),
+        (client, node): (usize, usize),
+        bytes: &[u8],
+        now: Instant,
+    ) {
+        let asking = self.pipes.entry((conn, true)).or_default();
+        let (kind, text) = if up {
+            asking.introducing = is_introduction(bytes);
+            self.note_writer(client, bytes);
+            (Kind::Request, wire::show(bytes))
+        } else {
+            let kind = if bytes.starts_with(b">") {
+                Kind::Wake
+            } else {
+                Kind::Answer
+            };
+            (kind, bytes.escape_ascii().to_string())
+        };
+        let introducing = self.pipes[&(conn, true)].introducing && kind != Kind::Wake;
+        self.messages.push(Message {
+            client,
+            node,
+            kind: if introducing {
+                Kind::Introduction
+            } else {
+                kind
+            },
+            sent: now,
+            done: broken.then_some(now),
+            lost: broken,
+            text,
+        });
+        if !broken {
+            let message = self.messages.len() - 1;
+            let pipe = self.pipes.entry((conn, up)).or_default();
+            pipe.sent += bytes.len();
+            pipe.under_way.push((pipe.sent, message));
+        }
+    }
+
+    fn note_writer(&mut self, client: usize, bytes: &[u8]) {
+        let (mut rest, mut args) = (bytes, Vec::new());
+        while let Some(after) = wire::read(rest, &mut args) {
+            if let Some(value) = wire::value_set(&args) {
+                self.writers.insert(value.into(), client);
+            }
+            args.clear();
+            rest = after;
+        }
+    }
+
+    /// So many bytes came to the other end; `heard` says whether anybody was there.
+    pub(super) fn arrives(&mut self, pipe: (usize, bool), count: usize, heard: bool, now: Instant) {
+        let Some(pipe) = self.pipes.get_mut(&pipe) else {
+            return;
+        };
+        pipe.arrived += count;
+        let arrived = pipe.arrived;
+        for (_, message) in pipe.under_way.extract_if(.., |(end, _)| *end <= arrived) {
+            let message = &mut self.messages[message];
+            message.done = Some(now);
+            message.lost = !heard;
+        }
+    }
+
+    /// Of what is under way all but the first `keep` bytes are lost.
+    pub(super) fn loses(&mut self, conn: usize, up: bool, keep: usize, now: Instant) {
+        let Some(pipe) = self.pipes.get_mut(&(conn, up)) else {
+            return;
+        };
+        let last = pipe.arrived + keep;
+        for (_, message) in pipe.under_way.extract_if(.., |(end, _)| *end > last) {
+            let message = &mut self.messages[message];
+            message.done = Some(now);
+            message.lost = true;
+        }
+    }
+
+    /// A client begins to obtain a lock.
+    pub(super) fn asks(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| key.as_bytes().escape_ascii().to_string())
+            .collect();
+        for key in &keys {
+            if let Err(at) = self.keys.binary_search(key) {
+                self.keys.insert(at, key.clone());
+            }
+        }
+        self.claims.push(Claim {
+            client,
+            lock,
+            keys,
+            asked: now,
+            since: None,
+            refreshed: Vec::new(),
+            end: None,
+            how: String::new(),
+            until: Instant::default(),
+        });
+    }
+
+    /// A client is told something.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
+    pub(super) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
+        match event {
+            Event::Obtained { lock, lease } => {
+                if let Some(claim) = self.claim(client, *lock) {
+                    claim.since = Some(now);
+                    claim.until = lease.expires_at();
+                }
+            }
+            Event::Refreshed { lock, lease, .. } => {
+                if let Some(claim) = self.claim(client, *lock) {
+                    claim.refreshed.push(now);
+                    claim.until = lease.expires_at();
+                }
+            }
+            Event::Lost { lock, reason } => self.ends(client, Some(*lock), reason, clock, now),
+            Event::NotObtained { lock, reason } => {
+                self.ends(client, Some(*lock), reason, clock, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn claim(&mut self, client: usize, lock: LockId) -> Option<&mut Claim> {
+        let mine = |claim: &&mut Claim| {
+            claim.client == client && claim.lock == lock && claim.end.is_none()
+        };
+        self.claims.iter_mut().rev().find(mine)
+    }
+
+    /// A client neither wants nor has a lock any more, or none at all.
+    pub(super) fn ends(
+        &mut self,
+        client: usize,
+        lock: Option<LockId>,
+        how: impl Display,
+        clock: Clock,
+        now: Instant,
+    ) {
+        for claim in &mut self.claims {
+            if claim.client == client
+                && claim.end.is_none()
+                && lock.is_none_or(|lock| lock == claim.lock)
+            {
+                claim.end = Some(claim.believed_until(clock, now));
+                claim.how = how.to_string();
+            }
+        }
+    }
+
+    /// What stands under a key on a server just now, and until when it will.
+    pub(super) fn stands(
+        &mut self,
+        node: usize,
+        key: &str,
+        found: Option<(&[u8], Instant)>,
+        now: Instant,
+    ) {
+        let here = |stored: &&mut Stored| stored.open && stored.node == node && stored.key == key;
+        if let Some(stored) = self.stored.iter_mut().find(here) {
+            if let Some((value, end)) = found
+                && *stored.value == *value
+            {
+                stored.end = end;
+                return;
+            }
+            stored.open = false;
+            stored.end = stored.end.min(now);
+        }
+        if let Some((value, end)) = found {
+            self.stored.push(Stored {
+                node,
+                key: key.to_owned(),
+                client: self.writers.get(value).copied(),
+                since: now,
+                end,
+                value: value.into(),
+                open: true,
+            });
+        }
+    }
+
+    /// Something goes wrong in a moment.
+    pub(super) fn happens(&mut self, place: Place, what: impl Into<String>, now: Instant) {
+        self.faults.push(Fault {
+            place,
+            what: what.into(),
+            since: now,
+            end: now,
+            open: None,
+        });
+    }
+
+    /// From now on this is wrong, or nothing of that kind any more.
+    pub(super) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>, now: Instant) {
+        let open = |fault: &&mut Fault| fault.open == Some(kind) && fault.place == place;
+        if let Some(fault) = self.faults.iter_mut().find(open) {
+            if what == Some(&*fault.what) {
+                return;
+            }
+            fault.open = None;
+            fault.end = now;
+        }
+        if let Some(what) = what {
+            self.happens(place, what, now);
+            if let Some(fault) = self.faults.last_mut() {
+                fault.open = Some(kind);
+            }
+        }
+    }
+
+    /// Nothing happens any more.
+    pub(super) fn is_over(&mut self, clients: &[Client], now: Instant) {
+        self.end = now;
+        for (index, client) in clients.iter().enumerate() {
+            self.ends(index, None, "the end", client.clock, now);
+        }
+        for stored in &mut self.stored {
+            stored.end = stored.end.min(now);
+        }
+        for fault in self.faults.iter_mut().filter(|fault| fault.open.is_some()) {
+            fault.end = now;
+        }
+    }
+}
+
+impl Claim {
+    /// A sleeper's lease ends on its own clock, though it is told later.
+    fn believed_until(&self, clock: Clock, now: Instant) -> Instant {
+        let over = self.since.and_then(|_| clock.when(self.until));
+        over.map_or(now, |over| over.min(now).max(self.asked))
+    }
+}
+
+fn is_introduction(bytes: &[u8]) -> bool {
+    let mut args = Vec::new();
+    wire::read(bytes, &mut args);
+    matches!(
+        args[..],
+        [
+            b"HELLO" | b"AUTH" | b"CLIENT" | b"COMMAND" | b"SELECT" | b"INFO" | b"SCRIPT",
+            ..
+        ]
+    )
+}
