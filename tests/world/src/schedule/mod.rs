@@ -27,15 +27,6 @@ pub struct Schedule {
     pub(crate) steps: Vec<[u8; STEP]>,
 }
 
-/// What is kept of a schedule beside its report.
-#[derive(Copy, Clone, Default, Debug)]
-pub(crate) struct Watch {
-    /// What happened, line by line.
-    pub(crate) telling: bool,
-    /// What a picture needs.
-    pub(crate) recording: bool,
-}
-
 /// What came of a schedule.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report {
@@ -86,30 +77,28 @@ impl Schedule {
         Self::from_bytes(&bytes)
     }
 
+    /// Who takes part, and what they have to reckon with.
+    #[must_use]
+    pub fn cast(&self) -> String {
+        cast::Cast::new(&self.header).describe()
+    }
+
     /// Plays it to its end, or to the first broken promise.
     #[must_use]
     pub fn play(&self) -> Report {
-        play::play(self, Watch::default()).0
+        play::play(self, false).0
     }
 
     /// Plays it and writes down what happens.
     #[must_use]
     pub fn tell(&self) -> Report {
-        let watch = Watch {
-            telling: true,
-            ..Watch::default()
-        };
-        play::play(self, watch).0
+        self.record().0
     }
 
-    /// Plays it and keeps what a picture needs, and the story.
+    /// Plays it, writes down what happens, and keeps what a picture needs.
     #[must_use]
     pub fn record(&self) -> (Report, Record) {
-        let watch = Watch {
-            telling: true,
-            recording: true,
-        };
-        let (report, record) = play::play(self, watch);
+        let (report, record) = play::play(self, true);
         (report, record.unwrap_or_default())
     }
 }

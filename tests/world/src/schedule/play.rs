@@ -8,7 +8,7 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::{Report, STEP, Schedule, Watch, ending, laws};
+use super::{Report, STEP, Schedule, ending, laws};
 use crate::world::{ClientId, Lasting, Place, Record, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
@@ -35,9 +35,9 @@ enum Chore {
 
 const MS: Duration = Duration::from_millis(1);
 
-pub(crate) fn play(schedule: &Schedule, watch: Watch) -> (Report, Option<Record>) {
+pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record>) {
     let cast = Cast::new(&schedule.header);
-    let world = cast.world(watch);
+    let world = cast.world(watched);
     let mut play = Play {
         clients: (0..cast.clients).map(ClientId).collect(),
         locks: vec![Vec::new(); cast.clients],
@@ -78,7 +78,6 @@ impl Play {
     }
 
     fn repair(&mut self, chore: Chore) {
-        self.world.say(|| format!("repair {chore:?}"));
         match chore {
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
             Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
@@ -131,9 +130,13 @@ impl Play {
         ];
         let hold = hold[usize::from(c >> 4) % 6];
         self.world.say(|| {
+            let or = |time: Option<Duration>, other: &str| {
+                time.map_or_else(|| other.to_owned(), |time| format!("{time:?}"))
+            };
+            let (wait, hold) = (or(wish.wait, "0s"), or(hold, "long"));
             format!(
-                "{client} obtains {:?} for {:?}, waits {:?}, holds {hold:?}",
-                wish.keys, wish.ttl, wish.wait
+                "client {client} obtains {:?} for {:?}, waits {wait}, holds {hold}",
+                wish.keys, wish.ttl
             )
         });
         let lock = self.world.obtain_and_hold(id, wish, hold);
@@ -186,7 +189,8 @@ impl Play {
 
     fn release(&mut self, client: usize, nth: u8) {
         if let Some(lock) = self.lock(client, nth) {
-            self.world.say(|| format!("{client} releases {lock:?}"));
+            self.world
+                .say(|| format!("client {client} releases {lock:?}"));
             self.world.release(self.clients[client], lock);
             self.locks[client].retain(|other| *other != lock);
         }
@@ -196,8 +200,10 @@ impl Play {
         const TTL: [u64; 6] = [200, 800, 1500, 3000, 6000, LONGEST_MS];
         if let Some(lock) = self.lock(client, nth) {
             let ttl = (how & 1 == 0).then(|| TTL[usize::from(how >> 1) % 6]);
-            self.world
-                .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
+            self.world.say(|| {
+                let ttl = ttl.map_or_else(|| "the same".to_owned(), |ttl| format!("{ttl}ms"));
+                format!("client {client} refreshes {lock:?} for {ttl}")
+            });
             let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
             self.world.refresh(self.clients[client], lock, ttl);
         }
@@ -211,8 +217,6 @@ impl Play {
     fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
         let id = self.clients[client];
         let wild = self.cast.wild;
-        self.world
-            .say(|| format!("fault {op}: client {client}, node {node}, {a}, {c}"));
         match op {
             153..=168 => {
                 let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;

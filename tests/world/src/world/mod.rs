@@ -174,6 +174,8 @@ impl World {
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);
+        let now = self.now;
+        self.net.record(|record| record.joins(now));
         self.drain(index);
         ClientId(index)
     }

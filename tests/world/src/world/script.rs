@@ -11,7 +11,7 @@ use super::oracle::Promise;
 use super::queue::Happening;
 use super::rng::Rng;
 use super::{ClientId, Clock, Lasting, Place, Record, Violation, World};
-use crate::schedule::{Report, Watch};
+use crate::schedule::Report;
 
 impl World {
     /// Sets up what only schedules choose, before there is anybody.
@@ -20,13 +20,13 @@ impl World {
         node: NodeConfig,
         prefixed: bool,
         seed: u64,
-        watch: Watch,
+        watched: bool,
     ) {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
-        self.net.story = watch.telling.then(Vec::new);
-        self.net.record = watch.recording.then(Box::default);
+        self.net.story = watched.then(Vec::new);
+        self.net.record = watched.then(Box::default);
         self.recording = true;
     }
 
@@ -170,20 +170,27 @@ impl World {
 
     /// Notes that something goes wrong, if anybody wants to know.
     pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
-        let now = self.now;
+        let (now, what) = (self.now, what.into());
+        self.say(|| format!("{place}: {what}"));
         self.net.record(|record| record.happens(place, what, now));
     }
 
     /// Notes that something is wrong from now on, or not any more.
     pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
-        let now = self.now;
-        self.net
-            .record(|record| record.turns(place, kind, what, now));
+        let record = self.net.record.as_mut();
+        if !record.is_some_and(|record| record.turns(place, kind, what, self.now)) {
+            return;
+        }
+        self.say(|| match what {
+            Some(what) => format!("{place}: {what}"),
+            None => format!("{place}: no longer {kind}"),
+        });
     }
 
     /// What was recorded until now.
     pub(crate) fn take_record(&mut self) -> Option<Record> {
         let mut record = self.net.record.take()?;
+        record.nodes = self.nodes.len();
         record.is_over(&self.clients, self.now);
         Some(*record)
     }

@@ -161,7 +161,10 @@ impl World {
         if !self.scratch.is_empty() {
             self.net.say(self.now, || {
                 let text = self.scratch.escape_ascii().to_string();
-                format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
+                format!(
+                    "client {client} ← node {node}: {}",
+                    &text[..text.len().min(200)]
+                )
             });
             of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
             of.engine.handle_input(id, &self.scratch, own);

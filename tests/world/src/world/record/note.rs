@@ -1,158 +1,17 @@
-//! What a picture of a world needs, if somebody wants one: who said what to whom, who believed in what, and what went
-//! wrong. All instants are true time.
+//! How a record is kept.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use tenure_core::{Event, Instant, Keys, LockId};
 
-use super::client::Client;
-use super::clock::Clock;
-use super::wire;
-
-/// Everything that happened, as long as it lasted.
-#[derive(Default, Debug)]
-pub struct Record {
-    /// In the order in which they were sent.
-    pub messages: Vec<Message>,
-    /// What clients asked for, in the order in which they did.
-    pub claims: Vec<Claim>,
-    /// What stood on servers.
-    pub stored: Vec<Stored>,
-    /// What went wrong, or was put right.
-    pub faults: Vec<Fault>,
-    /// The keys that were asked for.
-    pub keys: Vec<String>,
-    /// When it was over.
-    pub end: Instant,
-    /// Per connection and direction.
-    pipes: BTreeMap<(usize, bool), Pipe>,
-    /// Who wrote which value.
-    writers: BTreeMap<Box<[u8]>, usize>,
-}
-
-/// Bytes that were sent in one go.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Whose connection it is.
-    pub client: usize,
-    /// The node at its other end.
-    pub node: usize,
-    /// What it is.
-    pub kind: Kind,
-    /// When it was sent.
-    pub sent: Instant,
-    /// When all of it had arrived, or was lost; `None` if it was still under way at the end.
-    pub done: Option<Instant>,
-    /// Not all of it arrived.
-    pub lost: bool,
-    /// What it says, in short.
-    pub text: String,
-}
-
-/// What a message is.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A client introduces itself on a new connection, or is answered to that.
-    Introduction,
-    /// A client asks.
-    Request,
-    /// A server answers.
-    Answer,
-    /// A server tells of a change without having been asked.
-    Wake,
-}
-
-/// What a client wanted and perhaps had.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// Whose it is.
-    pub client: usize,
-    /// Which lock.
-    pub lock: LockId,
-    /// The keys, in order.
-    pub keys: Vec<String>,
-    /// When it was asked for.
-    pub asked: Instant,
-    /// When the client began to believe that it is its own.
-    pub since: Option<Instant>,
-    /// When it was told that the lease is longer.
-    pub refreshed: Vec<Instant>,
-    /// When it stopped to want it, or to believe in it.
-    pub end: Option<Instant>,
-    /// How that came; empty if the client had let go of it.
-    pub how: String,
-    /// Until when it may believe, on its own clock.
-    until: Instant,
-}
-
-/// A value that stood on a server.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// On which node.
-    pub node: usize,
-    /// Under which key.
-    pub key: String,
-    /// Who wrote it; `None` if it was no client.
-    pub client: Option<usize>,
-    /// From when.
-    pub since: Instant,
-    /// Until when; before that it may have been prolonged.
-    pub end: Instant,
-    value: Box<[u8]>,
-    open: bool,
-}
-
-/// Something that went wrong, for a moment or for a while.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// To whom.
-    pub place: Place,
-    /// What, in a word or two.
-    pub what: String,
-    /// From when.
-    pub since: Instant,
-    /// Until when: the same instant if it had no duration.
-    pub end: Instant,
-    open: Option<Lasting>,
-}
-
-/// Where something went wrong.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// A client.
-    Client(usize),
-    /// A node.
-    Node(usize),
-    /// The link of a client to a node.
-    Link(usize, usize),
-}
-
-/// What may go wrong for a while. Of each kind there is one at a time and place.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Lasting {
-    Weather,
-    Asleep,
-    Paused,
-    Down,
-    Refusing,
-    Slow,
-    Clock,
-}
-
-/// What is on its way in one direction of a connection.
-#[derive(Default, Debug)]
-struct Pipe {
-    sent: usize,
-    arrived: usize,
-    /// Up to which byte a message goes, and which one it is.
-    under_way: Vec<(usize, usize)>,
-    introducing: bool,
-}
+use super::super::client::Client;
+use super::super::clock::Clock;
+use super::super::wire;
+use super::{Claim, Fault, Kind, Lasting, Message, Place, Record, Stored};
 
 impl Record {
     /// A client or a server says something on a connection. What falls into a `broken` one is lost.
-    pub(super) fn sends(
+    pub(crate) fn sends(
         &mut self,
         (conn, up, broken): (usize, bool, bool),
         (client, node): (usize, usize),
@@ -206,7 +65,7 @@ impl Record {
     }
 
     /// So many bytes came to the other end; `heard` says whether anybody was there.
-    pub(super) fn arrives(&mut self, pipe: (usize, bool), count: usize, heard: bool, now: Instant) {
+    pub(crate) fn arrives(&mut self, pipe: (usize, bool), count: usize, heard: bool, now: Instant) {
         let Some(pipe) = self.pipes.get_mut(&pipe) else {
             return;
         };
@@ -220,7 +79,7 @@ impl Record {
     }
 
     /// Of what is under way all but the first `keep` bytes are lost.
-    pub(super) fn loses(&mut self, conn: usize, up: bool, keep: usize, now: Instant) {
+    pub(crate) fn loses(&mut self, conn: usize, up: bool, keep: usize, now: Instant) {
         let Some(pipe) = self.pipes.get_mut(&(conn, up)) else {
             return;
         };
@@ -232,8 +91,13 @@ impl Record {
         }
     }
 
+    /// Another client has come.
+    pub(crate) fn joins(&mut self, now: Instant) {
+        self.clients.push(now);
+    }
+
     /// A client begins to obtain a lock.
-    pub(super) fn asks(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
+    pub(crate) fn asks(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
         let keys: Vec<String> = keys
             .iter()
             .map(|key| key.as_bytes().escape_ascii().to_string())
@@ -258,7 +122,7 @@ impl Record {
 
     /// A client is told something.
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
-    pub(super) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
+    pub(crate) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
         match event {
             Event::Obtained { lock, lease } => {
                 if let Some(claim) = self.claim(client, *lock) {
@@ -288,7 +152,7 @@ impl Record {
     }
 
     /// A client neither wants nor has a lock any more, or none at all.
-    pub(super) fn ends(
+    pub(crate) fn ends(
         &mut self,
         client: usize,
         lock: Option<LockId>,
@@ -308,7 +172,7 @@ impl Record {
     }
 
     /// What stands under a key on a server just now, and until when it will.
-    pub(super) fn stands(
+    pub(crate) fn stands(
         &mut self,
         node: usize,
         key: &str,
@@ -340,7 +204,7 @@ impl Record {
     }
 
     /// Something goes wrong in a moment.
-    pub(super) fn happens(&mut self, place: Place, what: impl Into<String>, now: Instant) {
+    pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>, now: Instant) {
         self.faults.push(Fault {
             place,
             what: what.into(),
@@ -350,13 +214,20 @@ impl Record {
         });
     }
 
-    /// From now on this is wrong, or nothing of that kind any more.
-    pub(super) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>, now: Instant) {
+    /// From now on this is wrong, or nothing of that kind any more. Gives whether that is something new.
+    pub(crate) fn turns(
+        &mut self,
+        place: Place,
+        kind: Lasting,
+        what: Option<&str>,
+        now: Instant,
+    ) -> bool {
         let open = |fault: &&mut Fault| fault.open == Some(kind) && fault.place == place;
-        if let Some(fault) = self.faults.iter_mut().find(open) {
-            if what == Some(&*fault.what) {
-                return;
-            }
+        let before = self.faults.iter_mut().find(open);
+        if before.as_ref().map(|fault| &*fault.what) == what {
+            return false;
+        }
+        if let Some(fault) = before {
             fault.open = None;
             fault.end = now;
         }
@@ -366,10 +237,11 @@ impl Record {
                 fault.open = Some(kind);
             }
         }
+        true
     }
 
     /// Nothing happens any more.
-    pub(super) fn is_over(&mut self, clients: &[Client], now: Instant) {
+    pub(crate) fn is_over(&mut self, clients: &[Client], now: Instant) {
         self.end = now;
         for (index, client) in clients.iter().enumerate() {
             self.ends(index, None, "the end", client.clock, now);
