@@ -2,5 +2,7 @@
 //!
 //! It needs nothing but the core, so that it runs wherever the core does.
 
+#[cfg(feature = "picture")]
+pub mod picture;
 pub mod schedule;
 pub mod world;

@@ -42,6 +42,8 @@ pub struct Message {
     pub node: usize,
     /// What it is.
     pub kind: Kind,
+    /// From the client to the node.
+    pub up: bool,
     /// When it was sent.
     pub sent: Instant,
     /// When all of it had arrived, or was lost; `None` if it was still under way at the end.

@@ -40,6 +40,7 @@ impl Record {
             } else {
                 kind
             },
+            up,
             sent: now,
             done: broken.then_some(now),
             lost: broken,
