@@ -113,21 +113,18 @@ fn legend(y: f64) -> Group {
         ("introduction", "handshake"),
     ] {
         let path = Path::new().set("class", class).set("d", "M0,0L22,0");
-        add(
-            group("").add(path.set("marker-end", format!("url(#head-{class})"))),
-            text,
-        );
+        add(Group::new().add(path), text);
     }
     let lost = Path::new()
         .set("class", "request lost")
         .set("d", "M0,0L18,0");
     add(
-        group("").add(lost).add(cross("lost", (18., 0.), 2.2)),
+        Group::new().add(lost).add(cross("lost", (18., 0.), 2.2)),
         "lost message",
     );
-    add(group("").add(diamond("mark", (11., 0.), 3.)), "fault");
+    add(Group::new().add(diamond("mark", (11., 0.), 3.)), "fault");
     add(
-        group("").add(rect("hatched", (0., -5.), 22., 10.)),
+        Group::new().add(rect("hatched", (0., -5.), 22., 10.)),
         "while it lasts",
     );
     all

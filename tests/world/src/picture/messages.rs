@@ -73,24 +73,17 @@ fn arrow(subject: &Subject<'_>, row: &Row, messages: &[&Message]) -> Option<(Pat
     }
     let is_whole = high >= x1 - 0.05;
     let class = class(first.kind);
-    let mut path = Path::new()
-        .set(
-            "class",
-            format!("{class}{}", if arrives { "" } else { " lost" }),
-        )
-        .set(
-            "d",
-            format!(
-                "M{},{}L{},{}",
-                px(start.0),
-                px(start.1),
-                px(stop.0),
-                px(stop.1)
-            ),
-        );
-    if arrives && is_whole {
-        path = path.set("marker-end", format!("url(#head-{class})"));
-    }
+    // The head is at the arrival only.
+    let state = match (arrives, is_whole) {
+        (false, _) => " lost",
+        (true, false) => " on",
+        (true, true) => "",
+    };
+    let ends = [start.0, start.1, stop.0, stop.1].map(px);
+    let path = Path::new().set("class", format!("{class}{state}")).set(
+        "d",
+        format!("M{},{}L{},{}", ends[0], ends[1], ends[2], ends[3]),
+    );
     let cross = (first.lost && is_whole).then(|| cross("lost", stop, 2.2));
     Some((path.add(tip(&told(messages))), cross))
 }
