@@ -9,6 +9,9 @@ use super::layout::{Layout, Row, Who};
 use super::shapes::{cross, group, px, tip};
 use crate::world::{Kind, Message};
 
+/// So many arrows in a row are drawn boldly.
+const FEW: usize = 60;
+
 /// Nearer than half a pixel is the same place.
 type Place = (usize, usize, &'static str, bool, i64, i64);
 
@@ -31,7 +34,8 @@ pub(super) fn arrows(subject: &Subject<'_>, _layout: &Layout, row: &Row) -> Grou
         );
         alike.entry(place).or_default().push(message);
     }
-    let mut all = group("messages");
+    let few = alike.len() < FEW;
+    let mut all = group(if few { "messages few" } else { "messages" });
     for messages in alike.values() {
         let Some((arrow, cross)) = arrow(subject, row, messages) else {
             continue;

@@ -240,7 +240,6 @@ impl World {
                 self.weather(client, node, Weather::Fair);
                 let latency = self.habits.latency;
                 self.net.links[client.0][node].habits.latency = latency;
-                self.turns(Place::Link(client.0, node), Lasting::Slow, None);
             }
             self.turns(Place::Client(client.0), Lasting::Clock, None);
             let of = &mut self.clients[client.0];

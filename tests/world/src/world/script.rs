@@ -132,8 +132,7 @@ impl World {
 
     /// Lets one link take longer from now on.
     pub(crate) fn stretch(&mut self, client: ClientId, node: usize, latency: Duration) {
-        let what = format!("slow: {latency:?}");
-        self.turns(Place::Link(client.0, node), Lasting::Slow, Some(&what));
+        self.happens(Place::Link(client.0, node), format!("takes {latency:?}"));
         self.net.links[client.0][node].habits.latency = latency;
     }
 

@@ -150,7 +150,6 @@ pub(crate) enum Lasting {
     Paused,
     Down,
     Refusing,
-    Slow,
     Clock,
 }
 
@@ -162,7 +161,6 @@ impl Display for Lasting {
             Self::Paused => "paused",
             Self::Down => "down",
             Self::Refusing => "refusing",
-            Self::Slow => "slow",
             Self::Clock => "a wrong clock",
         })
     }
