@@ -200,10 +200,8 @@ impl Play {
         const TTL: [u64; 6] = [200, 800, 1500, 3000, 6000, LONGEST_MS];
         if let Some(lock) = self.lock(client, nth) {
             let ttl = (how & 1 == 0).then(|| TTL[usize::from(how >> 1) % 6]);
-            self.world.say(|| {
-                let ttl = ttl.map_or_else(|| "the same".to_owned(), |ttl| format!("{ttl}ms"));
-                format!("client {client} refreshes {lock:?} for {ttl}")
-            });
+            self.world
+                .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
             let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
             self.world.refresh(self.clients[client], lock, ttl);
         }

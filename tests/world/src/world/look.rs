@@ -132,43 +132,23 @@ impl World {
 
     /// Whether a node keeps all keys of a belief for its client until `end`.
     fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
-        belief.keys.iter().all(|key| {
-            let found = self.stands(node, key.as_bytes());
-            found.is_some_and(|(value, gone)| {
-                *value == *belief.value && gone.is_none_or(|gone| gone >= end)
-            })
-        })
-    }
-
-    /// What stands under a key on a node, and until when; `None` is for ever.
-    fn stands(&self, node: usize, key: &[u8]) -> Option<(&[u8], Option<Instant>)> {
         let node = &self.nodes[node];
         let own = node.clock.read(self.now);
-        let prefixed;
-        let mut name = key;
-        if !self.prefix.is_empty() {
-            prefixed = [self.prefix, name].concat();
-            name = &prefixed;
-        }
-        let (value, last) = node.server.holding(name, own)?;
-        // It is there for the whole of its last millisecond.
-        let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
-        Some((value, gone.and_then(|gone| node.clock.when(gone))))
-    }
-
-    /// Notes what stands on a server now, if anybody wants to know.
-    pub(super) fn note_keys(&mut self, node: usize) {
-        let Some(mut record) = self.net.record.take() else {
-            return;
-        };
-        for key in self.asked.keys() {
-            let found = self.stands(node, key.as_bytes());
-            let found =
-                found.map(|(value, end)| (value, end.unwrap_or(Instant::from_micros(u64::MAX))));
-            let key = key.as_bytes().escape_ascii().to_string();
-            record.stands(node, &key, found, self.now);
-        }
-        self.net.record = Some(record);
+        belief.keys.iter().all(|key| {
+            let prefixed;
+            let mut name = key.as_bytes();
+            if !self.prefix.is_empty() {
+                prefixed = [self.prefix, name].concat();
+                name = &prefixed;
+            }
+            let Some((value, last)) = node.server.holding(name, own) else {
+                return false;
+            };
+            // It is there for the whole of its last millisecond.
+            let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
+            let gone = gone.and_then(|gone| node.clock.when(gone));
+            *value == *belief.value && gone.is_none_or(|gone| gone >= end)
+        })
     }
 
     pub(super) fn look_before_release(&mut self, index: usize, lock: LockId) {

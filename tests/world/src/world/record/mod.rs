@@ -1,6 +1,7 @@
 //! What a picture of a world needs, if somebody wants one: who said what to whom, who believed in what, and what went
 //! wrong. All instants are true time.
 
+mod keys;
 mod note;
 
 use std::collections::BTreeMap;
