@@ -20,9 +20,10 @@ impl Record {
     ) {
         let asking = self.pipes.entry((conn, true)).or_default();
         let (kind, text) = if up {
-            asking.introducing = is_introduction(bytes);
+            let text = wire::show(bytes);
+            asking.introducing = is_introduction(&text);
             self.note_writer(client, bytes);
-            (Kind::Request, wire::show(bytes))
+            (Kind::Request, text)
         } else {
             let kind = if bytes.starts_with(b">") {
                 Kind::Wake
@@ -264,14 +265,9 @@ impl Claim {
     }
 }
 
-fn is_introduction(bytes: &[u8]) -> bool {
-    let mut args = Vec::new();
-    wire::read(bytes, &mut args);
-    matches!(
-        args[..],
-        [
-            b"HELLO" | b"AUTH" | b"CLIENT" | b"COMMAND" | b"SELECT" | b"INFO" | b"SCRIPT",
-            ..
-        ]
-    )
+fn is_introduction(text: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "HELLO", "AUTH", "CLIENT", "COMMAND", "SELECT", "INFO", "SCRIPT",
+    ];
+    WORDS.iter().any(|word| text.starts_with(word))
 }
