@@ -79,6 +79,7 @@ system refused something.
 Examples:
   tenure sim --seed 7 | less
   tenure sim --seed 7 --svg out.svg
+  tenure sim --seed 7 --svg out.svg --part 12.5..13
   tenure sim --file fuzz/artifacts/world/crash-1 --shrink --svg - > out.svg";
 
 /// Run a command while holding a distributed lock on Redis or Valkey.
@@ -219,6 +220,9 @@ pub(crate) struct SimArgs {
     /// Write a picture there in place of the story; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+    /// Draw only this part, larger, in seconds as on the scale of the whole
+    #[arg(long, value_name = "A..B", requires = "svg")]
+    pub(crate) part: Option<tenure_world::picture::Part>,
 }
 
 #[derive(Args, Debug)]

@@ -34,7 +34,7 @@ pub(crate) fn sim(args: &SimArgs) -> Outcome {
     match args.svg.as_deref() {
         None => print(&told(&title, &report, &verdict))?,
         Some(path) => {
-            let picture = picture::draw(&title, &report, &record);
+            let picture = picture::draw(&title, &report, &record, args.part);
             if path.as_os_str() == "-" {
                 print(&picture)?;
                 crate::say(&verdict);

@@ -69,6 +69,8 @@ fn bad_usage_is_told() {
         &["sim", "--seed", "1", "--file", "x"],
         &["sim", "--file", "/nowhere"],
         &["sim", "7"],
+        &["sim", "--part", "1..2"],
+        &["sim", "--svg", "out.svg", "--part", "2..1"],
     ] {
         let done = finish(&mut tenure(arguments));
         assert_eq!(done.code(), 64, "{arguments:?}");

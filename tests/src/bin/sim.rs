@@ -2,21 +2,21 @@
 #![allow(clippy::print_stdout, reason = "a program that reports")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tenure_tests::picture::draw;
+use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
-tests/sim --seed N [--shrink] [--svg FILE]                  tells or draws one schedule, whole or shortened
-tests/sim --file BYTES [--shrink] [--svg FILE]              the same for one that is given as bytes
+tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
+tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
 --jobs N    how many at a time (default: one per core)
@@ -34,6 +34,7 @@ struct Args {
     one: Option<One>,
     shrink: bool,
     svg: Option<PathBuf>,
+    part: Option<Part>,
 }
 
 /// A single schedule.
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
     let Some(one) = &args.one else {
         return run(&args);
     };
-    tell(one, args.shrink, args.svg.as_deref()).unwrap_or_else(|problem| {
+    tell(one, &args).unwrap_or_else(|problem| {
         eprintln!("{problem}");
         ExitCode::from(2)
     })
@@ -94,6 +95,7 @@ fn parse() -> Result<Args, String> {
             "--seed" => args.one = Some(One::Seed(number()?)),
             "--file" => args.one = Some(One::File(path()?)),
             "--svg" => args.svg = Some(path()?),
+            "--part" => args.part = Some(value()?.parse()?),
             "--resume" => args.resume = true,
             "--shrink" => args.shrink = true,
             _ => return Err(format!("unknown: {word}")),
@@ -107,7 +109,7 @@ fn parse() -> Result<Args, String> {
 }
 
 /// Tells a schedule, or draws it.
-fn tell(one: &One, short: bool, svg: Option<&Path>) -> Result<ExitCode, String> {
+fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
     let (mut name, mut schedule) = match one {
         One::Seed(seed) => (format!("Seed {seed}"), Schedule::from_seed(*seed)),
         One::File(path) => {
@@ -115,14 +117,15 @@ fn tell(one: &One, short: bool, svg: Option<&Path>) -> Result<ExitCode, String> 
             (path.display().to_string(), Schedule::from_bytes(&bytes))
         }
     };
-    let broken = schedule.play().violation.filter(|_| short);
+    let broken = schedule.play().violation.filter(|_| args.shrink);
     if let Some(violation) = broken {
         schedule = shrink(&schedule, violation.promise).0;
         name += ", shortened";
     }
-    let report = if let Some(path) = svg {
+    let report = if let Some(path) = &args.svg {
         let (report, record) = schedule.record();
-        let picture = draw(&format!("{name}: {}", schedule.cast()), &report, &record);
+        let title = format!("{name}: {}", schedule.cast());
+        let picture = draw(&title, &report, &record, args.part);
         std::fs::write(path, picture).map_err(|e| format!("{}: {e}", path.display()))?;
         report
     } else {

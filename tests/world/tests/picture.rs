@@ -12,7 +12,7 @@ fn picture(seed: u64) -> (String, Report, Record) {
     let schedule = Schedule::from_seed(seed);
     let (report, record) = schedule.record();
     let title = format!("Seed {seed}: {}", schedule.cast());
-    (draw(&title, &report, &record), report, record)
+    (draw(&title, &report, &record, None), report, record)
 }
 
 /// All elements of a class, whatever other classes they have.
@@ -89,6 +89,23 @@ fn every_arrow_is_drawn_and_the_lost_ones_have_a_cross() {
 }
 
 #[test]
+fn a_part_is_drawn_at_a_scale_of_its_own() {
+    let (report, record) = Schedule::from_seed(8).record();
+    let part = "3.3..3.5".parse().expect("a part");
+    let text = draw("a part", &report, &record, Some(part));
+    let document = Document::parse(&text).expect("XML");
+    let marks = of_class(&document, "scale").filter_map(|mark| mark.text());
+    let marks: Vec<f64> = marks
+        .filter_map(|mark| mark.trim().trim_end_matches(" s").parse().ok())
+        .collect();
+    assert!(
+        marks.iter().all(|at| (3.29..=3.6).contains(at)),
+        "{marks:?}"
+    );
+    assert!(of_class(&document, "request").count() > 5);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
     let (first, report, _) = picture(7);
     let (again, same, _) = picture(7);
@@ -118,7 +135,7 @@ fn a_violation_is_marked_once_with_its_promise_and_any_text_is_escaped() {
             how: "<k> & \"k\" \u{0}\u{1b}[31m".into(),
             at,
         });
-        let text = draw("<&'\">\u{1}", &report, &record);
+        let text = draw("<&'\">\u{1}", &report, &record, None);
         let document = Document::parse(&text).expect("XML");
         let marks: Vec<_> = of_class(&document, "violation").collect();
         assert_eq!(marks.len(), 1, "{at:?}");

@@ -193,7 +193,7 @@ fn pieces(busy: &[u64], span: u64) -> Vec<u64> {
     begins
 }
 
-/// Whenever something happens, in order, until a promise is broken.
+/// Whenever something happens in what is drawn, in order, until a promise is broken.
 fn instants(subject: &Subject<'_>) -> Vec<u64> {
     let record = subject.record;
     let last = subject
@@ -214,17 +214,19 @@ fn instants(subject: &Subject<'_>) -> Vec<u64> {
         .iter()
         .flat_map(|fault| [Some(fault.since), Some(fault.end)]);
     let all = messages.chain(claims).chain(faults).flatten();
-    let mut all: Vec<u64> = all
-        .filter(|at| *at <= last && *at < record.end)
-        .chain(
-            subject
-                .report
-                .violation
-                .iter()
-                .map(|violation| violation.at),
-        )
-        .map(Instant::as_micros)
-        .collect();
+    let mut all: Vec<Instant> = all.filter(|at| *at <= last && *at < record.end).collect();
+    all.extend(
+        subject
+            .report
+            .violation
+            .iter()
+            .map(|violation| violation.at),
+    );
+    if let Some(part) = subject.part {
+        all.retain(|at| part.has(*at));
+        all.push(part.from);
+    }
+    let mut all: Vec<u64> = all.into_iter().map(Instant::as_micros).collect();
     all.sort_unstable();
     all
 }

@@ -9,6 +9,7 @@ mod frame;
 mod heading;
 mod layout;
 mod messages;
+mod part;
 mod shapes;
 
 use svg::node::element::Style;
@@ -18,17 +19,20 @@ use crate::schedule::Report;
 use crate::world::Record;
 use heading::Heading;
 use layout::Layout;
+pub use part::Part;
 
 /// How wide a picture is, in pixels.
 pub const WIDTH: u32 = 1200;
 
-/// Draws what became of a schedule, as the text of an SVG file. The same of the same gives the same bytes.
+/// Draws what became of a schedule, or a part of that, as the text of an SVG file. The same of the same gives the same
+/// bytes.
 #[must_use]
-pub fn draw(title: &str, report: &Report, record: &Record) -> String {
+pub fn draw(title: &str, report: &Report, record: &Record, part: Option<Part>) -> String {
     Subject {
         title,
         report,
         record,
+        part,
     }
     .draw()
 }
@@ -38,6 +42,7 @@ struct Subject<'a> {
     title: &'a str,
     report: &'a Report,
     record: &'a Record,
+    part: Option<Part>,
 }
 
 impl Subject<'_> {
