@@ -114,3 +114,16 @@ fn a_lease_that_is_over_is_not_refreshed() {
         ],
     );
 }
+
+/// Seed 10530: a node was looked at between two tries of a late obtain, and what the second left there was forgotten.
+#[test]
+fn a_node_that_is_still_to_answer_an_obtain_is_released() {
+    keeps_every_promise(
+        &[106, 0, 0, 0, 0, 0, 0, 217],
+        &[
+            [192, 240, 0, 0, 0, 0],
+            [95, 119, 0, 0, 0, 0],
+            [45, 0, 0, 0, 37, 0],
+        ],
+    );
+}

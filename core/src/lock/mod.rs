@@ -36,7 +36,7 @@ pub(crate) use state::{Held, Releasing, State};
 
 use crate::claim::Claim;
 use crate::event::NotObtained;
-use crate::id::{NodeSet, RequestId};
+use crate::id::{NodeId, NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
 use crate::time::{Instant, Micros};
@@ -274,6 +274,20 @@ impl Lock {
             self.may_hold.insert(request.node);
         }
         Some(ask.op(&self.claim, self.ttl))
+    }
+
+    /// Notes that a node has answered, perhaps to the round that won the lock.
+    pub(crate) fn note_late(&mut self, request: RequestId) {
+        let (won, late) = &mut self.late;
+        if *won == request.round {
+            late.remove(request.node);
+        }
+    }
+
+    /// Whether the node has not answered the round that won the lock. When the lock is let go of that is no matter any
+    /// more: what it has not been sent it never will be, and a release comes behind what it has.
+    pub(crate) const fn awaits_late(&self, node: NodeId) -> bool {
+        matches!(self.state, State::Held(_)) && self.late.1.contains(node)
     }
 
     /// Enters `Held` after a round that was asked at `asked_at`.

@@ -50,7 +50,7 @@ impl Locks {
     }
 
     /// Takes in what came of a request.
-    pub(super) fn answered(&mut self, request: RequestId, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, request: RequestId, outcome: Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
             Some(Entry::Lock(lock)) => lock,
@@ -60,6 +60,7 @@ impl Locks {
         if outcome == Outcome::Unknown {
             lock.disturb();
         }
+        lock.note_late(request);
         let several = lock.claim.keys().len() > 1;
         let Some(ask) = &mut lock.ask else { return };
         if lock.round != request.round {
@@ -68,8 +69,11 @@ impl Locks {
         let Some(stands) = ask.answer(node, outcome, several, now) else {
             return;
         };
+        let (what, verdict) = (ask.what, ask.round.verdict());
         match stands {
             Some(true) => lock.may_hold.insert(node),
+            // A late obtain of ours may still be carried out there.
+            Some(false) if lock.awaits_late(node) => {}
             Some(false) => {
                 lock.may_hold.remove(node);
             }
@@ -78,7 +82,6 @@ impl Locks {
         if let State::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
         }
-        let (what, verdict) = (ask.what, ask.round.verdict());
         self.go_on(id, what, verdict);
     }
 

@@ -24,7 +24,9 @@
 mod commands;
 mod connection;
 mod options;
+mod request;
 mod server;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,11 @@ use core::mem;
 use super::commands::{self, Call};
 use super::connection::Connection;
 use super::options::Options;
-use super::store::{Entry, Millis, Store, Value};
-use super::tracking::Tracking;
+use super::request::{Limits, NOT_A_REQUEST, Request, arguments};
+use super::state::{State, millis};
+use super::store::Value;
 use crate::Instant;
-use crate::redis::Script;
-use crate::redis::resp::{DecodeError, Decoder, Item, Reply, write_error};
+use crate::redis::resp::{DecodeError, Decoder, Reply, write_error};
 
 /// One connection, as the server counts them. No two have the same in the life of a server.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -97,21 +97,51 @@ impl Server {
         if connection.closing {
             return;
         }
+        let rest = if connection.decoder.buffered() == 0 {
+            self.read_whole(conn.0, bytes)
+        } else {
+            bytes
+        };
+        if !rest.is_empty() {
+            self.read_on(conn.0, rest);
+        }
+        self.enqueue(conn.0);
+    }
+
+    /// Executes the requests that came whole, and gives what is left.
+    fn read_whole<'a>(&mut self, id: u64, bytes: &'a [u8]) -> &'a [u8] {
+        let limits = self.limits();
+        let mut rest = bytes;
+        while !rest.is_empty()
+            && self.is_open(id)
+            && let Some((request, after)) = Request::read(rest, limits)
+        {
+            rest = after;
+            self.execute(id, request.args());
+            self.deliver(Some(id));
+        }
+        rest
+    }
+
+    /// Executes what becomes whole with these bytes.
+    fn read_on(&mut self, id: u64, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         // Requests are read while other connections are told of what they change.
         let mut decoder = mem::replace(&mut connection.decoder, Decoder::new(NO_REQUEST));
         decoder.feed(bytes);
-        while self.is_open(conn.0) {
+        while self.is_open(id) {
             match decoder.next_reply() {
                 Ok(None) => break,
-                Ok(Some(request)) => self.execute(conn.0, request),
-                Err(error) => self.refuse(conn.0, error),
+                Ok(Some(request)) => self.execute_read(id, request),
+                Err(error) => self.refuse(id, error),
             }
-            self.deliver(Some(conn.0));
+            self.deliver(Some(id));
         }
-        if let Some(connection) = self.connections.get_mut(&conn.0) {
+        if let Some(connection) = self.connections.get_mut(&id) {
             connection.decoder = decoder;
         }
-        self.enqueue(conn.0);
     }
 
     /// Time has passed. Early or repeated calls do nothing; going back is ignored.
@@ -210,21 +240,31 @@ impl Server {
         }
     }
 
-    fn execute(&mut self, id: u64, request: Reply<'_>) {
+    fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.state.options.request_bytes,
+            args: self.state.options.request_args,
+        }
+    }
+
+    fn execute_read(&mut self, id: u64, request: Reply<'_>) {
+        let limits = self.limits();
+        if let Some((request, [])) = Request::read(request.raw(), limits) {
+            return self.execute(id, request.args());
+        }
+        match arguments(request, limits.args) {
+            Ok(args) => self.execute(id, &args),
+            Err(problem) => self.hang_up(id, problem),
+        }
+    }
+
+    fn execute(&mut self, id: u64, args: &[&[u8]]) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let most = self.state.options.request_args;
-        let args = match arguments(request, most) {
-            Ok(args) => args,
-            Err(problem) => {
-                write_error(&mut connection.out, problem);
-                return self.close(id);
-            }
-        };
         if !args.is_empty() {
             commands::execute(&mut Call {
-                args: &args,
+                args,
                 id,
                 state: &mut self.state,
                 session: &mut connection.session,
@@ -236,20 +276,25 @@ impl Server {
     }
 
     fn refuse(&mut self, id: u64, error: DecodeError) {
+        let problem = match error {
+            DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
+            DecodeError::TooLarge => b"ERR Protocol error: too big request",
+        };
+        self.hang_up(id, problem);
+    }
+
+    fn hang_up(&mut self, id: u64, problem: &[u8]) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            write_error(
-                &mut connection.out,
-                match error {
-                    DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
-                    DecodeError::TooLarge => b"ERR Protocol error: too big request",
-                },
-            );
+            write_error(&mut connection.out, problem);
         }
         self.close(id);
     }
 
     /// Tells everybody of what has changed. It comes after the reply to whoever has changed it.
     fn deliver(&mut self, origin: Option<u64>) {
+        if !self.state.tracking.has_changes() {
+            return;
+        }
         for (reader, change) in self.state.tracking.take_changes() {
             let readers = match reader {
                 Some(reader) => self.connections.range_mut(reader..=reader),
@@ -288,95 +333,3 @@ const NO_REQUEST: crate::redis::resp::DecodeLimits = crate::redis::resp::DecodeL
     depth: 0,
     line: 0,
 };
-
-/// The strings of a request; none for the empty arrays that servers ignore.
-fn arguments<'a>(request: Reply<'a>, most: usize) -> Result<Vec<&'a [u8]>, &'static [u8]> {
-    let raw = request.raw();
-    if raw.first() != Some(&b'*') {
-        return Err(NOT_A_REQUEST);
-    }
-    if let Item::Array(count) = request.item()
-        && count > most
-    {
-        return Err(b"ERR Protocol error: invalid multibulk length");
-    }
-    let bulk = |argument: Reply<'a>| {
-        if let Item::Bulk(bytes) = argument.item() {
-            Ok(bytes)
-        } else if argument.is_null() {
-            Err(&b"ERR Protocol error: invalid bulk length"[..])
-        } else {
-            Err(NOT_A_REQUEST)
-        }
-    };
-    request.children().map(bulk).collect()
-}
-
-const NOT_A_REQUEST: &[u8] = b"ERR Protocol error: a request is an array of bulk strings";
-
-/// What commands work on, whoever sends them.
-pub(super) struct State {
-    pub(super) options: Options,
-    pub(super) store: Store,
-    pub(super) tracking: Tracking,
-    /// Scripts that `EVALSHA` knows.
-    pub(super) loaded: Vec<Script>,
-    now: Instant,
-}
-
-impl State {
-    fn new(options: Options) -> Self {
-        Self {
-            store: Store::new(),
-            tracking: Tracking::new(options.max_tracked_bytes),
-            loaded: Vec::new(),
-            now: Instant::default(),
-            options,
-        }
-    }
-
-    /// The time of the command that is executed.
-    pub(super) fn now(&self) -> Millis {
-        millis(self.now)
-    }
-
-    /// A key that is there. If it is over it is removed now, and its readers are told.
-    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
-        if self.store.is_expired(db, key, self.now()) {
-            self.remove(db, key);
-        }
-        self.store.entry(db, key)
-    }
-
-    /// Removes a key and tells its readers.
-    pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
-        let removed = self.store.remove(db, key);
-        if removed {
-            self.tracking.invalidate(key);
-        }
-        removed
-    }
-
-    /// Removes all that is over.
-    pub(super) fn expire_due(&mut self) {
-        let now = self.now();
-        while let Some(key) = self.store.remove_expired(now) {
-            self.tracking.invalidate(&key);
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        if !self.options.announce_expiry {
-            return None;
-        }
-        // It is there for the whole of its last millisecond.
-        let over = self.store.next_expiry()?.saturating_add(1);
-        // `None` past the end of time.
-        let over = u64::try_from(over).ok()?.checked_mul(1000)?;
-        Some(Instant::from_micros(over))
-    }
-}
-
-fn millis(instant: Instant) -> Millis {
-    Millis::try_from(instant.as_micros() / 1000).unwrap_or(Millis::MAX)
-}

@@ -67,7 +67,15 @@ impl Store {
     }
 
     pub(super) fn insert(&mut self, db: u8, key: &[u8], value: Value, expires_at: Option<Millis>) {
-        self.remove(db, key);
+        let database = self.databases.get_mut(usize::from(db));
+        if let Some(entry) = database.and_then(|database| database.get_mut(key)) {
+            self.bytes = self
+                .bytes
+                .saturating_sub(entry.value.len())
+                .saturating_add(value.len());
+            entry.value = value;
+            return self.set_expiry(db, key, expires_at);
+        }
         let key: Arc<[u8]> = key.into();
         let Some(database) = self.databases.get_mut(usize::from(db)) else {
             return;
@@ -104,12 +112,15 @@ impl Store {
         let Some(entry) = database.get_mut(key) else {
             return;
         };
+        let mut place = (0, db, name);
         if let Some(at) = entry.expires_at {
-            self.expiries.remove(&(at, db, name.clone()));
+            place.0 = at;
+            self.expiries.remove(&place);
         }
         entry.expires_at = expires_at;
         if let Some(at) = expires_at {
-            self.expiries.insert((at, db, name));
+            place.0 = at;
+            self.expiries.insert(place);
         }
     }
 

@@ -93,6 +93,11 @@ impl Tracking {
         });
     }
 
+    /// Whether there is anything to be told.
+    pub(super) const fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// What is to be told, in order.
     pub(super) fn take_changes(&mut self) -> Vec<(Option<u64>, Change)> {
         core::mem::take(&mut self.changes)

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod laws;
 #[cfg(feature = "picture")]
 pub mod picture;
 pub mod schedule;

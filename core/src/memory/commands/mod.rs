@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::connection::Session;
 use super::options::Trouble;
-use super::server::State;
+use super::state::State;
 use super::store::Millis;
 use crate::redis::resp::{
     write_array, write_bulk, write_error, write_integer, write_map, write_null, write_simple,
@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
 /// What is known of a command, for `COMMAND INFO` too.
 struct Command {
     name: &'static str,
+    /// The name in one number.
+    code: u64,
     /// Arguments with the name; if negative, at least so many.
     arity: i8,
     kind: Kind,
@@ -60,8 +62,13 @@ const fn command(
     keys: Keys,
     run: fn(&mut Call<'_>),
 ) -> Command {
+    let code = match code(name.as_bytes()) {
+        Some(code) => code,
+        None => 0,
+    };
     Command {
         name,
+        code,
         arity,
         kind,
         keys,
@@ -145,9 +152,10 @@ fn find(call: &Call<'_>) -> Option<&'static Command> {
 
 fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
     let options = &call.state.options;
+    let code = code(name)?;
     COMMANDS
         .iter()
-        .find(|command| is(name, command.name))
+        .find(|command| command.code == code)
         .filter(|command| match command.name {
             "delifeq" => options.compare,
             "eval" | "evalsha" | "script" => options.scripts,
@@ -175,6 +183,20 @@ fn unknown_command(call: &mut Call<'_>) {
         b"', with args beginning with: ",
         &shown,
     ]);
+}
+
+/// The letters of a name, in any case, as one number; `None` of what is no name of a command.
+const fn code(name: &[u8]) -> Option<u64> {
+    let mut code = 0_u64;
+    let mut rest = name;
+    while let [letter, after @ ..] = rest {
+        if !letter.is_ascii_alphabetic() || code >> 56 != 0 {
+            return None;
+        }
+        code = code << 8 | letter.to_ascii_lowercase() as u64;
+        rest = after;
+    }
+    Some(code)
 }
 
 /// Names are in any case.

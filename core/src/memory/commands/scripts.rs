@@ -82,7 +82,8 @@ fn load(call: &mut Call<'_>, script: Script) {
 
 fn loaded(call: &Call<'_>, sha: &[u8]) -> Option<Script> {
     let mut loaded = call.state.loaded.iter();
-    loaded.find(|script| is(sha, script.sha())).copied()
+    let is_it = |script: &&Script| script.sha().as_bytes() == sha || is(sha, script.sha());
+    loaded.find(is_it).copied()
 }
 
 type Parts<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);

@@ -24,6 +24,8 @@ pub(crate) struct Cast {
     jitter: Duration,
     splits: bool,
     same_clocks: bool,
+    /// Drivers ask their engines after each batch of what happens, not after each input.
+    lazy: bool,
     options: Options,
     request_timeout: Duration,
     handoffs: u8,
@@ -71,6 +73,7 @@ impl Cast {
             jitter,
             splits: pick(4, 4, 3) != 0,
             same_clocks: pick(6, 0, 3) == 0,
+            lazy: pick(6, 2, 3) == 3,
             options,
             // Answers come in time unless something is wrong.
             request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)]
@@ -123,7 +126,7 @@ impl Cast {
             prepare: self.prepare,
             ..NodeConfig::default()
         };
-        world.for_schedule(node, self.prefix, self.seed, watched);
+        world.for_schedule(node, self.prefix, self.seed, self.lazy, watched);
         world.set_longest(Duration::from_millis(LONGEST_MS));
         if self.calm {
             // Once more for scripts that the server does not have.

@@ -4,7 +4,6 @@
 
 mod cast;
 mod ending;
-mod laws;
 mod play;
 mod shrink;
 

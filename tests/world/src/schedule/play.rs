@@ -8,7 +8,8 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::{Report, STEP, Schedule, ending, laws};
+use super::{Report, STEP, Schedule, ending};
+use crate::laws;
 use crate::world::{ClientId, Lasting, Place, Record, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
@@ -31,6 +32,8 @@ enum Chore {
     Up(usize),
     Trouble(usize),
     Clock(usize),
+    Stuck(usize),
+    Longer(usize, u64),
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -90,6 +93,10 @@ impl Play {
                 self.world.turns(Place::Node(n), Lasting::Refusing, None);
             }
             Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
+            Chore::Stuck(conn) => self.world.unstick(conn),
+            Chore::Longer(c, lock) => {
+                self.refresh_for(c, LockId::from_bits(lock), Some(LONGEST_MS));
+            }
         }
     }
 
@@ -112,7 +119,7 @@ impl Play {
             135..=148 => self.refresh(client, a, b),
             149..=152 => self.inspect(client, a),
             _ if self.cast.calm => {}
-            189..=210 | 236..=239 if self.cast.mild => {}
+            189..=210 | 236..=239 | 243..=255 if self.cast.mild => {}
             _ => self.disturb(op, client, node, a, c),
         }
     }
@@ -200,11 +207,15 @@ impl Play {
         const TTL: [u64; 6] = [200, 800, 1500, 3000, 6000, LONGEST_MS];
         if let Some(lock) = self.lock(client, nth) {
             let ttl = (how & 1 == 0).then(|| TTL[usize::from(how >> 1) % 6]);
-            self.world
-                .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
-            let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
-            self.world.refresh(self.clients[client], lock, ttl);
+            self.refresh_for(client, lock, ttl);
         }
+    }
+
+    fn refresh_for(&mut self, client: usize, lock: LockId, ttl: Option<u64>) {
+        self.world
+            .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
+        let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
+        self.world.refresh(self.clients[client], lock, ttl);
     }
 
     fn inspect(&mut self, client: usize, a: u8) {
@@ -279,7 +290,26 @@ impl Play {
                         .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
                 }
             }
-            _ => {}
+            _ => self.straggle(client, node, a, c),
+        }
+    }
+
+    /// What is sent from now on over this connection comes late, behind what later connections bring: perhaps a refresh
+    /// for a short time whose user wants a long one soon after.
+    fn straggle(&mut self, client: usize, node: usize, a: u8, c: u8) {
+        let id = self.clients[client];
+        let Some(conn) = self.world.stick(id, node) else {
+            return;
+        };
+        self.later(c, Chore::Stuck(conn));
+        if a & 3 == 0
+            && let Some(lock) = self.world.any_held(id)
+        {
+            self.refresh_for(client, lock, Some(LONGEST_MS / 4));
+            let half = span(c) / 2;
+            let longer = Chore::Longer(client, lock.to_bits());
+            let at = self.world.now() + half;
+            self.chores.push(Reverse((at, longer)));
         }
     }
 

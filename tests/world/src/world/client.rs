@@ -1,13 +1,16 @@
 //! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Obtain, Output, Token, Ttl};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Output, Token};
 
 use super::clock::Clock;
+use super::log::{Input, Log};
 use super::net::Net;
 use super::oracle::{Promise, Violation};
 use super::wire;
+use crate::laws::STEPS;
 
 /// An engine and what it has told so far.
 pub struct Client {
@@ -26,11 +29,15 @@ pub struct Client {
     /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
+    /// Something happened since its engine was last asked what to do.
+    pub(crate) undrained: bool,
+    /// It was last told that so late it is, and what follows is still to be seen.
+    pub(crate) timed_out: Option<Instant>,
     /// How many writes went out.
     pub writes: usize,
     pub(crate) beliefs: Vec<Belief>,
     /// Values after whose release, or after whose end, nothing may be set any more.
-    pub(crate) spent: Vec<Box<[u8]>>,
+    pub(crate) spent: BTreeSet<Box<[u8]>>,
     ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
@@ -54,6 +61,7 @@ pub(crate) struct Kept {
     pub(crate) one_end: u64,
     pub(crate) silence: u64,
     pub(crate) steps: u64,
+    pub(crate) advances: u64,
 }
 
 /// What a client asked for.
@@ -83,58 +91,6 @@ pub(crate) struct Belief {
     pub(crate) reshaped: bool,
 }
 
-/// What went into an engine and what came out, to be played once more.
-#[derive(Default)]
-pub(crate) struct Log {
-    pub(crate) on: bool,
-    pub(crate) inputs: Vec<(Instant, Input)>,
-    pub(crate) outputs: Outputs,
-}
-
-/// What came out.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Outputs {
-    /// A hash per node.
-    pub(crate) bytes: Vec<u64>,
-    pub(crate) events: Vec<Event>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Input {
-    Obtain(Box<Obtain>),
-    Refresh(LockId, Option<Ttl>),
-    Release(LockId),
-    Inspect(Keys),
-    Close,
-    Connected(usize),
-    Disconnected(usize),
-    Bytes(usize, Box<[u8]>),
-    Timeout,
-}
-
-impl Outputs {
-    pub(crate) fn note_bytes(&mut self, node: usize, bytes: &[u8]) {
-        if self.bytes.len() <= node {
-            self.bytes.resize(node + 1, 0xcbf2_9ce4_8422_2325);
-        }
-        self.bytes[node] = hash(self.bytes[node], bytes);
-    }
-}
-
-fn hash(start: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let step = |hash: u64, word: u64| {
-        (hash ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29)
-    };
-    let hash = words
-        .iter()
-        .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
-    rest.iter()
-        .fold(hash, |hash, byte| step(hash, u64::from(*byte)))
-}
-
 impl Client {
     pub(crate) fn new(config: Config, seed: u64, clock: Clock, now: Instant) -> Self {
         let born = clock.read(now);
@@ -149,9 +105,11 @@ impl Client {
             nodes: Vec::new(),
             due: None,
             suspended: false,
+            undrained: false,
+            timed_out: None,
             writes: 0,
             beliefs: Vec::new(),
-            spent: Vec::new(),
+            spent: BTreeSet::new(),
             ended: Vec::new(),
             lost: None,
             open: Vec::new(),
@@ -166,7 +124,7 @@ impl Client {
 
     pub(crate) fn log(&mut self, own: Instant, input: impl FnOnce() -> Input) {
         if self.log.on {
-            self.log.inputs.push((own, input()));
+            self.log.note(own, input());
         }
     }
 
@@ -178,10 +136,17 @@ impl Client {
         net: &mut Net,
     ) -> Result<(), Violation> {
         let ended = self.ended.len();
-        for _ in 0..10_000 {
+        self.undrained = false;
+        for step in 0..STEPS {
             match self.engine.poll_output() {
-                Output::Connect(node) => net.open(index, node.index(), now),
-                Output::Disconnect(node) => net.leave(index, node.index(), now),
+                Output::Connect(node) => {
+                    self.log.note_link(node.index(), true);
+                    net.open(index, node.index(), now);
+                }
+                Output::Disconnect(node) => {
+                    self.log.note_link(node.index(), false);
+                    net.leave(index, node.index(), now);
+                }
                 Output::Transmit { node, bytes } => {
                     self.writes += 1;
                     if self.log.on {
@@ -205,6 +170,8 @@ impl Client {
                 Output::Timeout(at) => {
                     self.due = at;
                     self.kept.steps += 1;
+                    self.log.settle(step > 0);
+                    self.look_for_progress()?;
                     // What was on its way to the wire when a lock ended goes out together with its release.
                     for at in ended..self.ended.len() {
                         self.spend(self.ended[at]);
@@ -262,6 +229,21 @@ impl Client {
         Ok(())
     }
 
+    /// A timeout that was handled is over.
+    fn look_for_progress(&mut self) -> Result<(), Violation> {
+        let Some(told) = self.timed_out.take() else {
+            return Ok(());
+        };
+        if self.due.is_none_or(|due| due > told) {
+            self.kept.advances += 1;
+            return Ok(());
+        }
+        let reason = self.engine.next_reason();
+        let due = self.due;
+        let how = format!("after handle_timeout({told:?}) {reason:?} is due at {due:?}");
+        Err(Promise::Advances.broken(how))
+    }
+
     /// Notes which locks had to take another token.
     fn note_tokens(&mut self) {
         for lock in &self.open {
@@ -289,9 +271,9 @@ impl Client {
     pub(crate) fn spend(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
             && claim.token().as_bytes().len() == DRAWN
-            && !self.spent.iter().any(|value| **value == *claim.value())
+            && !self.spent.contains(claim.value())
         {
-            self.spent.push(claim.value().into());
+            self.spent.insert(claim.value().into());
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tenure_core::memory::{self, Server};
 
 use super::client::Client;
+use super::log::Input;
 use super::net::Weather;
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
@@ -94,6 +95,21 @@ impl World {
         }
     }
 
+    /// What is on its way on the present connection stays there until [`World::unstick`], whatever becomes of the
+    /// connection and of later ones. Gives its number.
+    pub(crate) fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
+        let conn = self.net.links[client.0][node].current?;
+        self.net.conns[conn].stuck = true;
+        self.happens(Place::Link(client.0, node), "bytes stuck");
+        Some(conn)
+    }
+
+    /// What was kept on a connection arrives.
+    pub(crate) fn unstick(&mut self, conn: usize) {
+        self.net.conns[conn].stuck = false;
+        self.net.stir_one(conn, self.now);
+    }
+
     /// Ends a server and starts it again, empty. Everybody's connection breaks.
     pub fn restart(&mut self, node: usize) {
         self.happens(Place::Node(node), "restarts empty");
@@ -176,6 +192,14 @@ impl World {
         if suspended {
             return;
         }
+        if self.clients[client.0].undrained {
+            // Before it does what it had to do it looks at the clock.
+            let of = &mut self.clients[client.0];
+            let own = of.clock.read(self.now);
+            of.log(own, || Input::Timeout);
+            of.engine.handle_timeout(own);
+            self.net.queue.push(self.now, Happening::Drain(client.0));
+        }
         if timer_first {
             self.watch_due(client.0);
         }
@@ -204,7 +228,7 @@ impl World {
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
         self.happens(Place::Client(index), "killed");
-        self.drain(index);
+        self.drain_now(index);
         old
     }
 
@@ -233,6 +257,9 @@ impl World {
             options.max_keys = 1 << 20;
             self.turns(Place::Node(node), Lasting::Refusing, None);
             self.pause(node, false);
+        }
+        for conn in &mut self.net.conns {
+            conn.stuck = false;
         }
         for client in 0..self.clients.len() {
             let client = ClientId(client);

@@ -1,6 +1,6 @@
 //! The oracle's looks at what clients say.
 
-use tenure_core::{Arrangement, Event, Instant, Keys, LockId, Loss, NotObtained, Released};
+use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
 use super::client::Belief;
@@ -130,23 +130,65 @@ impl World {
         Ok(())
     }
 
-    /// Whether a node keeps all keys of a belief for its client until `end`.
-    fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+    /// An old connection of a client has delivered something late.
+    pub(super) fn look_after_stragglers(&mut self, index: usize) {
+        if let Err(violation) = self.look_for_cover(index) {
+            self.oracle.report(violation, self.now);
+        }
+    }
+
+    /// A client that is owed no answer has nothing on any node but what it holds.
+    pub(super) fn look_for_hoards(&mut self, index: usize) {
+        let several = self.nodes.len() > 1 && self.oracle.calm.is_some();
+        let client = &self.clients[index];
+        if !several || client.open.len() == client.beliefs.len() || !self.net.is_quiet(index) {
+            return;
+        }
+        let waits = |lock: &&LockId| client.engine.lease(**lock).is_none();
+        let mut claims = client.open.iter().filter(waits);
+        let hoarding = claims.find_map(|lock| {
+            let claim = client.engine.claim(*lock)?;
+            let mut nodes = 0..self.nodes.len();
+            let node = nodes.find(|node| {
+                let mut keys = claim.keys().iter();
+                keys.any(|key| {
+                    let held = self.holding(*node, key);
+                    held.is_some_and(|(value, _)| *value == *claim.value())
+                })
+            });
+            node.map(|node| (*lock, node))
+        });
+        if let Some((lock, node)) = hoarding {
+            let how = format!("{index} waits for {lock:?} and has it on node {node}");
+            let violation = Promise::EmptyHanded.broken(how);
+            return self.oracle.report(violation, self.now);
+        }
+        self.oracle.kept(Promise::EmptyHanded);
+    }
+
+    /// What a node holds under a key, and its last millisecond there.
+    fn holding(&self, node: usize, key: &Key) -> Option<(&[u8], Option<u64>)> {
         let node = &self.nodes[node];
         let own = node.clock.read(self.now);
+        let prefixed;
+        let mut name = key.as_bytes();
+        if !self.prefix.is_empty() {
+            prefixed = [self.prefix, name].concat();
+            name = &prefixed;
+        }
+        node.server.holding(name, own)
+    }
+
+    /// Whether a node keeps all keys of a belief for its client until `end`.
+    fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+        let clock = &self.nodes[node].clock;
         belief.keys.iter().all(|key| {
-            let prefixed;
-            let mut name = key.as_bytes();
-            if !self.prefix.is_empty() {
-                prefixed = [self.prefix, name].concat();
-                name = &prefixed;
-            }
-            let Some((value, last)) = node.server.holding(name, own) else {
+            let Some((value, last)) = self.holding(node, key) else {
                 return false;
             };
             // It is there for the whole of its last millisecond.
             let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
-            let gone = gone.and_then(|gone| node.clock.when(gone));
+            let gone = gone.and_then(|gone| clock.when(gone));
             *value == *belief.value && gone.is_none_or(|gone| gone >= end)
         })
     }

@@ -5,6 +5,7 @@
 mod client;
 mod clock;
 mod faults;
+mod log;
 mod look;
 mod net;
 mod oracle;
@@ -26,9 +27,10 @@ use tenure_core::{
 };
 
 pub use client::Client;
-pub(crate) use client::{Input, Outputs};
 pub use clock::{Clock, TRUE_RATE};
 pub(crate) use faults::DRIFT;
+use log::Log;
+pub(crate) use log::{After, Input, Logged, Outputs};
 pub use net::Weather;
 use net::{Habits, Link, Net};
 use oracle::Oracle;
@@ -67,6 +69,9 @@ pub struct World {
     brief: bool,
     /// How many clients had come when that began.
     everybody: usize,
+    /// Clients do not ask their engines what to do after each thing that happens, but after all that happen at one
+    /// instant.
+    lazy: bool,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
     /// Bytes just delivered.
@@ -143,6 +148,7 @@ impl World {
             },
             brief: false,
             everybody: usize::MAX,
+            lazy: false,
             recording: false,
             scratch: Vec::new(),
         }
@@ -176,7 +182,7 @@ impl World {
         self.net.links.push(vec![link; self.nodes.len()]);
         let now = self.now;
         self.net.record(|record| record.joins(now));
-        self.drain(index);
+        self.drain_now(index);
         ClientId(index)
     }
 
@@ -185,7 +191,9 @@ impl World {
         let mut config = Config::new(nodes, self.arrangement).expect("the world has nodes");
         (self.configure)(&mut config);
         let mut client = Client::new(config, seed, clock, self.now);
-        client.log.on = self.recording;
+        if self.recording {
+            client.log = Log::kept();
+        }
         client
     }
 

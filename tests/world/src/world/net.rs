@@ -60,6 +60,8 @@ pub(crate) struct Conn {
     pub(crate) wanted: bool,
     /// It is not open yet.
     pub(crate) opening: bool,
+    /// What is on its way stays there, whatever newer connections do.
+    pub(crate) stuck: bool,
 }
 
 /// Bytes on their way in one direction.
@@ -78,10 +80,19 @@ pub(crate) struct Pipe {
 /// What has arrived.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Arrived {
+    pub(crate) anything: bool,
     pub(crate) ended: bool,
 }
 
 impl Pipe {
+    fn new() -> Self {
+        Self {
+            // What most connections come to need: growing to it step by step costs more than they do.
+            bytes: Vec::with_capacity(512),
+            ..Self::default()
+        }
+    }
+
     /// Moves what is due by `now` to `into`.
     pub(crate) fn take(&mut self, now: Instant, into: &mut Vec<u8>) -> Arrived {
         let (mut count, mut ended) = (0, false);
@@ -91,8 +102,28 @@ impl Pipe {
             self.pieces.pop_front();
         }
         into.clear();
-        into.extend(self.bytes.drain(..count));
-        Arrived { ended }
+        into.extend_from_slice(&self.bytes[..count]);
+        self.bytes.drain(..count);
+        Arrived {
+            anything: count > 0 || ended,
+            ended,
+        }
+    }
+
+    /// Puts a piece behind the others, which it does not overtake; without bytes it is the end. Whether it comes alone.
+    fn append(&mut self, at: Instant, piece: &[u8]) -> bool {
+        self.last = self.last.max(at);
+        self.bytes.extend_from_slice(piece);
+        match self.pieces.back_mut() {
+            Some((at, len)) if *at == self.last && *len > 0 && !piece.is_empty() => {
+                *len += piece.len();
+                false
+            }
+            _ => {
+                self.pieces.push_back((self.last, piece.len()));
+                true
+            }
+        }
     }
 
     /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
@@ -108,6 +139,10 @@ impl Pipe {
 
     pub(crate) fn pending(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
     }
 }
 
@@ -164,10 +199,11 @@ impl Net {
             client,
             node,
             server: None,
-            up: Pipe::default(),
-            down: Pipe::default(),
+            up: Pipe::new(),
+            down: Pipe::new(),
             wanted: true,
             opening: true,
+            stuck: false,
         });
         let conn = self.conns.len() - 1;
         self.links[client][node].current = Some(conn);
@@ -258,16 +294,14 @@ impl Net {
             if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
                 return;
             }
-            let at = at.max(pipe.last);
-            pipe.last = at;
-            pipe.bytes.extend_from_slice(piece);
-            pipe.pieces.push_back((at, len));
-            let what = if up {
-                Happening::Up(conn)
-            } else {
-                Happening::Down(conn)
-            };
-            self.queue.push(at, what);
+            if pipe.append(at, piece) {
+                let what = if up {
+                    Happening::Up(conn)
+                } else {
+                    Happening::Down(conn)
+                };
+                self.queue.push(pipe.last, what);
+            }
             rest = later;
             if rest.is_empty() {
                 return;
@@ -287,23 +321,44 @@ impl Net {
 
     /// Lets everything of these connections that is due happen now.
     pub(crate) fn stir(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
-        for (index, conn) in self.conns.iter().enumerate() {
-            if which(conn) {
-                if !conn.up.pieces.is_empty() {
-                    self.queue.push(now, Happening::Up(index));
-                }
-                if !conn.down.pieces.is_empty() {
-                    self.queue.push(now, Happening::Down(index));
-                }
-                if conn.opening {
-                    self.queue.push(now, Happening::Opened(index));
-                }
+        for index in 0..self.conns.len() {
+            if which(&self.conns[index]) {
+                self.stir_one(index, now);
             }
         }
     }
 
+    /// Lets everything of this connection that is due happen now.
+    pub(crate) fn stir_one(&mut self, index: usize, now: Instant) {
+        let conn = &self.conns[index];
+        if !conn.up.pieces.is_empty() {
+            self.queue.push(now, Happening::Up(index));
+        }
+        if !conn.down.pieces.is_empty() {
+            self.queue.push(now, Happening::Down(index));
+        }
+        if conn.opening {
+            self.queue.push(now, Happening::Opened(index));
+        }
+    }
+
     pub(crate) fn is_held(&self, conn: usize) -> bool {
-        let Conn { client, node, .. } = self.conns[conn];
-        self.links[client][node].weather == Weather::Holding
+        let Conn {
+            client,
+            node,
+            stuck,
+            ..
+        } = self.conns[conn];
+        stuck || self.links[client][node].weather == Weather::Holding
+    }
+
+    /// Whether every connection of a client is open and nothing is on its way.
+    pub(crate) fn is_quiet(&self, client: usize) -> bool {
+        self.links[client].iter().all(|link| {
+            link.current.is_some_and(|conn| {
+                let conn = &self.conns[conn];
+                !conn.opening && conn.up.is_empty() && conn.down.is_empty()
+            })
+        })
     }
 }

@@ -22,6 +22,8 @@ pub enum Promise {
     Calm,
     /// What was asked for and is not held any more is released as soon as the node can be reached.
     Tidy,
+    /// While nothing goes wrong, whoever waits for several nodes has nothing on any of them.
+    EmptyHanded,
     /// After a release, or the end of a lock, nothing sets or prolongs it any more.
     Silence,
     /// When faults stop, every request ends.
@@ -32,12 +34,18 @@ pub enum Promise {
     NothingLeft,
     /// After closing, the engine is drained in bounded time.
     Drains,
-    /// The outputs come to an end in bounded steps, and a timeout that was handled does not come again.
+    /// The outputs come to an end in bounded steps.
     Steps,
+    /// After a timeout that was handled, the next one is later.
+    Advances,
     /// The same inputs give the same outputs.
     Repeats,
-    /// An early timeout changes nothing.
+    /// An early or repeated timeout changes nothing.
     EarlyTimeout,
+    /// A driver that sleeps exactly until the timeout misses nothing: before it there is nothing to do.
+    Sleeping,
+    /// Of what nodes say at one instant at which nothing is due, a poll that gives nothing may be left out.
+    Batches,
     /// Splitting input anywhere changes nothing.
     Splitting,
     /// Time that goes back is harmless.
@@ -54,21 +62,25 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Exclusion,
         Self::Cover,
         Self::OneEnd,
         Self::NoFalseAlarm,
         Self::Calm,
         Self::Tidy,
+        Self::EmptyHanded,
         Self::Silence,
         Self::Ends,
         Self::Progress,
         Self::NothingLeft,
         Self::Drains,
         Self::Steps,
+        Self::Advances,
         Self::Repeats,
         Self::EarlyTimeout,
+        Self::Sleeping,
+        Self::Batches,
         Self::Splitting,
         Self::TimeBack,
     ];

@@ -20,6 +20,7 @@ impl World {
         node: NodeConfig,
         prefixed: bool,
         seed: u64,
+        lazy: bool,
         watched: bool,
     ) {
         self.node = node;
@@ -27,6 +28,7 @@ impl World {
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
         self.net.story = watched.then(Vec::new);
         self.net.record = watched.then(Box::default);
+        self.lazy = lazy;
         self.recording = true;
     }
 
@@ -111,6 +113,11 @@ impl World {
             let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(*lock));
             format!("{lock:?} of {index}, {:?}, next is {reason:?}", last.next())
         })
+    }
+
+    /// Something that a client holds, if it holds anything.
+    pub(crate) fn any_held(&self, client: ClientId) -> Option<LockId> {
+        self.clients[client.0].beliefs.last().map(|b| b.lock)
     }
 
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
@@ -203,6 +210,7 @@ impl World {
             (Promise::OneEnd, kept.one_end),
             (Promise::Silence, kept.silence),
             (Promise::Steps, kept.steps),
+            (Promise::Advances, kept.advances),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }

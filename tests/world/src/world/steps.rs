@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use tenure_core::memory;
-use tenure_core::{LockId, NodeId};
+use tenure_core::{Instant, LockId, NodeId};
 
-use super::client::Input;
-use super::net::Weather;
-use super::{ClientId, Happening, World};
+use super::log::Input;
+use super::net::{Conn, Weather};
+use super::{ClientId, Happening, Promise, World};
 
 impl World {
     /// Lets time pass, also over a broken promise.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while self.net.queue.next().is_some_and(|at| at <= end) {
-            self.step();
+        while let Some((at, what)) = self.net.queue.pop_until(end) {
+            self.step(at, what);
         }
         self.now = end;
     }
@@ -27,19 +27,16 @@ impl World {
     ) -> bool {
         let end = self.now + most;
         while !done(self) {
-            if self.net.queue.next().is_none_or(|at| at > end) {
+            let Some((at, what)) = self.net.queue.pop_until(end) else {
                 self.now = end;
                 return done(self);
-            }
-            self.step();
+            };
+            self.step(at, what);
         }
         true
     }
 
-    fn step(&mut self) {
-        let Some((at, what)) = self.net.queue.pop() else {
-            return;
-        };
+    fn step(&mut self, at: Instant, what: Happening) {
         self.now = self.now.max(at);
         match what {
             Happening::Client(client) => self.client_due(client),
@@ -47,6 +44,12 @@ impl World {
             Happening::Opened(conn) => self.opened(conn),
             Happening::Up(conn) => self.deliver_up(conn),
             Happening::Down(conn) => self.deliver_down(conn),
+            Happening::Drain(client) => {
+                let of = &self.clients[client];
+                if of.undrained && !of.suspended {
+                    self.drain_now(client);
+                }
+            }
             Happening::Release(client, lock) => {
                 if client < self.clients.len() && !self.clients[client].suspended {
                     self.release(ClientId(client), LockId::from_bits(lock));
@@ -63,19 +66,8 @@ impl World {
         }
         client.log(own, || Input::Timeout);
         client.engine.handle_timeout(own);
+        client.timed_out = Some(own);
         self.drain(index);
-        let client = &self.clients[index];
-        if client.due.is_some_and(|due| due <= own) {
-            let reason = client.engine.next_reason();
-            let how = format!(
-                "after handle_timeout({own:?}) {reason:?} is due at {:?}",
-                client.due
-            );
-            let violation = super::Promise::Steps.broken(how);
-            self.oracle.report(violation, self.now);
-            // Otherwise it would never end.
-            self.clients[index].suspended = true;
-        }
     }
 
     fn server_due(&mut self, node: usize) {
@@ -92,7 +84,7 @@ impl World {
         let conn = &self.net.conns[index];
         let (client, node) = (conn.client, conn.node);
         let weather = self.net.links[client][node].weather;
-        if !conn.opening || matches!(weather, Weather::Silent | Weather::Holding) {
+        if !conn.opening || weather == Weather::Silent || self.net.is_held(index) {
             return;
         }
         if !conn.wanted {
@@ -127,6 +119,9 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].up.take(self.now, &mut self.scratch);
+        if !arrived.anything {
+            return;
+        }
         self.net.arrived(index, true, self.scratch.len(), self.now);
         let Some(server) = self.net.conns[index].server else {
             return;
@@ -142,6 +137,10 @@ impl World {
             self.net.conns[index].server = None;
         }
         self.carry_answers(node);
+        let Conn { client, wanted, .. } = self.net.conns[index];
+        if !wanted && !self.scratch.is_empty() {
+            self.look_after_stragglers(client);
+        }
     }
 
     fn deliver_down(&mut self, index: usize) {
@@ -152,6 +151,9 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
+        if !arrived.anything {
+            return;
+        }
         self.net.arrived(index, false, self.scratch.len(), self.now);
         if !self.net.conns[index].wanted {
             return;
@@ -166,7 +168,7 @@ impl World {
                     &text[..text.len().min(200)]
                 )
             });
-            of.log(own, || Input::Bytes(node, self.scratch.as_slice().into()));
+            of.log.note_bytes(own, node, &self.scratch);
             of.engine.handle_input(id, &self.scratch, own);
             self.drain(client);
         }
@@ -203,7 +205,7 @@ impl World {
                         node.due = due;
                         let at = due.and_then(|due| node.clock.when(due));
                         if let Some(at) = at {
-                            self.net.queue.push(at, Happening::Server(index));
+                            self.net.queue.set(at, Happening::Server(index));
                         }
                     }
                     self.note_keys(index);
@@ -213,28 +215,43 @@ impl World {
         }
     }
 
-    /// Does all that a client wants, and looks at what it says.
+    /// Something happened to a client: does all that it wants, now or when all has happened that happens now.
     pub(super) fn drain(&mut self, index: usize) {
+        if !self.lazy {
+            return self.drain_now(index);
+        }
+        if !std::mem::replace(&mut self.clients[index].undrained, true) {
+            self.net.queue.push(self.now, Happening::Drain(index));
+        }
+    }
+
+    /// Does all that a client wants, and looks at what it says.
+    pub(super) fn drain_now(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let before = client.due;
         if let Err(violation) = client.drain(index, self.now, &mut self.net) {
+            if matches!(violation.promise, Promise::Advances | Promise::Steps) {
+                // Otherwise it would never end.
+                client.suspended = true;
+            }
             self.oracle.report(violation, self.now);
         }
+        let client = &self.clients[index];
         if client.due != before {
             self.watch_due(index);
         }
         if !self.clients[index].news.is_empty() {
             self.look(index);
         }
+        self.look_for_hoards(index);
     }
 
     /// Notes when a client is due, on whatever clock it has now.
     pub(super) fn watch_due(&mut self, index: usize) {
         let client = &self.clients[index];
         if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
-            self.net
-                .queue
-                .push(at.max(self.now), Happening::Client(index));
+            let at = at.max(self.now);
+            self.net.queue.set(at, Happening::Client(index));
         }
     }
 }

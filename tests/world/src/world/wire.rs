@@ -1,20 +1,23 @@
 //! What a client sends, read by somebody else.
 
+use std::collections::BTreeSet;
+
 use super::oracle::{Promise, Violation};
 
 /// Whether something is set with a value whose lock is released or over.
-pub(crate) fn watch(bytes: &[u8], spent: &[Box<[u8]>]) -> Result<(), Violation> {
+pub(crate) fn watch(bytes: &[u8], spent: &BTreeSet<Box<[u8]>>) -> Result<(), Violation> {
     if spent.is_empty() {
         return Ok(());
     }
     let mut rest = bytes;
-    let mut args = Vec::with_capacity(12);
     while !rest.is_empty() {
-        args.clear();
-        rest = read(rest, &mut args)
+        let mut args = [&[][..]; MOST];
+        let count;
+        (count, rest) = read(rest, &mut args)
             .ok_or_else(|| Promise::Steps.broken("a write that is no whole command"))?;
-        if let Some(value) = value_set(&args)
-            && spent.iter().any(|old| **old == *value)
+        let args = &args[..count.min(MOST)];
+        if let Some(value) = value_set(args)
+            && spent.contains(value)
         {
             let command = String::from_utf8_lossy(args[0]);
             return Err(Promise::Silence.broken(format!("{command} sets it once more")));
@@ -36,39 +39,52 @@ pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
     }
 }
 
-/// One command; gives what follows it.
-pub(crate) fn read<'a>(bytes: &'a [u8], args: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
-    let (count, mut rest) = number(bytes.strip_prefix(b"*")?)?;
-    for _ in 0..count {
-        let (len, after) = number(rest.strip_prefix(b"$")?)?;
+/// So many strings of a command are looked at.
+const MOST: usize = 16;
+
+/// One command; gives how many strings it has, and what follows it.
+fn read<'a>(bytes: &'a [u8], args: &mut [&'a [u8]; MOST]) -> Option<(usize, &'a [u8])> {
+    let (count, mut rest) = number(bytes, b'*')?;
+    for at in 0..count {
+        let (len, after) = number(rest, b'$')?;
         let (arg, after) = after.split_at_checked(len)?;
-        args.push(arg);
+        if let Some(place) = args.get_mut(at) {
+            *place = arg;
+        }
         rest = after.strip_prefix(b"\r\n")?;
     }
-    Some(rest)
+    Some((count, rest))
 }
 
-fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == b'\r')?;
-    let digits = bytes.get(..end)?;
-    let value = digits.iter().try_fold(0_usize, |value, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| value * 10 + usize::from(digit - b'0'))
-    })?;
-    Some((value, bytes.get(end + 2..)?))
+/// Shows each command of a write to somebody.
+pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) {
+    let mut args = [&[][..]; MOST];
+    while let Some((count, rest)) = read(bytes, &mut args) {
+        see(&args[..count.min(MOST)]);
+        bytes = rest;
+    }
+}
+
+fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {
+    let mut rest = bytes.strip_prefix(&[kind])?;
+    let mut value = 0;
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        value = value * 10 + usize::from(digit - b'0');
+        rest = after;
+    }
+    Some((value, rest.strip_prefix(b"\r\n")?))
 }
 
 /// Commands in short, for people.
 pub(crate) fn show(bytes: &[u8]) -> String {
-    let (mut rest, mut args, mut commands) = (bytes, Vec::new(), Vec::new());
+    let (mut rest, mut commands) = (bytes, Vec::new());
     while !rest.is_empty() {
-        args.clear();
-        match read(rest, &mut args) {
-            Some(after) => rest = after,
-            None => return format!("{} bytes", bytes.len()),
-        }
-        let shown = args.iter().map(|arg| {
+        let mut args = [&[][..]; MOST];
+        let Some((count, after)) = read(rest, &mut args) else {
+            return format!("{} bytes", bytes.len());
+        };
+        rest = after;
+        let shown = args.iter().take(count).map(|arg| {
             let text = String::from_utf8_lossy(arg);
             match arg.len() {
                 // A script or its hash.

@@ -56,14 +56,11 @@ impl Record {
     }
 
     fn note_writer(&mut self, client: usize, bytes: &[u8]) {
-        let (mut rest, mut args) = (bytes, Vec::new());
-        while let Some(after) = wire::read(rest, &mut args) {
-            if let Some(value) = wire::value_set(&args) {
+        wire::each(bytes, |args| {
+            if let Some(value) = wire::value_set(args) {
                 self.writers.insert(value.into(), client);
             }
-            args.clear();
-            rest = after;
-        }
+        });
     }
 
     /// So many bytes came to the other end; `heard` says whether anybody was there.

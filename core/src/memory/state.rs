@@ -1,0 +1,81 @@
+//! What commands work on.
+
+use alloc::vec::Vec;
+
+use super::options::Options;
+use super::store::{Entry, Millis, Store};
+use super::tracking::Tracking;
+use crate::Instant;
+use crate::redis::Script;
+
+/// What commands work on, whoever sends them.
+pub(super) struct State {
+    pub(super) options: Options,
+    pub(super) store: Store,
+    pub(super) tracking: Tracking,
+    /// Scripts that `EVALSHA` knows.
+    pub(super) loaded: Vec<Script>,
+    pub(super) now: Instant,
+}
+
+impl State {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            store: Store::new(),
+            tracking: Tracking::new(options.max_tracked_bytes),
+            loaded: Vec::new(),
+            now: Instant::default(),
+            options,
+        }
+    }
+
+    /// The time of the command that is executed.
+    pub(super) fn now(&self) -> Millis {
+        millis(self.now)
+    }
+
+    /// A key that is there. If it is over it is removed now, and its readers are told.
+    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
+        let now = self.now();
+        if self.options.announce_expiry {
+            // What is over was removed when the time was told.
+            return self.store.entry(db, key);
+        }
+        if self.store.is_expired(db, key, now) {
+            self.remove(db, key);
+        }
+        self.store.entry(db, key)
+    }
+
+    /// Removes a key and tells its readers.
+    pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
+        let removed = self.store.remove(db, key);
+        if removed {
+            self.tracking.invalidate(key);
+        }
+        removed
+    }
+
+    /// Removes all that is over.
+    pub(super) fn expire_due(&mut self) {
+        let now = self.now();
+        while let Some(key) = self.store.remove_expired(now) {
+            self.tracking.invalidate(&key);
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        if !self.options.announce_expiry {
+            return None;
+        }
+        // It is there for the whole of its last millisecond.
+        let over = self.store.next_expiry()?.saturating_add(1);
+        // `None` past the end of time.
+        let over = u64::try_from(over).ok()?.checked_mul(1000)?;
+        Some(Instant::from_micros(over))
+    }
+}
+
+pub(super) fn millis(instant: Instant) -> Millis {
+    Millis::try_from(instant.as_micros() / 1000).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,116 @@
+//! The laws of `Engine`, on what the clients of a world did.
+
+use tenure_core::{Engine, Instant, NodeId, Output};
+
+use super::{Machine, Record, hold};
+use crate::world::{Client, Input, Outputs, Rng, World};
+
+/// Checks all laws on all clients of a world that has come to its end.
+pub(crate) fn check(world: &mut World) {
+    for client in world.take_clients() {
+        check_client(&client, world);
+    }
+}
+
+/// Checks all laws on what one client did.
+pub(crate) fn check_client(client: &Client, world: &mut World) {
+    world.add_kept(client.kept);
+    if !client.log.on || world.violation().is_some() {
+        return;
+    }
+    let record = Record {
+        inputs: &client.log.inputs,
+        outputs: &client.log.outputs,
+        born: client.born,
+        seed: client.seed,
+    };
+    let anew = || Replayed {
+        engine: Engine::new(client.config.clone(), client.seed, client.born),
+        bytes: &client.log.bytes,
+    };
+    match hold(&record, anew) {
+        Ok(laws) => {
+            for law in laws {
+                world.kept(*law);
+            }
+        }
+        Err(violation) => world.broken(violation.promise, violation.how),
+    }
+}
+
+struct Replayed<'a> {
+    engine: Engine,
+    /// What is still to come in.
+    bytes: &'a [u8],
+}
+
+impl Machine for Replayed<'_> {
+    type Input = Input;
+
+    fn apply(&mut self, input: &Input, at: Instant, mut cuts: Option<&mut Rng>) {
+        let engine = &mut self.engine;
+        let node = |node: &usize| NodeId::new(*node).expect("a node");
+        match input {
+            Input::Obtain(wish) => {
+                engine.obtain((**wish).clone(), at);
+            }
+            Input::Refresh(lock, ttl) => {
+                engine.refresh(*lock, *ttl, at).ok();
+            }
+            Input::Release(lock) => engine.release(*lock, at),
+            Input::Inspect(keys) => {
+                engine.inspect(keys.clone(), at);
+            }
+            Input::Close => engine.close(at),
+            Input::Connected(n) => engine.handle_connected(node(n), at),
+            Input::Disconnected(n) => engine.handle_disconnected(node(n), at),
+            Input::Timeout => engine.handle_timeout(at),
+            Input::Bytes(n, len) => {
+                let mut rest;
+                (rest, self.bytes) = self.bytes.split_at(*len);
+                while let Some(rng) = cuts.as_mut()
+                    && rest.len() > 1
+                    && rng.once_in(2)
+                {
+                    let cut = 1 + rng.below(rest.len() as u64 - 1) as usize;
+                    let (piece, later) = rest.split_at(cut);
+                    engine.handle_input(node(n), piece, at);
+                    rest = later;
+                }
+                engine.handle_input(node(n), rest, at);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.engine.handle_timeout(now);
+    }
+
+    fn is_timeout(input: &Input) -> bool {
+        matches!(input, Input::Timeout)
+    }
+
+    fn is_wish(input: &Input) -> bool {
+        match input {
+            Input::Obtain(_)
+            | Input::Refresh(..)
+            | Input::Release(_)
+            | Input::Inspect(_)
+            | Input::Close => true,
+            Input::Connected(_) | Input::Disconnected(_) | Input::Bytes(..) | Input::Timeout => {
+                false
+            }
+        }
+    }
+
+    fn poll(&mut self, outputs: &mut Outputs) -> Option<Option<Instant>> {
+        match self.engine.poll_output() {
+            Output::Connect(node) => outputs.note_link(node.index(), true),
+            Output::Disconnect(node) => outputs.note_link(node.index(), false),
+            Output::Transmit { node, bytes } => outputs.note_bytes(node.index(), bytes),
+            Output::Event(event) => outputs.events.push(event),
+            Output::Timeout(due) => return Some(due),
+        }
+        None
+    }
+}
