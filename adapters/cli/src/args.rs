@@ -80,7 +80,7 @@ Examples:
   tenure sim --seed 7 | less
   tenure sim --seed 7 --svg out.svg
   tenure sim --seed 7 --svg out.svg --part 12.5..13
-  tenure sim --file fuzz/artifacts/world/crash-1 --shrink --svg - > out.svg";
+  tenure sim --file target/fuzz/crashes/world/crash-1 --svg out.svg";
 
 /// Run a command while holding a distributed lock on Redis or Valkey.
 #[derive(Parser, Debug)]
