@@ -17,7 +17,7 @@
 //! A value is named after its client's place and its place among that client's values: those of its locks in the order
 //! of their slots, then all others. Names depend on no order of nodes.
 //!
-//! That equal fingerprints have equal futures is not only argued: [`super::audit`] looks at it, step by step.
+//! That equal fingerprints have equal futures is not only argued: [`super::audit()`] looks at it, step by step.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 

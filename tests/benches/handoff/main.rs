@@ -1,12 +1,16 @@
 //! How long does a lock need from one process to another that waits for it, in PING round trips of the same machine at
-//! the same time? Two are the floor: the release in, the wake out, the question in, the answer out.
+//! the same time? Two are the floor: the release in, the wake out, the question in, the answer out. On loopback the way
+//! costs nothing, but processes that are woken do: beside it stands the same hand-off by hand, which no library beats.
 //!
 //! `cargo bench -p tenure-tests --bench handoff [-- --smoke]`
+
+mod raw;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
+use raw::Hand;
 use rustix::time::{ClockId, clock_gettime};
 use tenure::tokio::connect;
 use tenure::{Locker, Servers};
@@ -34,27 +38,21 @@ fn main() {
     for kind in kinds {
         let server = Server::start(*kind);
         let rounds = if smoke { 3 } else { 1000 };
-        measure(
-            &server,
-            server.port(),
-            &format!("{kind:?}, loopback"),
-            rounds,
-        );
+        let name = format!("{kind:?}, loopback");
+        let compares = *kind == Kind::Valkey9;
+        measure(&server, server.port(), &name, rounds, Some(compares));
         // Where the way counts and not this machine's processes.
         let proxy = Proxy::start(server.port());
         proxy.delay(5 * MS);
         let rounds = if smoke { 2 } else { 60 };
-        measure(
-            &server,
-            proxy.port(),
-            &format!("{kind:?}, 5 ms away"),
-            rounds,
-        );
+        let name = format!("{kind:?}, 5 ms away");
+        measure(&server, proxy.port(), &name, rounds, None);
     }
 }
 
+/// Prints a ratio; with `by_hand` also that of the same commands by hand, on a server that compares values itself or not.
 #[allow(clippy::print_stdout, reason = "the result")]
-fn measure(server: &Server, port: u16, name: &str, rounds: usize) {
+fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Option<bool>) {
     let url = format!("redis://127.0.0.1:{port}");
     let mut other = Other::start(&url);
     let mut raw = server.raw();
@@ -64,27 +62,44 @@ fn measure(server: &Server, port: u16, name: &str, rounds: usize) {
         .block_on(TcpStream::connect(("127.0.0.1", port)))
         .expect("open");
     stream.set_nodelay(true).expect("a TCP stream");
-    let (mut pings, mut handoffs) = (Vec::new(), Vec::new());
+    let mut hand = by_hand.map(|compares| runtime.block_on(Hand::open(port, compares)));
+    let (mut pings, mut handoffs, mut hands) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let wait = locker.obtain("k").wait(WAIT);
         let lock = runtime.block_on(wait.into_future()).expect("the lock");
-        other.wait();
+        other.wait("wait\n");
         until_both_watch(&mut raw);
-        // Both sides of the ratio come after the same rest.
+        // All that is compared comes after the same rest.
         std::thread::sleep(MS);
         pings.push(runtime.block_on(ping(&mut stream)));
         std::thread::sleep(MS);
         let start = now();
         runtime.block_on(lock.release());
         handoffs.push(other.obtained().saturating_sub(start));
+
+        if let Some(hand) = &mut hand {
+            while !runtime.block_on(hand.ask()) {}
+            other.wait("by hand\n");
+            until_both_watch(&mut raw);
+            std::thread::sleep(MS);
+            let start = now();
+            runtime.block_on(hand.release());
+            hands.push(other.obtained().saturating_sub(start));
+        }
     }
-    let (ping, handoff) = (median(&mut pings), median(&mut handoffs));
-    println!(
-        "{name}: hand-off {:.1} µs, PING {:.1} µs: {:.2} round trips",
-        handoff.as_secs_f64() * 1e6,
-        ping.as_secs_f64() * 1e6,
-        handoff.as_secs_f64() / ping.as_secs_f64()
-    );
+    let micros = |times: &mut Vec<Duration>| median(times).as_secs_f64() * 1e6;
+    let (ping, handoff) = (micros(&mut pings), micros(&mut handoffs));
+    let trips = handoff / ping;
+    print!("{name}: hand-off {handoff:.1} µs, PING {ping:.1} µs: {trips:.2} round trips");
+    if hand.is_some() {
+        let by_hand = micros(&mut hands);
+        print!(
+            "; by hand {:.2}, that is {:.2} of it",
+            by_hand / ping,
+            handoff / by_hand
+        );
+    }
+    println!();
 }
 
 /// Returns when both processes have registered their interest in the key: then the other one waits.
@@ -129,8 +144,9 @@ impl Other {
         Self { child, told, said }
     }
 
-    fn wait(&mut self) {
-        self.told.write_all(b"wait\n").expect("it lives");
+    /// Has it wait for the lock, by Tenure or by hand.
+    fn wait(&mut self, how: &str) {
+        self.told.write_all(how.as_bytes()).expect("it lives");
     }
 
     /// When it had the lock.
@@ -153,9 +169,15 @@ impl Drop for Other {
 fn wait_when_told(url: &str) {
     let runtime = runtime();
     let locker: Locker = runtime.block_on(connect(servers(url))).expect("a locker");
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+    let mut hand = runtime.block_on(Hand::open(port.expect("a port"), false));
     for line in std::io::stdin().lines() {
-        line.expect("text");
+        let line = line.expect("text");
         runtime.block_on(async {
+            if line == "by hand" {
+                println!("{}", hand.wait().await.as_nanos());
+                return hand.release().await;
+            }
             let lock = locker.obtain("k").wait(WAIT).await.expect("the lock");
             let obtained = now();
             println!("{}", obtained.as_nanos());
