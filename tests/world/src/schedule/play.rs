@@ -22,6 +22,8 @@ pub(crate) struct Play {
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
     chores: BinaryHeap<Reverse<(Instant, Chore)>>,
+    /// How often something went wrong or was repaired.
+    troubles: u64,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,6 +36,7 @@ enum Chore {
     Clock(usize),
     Stuck(usize),
     Longer(usize, u64),
+    Hear(usize, u64, u64),
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -46,6 +49,7 @@ pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
         locks: vec![Vec::new(); cast.clients],
         rng: Rng::new(cast.seed ^ 0x5eed),
         chores: BinaryHeap::new(),
+        troubles: 0,
         cast,
         world,
     };
@@ -80,8 +84,17 @@ impl Play {
     }
 
     fn repair(&mut self, chore: Chore) {
+        if let Chore::Hear(client, lock, troubles) = chore {
+            if troubles == self.troubles {
+                let lock = LockId::from_bits(lock);
+                self.world.look_who_heard(ClientId(client), lock);
+            }
+            return;
+        }
+        self.troubles += 1;
         self.world.say(|| format!("repair {chore:?}"));
         match chore {
+            Chore::Hear(..) => {}
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
             Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
             Chore::Unpause(n) => self.world.pause(n, false),
@@ -218,6 +231,7 @@ impl Play {
     }
 
     fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
+        self.troubles += 1;
         let id = self.clients[client];
         let wild = self.cast.wild;
         self.world
@@ -274,15 +288,7 @@ impl Play {
                 self.world.run_clock(id, rate);
                 self.later(c, Chore::Clock(client));
             }
-            252..=253 if wild => {
-                let key = self.wish(a, 0, 0).keys.first().as_bytes().to_vec();
-                if c & 1 == 0 {
-                    self.world.command(node, &[b"DEL", &key]);
-                } else {
-                    self.world
-                        .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
-                }
-            }
+            252..=253 if wild => self.meddle(node, a, c),
             _ => self.straggle(client, node, a, c),
         }
     }
@@ -303,6 +309,23 @@ impl Play {
             let longer = Chore::Longer(client, lock.to_bits());
             let at = self.world.now() + half;
             self.chores.push(Reverse((at, longer)));
+        }
+    }
+
+    /// Somebody else takes a key away.
+    fn meddle(&mut self, node: usize, a: u8, c: u8) {
+        let keys = self.wish(a, 0, 0).keys;
+        let hearers = self.world.who_must_hear(keys.first());
+        let key = self.world.on_the_wire(keys.first());
+        if c & 1 == 0 {
+            self.world.command(node, &[b"DEL", &key]);
+        } else {
+            self.world
+                .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
+        }
+        for (client, lock, soon) in hearers {
+            let hear = Chore::Hear(client.0, lock.to_bits(), self.troubles);
+            self.chores.push(Reverse((self.world.now() + soon, hear)));
         }
     }
 

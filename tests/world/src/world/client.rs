@@ -29,6 +29,8 @@ pub struct Client {
     /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
+    /// Bytes of an old connection came late to a server.
+    pub(crate) straggled: bool,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
     /// It was last told that so late it is, and what follows is still to be seen.
@@ -62,6 +64,7 @@ pub(crate) struct Kept {
     pub(crate) silence: u64,
     pub(crate) steps: u64,
     pub(crate) advances: u64,
+    pub(crate) told: u64,
 }
 
 /// What a client asked for.
@@ -87,6 +90,8 @@ pub(crate) struct Belief {
     pub(crate) since: Instant,
     /// On its own clock, as it was last told.
     until: Instant,
+    /// Its token is the user's own: a late release of an earlier attempt cannot be told apart from one of this.
+    pub(crate) owned: bool,
     /// A refresh for another time may have made it shorter than it was told.
     pub(crate) reshaped: bool,
 }
@@ -105,6 +110,7 @@ impl Client {
             nodes: Vec::new(),
             due: None,
             suspended: false,
+            straggled: false,
             undrained: false,
             timed_out: None,
             writes: 0,
@@ -174,6 +180,7 @@ impl Client {
                     }
                     self.note_tokens();
                     self.look_for_old_beliefs(now)?;
+                    self.kept.told += u64::from(!self.beliefs.is_empty());
                     return Ok(());
                 }
             }
@@ -210,6 +217,7 @@ impl Client {
                     value: claim.value().into(),
                     since: now,
                     until: lease.expires_at(),
+                    owned: claim.token().as_bytes().len() != DRAWN,
                     reshaped: false,
                 });
             }
@@ -219,7 +227,7 @@ impl Client {
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief
-                .filter(|belief| !belief.reshaped)
+                .filter(|belief| !belief.reshaped && !(belief.owned && self.straggled))
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())
@@ -259,7 +267,7 @@ impl Client {
         });
         over.map_or(Ok(()), |belief| {
             let how = format!("the lease of {:?} is over and nobody was told", belief.lock);
-            Err(Promise::Cover.broken(how))
+            Err(Promise::Told.broken(how))
         })
     }
 

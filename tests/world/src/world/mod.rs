@@ -90,6 +90,13 @@ struct Node {
     replica: Option<Server>,
 }
 
+impl Node {
+    fn server_is_well(&mut self) -> bool {
+        let options = self.server.options_mut();
+        !self.paused && !self.down && options.trouble.is_none() && options.max_keys > 0
+    }
+}
+
 impl World {
     /// Servers as [`Options::default`] makes them: one is one, several are an arrangement.
     #[must_use]
