@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::obtain::Ttl;
+use crate::redis::Frame;
 use crate::token::Token;
 
 /// The longest key, in bytes.
@@ -83,6 +84,11 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether it is equal, and at once if it is a clone.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self == other
     }
 }
 
@@ -231,14 +237,14 @@ impl fmt::Debug for Metadata {
 pub struct Claim {
     keys: Keys,
     token: Token,
-    /// Token and metadata, as the server stores them.
-    value: Box<[u8]>,
+    /// Both as they go over the wire. The value is token and metadata.
+    frame: Frame,
 }
 
 impl Claim {
-    pub(crate) fn new(keys: Keys, token: Token, metadata: &[u8]) -> Self {
-        let value = [token.as_bytes(), metadata].concat().into();
-        Self { keys, token, value }
+    pub(crate) fn new(prefix: &[u8], keys: Keys, token: Token, metadata: &[u8]) -> Self {
+        let frame = Frame::new(prefix, &keys, (token.as_bytes(), metadata));
+        Self { keys, token, frame }
     }
 
     /// The keys.
@@ -256,7 +262,7 @@ impl Claim {
     /// What stands behind the token.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
-        self.value
+        self.value()
             .get(self.token.as_bytes().len()..)
             .unwrap_or_default()
     }
@@ -264,13 +270,19 @@ impl Claim {
     /// Token and metadata: the value of each key while the lock is held.
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        &self.value
+        self.frame.raw_value()
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     /// The same claim under a fresh token, or `None` if the token is the user's own.
     pub(crate) fn successor(&self) -> Option<Self> {
         let token = self.token.successor()?;
-        Some(Self::new(self.keys.clone(), token, self.metadata()))
+        let frame = self.frame.with_value((token.as_bytes(), self.metadata()));
+        let keys = self.keys.clone();
+        Some(Self { keys, token, frame })
     }
 }
 
@@ -315,7 +327,8 @@ mod tests {
     #[test]
     fn a_secret_does_not_show() {
         let token = Token::new("worker-1").unwrap();
-        let claim = Claim::new(Key::new("k").unwrap().into(), token.clone(), b"meta");
+        let key = Key::new("k").unwrap();
+        let claim = Claim::new(b"", key.into(), token.clone(), b"meta");
         assert_eq!(claim.value(), b"worker-1meta");
         assert_eq!(claim.metadata(), b"meta");
         assert!(!format!("{token:?}{claim:?}").contains("worker"));

@@ -1,6 +1,5 @@
 //! `Locks` and one session per node: what drivers talk to.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::claim::{Claim, Keys};
@@ -8,8 +7,9 @@ use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
-use crate::locks::{Locks, LocksOutput};
+use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
+use crate::queue::Queue;
 use crate::redis::{Answer, Session};
 use crate::time::Instant;
 
@@ -20,12 +20,14 @@ pub struct Engine {
     sessions: Vec<Session>,
     now: Instant,
     /// What nodes went through, to be told.
-    events: VecDeque<Event>,
+    events: Queue<Event>,
     /// Requests that could not be sent, to be told to the locks.
     unsent: Vec<(RequestId, NodeError)>,
     closing: bool,
     /// A session was heard since outputs were last asked for.
     heard: bool,
+    /// Something happened, or time went on, since the locks had nothing more to say.
+    stirred: bool,
 }
 
 /// What to do next.
@@ -62,10 +64,11 @@ impl Engine {
             locks: Locks::new(&config, seed, now),
             sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
             now,
-            events: VecDeque::new(),
+            events: Queue::default(),
             unsent: Vec::new(),
             closing: false,
             heard: false,
+            stirred: false,
         }
     }
 
@@ -126,9 +129,17 @@ impl Engine {
 
     /// Bytes came from this node, split anywhere.
     pub fn handle_input(&mut self, node: NodeId, bytes: &[u8], now: Instant) {
-        self.clamp(now);
-        if let Some(session) = self.sessions.get_mut(node.index()) {
-            session.handle_input(bytes);
+        let now = self.clamp(now);
+        let Some(session) = self.sessions.get_mut(node.index()) else {
+            return;
+        };
+        let mut rest = bytes;
+        while let Some(request) = session.next_grant(&mut rest) {
+            let granted = Outcome::Granted { fence: None };
+            self.locks.handle_outcome(request, granted, now);
+        }
+        if !rest.is_empty() {
+            session.handle_input(rest);
             self.hear(node);
         }
     }
@@ -160,40 +171,16 @@ impl Engine {
 
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
-        self.send_waiting();
-        // A request that could not be sent may wait behind an event that had to be told first.
-        if (self.locks.has_output() || !self.unsent.is_empty())
-            && let Some(event) = self.settle_locks()
-        {
-            return Output::Event(event);
-        }
-        if let Some(event) = self.events.pop_front() {
-            return Output::Event(event);
-        }
-        let mut speaks = None;
-        for (index, session) in self.sessions.iter_mut().enumerate() {
-            if session.is_quiet() {
-                continue;
+        if self.stirred {
+            self.settle();
+            let event = self.locks.next_event();
+            if let Some(event) = event.or_else(|| self.events.pop_front()) {
+                self.stirred = self.has_more();
+                return Output::Event(event);
             }
-            let Some(node) = NodeId::new(index) else {
-                continue;
-            };
-            // First the end of the old connection, then the new one.
-            if session.take_disconnect() {
-                return Output::Disconnect(node);
-            }
-            if session.take_connect() {
-                return Output::Connect(node);
-            }
-            speaks = Some(node);
-            break;
+            self.stirred = false;
         }
-        let Some(node) = speaks else {
-            return Output::Timeout(self.deadline());
-        };
-        let session = self.sessions.get_mut(node.index());
-        let bytes = session.and_then(Session::transmit).unwrap_or_default();
-        Output::Transmit { node, bytes }
+        self.speak()
     }
 
     /// The lease of a held lock.
@@ -231,7 +218,33 @@ impl Engine {
     fn clamp(&mut self, now: Instant) -> Instant {
         // Nothing that is due may stay behind because only a session was told what time it is.
         self.now = self.locks.clamp(now);
+        self.stirred = true;
         self.now
+    }
+
+    /// Whether there may be something to settle.
+    fn has_more(&self) -> bool {
+        !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
+    }
+
+    /// What the sessions want of the driver, or that all is done for now.
+    #[inline(never)]
+    fn speak(&mut self) -> Output<'_> {
+        let Some(index) = self.sessions.iter().position(Session::speaks) else {
+            return Output::Timeout(self.deadline());
+        };
+        let (Some(session), Some(node)) = (self.sessions.get_mut(index), NodeId::new(index)) else {
+            return Output::Timeout(self.locks.deadline());
+        };
+        // First the end of the old connection, then the new one.
+        if session.take_disconnect() {
+            Output::Disconnect(node)
+        } else if session.take_connect() {
+            Output::Connect(node)
+        } else {
+            let bytes = session.transmit().unwrap_or_default();
+            Output::Transmit { node, bytes }
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -241,35 +254,46 @@ impl Engine {
         })
     }
 
-    /// Lets the locks say all they have to say: requests go to their sessions. Gives the next event, which is to be
-    /// told first.
-    fn settle_locks(&mut self) -> Option<Event> {
+    /// Lets the locks ask all they have to ask, until there is an event to be told first.
+    #[inline(never)]
+    fn settle(&mut self) {
+        if core::mem::take(&mut self.heard) {
+            self.send_waiting();
+        }
         loop {
-            match self.locks.poll_output() {
-                LocksOutput::Request { id, op } => {
-                    let asked = match self.sessions.get_mut(id.node().index()) {
-                        Some(session) => session.ask(id, op, self.now),
-                        None => Err(NodeError::Disconnected),
-                    };
-                    if let Err(error) = asked {
-                        self.unsent.push((id, error));
-                    }
-                }
-                LocksOutput::Event(event) => return Some(event),
-                LocksOutput::Timeout(_) if self.unsent.is_empty() => return None,
-                LocksOutput::Timeout(_) => {
-                    while let Some((id, error)) = self.unsent.pop() {
-                        self.locks
-                            .handle_outcome(id, Outcome::Failed(error), self.now);
-                    }
+            while let Some(request) = self.locks.next_request() {
+                let Some(op) = self.locks.hand_out(request) else {
+                    continue;
+                };
+                let asked = match self.sessions.get_mut(request.node().index()) {
+                    Some(session) => session.ask(request, op, self.now),
+                    None => Err(NodeError::Disconnected),
+                };
+                if let Err(error) = asked {
+                    self.unsent.push((request, error));
                 }
             }
+            if self.unsent.is_empty() || self.locks.has_event() {
+                return;
+            }
+            self.tell_unsent();
+        }
+    }
+
+    /// Tells the locks what could not be sent.
+    #[cold]
+    fn tell_unsent(&mut self) {
+        while let Some((request, error)) = self.unsent.pop() {
+            let outcome = Outcome::Failed(error);
+            self.locks.handle_outcome(request, outcome, self.now);
         }
     }
 
     /// Takes in all that a session has to tell.
+    #[inline(never)]
     fn hear(&mut self, node: NodeId) {
         let now = self.now;
+        self.heard = true;
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
         };
@@ -290,16 +314,14 @@ impl Engine {
                 }
             }
         }
-        self.heard = true;
     }
 
     /// Sends what had to wait, ahead of what the locks ask for next. Not while hearing: what comes of an answer must
     /// not depend on how many came with it.
+    #[inline(never)]
     fn send_waiting(&mut self) {
-        if core::mem::take(&mut self.heard) {
-            for session in &mut self.sessions {
-                session.send_waiting(&self.locks, self.now);
-            }
+        for session in &mut self.sessions {
+            session.send_waiting(&self.locks, self.now);
         }
     }
 }

@@ -7,13 +7,14 @@ pub const MAX_NODES: usize = 31;
 
 /// One independent server, by its place in the configuration.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NodeId(u8);
+// As wide as its neighbours in a request, so that these are copied in one piece.
+pub struct NodeId(u32);
 
 impl NodeId {
     /// The node at `index` in the configuration, or `None` from [`MAX_NODES`] on.
     #[must_use]
     pub fn new(index: usize) -> Option<Self> {
-        u8::try_from(index)
+        u32::try_from(index)
             .ok()
             .filter(|_| index < MAX_NODES)
             .map(Self)
@@ -106,21 +107,23 @@ impl NodeSet {
     /// The node with the lowest number.
     #[must_use]
     pub fn lowest(self) -> Option<NodeId> {
-        (!self.is_empty()).then(|| NodeId(self.0.trailing_zeros() as u8))
+        (!self.is_empty()).then(|| NodeId(self.0.trailing_zeros()))
     }
 
     /// The node with the highest number.
     #[must_use]
     pub fn highest(self) -> Option<NodeId> {
-        self.0.checked_ilog2().map(|highest| NodeId(highest as u8))
+        self.0.checked_ilog2().map(NodeId)
     }
 
     /// The nodes in the order of their numbers.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = NodeId> {
-        #[allow(clippy::cast_possible_truncation, reason = "MAX_NODES fits")]
-        (0..MAX_NODES as u8)
-            .map(NodeId)
-            .filter(move |node| self.contains(*node))
+    pub fn iter(self) -> impl Iterator<Item = NodeId> {
+        let mut left = self;
+        core::iter::from_fn(move || {
+            let node = left.lowest()?;
+            left.remove(node);
+            Some(node)
+        })
     }
 }
 

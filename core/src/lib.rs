@@ -77,6 +77,7 @@ mod locks;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod obtain;
+mod queue;
 pub mod redis;
 mod retry;
 mod rng;

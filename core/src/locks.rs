@@ -11,8 +11,7 @@ mod queue;
 mod release;
 mod rounds;
 
-use alloc::collections::VecDeque;
-use core::time::Duration;
+use alloc::sync::Arc;
 
 use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
@@ -22,8 +21,9 @@ use crate::lock::{
     Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, UnknownLock, WAITER,
 };
 use crate::obtain::{Obtain, Ttl};
+use crate::queue::Queue;
 use crate::rng::Rng;
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 use crate::timers::Timers;
 
 /// All locks of one engine. A copy goes its own way from there on.
@@ -37,19 +37,21 @@ pub struct Locks {
     slab: Slab<Entry>,
     index: Index,
     timers: Timers,
-    requests: VecDeque<RequestId>,
-    events: VecDeque<Event>,
+    requests: Queue<RequestId>,
+    events: Queue<Event>,
     closing: bool,
 }
 
 /// What the algorithm needs of a [`Config`].
-#[derive(Copy, Clone, Debug)]
+#[derive(Clone, Debug)]
 struct Setup {
+    /// What stands before each key on the nodes.
+    prefix: Arc<[u8]>,
     nodes: NodeSet,
     quorum: usize,
     /// The order in which an obtain asks.
     order: Order,
-    request_timeout: Duration,
+    request_timeout: Micros,
     handoffs: u8,
     limit: usize,
 }
@@ -88,10 +90,11 @@ impl Locks {
         };
         Self {
             setup: Setup {
+                prefix: Arc::from(&*config.prefix),
                 nodes: NodeSet::first(config.nodes().len()),
                 quorum: config.quorum(),
                 order,
-                request_timeout: config.request_timeout,
+                request_timeout: config.request_timeout.into(),
                 handoffs: config.handoffs,
                 limit: config.limits.locks,
             },
@@ -101,8 +104,8 @@ impl Locks {
             slab: Slab::default(),
             index: Index::default(),
             timers: Timers::default(),
-            requests: VecDeque::new(),
-            events: VecDeque::new(),
+            requests: Queue::default(),
+            events: Queue::default(),
             closing: false,
         }
     }
@@ -111,12 +114,11 @@ impl Locks {
     pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
         let now = self.clamp(now);
         self.arrivals = self.arrivals.saturating_add(1);
-        let mut lock = Lock::new(request, self.arrivals, now);
+        let mut lock = Lock::new(request, &self.setup.prefix, self.arrivals, now);
         if lock.give_up_at.is_some() {
             lock.rank |= WAITER;
         }
         let full = self.slab.len() >= self.setup.limit;
-        let (rank, keys) = (lock.rank, lock.claim.keys().clone());
         let id = self.slab.insert(Entry::Lock(lock));
         if full || self.closing {
             let reason = if full {
@@ -129,7 +131,9 @@ impl Locks {
                 .push_back(Event::NotObtained { lock: id, reason });
             return id;
         }
-        self.index.insert(&keys, rank, id.slot);
+        if let Some(Entry::Lock(lock)) = self.slab.get(id) {
+            self.index.insert(lock.claim.keys(), lock.rank, id.slot);
+        }
         self.ask_or_park(id);
         id
     }
@@ -182,45 +186,8 @@ impl Locks {
 
     /// Tells what came of a request. Answers that come too late, or twice, are recognised.
     pub fn handle_outcome(&mut self, request: RequestId, outcome: Outcome, now: Instant) {
-        let now = self.clamp(now);
-        let Some(entry) = self.slab.get_mut(request.lock) else {
-            return;
-        };
-        let lock = match entry {
-            Entry::Lock(lock) => lock,
-            Entry::Probe(_) => {
-                let error = match outcome {
-                    Outcome::Failed(error) => error,
-                    Outcome::Granted { .. } | Outcome::Denied { .. } | Outcome::Unknown => {
-                        crate::NodeError::TimedOut
-                    }
-                };
-                return self.found(request, Err(error));
-            }
-        };
-        if outcome == Outcome::Unknown {
-            lock.disturb();
-        }
-        lock.note_late(request);
-        let current = lock.round == request.round;
-        let several = lock.claim.keys().len() > 1;
-        let Some(ask) = lock.ask.as_mut().filter(|_| current) else {
-            return;
-        };
-        let Some(stands) = ask.answer(request.node, outcome, several, now) else {
-            return;
-        };
-        match stands {
-            Some(true) => lock.may_hold.insert(request.node),
-            // A late obtain of ours may still be carried out there.
-            Some(false) if lock.awaits_late(request.node) => {}
-            Some(false) => {
-                lock.may_hold.remove(request.node);
-            }
-            None => {}
-        }
-        self.note_release(request, outcome);
-        self.advance(request.lock);
+        self.clamp(now);
+        self.answered(request, outcome);
     }
 
     /// A hint that `key` changed on `node`. Locks work without it, only slower.
@@ -256,7 +223,7 @@ impl Locks {
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
         while let Some(id) = self.next_request() {
-            if self.hand_out(id) {
+            if self.hand_out(id).is_some() {
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
                     // Never: what is handed out has an operation. Then there is something to do at once.
@@ -264,7 +231,7 @@ impl Locks {
                 };
             }
         }
-        match self.events.pop_front() {
+        match self.next_event() {
             Some(event) => LocksOutput::Event(event),
             None => LocksOutput::Timeout(self.deadline()),
         }
@@ -272,11 +239,25 @@ impl Locks {
 
     /// What is to be asked next. What has become due since time was last told comes first, so that the next timeout
     /// is never in the past.
-    fn next_request(&mut self) -> Option<RequestId> {
+    pub(crate) fn next_request(&mut self) -> Option<RequestId> {
         if self.requests.is_empty() && self.events.is_empty() {
             self.handle_timeout(self.now);
         }
         self.requests.pop_front()
+    }
+
+    /// Whether there is something to hand out, to tell or to do.
+    pub(crate) fn has_more(&self) -> bool {
+        let due = self.deadline().is_some_and(|at| at <= self.now);
+        due || !self.requests.is_empty() || !self.events.is_empty()
+    }
+
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.
@@ -326,12 +307,6 @@ impl Locks {
             self.slab.first_from(id.slot.saturating_add(1))
         });
         self.events.is_empty() && ids.all(|id| self.lock(id).is_none())
-    }
-
-    /// Whether there is something to hand out, to tell or to do.
-    pub(crate) fn has_output(&self) -> bool {
-        !(self.requests.is_empty() && self.events.is_empty())
-            || self.deadline().is_some_and(|at| at <= self.now)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

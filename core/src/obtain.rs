@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::claim::{ClaimError, Keys, Metadata};
 use crate::retry::Retry;
+use crate::time::Micros;
 use crate::token::Token;
 
 /// How long the server keeps a lock that nobody refreshes: whole milliseconds.
@@ -42,6 +43,10 @@ impl Ttl {
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
+    }
+
+    pub(crate) const fn as_micros(self) -> Micros {
+        Micros(self.0.saturating_mul(1_000))
     }
 
     /// As a duration.

@@ -24,17 +24,9 @@ impl Timers {
 
     /// Sets, moves or (with `None`) removes the deadline of `slot`.
     pub(crate) fn set(&mut self, slot: u32, at: Option<Instant>) {
-        if self.places.len() <= slot as usize {
-            self.places
-                .resize((slot as usize).saturating_add(1), NOWHERE);
-        }
-        let place = self.place(slot);
-        match (place, at) {
+        match (self.place(slot), at) {
             (None, None) => {}
-            (None, Some(at)) => {
-                self.heap.push((at, slot));
-                self.rise(self.heap.len().saturating_sub(1));
-            }
+            (None, Some(at)) => self.add(slot, at),
             (Some(place), Some(at)) => {
                 if let Some(entry) = self.heap.get_mut(place) {
                     entry.0 = at;
@@ -43,12 +35,28 @@ impl Timers {
                     self.settle(place);
                 }
             }
-            (Some(place), None) => {
-                self.heap.swap_remove(place);
-                self.note(slot, NOWHERE);
-                self.settle(place);
-            }
+            (Some(place), None) => self.remove(slot, place),
         }
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, slot: u32, place: usize) {
+        self.heap.swap_remove(place);
+        self.note(slot, NOWHERE);
+        if place < self.heap.len() {
+            self.settle(place);
+        }
+    }
+
+    #[inline(never)]
+    fn add(&mut self, slot: u32, at: Instant) {
+        if self.places.len() <= slot as usize {
+            self.places
+                .resize((slot as usize).saturating_add(1), NOWHERE);
+        }
+        let place = self.heap.len();
+        self.heap.push((at, slot));
+        self.rise(place);
     }
 
     fn place(&self, slot: u32) -> Option<usize> {
@@ -64,10 +72,8 @@ impl Timers {
         }
     }
 
+    #[inline(never)]
     fn settle(&mut self, place: usize) {
-        if place >= self.heap.len() {
-            return;
-        }
         let place = self.rise(place);
         self.sink(place);
     }

@@ -9,8 +9,8 @@ use crate::claim::{ClaimError, MAX_TOKEN};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     bytes: Box<[u8]>,
-    /// The number that a drawn token renders; `None` for a token of the user's own.
-    drawn: Option<u128>,
+    /// The number that a drawn token renders, as bytes; `None` for a token of the user's own.
+    drawn: Option<[u8; 16]>,
 }
 
 impl Token {
@@ -51,7 +51,7 @@ impl Token {
     /// Another token as unguessable as this one, or `None` if the token is the user's own.
     pub(crate) fn successor(&self) -> Option<Self> {
         self.drawn
-            .map(|number| Self::from_number(number.wrapping_add(1)))
+            .map(|number| Self::from_number(u128::from_be_bytes(number).wrapping_add(1)))
     }
 
     fn from_number(number: u128) -> Self {
@@ -72,7 +72,7 @@ impl Token {
             .collect();
         Self {
             bytes,
-            drawn: Some(number),
+            drawn: Some(number.to_be_bytes()),
         }
     }
 }

@@ -37,6 +37,12 @@ impl Trace {
     fn lines(&self) -> Vec<String> {
         self.0.lock().expect("no panic").clone()
     }
+
+    /// Without those about nodes: in which order several come and go is theirs.
+    fn lines_of_locks(&self) -> Vec<String> {
+        let is_of_lock = |line: &String| !line.starts_with("node_");
+        self.lines().into_iter().filter(is_of_lock).collect()
+    }
 }
 
 impl Subscriber for Trace {
@@ -102,11 +108,25 @@ fn word(shown: &str) -> &'static str {
 }
 
 async fn client(server: &Server) -> (Locker, Trace) {
+    client_of(Servers::single(server.url())).await
+}
+
+async fn client_of(servers: Servers) -> (Locker, Trace) {
     let trace = Trace::default();
-    let servers = Servers::single(server.url()).request_timeout(Duration::from_secs(2));
+    let servers = servers.request_timeout(Duration::from_secs(2));
     let (locker, driver) = tenure::tokio::open(servers).expect("a URL");
     tokio::spawn(driver.with_subscriber(trace.clone()));
     locker.ready().await.expect("the server");
+    (locker, trace)
+}
+
+/// Three servers, all of them there: a client begins as soon as two are.
+async fn client_of_three(servers: &[Server; 3]) -> (Locker, Trace) {
+    let (locker, trace) = client_of(Servers::quorum(servers.each_ref().map(Server::url))).await;
+    let ready = |line: &&String| line.starts_with("node_ready");
+    while trace.lines().iter().filter(ready).count() < 3 {
+        tokio::task::yield_now().await;
+    }
     (locker, trace)
 }
 
@@ -210,4 +230,49 @@ async fn server_killed_and_back() {
     lock.release().await;
 
     assert_eq!(trace.lines(), expected("server killed and back", "a"));
+}
+
+#[tokio::test]
+async fn quorum_of_three() {
+    let mut servers = [(); 3].map(|()| Server::start(Kind::Redis7));
+    let (a, a_trace) = client_of_three(&servers).await;
+    let (b, b_trace) = client_of_three(&servers).await;
+    let lock = a.obtain("k").ttl(HOUR).await.expect("free");
+    for server in &servers {
+        // Two are enough to go on; the third has been asked, too.
+        while server.raw().command(&["EXISTS", "k"]) != Value::Int(1) {
+            tokio::task::yield_now().await;
+        }
+    }
+    servers[0].kill();
+    assert!(b.obtain("k").await.is_err());
+    assert_eq!(lock.release().await, Released::Confirmed);
+    let other = b.obtain("k").ttl(HOUR).wait(HOUR).await.expect("free");
+    other.release().await;
+    servers[1].kill();
+    assert!(b.obtain("k").await.is_err());
+
+    assert_eq!(a_trace.lines_of_locks(), expected("quorum of three", "a"));
+    assert_eq!(b_trace.lines_of_locks(), expected("quorum of three", "b"));
+}
+
+#[tokio::test]
+async fn thousand_waiters_on_one_key() {
+    let server = Server::start(Kind::Redis7);
+    let (a, trace) = client(&server).await;
+    let waiters: Vec<_> = (0..1_000)
+        .map(|_| a.obtain("k").wait(HOUR).into_future())
+        .map(|obtaining| tokio::spawn(async { obtaining.await.expect("its turn").release().await }))
+        .collect();
+    for waiter in waiters {
+        assert_eq!(waiter.await.expect("no panic"), Released::Confirmed);
+    }
+
+    let mut lines = Vec::new();
+    for line in trace.lines() {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    assert_eq!(lines, expected("1000 waiters on one key", "a"));
 }

@@ -1,5 +1,5 @@
 import { ClosedError, EngineError, LockLostError, NotObtainedError, type LockLostCode } from "./errors.js";
-import type { Bytes } from "./options.js";
+import type { Bytes, Drawn } from "./options.js";
 
 /** What a release found: see `Lock.release`. */
 export type Released = "confirmed" | "missing" | "unconfirmed";
@@ -14,13 +14,13 @@ export interface Waiter<T> {
 export class Cell {
   readonly id: bigint;
   readonly keys: readonly Bytes[];
+  readonly token: Drawn | Bytes;
   /** Until when it is ours, in microseconds of the driver's clock. */
   expiresAt = 0;
-  token = "";
   /** Why it is not held any more; nothing while it is, or is asked for. */
   lost: LockLostCode | undefined;
   /** Whoever waits for the lock. */
-  obtaining: Waiter<Cell> | undefined;
+  obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
   refreshing: Waiter<void>[] = [];
   /** The release, once somebody wants it. */
@@ -29,10 +29,10 @@ export class Cell {
   #ended: Released | undefined;
   #abort: AbortController | undefined;
 
-  constructor(id: bigint, keys: readonly Bytes[], obtaining: Waiter<Cell>) {
+  constructor(id: bigint, keys: readonly Bytes[], token: Drawn | Bytes) {
     this.id = id;
     this.keys = keys;
-    this.obtaining = obtaining;
+    this.token = token;
   }
 
   /** Made when somebody first looks: most locks are never watched, and a signal is dear. */
@@ -44,10 +44,9 @@ export class Cell {
     return this.#abort.signal;
   }
 
-  held(expiresAt: number, token: string): void {
+  held(expiresAt: number): void {
     this.expiresAt = expiresAt;
-    this.token = token;
-    this.obtaining?.resolve(this);
+    this.obtaining?.resolve();
     this.obtaining = undefined;
   }
 

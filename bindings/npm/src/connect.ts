@@ -1,20 +1,18 @@
-import { instantiate } from "../generated/glue.js";
 import { Clock } from "./clock.js";
 import { Driver } from "./driver.js";
 import { ArgumentError } from "./errors.js";
-import type { Dial } from "./link.js";
+import type { Dial, Lent } from "./link.js";
 import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packConfig, type ConnectOptions, type Login } from "./options.js";
+import { packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer } from "./pack.js";
 import { Tenure } from "./tenure.js";
-import { dialCommands, type CommandTransport } from "./transports/commands.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
 
 /** A server: its URL, or a way to connect to it. */
-export type Server = string | Transport | CommandTransport;
+export type Server = string | Transport | Lent;
 
 /** @internal What differs between runtimes. */
 export interface Platform {
@@ -25,10 +23,10 @@ export interface Platform {
 }
 
 /** @internal */
-export interface Target {
+export interface Target extends Node {
   dial: Dial;
-  login: Login;
   shown: string;
+  textOnly?: boolean;
 }
 
 /**
@@ -49,7 +47,7 @@ export function connector(platform: Platform): Connect {
   let compiled: Promise<WebAssembly.Module> | undefined;
   return async (servers, options = {}) => {
     options.signal?.throwIfAborted();
-    const list = typeof servers === "string" || "connect" in servers || "send" in servers ? [servers] : [...servers];
+    const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
     const targets = list.map((server) => target(server, platform, options));
     compiled ??= platform.module();
     const driver = start(await compiled, targets, options);
@@ -59,13 +57,22 @@ export function connector(platform: Platform): Connect {
 }
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
-  if (typeof server !== "string" && "send" in server) {
-    return { dial: dialCommands(server), login: {}, shown: server.name ?? "a client" };
+  if (typeof server === "string") {
+    return targetOf(server, platform, options);
   }
-  if (typeof server !== "string") {
+  if (server && "dial" in server) {
+    const { dial, name: shown, textOnly } = server;
+    return { dial, login: {}, lent: true, shown, textOnly };
+  }
+  if (server && "connect" in server) {
     return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
   }
-  const address = parse(server);
+  // Such as a variable of the environment that is not set.
+  throw new ArgumentError("bad_url", `a server is a URL or a way to connect, not ${server}`);
+}
+
+function targetOf(url: string, platform: Platform, options: ConnectOptions): Target {
+  const address = parse(url);
   const { login, shown } = address;
   if (address.kind === "ws") {
     return { dial: dialWebSocket(address.url), login, shown };
@@ -76,22 +83,14 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
   return { dial: platform.dial(address, options), login, shown };
 }
 
+/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
 function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
   const clock = new Clock();
-  const packed = packConfig(new Packer(), targets.map(({ login }) => login), options);
-  const [seed] = crypto.getRandomValues(new BigUint64Array(1)) as unknown as [bigint];
-  const machine = machineOf(module, packed, seed, clock.now());
-  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.engine.quorum());
-  return new Driver({ machine, clock, nodes, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
-}
-
-/** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
-function machineOf(module: WebAssembly.Module, packed: Uint8Array, seed: bigint, now: number): Machine {
-  try {
-    return new Machine(instantiate(module), packed, seed, now);
-  } catch (error) {
-    throw typeof error === "string" ? new ArgumentError(error) : error;
-  }
+  const machine = new Machine(module);
+  const packer = new Packer(targets.some(({ textOnly }) => textOnly));
+  const packed = packConfig(packer, targets, options);
+  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.start(packed, clock.now()));
+  return new Driver({ machine, clock, nodes, packer, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */

@@ -1,18 +1,23 @@
 import { Cell, type Released, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ArgumentError, ClosedError, EngineError, InspectError, LockLostError, NotObtainedError } from "./errors.js";
-import type { LockLostCode, NotObtainedCode } from "./errors.js";
+import { ClosedError, EngineError, InspectError, LockLostError, NotObtainedError, faultOf, lossOf, refusal } from "./errors.js";
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
-import { Packer } from "./pack.js";
+import { Drawn, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
+import type { Packer } from "./pack.js";
 
 /**
  * Timers of some runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at
  * most this long after the machine has resumed.
  */
 const LONGEST_SLEEP_MS = 1_000;
+
+const NOW = Promise.resolve();
+
+/** What `bindings/wasm/src/codes.rs` has for these. */
+const WITHDRAWN = 5;
+const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed"];
 
 /** The values of some keys, as an inspection found them. */
 export type Found = { remaining: number; value: Uint8Array }[];
@@ -21,6 +26,7 @@ export type Found = { remaining: number; value: Uint8Array }[];
 export interface Setup {
   machine: Machine;
   clock: Clock;
+  packer: Packer;
   dials: readonly Dial[];
   nodes: Nodes;
   onEvent: ((event: TenureEvent) => void) | undefined;
@@ -34,7 +40,7 @@ export class Driver implements Owner {
   readonly #links: Link[];
   readonly #cells = new Map<bigint, Cell>();
   readonly #inspections = new Map<bigint, Waiter<Found>>();
-  readonly #packer = new Packer();
+  readonly #packer: Packer;
   readonly #onEvent: ((event: TenureEvent) => void) | undefined;
   #stage: "open" | "closing" | "ended" = "open";
   /** What the engine trapped with. */
@@ -53,6 +59,7 @@ export class Driver implements Owner {
   constructor(setup: Setup) {
     this.#machine = setup.machine;
     this.clock = setup.clock;
+    this.#packer = setup.packer;
     this.nodes = setup.nodes;
     this.#onEvent = setup.onEvent;
     this.#links = setup.dials.map((dial, node) => new Link(node, dial, this));
@@ -60,10 +67,12 @@ export class Driver implements Owner {
     this.#schedule();
   }
 
-  obtain(keys: readonly Bytes[], options: ObtainOptions, obtaining: Waiter<Cell>): Cell {
-    const packed = packObtain(this.#packer, keys, options);
+  /** Starts to obtain a lock. Whoever waits for it is put into the cell before anything else can happen. */
+  obtain(keys: readonly Bytes[], options: ObtainOptions): Cell {
+    const token = options.token ?? new Drawn();
+    const packed = packObtain(this.#packer, keys, token, options);
     const id = this.#start((len, now) => this.#machine.engine.obtain(len, now), packed);
-    const cell = new Cell(id, keys, obtaining);
+    const cell = new Cell(id, keys, token);
     this.#cells.set(id, cell);
     return cell;
   }
@@ -80,7 +89,7 @@ export class Driver implements Owner {
     }
     const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
     if (!fits) {
-      return Promise.reject(new ArgumentError(this.#machine.text()));
+      return Promise.reject(refusal(this.#machine.code()));
     }
     return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
   }
@@ -113,13 +122,13 @@ export class Driver implements Owner {
     this.#input((now) => this.#machine.engine.disconnected(node, now));
   }
 
-  #start(begin: (len: number, now: number) => boolean, packed: Uint8Array): bigint {
+  #start(begin: (len: number, now: number) => number, packed: Uint8Array): bigint {
     if (this.#stage !== "open") {
       throw this.#failure ?? new ClosedError();
     }
     const begun = this.#command((now) => begin(this.#machine.hand(packed), now));
     if (!begun) {
-      throw new ArgumentError(this.#machine.text());
+      throw refusal(this.#machine.code());
     }
     return this.#machine.id();
   }
@@ -131,13 +140,16 @@ export class Driver implements Owner {
     return result;
   }
 
+  #flush = () => {
+    this.#scheduled = false;
+    this.#run(this.clock.now());
+  };
+
   #schedule(): void {
     if (!this.#scheduled) {
       this.#scheduled = true;
-      queueMicrotask(() => {
-        this.#scheduled = false;
-        this.#run();
-      });
+      // As `queueMicrotask` does, which is slower in Node.
+      void NOW.then(this.#flush);
     }
   }
 
@@ -146,12 +158,18 @@ export class Driver implements Owner {
     if (this.#stage === "ended") {
       return;
     }
+    const now = this.clock.now();
+    this.#quietly(() => input(now));
+    this.#run(now);
+  }
+
+  /** When there is nobody to tell of a trap but those who are told anyway. */
+  #quietly(step: () => void): void {
     try {
-      this.#guard(() => input(this.clock.now()));
+      this.#guard(step);
     } catch {
-      // All who have to know were told.
+      // They were told.
     }
-    this.#run();
   }
 
   /** A trap leaves the module in a state that nobody knows: this engine is over. */
@@ -169,30 +187,24 @@ export class Driver implements Owner {
   }
 
   /** Takes all that the engine has to say. */
-  #run(): void {
+  #run(now: number): void {
     if (this.#running || this.#stage === "ended") {
       return;
     }
     this.#running = true;
-    try {
-      this.#guard(() => {
-        const { engine } = this.#machine;
-        // The clock is asked, not the timer.
-        const now = this.clock.now();
-        if (this.#deadline >= 0 && now >= this.#deadline) {
-          engine.timeout(now);
-        }
-        for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
-          this.#act(todo);
-        }
-        this.#deadline = this.#machine.first();
-        if (this.#stage === "closing" && engine.drained()) {
-          this.#finish("closed");
-        }
-      });
-    } catch {
-      // All who have to know were told.
-    }
+    this.#quietly(() => {
+      const { engine } = this.#machine;
+      if (this.#deadline >= 0 && now >= this.#deadline) {
+        engine.timeout(now);
+      }
+      for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
+        this.#act(todo);
+      }
+      this.#deadline = this.#machine.first();
+      if (this.#stage === "closing" && engine.drained()) {
+        this.#finish("closed");
+      }
+    });
     this.#running = false;
     this.#arm();
     if (this.#later.length > 0) {
@@ -212,7 +224,7 @@ export class Driver implements Owner {
       case Todo.NODE_READY:
         return this.#ready(machine.node(), machine.first() !== 0);
       case Todo.NODE_DOWN:
-        return this.#down(machine.node(), machine.text());
+        return this.#down(machine.node(), faultOf(machine.first()));
       case Todo.INSPECTED:
         return this.#inspected(machine.id());
       default: {
@@ -228,7 +240,7 @@ export class Driver implements Owner {
     if (todo === Todo.OBTAINED || todo === Todo.REFRESHED) {
       const expiresAt = machine.first();
       if (todo === Todo.OBTAINED) {
-        cell.held(expiresAt, machine.text());
+        cell.held(expiresAt);
       } else {
         cell.refreshed(expiresAt, machine.second() !== 0);
       }
@@ -236,30 +248,30 @@ export class Driver implements Owner {
       return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));
     }
     this.#cells.delete(cell.id);
-    const reason = machine.text();
     if (todo === Todo.NOT_OBTAINED) {
-      const [code, fault] = reason.split("\n") as [NotObtainedCode | "withdrawn", string];
-      const remaining = machine.first() < 0 ? undefined : machine.first();
+      const withdrawn = machine.first() === WITHDRAWN;
       // Withdrawn while somebody still waits for it: by closing.
-      cell.notObtained(code === "withdrawn" ? new ClosedError() : new NotObtainedError(code, remaining, fault));
-      return this.#tell(() => ({ type: "not_obtained", keys, reason: code }));
+      const error = withdrawn ? new ClosedError() : new NotObtainedError(machine.first(), machine.second());
+      cell.notObtained(error);
+      return this.#tell(() => ({ type: "not_obtained", keys, reason: withdrawn ? "withdrawn" : error.code }));
     }
-    const lost = todo === Todo.LOST;
-    const closed = cell.released === undefined ? "closed" : "released";
-    cell.over(lost ? (reason as LockLostCode) : closed, lost ? endOf(reason) : (reason as Released));
-    if (lost || closed === "closed") {
+    const lost = todo === Todo.LOST && lossOf(machine.first());
+    const proof = lost ? endOf(lost) : (PROOFS[machine.first()] as Released);
+    const closed = cell.released === undefined;
+    cell.over(lost || (closed ? "closed" : "released"), proof);
+    if (lost || closed) {
       this.#later.push(() => cell.tell());
     }
-    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason }));
+    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof }));
   }
 
   #inspected(id: bigint): void {
     const waiter = this.#inspections.get(id);
     this.#inspections.delete(id);
-    if (this.#machine.first() === 0) {
-      return waiter?.reject(new InspectError(this.#machine.text()));
-    }
     const bytes = this.#machine.bytes();
+    if (bytes.length === 0) {
+      return waiter?.reject(new InspectError(this.#machine.first()));
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const found: Found = [];
     for (let at = 0; at < bytes.length; ) {
@@ -276,7 +288,7 @@ export class Driver implements Owner {
     this.#tell(() => ({ type: "node_ready", address: this.nodes.address(node), tracking }));
   }
 
-  #down(node: number, reason: string): void {
+  #down(node: number, reason: ReturnType<typeof faultOf>): void {
     this.nodes.down(node, reason, this.#links[node]?.error);
     this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason }));
   }
@@ -314,9 +326,6 @@ export class Driver implements Owner {
     this.#inspections.forEach((waiter) => waiter.reject(error));
     this.#inspections.clear();
     this.nodes.end(error);
-    if (why === "closed") {
-      this.#machine.engine.free();
-    }
     this.#end();
     // Outside of a run there is nobody else to do it.
     queueMicrotask(() => this.#later.splice(0).forEach((tell) => tell()));
@@ -334,7 +343,8 @@ export class Driver implements Owner {
     this.#armed = wakeAt;
     this.#timer = setTimeout(() => {
       this.#armed = -1;
-      this.#run();
+      // The clock is asked, not the timer.
+      this.#run(this.clock.now());
     }, Math.max(0, Math.ceil((wakeAt - now) / 1_000)));
   }
 }

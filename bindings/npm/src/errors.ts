@@ -11,7 +11,10 @@ export abstract class TenureError extends Error {
   }
 }
 
-const ARGUMENTS: Record<string, string> = {
+// The engine gives reasons as the numbers of lines in these tables: `bindings/wasm/src/codes.rs`.
+
+const ARGUMENTS = {
+  malformed: "the engine is of another version than the program",
   empty_key: "a key needs at least one byte",
   key_too_long: "a key has at most 1024 bytes",
   no_key: "a lock needs at least one key",
@@ -27,19 +30,25 @@ const ARGUMENTS: Record<string, string> = {
   too_few_for_quorum: "a quorum needs at least three servers",
 };
 
+/** @internal */
+export function refusal(code: number): ArgumentError {
+  const name = nameOf(ARGUMENTS, code);
+  return new ArgumentError(name, ARGUMENTS[name]);
+}
+
 /**
  * What was given cannot be used. Codes: `empty_key`, `key_too_long`, `no_key`, `too_many_keys`, `duplicate_key`,
  * `empty_token`, `token_too_long`, `metadata_too_long`, `ttl_too_short`, `ttl_too_long`, `no_server`,
- * `too_many_servers`, `too_few_for_quorum`, `bad_url`, `bad_option`.
+ * `too_many_servers`, `too_few_for_quorum`, `not_text`, `bad_url`, `bad_option`.
  */
 export class ArgumentError extends TenureError {
   /** @internal */
-  constructor(code: string, message = ARGUMENTS[code] ?? code) {
+  constructor(code: string, message: string) {
     super("ArgumentError", code, message);
   }
 }
 
-const NODES: Record<string, string> = {
+const NODES = {
   disconnected: "not connected",
   timed_out: "no answer in time",
   malformed: "it does not speak RESP",
@@ -61,15 +70,37 @@ const NODES: Record<string, string> = {
   busy: "BUSY: it runs a script that does not end",
   no_replicas: "NOREPLICAS: too few replicas",
   unsupported: "it does not know a command",
+  other: "an error that is not known here",
 };
 
+/** The name of a line in a table; what is not known there is the last. */
+function nameOf<Name extends string>(table: Record<Name, string>, code: number): Name {
+  const names = Object.keys(table) as Name[];
+  return names[code] ?? (names.at(-1) as Name);
+}
+
+type Fault = keyof typeof NODES;
+
+/** @internal What a server did wrong. */
+export function faultOf(code: number): Fault {
+  return nameOf(NODES, code);
+}
+
 /** @internal What people may read about the fault of a server. */
-export function fault(name: string): string {
-  return NODES[name] ?? "an error that is not known here";
+export function fault(name: Fault): string {
+  return NODES[name];
 }
 
 /** Why a lock was not obtained. */
 export type NotObtainedCode = "taken" | "timed_out" | "unreachable" | "refused" | "limit_reached";
+
+const NOT_OBTAINED: Record<NotObtainedCode, string> = {
+  taken: "held by somebody else",
+  timed_out: "still held by somebody else when the wait was over",
+  unreachable: "too few servers answered",
+  refused: "refused",
+  limit_reached: "too many locks at once",
+};
 
 /**
  * The lock was not obtained, and nothing of the attempt is left on a server. Codes:
@@ -87,32 +118,40 @@ export class NotObtainedError extends TenureError {
   /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
   readonly fault: string | undefined;
 
-  /** @internal */
-  constructor(code: NotObtainedCode, remaining: number | undefined, node: string) {
-    const texts: Record<NotObtainedCode, string> = {
-      taken: remaining === undefined ? "held by somebody else" : `held by somebody else for up to ${Math.ceil(remaining)} ms more`,
-      timed_out: "still held by somebody else when the wait was over",
-      unreachable: `too few servers answered: ${fault(node)}`,
-      refused: `refused: ${fault(node)}`,
-      limit_reached: "too many locks at once",
-    };
-    super("NotObtainedError", code, texts[code] ?? code);
+  /** @internal With the time that the holder still has, or the fault of a server; negative for neither. */
+  constructor(reason: number, more: number) {
+    const code = nameOf(NOT_OBTAINED, reason);
+    let text = NOT_OBTAINED[code];
+    let [remaining, name]: [number?, Fault?] = [];
+    if (more >= 0 && code === "taken") {
+      remaining = more;
+      text += ` for up to ${Math.ceil(more)} ms more`;
+    } else if (more >= 0) {
+      name = faultOf(more);
+      text += `: ${fault(name)}`;
+    }
+    super("NotObtainedError", code, text);
     this.remaining = remaining;
-    this.fault = node === "" ? undefined : node;
+    this.fault = name;
   }
 }
 
 /** Why a lock is not held any more. */
-export type LockLostCode = "expired" | "taken" | "max_hold" | "released" | "closed" | "engine_failed";
+export type LockLostCode = "expired" | "taken" | "max_hold" | "closed" | "released" | "engine_failed";
 
 const LOSSES: Record<LockLostCode, string> = {
   expired: "the lease ended before a refresh got through",
   taken: "the key was deleted, overwritten or expired on the server",
   max_hold: "it was held for as long as it may be",
-  released: "it was released",
   closed: "its Tenure was closed",
+  released: "it was released",
   engine_failed: "its engine failed, so nothing keeps it alive any more",
 };
+
+/** @internal */
+export function lossOf(code: number): LockLostCode {
+  return nameOf(LOSSES, code);
+}
 
 /**
  * The lock is not held any more. This is the reason of `lock.signal`, too. Codes:
@@ -129,7 +168,7 @@ export class LockLostError extends TenureError {
 
   /** @internal */
   constructor(code: LockLostCode) {
-    super("LockLostError", code, `the lock is not held: ${LOSSES[code] ?? code}`);
+    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}`);
   }
 }
 
@@ -139,9 +178,10 @@ export class InspectError extends TenureError {
   readonly fault: string;
 
   /** @internal */
-  constructor(node: string) {
-    super("InspectError", "not_answered", `too few servers answered: ${fault(node)}`);
-    this.fault = node;
+  constructor(code: number) {
+    const name = faultOf(code);
+    super("InspectError", "not_answered", `too few servers answered: ${fault(name)}`);
+    this.fault = name;
   }
 }
 

@@ -19,6 +19,16 @@ export interface Listener {
 /** Starts to open a connection. */
 export type Dial = (listener: Listener) => Wire;
 
+/** A server behind something of yours, as `tenure/clients` makes it of clients and endpoints. */
+export interface Lent {
+  /** What it is called in errors and events. */
+  readonly name: string;
+  /** Whether keys, tokens and metadata have to be UTF-8. */
+  readonly textOnly: boolean;
+  /** Opens a connection that takes and gives RESP. */
+  readonly dial: Dial;
+}
+
 /** @internal What a link asks of its driver. */
 export interface Owner {
   linked(node: number): void;

@@ -1,7 +1,7 @@
 import type { Cell, Released } from "./cell.js";
 import type { Driver } from "./driver.js";
 import { LockLostError } from "./errors.js";
-import { number, type Bytes } from "./options.js";
+import { Drawn, number, type Bytes } from "./options.js";
 
 /**
  * A lock that was obtained. Release it, with `await using`, `tenure.using` or {@link Lock.release}: one that is only
@@ -32,7 +32,8 @@ export class Lock implements AsyncDisposable {
 
   /** The owner's token. A secret: whoever knows it can release the lock. */
   get token(): string {
-    return this.#cell.token;
+    const { token } = this.#cell;
+    return token instanceof Uint8Array ? new TextDecoder().decode(token) : token.toString();
   }
 
   /**
@@ -128,13 +129,10 @@ export class Lock implements AsyncDisposable {
     await this.release();
   }
 
+  /** What stands on the servers. */
   #value(): Uint8Array {
-    const encoder = new TextEncoder();
-    const bytes = (part: Bytes) => (typeof part === "string" ? encoder.encode(part) : part);
-    const [token, metadata] = [this.#cell.token, this.metadata].map(bytes) as [Uint8Array, Uint8Array];
-    const value = new Uint8Array(token.length + metadata.length);
-    value.set(token);
-    value.set(metadata, token.length);
-    return value;
+    const { token } = this.#cell;
+    const bytes = (part: Bytes) => (typeof part === "string" ? new TextEncoder().encode(part) : part);
+    return new Uint8Array([...bytes(token instanceof Drawn ? this.token : token), ...bytes(this.metadata)]);
   }
 }

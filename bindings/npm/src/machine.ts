@@ -1,48 +1,58 @@
-import type { Glue, GlueEngine } from "../generated/glue.js";
+import type * as Exports from "../generated/exports.js";
+import { refusal } from "./errors.js";
 
 /** What the engine wants done; the numbers are those of `bindings/wasm/src/lib.rs`. */
-export const Todo = {
-  TIMEOUT: 0,
-  CONNECT: 1,
-  DISCONNECT: 2,
-  TRANSMIT: 3,
-  OBTAINED: 4,
-  NOT_OBTAINED: 5,
-  REFRESHED: 6,
-  LOST: 7,
-  RELEASED: 8,
-  INSPECTED: 9,
-  NODE_READY: 10,
-  NODE_DOWN: 11,
-} as const;
+export const enum Todo {
+  TIMEOUT = 0,
+  CONNECT = 1,
+  DISCONNECT = 2,
+  TRANSMIT = 3,
+  OBTAINED = 4,
+  NOT_OBTAINED = 5,
+  REFRESHED = 6,
+  LOST = 7,
+  RELEASED = 8,
+  INSPECTED = 9,
+  NODE_READY = 10,
+  NODE_DOWN = 11,
+}
 
-const decoder = new TextDecoder();
 const WORDS = 5;
-const SHORT = 64;
 
-const isAscii = (byte: number) => byte < 128;
-
-/** The engine and its memory: hands packed requests in, and reads the record of what is to be done. */
+/** An instance of the module, which is one engine: hands packed requests in, and reads the record of what is to be done. */
 export class Machine {
-  readonly engine: GlueEngine;
-  readonly #memory: WebAssembly.Memory;
+  readonly engine: typeof Exports;
   readonly #record: number;
+  /** Where the engine reads, and how much. */
+  #input = 0;
+  #room = 0;
   #bytes = new Uint8Array();
   #names = new BigUint64Array();
   #numbers = new Float64Array();
 
-  constructor(glue: Glue, config: Uint8Array, seed: bigint, now: number) {
-    this.#memory = glue.memory;
-    this.engine = new glue.Engine(config, seed, now);
+  constructor(compiled: WebAssembly.Module) {
+    this.engine = new WebAssembly.Instance(compiled).exports as typeof Exports;
     this.#record = this.engine.record();
   }
 
   /** Copies bytes to where the engine reads them. */
   hand(bytes: Uint8Array): number {
-    const at = this.engine.reserve(bytes.length);
+    if (bytes.length > this.#room) {
+      this.#room = bytes.length;
+      this.#input = this.engine.reserve(bytes.length);
+    }
     this.#look();
-    this.#bytes.set(bytes, at);
+    this.#bytes.set(bytes, this.#input);
     return bytes.length;
+  }
+
+  /** Makes the engine from a packed configuration, and tells how many servers must grant. */
+  start(config: Uint8Array, now: number): number {
+    const started = this.engine.start(this.hand(config), now);
+    if (!started) {
+      throw refusal(this.code());
+    }
+    return this.code();
   }
 
   poll(): number {
@@ -62,6 +72,12 @@ export class Machine {
     return this.#numbers[0] as number;
   }
 
+  /** Why a request was refused. */
+  code(): number {
+    this.#look();
+    return this.first();
+  }
+
   first(): number {
     return this.#numbers[1] as number;
   }
@@ -76,17 +92,10 @@ export class Machine {
     return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
   }
 
-  text(): string {
-    this.#look();
-    const bytes = this.bytes();
-    // Nearly all texts are names and tokens, for which a decoder is slow.
-    return bytes.length <= SHORT && bytes.every(isAscii) ? String.fromCharCode(...bytes) : decoder.decode(bytes);
-  }
-
   /** Memory that has grown is another buffer, and the old one is empty. */
   #look(): void {
     if (this.#bytes.length === 0) {
-      const { buffer } = this.#memory;
+      const { buffer } = this.engine.memory;
       this.#bytes = new Uint8Array(buffer);
       this.#names = new BigUint64Array(buffer, this.#record, WORDS);
       this.#numbers = new Float64Array(buffer, this.#record, WORDS);

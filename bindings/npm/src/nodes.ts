@@ -32,7 +32,7 @@ export class Nodes {
   }
 
   /** `error` is what the connection said, which says more than that it is gone. */
-  down(node: number, reason: string, error: string | undefined): void {
+  down(node: number, reason: Parameters<typeof fault>[0], error: string | undefined): void {
     this.#health[node] = (reason === "disconnected" && error) || fault(reason);
     this.#look();
   }

@@ -120,7 +120,7 @@ function count(name: string, value: number | undefined): number | undefined {
 }
 
 /** @internal */
-export function packObtain(packer: Packer, keys: readonly Bytes[], options: ObtainOptions): Uint8Array {
+export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ObtainOptions): Uint8Array {
   packer
     .start()
     .time(number("ttl", options.ttl) ?? 30_000)
@@ -128,10 +128,10 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], options: Obta
     .time(number("maxHold", options.maxHold))
     .byte(options.renew === false ? 0 : 1);
   packRetry(packer, options.retry);
-  if (options.token === undefined) {
-    packer.byte(0).raw(random());
+  if (token instanceof Drawn) {
+    packer.byte(0).raw(token.bytes);
   } else {
-    packer.byte(1).blob(options.token);
+    packer.byte(1).blob(token);
   }
   packer.blob(options.metadata);
   return packKeys(packer, keys);
@@ -182,11 +182,19 @@ export interface Login {
 }
 
 /** @internal */
-export function packConfig(packer: Packer, logins: readonly Login[], options: ConnectOptions): Uint8Array {
+export interface Node {
+  login: Login;
+  /** A client of the user's, to be spared of greetings. */
+  lent?: boolean;
+}
+
+/** @internal */
+export function packConfig(packer: Packer, nodes: readonly Node[], options: ConnectOptions): Uint8Array {
   const { limits } = options;
-  const arrangement = options.arrangement ?? (logins.length > 1 ? "quorum" : "ordered");
+  const arrangement = options.arrangement ?? (nodes.length > 1 ? "quorum" : "ordered");
   packer
     .start()
+    .raw(crypto.getRandomValues(new Uint8Array(8)))
     .byte(arrangement === "quorum" ? 1 : 0)
     .time(number("requestTimeout", options.requestTimeout))
     .time(number("connectTimeout", options.connectTimeout))
@@ -197,20 +205,24 @@ export function packConfig(packer: Packer, logins: readonly Login[], options: Co
     .word(count("limits.locks", limits?.locks))
     .word(count("limits.answerBytes", limits?.answerBytes))
     .word(count("limits.pendingRequests", limits?.pendingRequests));
-  for (const login of logins) {
+  for (const { login, lent } of nodes) {
     packer
       .blob(login.username)
       .blob(login.password)
       .word(count("database", login.database) ?? 0)
       .byte(options.tracking === false ? 0 : 1)
-      .byte(options.prepare ? 1 : 0);
+      .byte(options.prepare ? 1 : 0)
+      .byte(lent ? 1 : 0);
   }
   return packer.bytes();
 }
 
-const TOKEN = new Uint8Array(16);
+/** A random token. Drawn for one lock: a supply could be in the snapshot of a machine, and be used twice. */
+export class Drawn {
+  readonly bytes = crypto.getRandomValues(new Uint8Array(16));
 
-/** Drawn anew for each lock: a supply of them could be in the snapshot of a machine, and be used twice. */
-function random(): Uint8Array {
-  return crypto.getRandomValues(TOKEN);
+  /** As it stands on the servers: base64url. Seldom wanted here, and slow to make. */
+  toString(): string {
+    return btoa(String.fromCharCode(...this.bytes)).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
+  }
 }

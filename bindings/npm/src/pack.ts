@@ -1,6 +1,8 @@
+import { ArgumentError } from "./errors.js";
 import type { Bytes } from "./options.js";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
 const NONE = 0xffff_ffff;
 
 /** Writes requests in the one packed form that the engine reads (`bindings/wasm/src/pack.rs`). */
@@ -8,6 +10,12 @@ export class Packer {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
   #end = 0;
+  /** Whether bytes have to be UTF-8, because not all servers can be sent anything else. */
+  readonly #textOnly: boolean;
+
+  constructor(textOnly: boolean) {
+    this.#textOnly = textOnly;
+  }
 
   start(): this {
     this.#end = 0;
@@ -54,6 +62,7 @@ export class Packer {
       return this.word(undefined);
     }
     if (typeof value !== "string") {
+      this.#check(value);
       return this.word(value.length).raw(value);
     }
     // No character has more than three bytes for each of its units.
@@ -62,6 +71,16 @@ export class Packer {
     this.word(written);
     this.#end += written;
     return this;
+  }
+
+  #check(value: Uint8Array): void {
+    try {
+      if (this.#textOnly) {
+        decoder.decode(value);
+      }
+    } catch {
+      throw new ArgumentError("not_text", "one of the servers takes only keys, tokens and metadata in UTF-8");
+    }
   }
 
   #room(more: number): void {

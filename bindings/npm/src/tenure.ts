@@ -1,4 +1,3 @@
-import type { Cell } from "./cell.js";
 import type { Driver } from "./driver.js";
 import { LockLostError, NotObtainedError } from "./errors.js";
 import { Lock } from "./lock.js";
@@ -38,26 +37,24 @@ export class Tenure implements AsyncDisposable {
       return Promise.reject(signal.reason);
     }
     return new Promise((resolve, reject) => {
-      let cancel: (() => void) | undefined;
-      const settled = () => cancel && signal?.removeEventListener("abort", cancel);
-      const cell: Cell = this.#driver.obtain(listed(keys), options, {
-        resolve: (obtained) => {
-          settled();
-          resolve(new Lock(this.#driver, obtained, metadata));
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      });
-      if (signal) {
-        cancel = () => {
-          cell.obtaining = undefined;
-          this.#driver.release(cell);
-          reject(signal.reason);
-        };
-        signal.addEventListener("abort", cancel, { once: true });
+      const driver = this.#driver;
+      const cell = driver.obtain(listed(keys), options);
+      const lock = new Lock(driver, cell, metadata);
+      if (signal === undefined) {
+        cell.obtaining = { resolve: () => resolve(lock), reject };
+        return;
       }
+      const settled = () => signal.removeEventListener("abort", cancel);
+      const cancel = () => {
+        cell.obtaining = undefined;
+        driver.release(cell);
+        reject(signal.reason);
+      };
+      cell.obtaining = {
+        resolve: () => (settled(), resolve(lock)),
+        reject: (error) => (settled(), reject(error)),
+      };
+      signal.addEventListener("abort", cancel, { once: true });
     });
   }
 

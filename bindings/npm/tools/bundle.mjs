@@ -5,12 +5,20 @@ import { build } from "esbuild";
 const common = { bundle: true, minify: true, sourcemap: true, target: "es2022", logLevel: "warning", ignoreAnnotations: true };
 const esm = { ...common, format: "esm", outExtension: { ".js": ".js" }, outdir: "dist" };
 
+/** The same classes of errors as those of the main entry. */
+const errors = {
+  name: "errors",
+  setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: "tenure", external: true })),
+};
+
 await Promise.all([
   build({ ...esm, entryPoints: ["src/index.ts", "src/deno.ts"], platform: "neutral" }),
   build({ ...esm, entryPoints: { bun: "src/node.ts" }, platform: "node" }),
   build({ ...esm, entryPoints: ["src/workerd.ts"], platform: "neutral", external: ["cloudflare:sockets", "./engine.wasm"] }),
   build({ ...common, entryPoints: ["src/node.ts"], format: "cjs", outfile: "dist/node.cjs", platform: "node" }),
   build({ ...common, entryPoints: ["src/index.ts"], format: "cjs", outfile: "dist/index.cjs", platform: "neutral" }),
+  build({ ...esm, entryPoints: ["src/clients.ts"], platform: "neutral", plugins: [errors] }),
+  build({ ...common, entryPoints: ["src/clients.ts"], format: "cjs", outfile: "dist/clients.cjs", platform: "neutral", plugins: [errors] }),
 ]);
 copyFileSync("generated/engine.wasm", "dist/engine.wasm");
 
@@ -32,7 +40,7 @@ function reachable(file, found = new Set()) {
   }
   return found;
 }
-const wanted = reachable("index.d.ts");
+const wanted = reachable("clients.d.ts", reachable("index.d.ts"));
 for (const file of readdirSync("dist/types", { recursive: true })) {
   if (!file.endsWith(".d.ts")) {
     continue;

@@ -6,104 +6,135 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use tenure_core::{
-    Arrangement, ClaimError, Config, ConfigError, Jitter, Key, Keys, Limits, Metadata, Mode,
-    NodeConfig, Obtain, Renewal, Retry, Secret, Token, Ttl,
+    Arrangement, ClaimError, Config, Jitter, Key, Keys, Limits, Metadata, Mode, NodeConfig, Obtain,
+    Renewal, Retry, Secret, Token, Ttl,
 };
 
-/// Why a request cannot be carried out.
-pub(crate) enum Refusal {
-    /// A value is out of its limits.
-    Claim(ClaimError),
-    /// The bytes are not what this version reads: glue and module do not belong together.
-    Malformed,
-}
+use crate::codes;
 
-impl From<ClaimError> for Refusal {
-    fn from(error: ClaimError) -> Self {
-        Self::Claim(error)
-    }
+/// Reads the bytes from front to back. What is missing reads as zeros, and makes the whole malformed.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    short: bool,
 }
-
-/// Reads the bytes from front to back. What is missing is malformed.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Refusal> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(Refusal::Malformed)?;
-        self.0 = rest;
-        Ok(taken)
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            short: false,
+        }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(Refusal::Malformed)?;
-        self.0 = rest;
-        Ok(*taken)
+    /// What was read, unless it was not all there. Why it is no good, as a code.
+    fn checked<T>(&self, read: Result<T, u8>) -> Result<T, u8> {
+        if self.short {
+            return Err(codes::MALFORMED);
+        }
+        read
     }
 
-    fn byte(&mut self) -> Result<u8, Refusal> {
-        self.array().map(|[byte]| byte)
+    fn missing(&mut self) {
+        self.short = true;
+        self.rest = &[];
     }
 
-    fn word(&mut self) -> Result<u32, Refusal> {
-        self.array().map(u32::from_le_bytes)
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            self.missing();
+            return [0; N];
+        };
+        self.rest = rest;
+        *taken
+    }
+
+    fn byte(&mut self) -> u8 {
+        let [byte] = self.array();
+        byte
+    }
+
+    fn flag(&mut self) -> bool {
+        self.byte() != 0
+    }
+
+    fn word(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
     }
 
     /// A number that may be left out.
-    fn limit(&mut self) -> Result<Option<usize>, Refusal> {
-        let word = self.word()?;
-        Ok((word != u32::MAX).then_some(word as usize))
+    fn limit(&mut self) -> Option<usize> {
+        let word = self.word();
+        (word != u32::MAX).then_some(word as usize)
     }
 
-    fn bytes(&mut self) -> Result<Option<&'a [u8]>, Refusal> {
-        match self.limit()? {
-            Some(len) => self.take(len).map(Some),
-            None => Ok(None),
-        }
+    fn given_bytes(&mut self) -> Option<&'a [u8]> {
+        let len = self.limit()?;
+        let Some((taken, rest)) = self.rest.split_at_checked(len) else {
+            self.missing();
+            return None;
+        };
+        self.rest = rest;
+        Some(taken)
     }
 
-    fn text(&mut self) -> Result<Option<Box<str>>, Refusal> {
-        let bytes = self.bytes()?;
-        let text = bytes.map(core::str::from_utf8).transpose();
-        Ok(text.map_err(|_| Refusal::Malformed)?.map(Into::into))
+    fn bytes(&mut self) -> &'a [u8] {
+        self.given_bytes().unwrap_or_default()
     }
 
-    fn duration(&mut self) -> Result<Option<Duration>, Refusal> {
-        self.array()
-            .map(|bytes| duration(f64::from_le_bytes(bytes)))
+    fn text(&mut self) -> Option<Box<str>> {
+        let text = core::str::from_utf8(self.given_bytes()?).ok();
+        self.short |= text.is_none();
+        text.map(Into::into)
     }
 
-    fn required_duration(&mut self) -> Result<Duration, Refusal> {
-        self.duration()?.ok_or(Refusal::Malformed)
+    fn given_duration(&mut self) -> Option<Duration> {
+        duration(f64::from_le_bytes(self.array()))
+    }
+
+    fn duration(&mut self) -> Duration {
+        self.given_duration().unwrap_or_default()
     }
 
     /// The keys stand last, so their number is known by where the bytes end.
-    pub(crate) fn keys(&mut self) -> Result<Keys, Refusal> {
+    fn any_keys(&mut self) -> Result<Keys, ClaimError> {
         let mut keys = Vec::new();
-        while !self.0.is_empty() {
-            keys.push(Key::new(self.bytes()?.unwrap_or_default())?);
+        while !self.rest.is_empty() {
+            keys.push(Key::new(self.bytes())?);
         }
-        Ok(Keys::new(keys)?)
+        Keys::new(keys)
     }
 
-    pub(crate) fn obtain(&mut self) -> Result<Obtain, Refusal> {
-        let ttl = Ttl::new(self.required_duration()?)?;
-        let wait = self.duration()?;
-        let max_hold = self.duration()?;
-        let renewal = match self.byte()? {
-            0 => Renewal::Manual,
-            _ => Renewal::Automatic { max_hold },
+    pub(crate) fn keys(&mut self) -> Result<Keys, u8> {
+        let keys = self.any_keys();
+        self.checked(keys.map_err(codes::claim))
+    }
+
+    pub(crate) fn obtain(&mut self) -> Result<Obtain, u8> {
+        let obtain = self.any_obtain();
+        self.checked(obtain.map_err(codes::claim))
+    }
+
+    fn any_obtain(&mut self) -> Result<Obtain, ClaimError> {
+        let ttl = self.duration();
+        let wait = self.given_duration();
+        let max_hold = self.given_duration();
+        let renewal = if self.flag() {
+            Renewal::Automatic { max_hold }
+        } else {
+            Renewal::Manual
         };
-        let retry = self.retry()?;
-        let token = match self.byte()? {
-            0 => Token::random(self.array()?),
-            _ => Token::new(self.bytes()?.unwrap_or_default())?,
+        let retry = self.retry();
+        let token = if self.flag() {
+            Token::new(self.bytes())?
+        } else {
+            Token::random(self.array())
         };
-        let metadata = Metadata::new(self.bytes()?.unwrap_or_default())?;
+        let metadata = Metadata::new(self.bytes())?;
         Ok(Obtain {
-            keys: self.keys()?,
+            keys: self.any_keys()?,
             token,
             metadata,
-            ttl,
+            ttl: Ttl::new(ttl)?,
             wait,
             retry,
             renewal,
@@ -111,85 +142,86 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn retry(&mut self) -> Result<Retry, Refusal> {
-        let mut retry = match self.byte()? {
+    fn retry(&mut self) -> Retry {
+        let retry = match self.byte() {
             0 => Retry::default(),
             1 => Retry::none(),
-            2 => Retry::every(self.required_duration()?),
-            3 => Retry::exponential(self.required_duration()?, self.required_duration()?),
-            4 => {
-                let count = self.word()?;
-                let pauses: Result<Vec<_>, _> =
-                    (0..count).map(|_| self.required_duration()).collect();
-                Retry::sequence(pauses?)
+            2 => Retry::every(self.duration()),
+            3 => Retry::exponential(self.duration(), self.duration()),
+            _ => {
+                let mut pauses = Vec::new();
+                for _ in 0..self.word() {
+                    pauses.push(self.duration());
+                    if self.short {
+                        break;
+                    }
+                }
+                Retry::sequence(pauses)
             }
-            _ => return Err(Refusal::Malformed),
         };
-        retry = match (self.byte()?, self.byte()?) {
+        let retry = match (self.byte(), self.byte()) {
             (0, _) => retry,
             (1, _) => retry.jitter(Jitter::None),
             (2, percent) => retry.jitter(Jitter::Full { percent }),
-            (3, factor) => retry.jitter(Jitter::Decorrelated { factor }),
-            _ => return Err(Refusal::Malformed),
+            (_, factor) => retry.jitter(Jitter::Decorrelated { factor }),
         };
-        Ok(match self.limit()? {
+        match self.limit() {
             Some(asks) => retry.limit(u32::try_from(asks).unwrap_or(u32::MAX)),
             None => retry,
-        })
-    }
-
-    /// # Errors
-    /// The outer one if the bytes cannot be read, the inner one if what they say does not fit.
-    pub(crate) fn config(&mut self) -> Result<Result<Config, ConfigError>, Refusal> {
-        let arrangement = match self.byte()? {
-            0 => Arrangement::Ordered,
-            _ => Arrangement::Quorum,
-        };
-        let times = [
-            self.duration()?,
-            self.duration()?,
-            self.duration()?,
-            self.duration()?,
-        ];
-        let prefix = self.bytes()?;
-        let client_name = self.text()?;
-        let limits = self.limits()?;
-        let mut nodes = Vec::new();
-        while !self.0.is_empty() {
-            nodes.push(self.node()?);
         }
-        Ok(Config::new(nodes, arrangement).map(|mut config| {
-            let [request, connect, reconnect_min, reconnect_max] = times;
-            config.request_timeout = request.unwrap_or(config.request_timeout);
-            config.connect_timeout = connect.unwrap_or(config.connect_timeout);
-            config.reconnect_min = reconnect_min.unwrap_or(config.reconnect_min);
-            config.reconnect_max = reconnect_max.unwrap_or(config.reconnect_max);
-            config.prefix = prefix.unwrap_or_default().into();
-            config.client_name = client_name.unwrap_or(config.client_name);
-            config.limits = limits;
-            config
-        }))
     }
 
-    fn limits(&mut self) -> Result<Limits, Refusal> {
+    /// The seed and the configuration of an engine.
+    pub(crate) fn setup(&mut self) -> Result<(u64, Config), u8> {
+        let seed = u64::from_le_bytes(self.array());
+        let config = self.config();
+        self.checked(config).map(|config| (seed, config))
+    }
+
+    fn config(&mut self) -> Result<Config, u8> {
+        let arrangement = if self.flag() {
+            Arrangement::Quorum
+        } else {
+            Arrangement::Ordered
+        };
+        let [request, connect, reconnect_min, reconnect_max] =
+            core::array::from_fn(|_| self.given_duration());
+        let prefix = self.bytes();
+        let client_name = self.text();
+        let limits = self.limits();
+        let mut nodes = Vec::new();
+        while !self.rest.is_empty() {
+            nodes.push(self.node());
+        }
+        let mut config = Config::new(nodes, arrangement).map_err(codes::config)?;
+        config.request_timeout = request.unwrap_or(config.request_timeout);
+        config.connect_timeout = connect.unwrap_or(config.connect_timeout);
+        config.reconnect_min = reconnect_min.unwrap_or(config.reconnect_min);
+        config.reconnect_max = reconnect_max.unwrap_or(config.reconnect_max);
+        config.prefix = prefix.into();
+        config.client_name = client_name.unwrap_or(config.client_name);
+        config.limits = limits;
+        Ok(config)
+    }
+
+    fn limits(&mut self) -> Limits {
         let default = Limits::default();
-        Ok(Limits {
-            locks: self.limit()?.unwrap_or(default.locks),
-            answer_bytes: self.limit()?.unwrap_or(default.answer_bytes),
-            pending_requests: self.limit()?.unwrap_or(default.pending_requests),
-        })
+        Limits {
+            locks: self.limit().unwrap_or(default.locks),
+            answer_bytes: self.limit().unwrap_or(default.answer_bytes),
+            pending_requests: self.limit().unwrap_or(default.pending_requests),
+        }
     }
 
-    fn node(&mut self) -> Result<NodeConfig, Refusal> {
-        Ok(NodeConfig {
-            username: self.text()?,
-            password: self.bytes()?.map(Secret::new),
-            database: self.word()?,
-            tracking: self.byte()? != 0,
-            prepare: self.byte()? != 0,
-            // Read by whoever lends a client.
-            lent: false,
-        })
+    fn node(&mut self) -> NodeConfig {
+        NodeConfig {
+            username: self.text(),
+            password: self.given_bytes().map(Secret::new),
+            database: self.word(),
+            tracking: self.flag(),
+            prepare: self.flag(),
+            lent: self.flag(),
+        }
     }
 }
 
@@ -231,18 +263,15 @@ mod tests {
         ]
         .concat();
         let key = [1_u32.to_le_bytes().as_slice(), b"k"].concat();
-        let read = |bytes: &[u8]| Reader(bytes).obtain();
+        let read = |bytes: &[u8]| Reader::new(bytes).obtain();
         let request = [whole.as_slice(), &key].concat();
         assert!(matches!(read(&request), Ok(obtain) if obtain.ttl.as_millis() == 3_000));
         for len in 0..whole.len() {
             assert!(
-                matches!(read(&request[..len]), Err(Refusal::Malformed)),
+                read(&request[..len]).err() == Some(codes::MALFORMED),
                 "{len}"
             );
         }
-        assert!(matches!(
-            read(&whole),
-            Err(Refusal::Claim(ClaimError::NoKey))
-        ));
+        assert_eq!(read(&whole).err(), Some(codes::claim(ClaimError::NoKey)));
     }
 }

@@ -1,6 +1,5 @@
 //! What goes to TypeScript: a few words at a fixed place in memory, and the bytes that two of them point to.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,15 +8,15 @@ use tenure_core::NodeId;
 /// Words of 64 bits: an id as it is, or floats: a node, two numbers, and where bytes are. TypeScript reads them before it calls
 /// again; until then the bytes stay where they are.
 pub(crate) struct Record {
-    words: Box<[u64; 5]>,
+    words: [u64; 5],
     /// Bytes that nobody else keeps.
     text: Vec<u8>,
 }
 
 impl Record {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            words: Box::default(),
+            words: [0; 5],
             text: Vec::new(),
         }
     }
@@ -42,6 +41,11 @@ impl Record {
     pub(crate) fn numbers(&mut self, first: f64, second: f64) {
         self.words[1] = first.to_bits();
         self.words[2] = second.to_bits();
+    }
+
+    /// A reason, as the first number.
+    pub(crate) fn code(&mut self, code: u8) {
+        self.numbers(f64::from(code), 0.0);
     }
 
     /// Bytes that stay where they are.

@@ -3,9 +3,11 @@
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
+use crate::claim::Claim;
 use crate::event::{NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Answer, Outcome, Round};
+use crate::lock::{Answer, Op, Outcome, Round};
+use crate::obtain::Ttl;
 use crate::time::Instant;
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -13,10 +15,10 @@ pub(crate) enum What {
     Obtain,
     /// Takes back a lost attempt before the next.
     Undo,
-    Refresh {
-        /// Whether the caller waits for it.
-        asked: bool,
-    },
+    /// The caller waits for it.
+    Refresh,
+    /// It is time.
+    Renew,
     Check,
     Release,
 }
@@ -59,6 +61,17 @@ impl Ask {
             free_at,
             watched,
             error,
+        }
+    }
+
+    /// What each node is asked to do.
+    pub(crate) const fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+        let again = self.again;
+        match self.what {
+            What::Obtain => Op::Obtain { claim, ttl, again },
+            What::Refresh | What::Renew => Op::Refresh { claim, ttl },
+            What::Check => Op::Check { claim },
+            What::Undo | What::Release => Op::Release { claim },
         }
     }
 

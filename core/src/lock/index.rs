@@ -15,7 +15,11 @@ const BLOCK: usize = 64;
 /// times the code, which counts in WebAssembly, and with an allocation now and then where a block has room. No block but
 /// a single one is empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Index(Vec<Vec<Place>>);
+pub(crate) struct Index {
+    blocks: Vec<Vec<Place>>,
+    /// How many places are those of waiters.
+    waiters: usize,
+}
 
 #[derive(Clone, Debug)]
 struct Place {
@@ -32,8 +36,8 @@ impl Place {
 
 impl Index {
     pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) {
-        if self.0.is_empty() {
-            self.0.push(Vec::new());
+        if self.blocks.is_empty() {
+            self.blocks.push(Vec::new());
         }
         for key in keys.iter() {
             let place = Place {
@@ -42,29 +46,39 @@ impl Index {
                 slot,
             };
             let (number, at) = self.find((key.as_bytes(), rank));
-            let Some(block) = self.0.get_mut(number) else {
+            self.waiters = self.waiters.saturating_add(usize::from(rank >= WAITER));
+            let Some(block) = self.blocks.get_mut(number) else {
                 continue;
             };
             block.insert(at, place);
             if block.len() > BLOCK {
                 let rest = block.split_off(BLOCK / 2);
-                self.0.insert(number.saturating_add(1), rest);
+                self.blocks.insert(number.saturating_add(1), rest);
             }
         }
+    }
+
+    /// Whether any key has somebody in its queue.
+    pub(crate) const fn has_waiters(&self) -> bool {
+        self.waiters > 0
     }
 
     pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
         for key in keys.iter() {
             let spot = (key.as_bytes(), rank);
             let (number, at) = self.find(spot);
-            let several = self.0.len() > 1;
-            let Some(block) = self.0.get_mut(number) else {
+            let several = self.blocks.len() > 1;
+            let Some(block) = self.blocks.get_mut(number) else {
                 continue;
             };
-            if block.get(at).is_some_and(|place| place.spot() == spot) {
+            if block
+                .get(at)
+                .is_some_and(|place| place.rank == rank && place.key.is(key))
+            {
                 block.remove(at);
+                self.waiters = self.waiters.saturating_sub(usize::from(rank >= WAITER));
                 if block.is_empty() && several {
-                    self.0.remove(number);
+                    self.blocks.remove(number);
                 }
             }
         }
@@ -73,17 +87,20 @@ impl Index {
     /// The first lock of `key` with at least this rank: its rank and slot.
     pub(crate) fn first_from(&self, key: &[u8], rank: u64) -> Option<(u64, u32)> {
         let (number, at) = self.find((key, rank));
-        let here = self.0.get(number)?.get(at);
+        let here = self.blocks.get(number)?.get(at);
         // Behind the last one of a block stands the first one of the next.
-        let place = here.or_else(|| self.0.get(number.saturating_add(1))?.first())?;
+        let place = here.or_else(|| self.blocks.get(number.saturating_add(1))?.first())?;
         (place.key.as_bytes() == key).then_some((place.rank, place.slot))
     }
 
     /// The block where this spot belongs, and the number of places before it there.
     fn find(&self, spot: (&[u8], u64)) -> (usize, usize) {
         let starts = |block: &Vec<Place>| block.first().is_some_and(|place| place.spot() <= spot);
-        let number = self.0.partition_point(starts).saturating_sub(1);
-        let block = self.0.get(number).map_or(&[][..], Vec::as_slice);
+        let number = match self.blocks.len() {
+            0 | 1 => 0,
+            _ => self.blocks.partition_point(starts).saturating_sub(1),
+        };
+        let block = self.blocks.get(number).map_or(&[][..], Vec::as_slice);
         (number, block.partition_point(|place| place.spot() < spot))
     }
 }
@@ -113,14 +130,14 @@ mod tests {
             let expected = next.filter(|(key, _)| *key == name).map(|(_, rank)| *rank);
             let found = index.first_from(name.as_bytes(), from);
             assert_eq!(found.map(|(rank, _)| rank), expected);
-            let count: usize = index.0.iter().map(Vec::len).sum();
+            let count: usize = index.blocks.iter().map(Vec::len).sum();
             assert_eq!(count, plain.len());
         }
-        assert!(index.0.len() > 8, "there were splits");
+        assert!(index.blocks.len() > 8, "there were splits");
         for (name, rank) in plain {
             index.remove(&Keys::from(Key::new(&name).unwrap()), rank);
         }
-        assert_eq!(index.0.iter().map(Vec::len).collect::<Vec<_>>(), [0]);
+        assert_eq!(index.blocks.iter().map(Vec::len).collect::<Vec<_>>(), [0]);
     }
 
     #[test]

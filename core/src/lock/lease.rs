@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::obtain::Ttl;
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 /// How long a lock may be believed in.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ impl Lease {
     /// The lease of a grant that was asked for at `asked_at`, before it was handed out for sending.
     pub(crate) fn granted(asked_at: Instant, ttl: Ttl) -> Self {
         Self {
-            expires_at: asked_at + ttl.as_duration().saturating_sub(drift(ttl)),
+            expires_at: asked_at + Micros(ttl.as_micros().0.saturating_sub(drift(ttl).0)),
             ttl,
         }
     }
@@ -64,8 +64,8 @@ impl Lease {
 
 /// What is taken off a ttl because two clocks may run at different rates: 1 % and 2 ms, as in Redlock.
 #[must_use]
-pub(crate) fn drift(ttl: Ttl) -> Duration {
-    ttl.as_duration() / 100 + Duration::from_millis(2)
+pub(crate) const fn drift(ttl: Ttl) -> Micros {
+    Micros((ttl.as_micros().0 / 100).saturating_add(2_000))
 }
 
 #[cfg(test)]

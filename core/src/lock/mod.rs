@@ -19,6 +19,7 @@ mod op;
 mod probe;
 mod round;
 mod slab;
+mod state;
 
 use core::fmt;
 use core::time::Duration;
@@ -31,13 +32,14 @@ pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
 pub(crate) use slab::Slab;
+pub(crate) use state::{Held, Releasing, State};
 
 use crate::claim::Claim;
-use crate::event::{NotObtained, Released};
+use crate::event::NotObtained;
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 /// The id names no lock that is held.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -51,48 +53,6 @@ impl fmt::Display for UnknownLock {
 
 impl core::error::Error for UnknownLock {}
 
-/// The state of one lock. What is asked of the nodes just now is in [`Lock::ask`].
-#[derive(Copy, Clone, Debug)]
-pub(crate) enum State {
-    Asking,
-    Undoing {
-        until: Option<Instant>,
-    },
-    Waiting {
-        /// When to ask again; `None` leaves that to a wake.
-        until: Option<Instant>,
-        /// It has not asked since somebody of this engine stood before it.
-        parked: bool,
-    },
-    Held(Held),
-    Releasing(Releasing),
-}
-
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) lease: Lease,
-    /// When to refresh next; `None` if nobody wants that.
-    pub(crate) renew_at: Option<Instant>,
-    /// The caller wants a refresh with this ttl, and has not been answered.
-    pub(crate) wanted: Option<Ttl>,
-    /// The last refresh was not answered by enough nodes.
-    pub(crate) retrying: bool,
-    /// A wake came while a round was under way.
-    pub(crate) recheck: bool,
-}
-
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Releasing {
-    /// Whether [`crate::Event::Released`] is still to come.
-    pub(crate) announce: bool,
-    /// When to give up, because the key is gone from the nodes by itself.
-    pub(crate) until: Instant,
-    /// When to try again what was not answered.
-    pub(crate) retry_at: Option<Instant>,
-    pub(crate) freed: NodeSet,
-    pub(crate) missing: NodeSet,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Lock {
     pub(crate) claim: Claim,
@@ -102,7 +62,7 @@ pub(crate) struct Lock {
     pub(crate) give_up_at: Option<Instant>,
     pub(crate) retry: Retry,
     pub(crate) progress: Progress,
-    renewal: Renewal,
+    pub(crate) renewal: Renewal,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
     /// Its place among those who care for its keys.
@@ -133,8 +93,9 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    pub(crate) fn new(request: Obtain, rank: u64, now: Instant) -> Self {
-        let claim = Claim::new(request.keys, request.token, request.metadata.as_bytes());
+    pub(crate) fn new(request: Obtain, prefix: &[u8], rank: u64, now: Instant) -> Self {
+        let metadata = request.metadata.as_bytes();
+        let claim = Claim::new(prefix, request.keys, request.token, metadata);
         Self {
             claim,
             ttl: request.ttl,
@@ -213,10 +174,10 @@ impl Lock {
         }
     }
 
-    /// Begins a round over `nodes`. What was asked before counts for nothing any more.
+    /// Begins a round whose first nodes are asked just now. What was asked before counts for nothing any more.
     pub(crate) fn begin(&mut self, what: What, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
-        if matches!(what, What::Obtain | What::Refresh { .. }) {
+        if matches!(what, What::Obtain | What::Refresh | What::Renew) {
             self.shortest = self.shortest.min(self.ttl);
         }
         if what == What::Obtain {
@@ -226,6 +187,7 @@ impl Lock {
         }
         let again = self.asks_again();
         self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
+        self.be_patient_until(deadline);
     }
 
     /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
@@ -237,8 +199,8 @@ impl Lock {
             // The first round has its full time, later ones only what is left of the wait.
             ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
         }
-        if matches!(ask.what, What::Obtain | What::Refresh { .. }) {
-            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_duration());
+        if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
+            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_micros());
         }
     }
 
@@ -246,6 +208,10 @@ impl Lock {
     pub(crate) fn disturb(&mut self) {
         self.disturbed = true;
         self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
+    }
+
+    pub(crate) const fn needs_fresh_token(&self) -> bool {
+        self.undoing
     }
 
     /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt. What
@@ -285,22 +251,29 @@ impl Lock {
 
     /// What `request` asks for, if anybody still wants it.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        let (claim, ttl) = (&self.claim, self.ttl);
         let (won, late) = self.late;
         if won == request.round && matches!(self.state, State::Held(_)) {
-            let again = true;
-            let wanted = late.contains(request.node);
-            return wanted.then_some(Op::Obtain { claim, ttl, again });
+            return late.contains(request.node).then_some(Op::Obtain {
+                claim: &self.claim,
+                ttl: self.ttl,
+                again: true,
+            });
         }
-        let ask = self.ask.as_ref().filter(|_| self.round == request.round)?;
-        let again = ask.again;
-        let pending = ask.round.pending().contains(request.node);
-        pending.then_some(match ask.what {
-            What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh { .. } => Op::Refresh { claim, ttl },
-            What::Check => Op::Check { claim },
-            What::Undo | What::Release => Op::Release { claim },
-        })
+        let ask = self.ask.as_ref()?;
+        let wanted = self.round == request.round && ask.round.pending().contains(request.node);
+        wanted.then(|| ask.op(&self.claim, self.ttl))
+    }
+
+    /// What `request` asks for, which leaves now: from here on the node may have our value.
+    pub(crate) fn hand_out(&mut self, request: RequestId) -> Option<Op<'_>> {
+        let ask = self.ask.as_ref()?;
+        if self.round != request.round || !ask.round.pending().contains(request.node) {
+            return None;
+        }
+        if ask.what == What::Obtain {
+            self.may_hold.insert(request.node);
+        }
+        Some(ask.op(&self.claim, self.ttl))
     }
 
     /// Notes that a node has answered, perhaps to the round that won the lock.
@@ -320,7 +293,7 @@ impl Lock {
     /// Enters `Held` after a round that was asked at `asked_at`.
     pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet) {
         self.late = (self.round, late);
-        let renew_at = self.renewal_after(asked_at, lease);
+        let renew_at = self.renewal.after(asked_at, lease);
         let recheck = core::mem::take(&mut self.doubted);
         self.state = State::Held(Held {
             lease,
@@ -331,24 +304,11 @@ impl Lock {
         });
     }
 
-    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
-    pub(crate) fn renewal_after(&self, asked_at: Instant, lease: Lease) -> Option<Instant> {
-        match self.renewal {
-            Renewal::Automatic { .. } => Some(asked_at + lease.ttl().as_duration() / 3),
-            Renewal::Manual => None,
-        }
-    }
-
     pub(crate) fn max_hold(&self) -> Option<Duration> {
         match self.renewal {
             Renewal::Automatic { max_hold } => max_hold,
             Renewal::Manual => None,
         }
-    }
-
-    /// How long to pause after a refresh that too few nodes answered.
-    pub(crate) fn refresh_pause(&self) -> Duration {
-        (self.ttl.as_duration() / 16).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
     pub(crate) fn start_releasing(&mut self, announce: bool, until: Instant) {
@@ -362,24 +322,14 @@ impl Lock {
     }
 }
 
-impl Releasing {
-    /// What can be said by now; `None` while more answers may come.
-    pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
-        if self.freed.holds(quorum) {
-            Some(Released::Confirmed)
-        } else if !over {
-            None
-        } else if self.freed.union(self.missing).holds(quorum) {
-            Some(Released::Missing)
-        } else {
-            Some(Released::Unconfirmed)
-        }
-    }
-}
-
 fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// How long to pause after a round of a lock that too few nodes answered.
+pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
+    Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }

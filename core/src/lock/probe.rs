@@ -140,8 +140,8 @@ mod tests {
             Ok([holding(b"a", 60)].into()),
         ];
         let mut over = false;
-        for answer in answers {
-            let node = probe.round.ask().unwrap();
+        let nodes = probe.round.ask();
+        for (node, answer) in nodes.iter().zip(answers) {
             over = probe.answer(node, answer);
         }
         assert!(over);
@@ -152,10 +152,11 @@ mod tests {
     fn too_few_answers_are_an_error_and_a_split_is_free() {
         let keys = Keys::from(Key::new("k").unwrap());
         let mut probe = Probe::new(keys, NodeSet::first(3), 2, Instant::default());
-        let node = probe.round.ask().unwrap();
+        let mut nodes = probe.round.ask().iter();
+        let node = nodes.next().unwrap();
         assert!(!probe.answer(node, Ok([holding(b"a", 50)].into())));
         assert_eq!(probe.result(), Err(NodeError::TimedOut));
-        let node = probe.round.ask().unwrap();
+        let node = nodes.next().unwrap();
         assert!(!probe.answer(node, Ok([holding(b"b", 50)].into())));
         assert_eq!(probe.result(), Ok([None].into()));
     }

@@ -72,16 +72,20 @@ impl<T> Slab<T> {
 
     pub(crate) fn get(&self, id: LockId) -> Option<&T> {
         let slot = self.slots.get(id.slot as usize)?;
-        slot.tenant
-            .as_ref()
-            .filter(|_| slot.generation == id.generation)
+        if slot.generation == id.generation {
+            slot.tenant.as_ref()
+        } else {
+            None
+        }
     }
 
     pub(crate) fn get_mut(&mut self, id: LockId) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.slot as usize)?;
-        slot.tenant
-            .as_mut()
-            .filter(|_| slot.generation == id.generation)
+        if slot.generation == id.generation {
+            slot.tenant.as_mut()
+        } else {
+            None
+        }
     }
 
     /// The id of whoever has this slot now.

@@ -2,18 +2,17 @@
 
 use crate::event::{Event, Loss};
 use crate::id::LockId;
-use crate::lock::{Held, Lease, State, Verdict, What};
+use crate::lock::{Lease, State, Verdict, What, pause_after_silence};
 use crate::obtain::Ttl;
 
-use super::Locks;
 use super::queue::Turn;
+use super::{Entry, Locks};
 
 impl Locks {
     pub(super) fn want_refresh(&mut self, id: LockId, ttl: Option<Ttl>) -> Option<()> {
         let now = self.now;
         let lock = self.lock_mut(id)?;
         let ttl = ttl.unwrap_or(lock.ttl);
-        let busy = lock.ask.is_some();
         let State::Held(held) = &mut lock.state else {
             return None;
         };
@@ -21,7 +20,7 @@ impl Locks {
             return None;
         }
         held.wanted = Some(ttl);
-        if !busy {
+        if lock.ask.is_none() {
             self.renew(id);
         }
         Some(())
@@ -33,7 +32,7 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Held(mut held) = lock.state else {
+        let State::Held(held) = &mut lock.state else {
             return;
         };
         let asked = held.wanted.is_some();
@@ -42,35 +41,37 @@ impl Locks {
         let shortest = Lease::granted(now, lock.ttl);
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
-        lock.state = State::Held(held);
-        self.begin(id, What::Refresh { asked });
+        self.begin(id, if asked { What::Refresh } else { What::Renew });
     }
 
     /// A refresh or a check has come to its end.
-    pub(super) fn hold_decided(&mut self, id: LockId) {
+    pub(super) fn hold_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
-        let Some(lock) = self.lock_mut(id) else {
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let Some(ask) = lock.ask.take() else { return };
-        let State::Held(mut held) = lock.state else {
+        let Some(ask) = &lock.ask else { return };
+        let (what, asked_at) = (ask.what, ask.at);
+        let denied = verdict == Verdict::Lost && ask.round.is_denied();
+        let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
+        lock.ask = None;
+        let (renewal, ttl) = (lock.renewal, lock.ttl);
+        let State::Held(held) = &mut lock.state else {
             return;
         };
-        if ask.round.is_denied() {
+        if denied {
             return self.lost(id, Loss::Taken);
         }
         // Whether the answer or the timeout of a lease comes first must not matter: it was over before either.
         if !held.lease.is_valid(now) {
             return self.lease_over(id);
         }
-        let won = ask.round.verdict() == Verdict::Won;
-        if let What::Refresh { asked } = ask.what {
-            if won {
-                held.lease = held.lease.extended(lock.lease(ask.at));
-                held.renew_at = lock.renewal_after(ask.at, held.lease);
-                held.retrying = false;
+        if what != What::Check {
+            let asked = what == What::Refresh;
+            if let Some(lease) = won {
+                held.refreshed(lease, renewal.after(asked_at, lease));
                 if asked {
-                    held.wanted = held.wanted.filter(|ttl| *ttl != lock.ttl);
+                    held.wanted = held.wanted.filter(|wanted| *wanted != ttl);
                 }
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {
@@ -80,22 +81,17 @@ impl Locks {
                 });
             } else {
                 held.retrying = true;
-                held.renew_at = Some(now + lock.refresh_pause());
+                held.renew_at = Some(now + pause_after_silence(ttl));
             }
         }
-        self.go_on_holding(id, held);
-    }
-
-    /// Does what had to wait for the end of a round.
-    fn go_on_holding(&mut self, id: LockId, held: Held) {
-        let Some(lock) = self.lock_mut(id) else {
-            return;
-        };
-        lock.state = State::Held(held);
-        if held.wanted.is_some() && !held.retrying {
+        // What had to wait for the end of the round.
+        let (renew, check) = (held.wanted.is_some() && !held.retrying, held.recheck);
+        if renew {
             self.renew(id);
-        } else {
+        } else if check {
             self.check_if_woken(id);
+        } else {
+            self.timers.set(id.slot, lock.deadline());
         }
     }
 

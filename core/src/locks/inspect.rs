@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::claim::Keys;
 use crate::event::{Event, NodeError};
 use crate::id::{LockId, RequestId};
-use crate::lock::{Holding, Inspection, Op, Probe};
+use crate::lock::{Holding, Inspection, Op, Outcome, Probe};
 use crate::time::Instant;
 
 use super::{Entry, Locks};
@@ -24,7 +24,7 @@ impl Locks {
             return id;
         }
         if let Some(Entry::Probe(probe)) = self.slab.get_mut(id) {
-            while let Some(node) = probe.round.ask() {
+            for node in probe.round.ask().iter() {
                 self.requests.push_back(RequestId {
                     lock: id,
                     round: 0,
@@ -52,6 +52,17 @@ impl Locks {
     pub fn handle_found(&mut self, request: RequestId, found: Vec<Option<Holding>>, now: Instant) {
         self.clamp(now);
         self.found(request, Ok(found));
+    }
+
+    /// A node could not be asked, or did not answer.
+    pub(super) fn inspection_failed(&mut self, request: RequestId, outcome: Outcome) {
+        let error = match outcome {
+            Outcome::Failed(error) => error,
+            Outcome::Granted { .. } | Outcome::Denied { .. } | Outcome::Unknown => {
+                NodeError::TimedOut
+            }
+        };
+        self.found(request, Err(error));
     }
 
     pub(super) fn found(

@@ -30,23 +30,41 @@ impl Locks {
     }
 
     /// A round of asking has come to its end.
-    pub(super) fn obtain_decided(&mut self, id: LockId) {
-        let (now, setup, after_wake) = (self.now, self.setup, self.after_wake());
+    pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
+        let now = self.now;
+        // Not through `lock_mut`: the timers are needed beside it.
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
+            return;
+        };
+        let Some(ask) = &lock.ask else { return };
+        if verdict == Verdict::Won {
+            let (asked_at, late) = (ask.at, ask.round.pending());
+            if lock.hold_until.is_none() {
+                lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
+            }
+            let lease = lock.lease(asked_at);
+            if lease.is_valid(now) {
+                lock.ask = None;
+                lock.hold(lease, asked_at, late);
+                self.timers.set(id.slot, lock.deadline());
+                self.events.push_back(Event::Obtained { lock: id, lease });
+                self.leave_queue(id);
+                return self.check_if_woken(id);
+            }
+        }
+        self.obtain_failed(id);
+        self.rearm(id);
+    }
+
+    /// A round of asking was lost, or won too late: to be undone, and perhaps to be tried again.
+    fn obtain_failed(&mut self, id: LockId) {
+        let (now, after_wake) = (self.now, self.after_wake());
+        let (timeout, several) = (self.setup.request_timeout, self.setup.nodes.len() > 1);
         // Not through `lock_mut`: the random numbers are needed beside it.
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let Some(ask) = lock.ask.take() else { return };
-        if ask.round.verdict() == Verdict::Won {
-            if lock.hold_until.is_none() {
-                lock.hold_until = lock.max_hold().map(|longest| ask.at + longest);
-            }
-            let lease = lock.lease(ask.at);
-            if lease.is_valid(now) {
-                lock.hold(lease, ask.at, ask.round.pending());
-                return self.obtained(id, lease);
-            }
-        }
         lock.hold_until = None;
         lock.handoffs = 0;
         let failure = ask.failure(now);
@@ -63,7 +81,7 @@ impl Locks {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
                 // Without a pause of its own, a lock that no node will wake must still look again some time.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
-                let pause = pause.or_else(|| blind.then_some(setup.request_timeout));
+                let pause = pause.or_else(|| blind.then_some(timeout.into()));
                 ask.pause_until(now, pause)
             }
         };
@@ -72,7 +90,7 @@ impl Locks {
         };
         // On a single node the next attempt finds the key of this one and takes it, unless it was denied for another key
         // of several: then others need what is still ours.
-        let undoes = setup.nodes.len() > 1 || ask.round.is_denied();
+        let undoes = several || ask.round.is_denied();
         if undoes && !lock.may_hold.is_empty() {
             lock.state = State::Undoing { until };
             self.begin(id, What::Undo);
@@ -125,12 +143,6 @@ impl Locks {
         } else {
             self.ask_or_park(id);
         }
-    }
-
-    fn obtained(&mut self, id: LockId, lease: crate::Lease) {
-        self.events.push_back(Event::Obtained { lock: id, lease });
-        self.leave_queue(id);
-        self.check_if_woken(id);
     }
 
     /// The terminal event of a lock that was never held, with the reason that the last attempt gave.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::claim::Keys;
 use crate::id::{LockId, NodeId};
 use crate::lock::{Order, State, WAITER, What};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 use super::Locks;
 
@@ -16,7 +16,7 @@ const WAKE_SPREAD: Duration = Duration::from_millis(10);
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Turn {
     Now,
-    After(Duration),
+    After(Micros),
 }
 
 impl Locks {
@@ -63,6 +63,9 @@ impl Locks {
     /// A held lock is being released: the next waiter asks in the same write, if it was not the neighbours' turn for
     /// too long.
     pub(super) fn hand_on(&mut self, id: LockId) {
+        if !self.index.has_waiters() {
+            return;
+        }
         let Some(lock) = self.lock(id) else { return };
         let handoffs = lock.handoffs.saturating_add(1);
         if handoffs > self.setup.handoffs {

@@ -1,10 +1,9 @@
 //! Letting go, in whatever state, until nothing of a lock can be left on a node.
 
-use core::time::Duration;
-
 use crate::event::{Event, NotObtained, Released};
-use crate::id::{LockId, RequestId};
-use crate::lock::{Lock, Outcome, State, What};
+use crate::id::LockId;
+use crate::lock::{Lock, State, What, pause_after_silence};
+use crate::time::Micros;
 
 use super::queue::Turn;
 use super::{Entry, Locks};
@@ -51,45 +50,32 @@ impl Locks {
         self.begin(id, What::Release);
     }
 
-    /// Notes what a release found on a node.
-    pub(super) fn note_release(&mut self, request: RequestId, outcome: Outcome) {
-        let Some(Lock {
-            state: State::Releasing(releasing),
-            ..
-        }) = self.lock_mut(request.lock)
-        else {
-            return;
-        };
-        match outcome {
-            Outcome::Granted { .. } => releasing.freed.insert(request.node),
-            Outcome::Denied { .. } => releasing.missing.insert(request.node),
-            Outcome::Failed(_) | Outcome::Unknown => {}
-        }
-    }
-
     /// An answer to a release is in, or its round is over.
     pub(super) fn release_progressed(&mut self, id: LockId, round_over: bool) {
         let (now, quorum) = (self.now, self.setup.quorum);
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Releasing(mut releasing) = lock.state else {
+        let done = lock.may_hold.is_empty();
+        let (asked_at, ttl) = (lock.ask.as_ref().map(|ask| ask.at), lock.ttl);
+        let State::Releasing(releasing) = &mut lock.state else {
             return;
         };
-        let done = lock.may_hold.is_empty();
-        let round_trip = lock.ask.as_ref().map(|ask| now.saturating_since(ask.at));
         if round_over {
             lock.ask = None;
-            releasing.retry_at = Some(now + lock.refresh_pause());
+            releasing.retry_at = Some(now + pause_after_silence(ttl));
         }
-        let proof = releasing.proof(quorum, done).filter(|_| releasing.announce);
-        releasing.announce &= proof.is_none();
-        lock.state = State::Releasing(releasing);
-        if let Some(proof) = proof {
+        if releasing.announce
+            && let Some(proof) = releasing.proof(quorum, done)
+        {
+            releasing.announce = false;
             self.events.push_back(Event::Released { lock: id, proof });
         }
         if done {
+            let round_trip = asked_at.map(|at| now.micros_since(at));
             self.forget_and_hand_on(id, round_trip.unwrap_or_default());
+        } else {
+            self.rearm(id);
         }
     }
 
@@ -106,22 +92,24 @@ impl Locks {
             let proof = Released::Unconfirmed;
             self.events.push_back(Event::Released { lock: id, proof });
         }
-        self.forget_and_hand_on(id, Duration::ZERO);
+        self.forget_and_hand_on(id, Micros::default());
     }
 
     /// The lock is through with its keys. If neighbours of this engine had them for too long in a row, the next one
     /// lets others go first: their wake is one trip away, their ask another.
-    fn forget_and_hand_on(&mut self, id: LockId, round_trip: Duration) {
+    fn forget_and_hand_on(&mut self, id: LockId, round_trip: Micros) {
         let Some(lock) = self.lock(id) else { return };
         let yields = lock.handoffs >= self.setup.handoffs;
-        let keys = lock.claim.keys().clone();
+        let keys = self.index.has_waiters().then(|| lock.claim.keys().clone());
         self.forget(id);
         let turn = if yields {
             Turn::After(round_trip)
         } else {
             Turn::Now
         };
-        self.turn_of_next(&keys, turn);
+        if let Some(keys) = keys {
+            self.turn_of_next(&keys, turn);
+        }
     }
 
     fn forget(&mut self, id: LockId) {

@@ -1,24 +1,24 @@
 //! Replies → outcome: what was sent over one connection and is still to be answered, in order.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::{Holding, Op, Outcome};
+use crate::queue::Queue;
 use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
-use crate::redis::resp::{Item, Reply};
+use crate::redis::resp::{Item, Reply, skip_integer};
 use crate::redis::wire::{Kind, Wire};
 use crate::time::Instant;
 
 /// What was sent and has not been answered, first in first out, and what the first of it has been answered so far.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
-    sent: VecDeque<Sent>,
+    sent: Queue<Sent>,
     progress: Progress,
 }
 
@@ -108,6 +108,28 @@ impl Exchange {
             at,
             number,
         });
+    }
+
+    /// Takes the answer to the oldest request if it was granted and all of that is at the start of `bytes`; gives what
+    /// comes behind it. Nearly all answers are such. Anything else is left to [`Exchange::receive`], which would come to
+    /// the same.
+    #[inline]
+    pub(crate) fn receive_granted<'a>(&mut self, bytes: &'a [u8]) -> Option<(RequestId, &'a [u8])> {
+        let sent = self.sent.front()?;
+        let first = match sent.kind {
+            _ if self.progress.replies > 0 => None,
+            Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
+            Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
+            Kind::Script { .. } | Kind::Values | Kind::ValuesAndTimes => None,
+        };
+        let mut rest = first?;
+        // Then the remaining times, which do not matter to a holder.
+        for _ in 1..sent.replies {
+            rest = skip_integer(rest)?;
+        }
+        let request = sent.request;
+        self.sent.pop_front();
+        Some((request, rest))
     }
 
     /// Takes one reply. `None` if it answers nothing that was sent.

@@ -3,13 +3,16 @@
 mod capability;
 mod error;
 mod exchange;
+mod frame;
 mod handshake;
 mod outbox;
+mod push;
 pub mod resp;
 mod script;
 mod session;
 mod wire;
 
+pub(crate) use frame::Frame;
 pub use script::Script;
 pub(crate) use session::{Answer, Session};
 

@@ -1,5 +1,20 @@
 //! The scripts, and the names that a server knows them by.
 
+use core::str;
+
+/// A script as it is sent, made from its file when this is compiled.
+macro_rules! bare {
+    ($file:literal) => {{
+        const SOURCE: &[u8] = include_bytes!($file);
+        const BYTES: [u8; bare_len(SOURCE)] = bare(SOURCE);
+        const TEXT: &str = match str::from_utf8(&BYTES) {
+            Ok(text) => text,
+            Err(_) => "",
+        };
+        TEXT
+    }};
+}
+
 /// What one command cannot do: an operation on several keys, or one that compares where the server has no command
 /// for it. All compare whole values, and reach keys only through `KEYS`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -16,13 +31,13 @@ impl Script {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Obtain, Self::Refresh, Self::Release];
 
-    /// The program, for `SCRIPT LOAD` and `EVAL`.
+    /// The program without its comments and indentation, for `SCRIPT LOAD` and `EVAL`.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Obtain => include_str!("lua/obtain.lua"),
-            Self::Refresh => include_str!("lua/refresh.lua"),
-            Self::Release => include_str!("lua/release.lua"),
+            Self::Obtain => bare!("lua/obtain.lua"),
+            Self::Refresh => bare!("lua/refresh.lua"),
+            Self::Release => bare!("lua/release.lua"),
         }
     }
 
@@ -30,11 +45,54 @@ impl Script {
     #[must_use]
     pub const fn sha(self) -> &'static str {
         match self {
-            Self::Obtain => "0b8fa82ca85b9112633508a1923e4cddcc6de86c",
-            Self::Refresh => "4853d6561f1bd7ed99bffd4aaea9ce562034fde4",
-            Self::Release => "c4586584e0586b4d1d85489cf457fee70a8ac472",
+            Self::Obtain => "09fde0b2b8f732616a3bc1bed4ded0632bb78c81",
+            Self::Refresh => "6c9eaf82c9a9b4e50dd6843a5ed231db9957d2b5",
+            Self::Release => "f189b9a3b5c0384ddbf102578dd1ba20bc9f0071",
         }
     }
+}
+
+/// The next line without indentation, its end included, and what is behind it. Comments have lines of their own.
+const fn split_line(source: &[u8]) -> (&[u8], &[u8]) {
+    let mut rest = source;
+    while let [b' ', more @ ..] = rest {
+        rest = more;
+    }
+    let line = rest;
+    let mut len = 0;
+    while let [byte, more @ ..] = rest {
+        rest = more;
+        len += 1;
+        if *byte == b'\n' {
+            break;
+        }
+    }
+    match line {
+        [b'-', b'-', ..] => (&[], rest),
+        _ => (line.split_at(len).0, rest),
+    }
+}
+
+const fn bare_len(mut source: &[u8]) -> usize {
+    let mut len = 0;
+    while !source.is_empty() {
+        let (line, rest) = split_line(source);
+        len += line.len();
+        source = rest;
+    }
+    len
+}
+
+const fn bare<const LEN: usize>(mut source: &[u8]) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    let mut free: &mut [u8] = &mut bytes;
+    while !source.is_empty() {
+        let (line, rest) = split_line(source);
+        let (here, others) = free.split_at_mut(line.len());
+        here.copy_from_slice(line);
+        (free, source) = (others, rest);
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -42,6 +100,28 @@ mod tests {
     use super::*;
     use alloc::{format, string::String};
     use sha1::{Digest, Sha1};
+
+    #[test]
+    fn what_is_sent_is_the_program_without_comments_and_indentation() {
+        let text = "-- Says so.\nif a then\n  -- Why.\n  return 1 - -1\nend\n";
+        let mut sent = String::new();
+        let mut source = text.as_bytes();
+        while !source.is_empty() {
+            let (line, rest) = split_line(source);
+            sent += str::from_utf8(line).unwrap();
+            source = rest;
+        }
+        assert_eq!(sent, "if a then\nreturn 1 - -1\nend\n");
+        for script in Script::ALL {
+            assert!(
+                script.text().ends_with("\nreturn 1\n") || script.text().ends_with("released\n")
+            );
+            assert!(
+                !script.text().contains("--"),
+                "a comment behind code in {script:?}"
+            );
+        }
+    }
 
     #[test]
     fn each_name_is_the_hash_of_its_program() {

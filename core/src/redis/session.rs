@@ -1,6 +1,5 @@
 //! One connection to one server, as the core sees it: connecting, handshake, requests, answers, wakes, and its end.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -10,13 +9,15 @@ use crate::event::{NodeError, NodeState};
 use crate::id::{NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
+use crate::queue::Queue;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::{Greeting, Handshake};
 use crate::redis::outbox::Outbox;
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder, Reply};
-use crate::redis::wire::Wire;
-use crate::time::Instant;
+use crate::redis::push::{self, Push};
+use crate::redis::resp::{DecodeError, DecodeLimits, Decoder};
+use crate::redis::wire::{LastTtl, Wire};
+use crate::time::{Instant, Micros};
 
 pub(crate) struct Session {
     setup: Setup,
@@ -28,8 +29,9 @@ pub(crate) struct Session {
     /// The key of the last wake, without the prefix.
     woken: Vec<u8>,
     /// What is to be sent as soon as the handshake is done, or in another way than before.
-    waiting: VecDeque<RequestId>,
+    waiting: Queue<RequestId>,
     out: Outbox,
+    ttl: LastTtl,
     /// To be told to the driver.
     connect: bool,
     disconnect: bool,
@@ -44,7 +46,7 @@ pub(crate) struct Session {
 
 #[derive(Clone, Debug)]
 struct Setup {
-    request_timeout: Duration,
+    request_timeout: Micros,
     connect_timeout: Duration,
     reconnect_min: Duration,
     reconnect_max: Duration,
@@ -79,7 +81,7 @@ impl Session {
         };
         Self {
             setup: Setup {
-                request_timeout: config.request_timeout,
+                request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
                 reconnect_min: config.reconnect_min,
                 reconnect_max: config.reconnect_max,
@@ -94,8 +96,9 @@ impl Session {
             capability: Capability::BASIC,
             exchange: Exchange::default(),
             woken: Vec::new(),
-            waiting: VecDeque::new(),
+            waiting: Queue::default(),
             out: Outbox::default(),
+            ttl: LastTtl::default(),
             connect: true,
             disconnect: false,
             backoff: config.reconnect_min,
@@ -186,6 +189,19 @@ impl Session {
         }
     }
 
+    /// The request that is granted by the bytes at the start of `input`, which are taken off. What is no whole grant, and
+    /// all behind it, is for [`Session::handle_input`].
+    #[inline]
+    pub(crate) fn next_grant(&mut self, input: &mut &[u8]) -> Option<RequestId> {
+        if input.is_empty() || !self.decoder.is_idle() {
+            return None;
+        }
+        let (request, rest) = self.exchange.receive_granted(input)?;
+        *input = rest;
+        self.error = NodeError::Disconnected;
+        Some(request)
+    }
+
     /// What happened, one at a time; `None` when there is no more.
     pub(crate) fn next_answer(&mut self, locks: &Locks, now: Instant) -> Option<Answer<'_>> {
         loop {
@@ -244,9 +260,9 @@ impl Session {
         self.out.lend()
     }
 
-    /// Whether it wants nothing of the driver just now.
-    pub(crate) fn is_quiet(&self) -> bool {
-        !(self.disconnect || self.connect || self.has_bytes())
+    /// Whether it wants something of the driver just now.
+    pub(crate) fn speaks(&self) -> bool {
+        self.has_bytes() || self.disconnect || self.connect
     }
 
     pub(crate) fn has_bytes(&self) -> bool {
@@ -258,6 +274,7 @@ impl Session {
             out: self.out.open(),
             capability: &mut self.capability,
             prefix: &self.setup.prefix,
+            ttl: &mut self.ttl,
         };
         self.exchange.send(request, op, &mut wire, now);
     }
@@ -272,7 +289,11 @@ impl Session {
             }
         };
         if reply.is_push() {
-            return read_push(reply, &self.setup.prefix, &mut self.woken);
+            return match push::read(reply, &self.setup.prefix, &mut self.woken) {
+                Push::Other => Read::Handled,
+                Push::Key => Read::Wake,
+                Push::All => Read::WakeAll,
+            };
         }
         if let State::Greeting { .. } = self.state {
             return match self
@@ -345,33 +366,6 @@ enum Read {
     Wake,
     WakeAll,
     Broken(NodeError),
-}
-
-/// `invalidate` with the keys that changed, or null if all may have. Other pushes are not for us.
-fn read_push(push: Reply<'_>, prefix: &[u8], woken: &mut Vec<u8>) -> Read {
-    let mut parts = push.children();
-    if parts.next().and_then(|name| name.as_bytes()) != Some(b"invalidate") {
-        return Read::Handled;
-    }
-    let Some(keys) = parts.next().filter(|keys| !keys.is_null()) else {
-        return Read::WakeAll;
-    };
-    let mut keys = keys
-        .children()
-        .map(|key| key.as_bytes().unwrap_or_default());
-    match (keys.next(), keys.next()) {
-        (None, _) => Read::Handled,
-        (Some(key), None) => match key.strip_prefix(prefix) {
-            Some(key) => {
-                woken.clear();
-                woken.extend_from_slice(key);
-                Read::Wake
-            }
-            None => Read::Handled,
-        },
-        // Servers name one key at a time. More are rare enough to look at everything.
-        (Some(_), Some(_)) => Read::WakeAll,
-    }
 }
 
 /// Shows no bytes: they hold passwords and tokens.

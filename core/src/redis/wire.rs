@@ -20,11 +20,31 @@ pub(crate) enum Kind {
     ValuesAndTimes,
 }
 
+/// The ttl that was sent last, as an argument: most locks of a program have the same.
+#[derive(Default)]
+pub(crate) struct LastTtl {
+    millis: u64,
+    argument: Vec<u8>,
+}
+
+impl LastTtl {
+    #[inline]
+    fn argument(&mut self, ttl: Ttl) -> &[u8] {
+        if self.millis != ttl.as_millis() {
+            self.millis = ttl.as_millis();
+            self.argument.clear();
+            prepared(&mut self.argument, b"").number(self.millis);
+        }
+        &self.argument
+    }
+}
+
 /// Where commands are written, and how this server wants them.
 pub(crate) struct Wire<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) capability: &'a mut Capability,
     pub(crate) prefix: &'a [u8],
+    pub(crate) ttl: &'a mut LastTtl,
 }
 
 impl Wire<'_> {
@@ -36,40 +56,33 @@ impl Wire<'_> {
                 ttl,
                 again: false,
             } if claim.keys().len() == 1 => {
-                let key = claim.keys().first().as_bytes();
                 prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
-                    .joined(self.prefix, key)
-                    .arg(claim.value())
+                    .prepared(claim.frame().all())
                     .prepared(b"$2\r\nNX\r\n$2\r\nPX\r\n")
-                    .number(ttl.as_millis());
-                self.with_times(Kind::Set, claim.keys())
+                    .prepared(self.ttl.argument(ttl));
+                self.with_times(Kind::Set, claim)
             }
             Op::Obtain { claim, ttl, .. } => {
-                let kind = self.script(Script::Obtain, claim.keys(), claim.value(), Some(ttl));
-                self.with_times(kind, claim.keys())
+                let kind = self.script(Script::Obtain, claim, Some(ttl));
+                self.with_times(kind, claim)
             }
             Op::Refresh { claim, ttl } if claim.keys().len() == 1 && self.capability.set_ifeq => {
-                let key = claim.keys().first().as_bytes();
                 prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
-                    .joined(self.prefix, key)
-                    .arg(claim.value())
+                    .prepared(claim.frame().all())
                     .prepared(b"$4\r\nIFEQ\r\n")
-                    .arg(claim.value())
+                    .prepared(claim.frame().value())
                     .prepared(b"$2\r\nPX\r\n")
-                    .number(ttl.as_millis());
-                self.with_times(Kind::SetIfEqual, claim.keys())
+                    .prepared(self.ttl.argument(ttl));
+                self.with_times(Kind::SetIfEqual, claim)
             }
             Op::Refresh { claim, ttl } => {
-                let kind = self.script(Script::Refresh, claim.keys(), claim.value(), Some(ttl));
-                self.with_times(kind, claim.keys())
+                let kind = self.script(Script::Refresh, claim, Some(ttl));
+                self.with_times(kind, claim)
             }
             Op::Release { claim } if claim.keys().len() == 1 => self.release_one(claim),
-            Op::Release { claim } => (
-                self.script(Script::Release, claim.keys(), claim.value(), None),
-                1,
-            ),
+            Op::Release { claim } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
-                self.for_each(b"*2\r\n$3\r\nGET\r\n", claim.keys());
+                self.for_each(b"GET", claim);
                 (Kind::Values, count(claim.keys(), 1))
             }
             Op::Inspect { keys } => {
@@ -87,68 +100,82 @@ impl Wire<'_> {
     }
 
     fn release_one(&mut self, claim: &Claim) -> (Kind, u16) {
-        let key = claim.keys().first().as_bytes();
+        let frame = claim.frame();
         match self.capability.delete {
             Delete::Delifeq => {
-                prepared(self.out, b"*3\r\n$7\r\nDELIFEQ\r\n")
-                    .joined(self.prefix, key)
-                    .arg(claim.value());
+                prepared(self.out, b"*3\r\n$7\r\nDELIFEQ\r\n").prepared(frame.all());
             }
             Delete::Delex => {
-                command(self.out, 4)
-                    .arg(b"DELEX")
-                    .joined(self.prefix, key)
-                    .arg(b"IFEQ")
-                    .arg(claim.value());
+                prepared(self.out, b"*4\r\n$5\r\nDELEX\r\n")
+                    .prepared(frame.keys())
+                    .prepared(b"$4\r\nIFEQ\r\n")
+                    .prepared(frame.value());
             }
-            Delete::Script => {
-                return (
-                    self.script(Script::Release, claim.keys(), claim.value(), None),
-                    1,
-                );
-            }
+            Delete::Script => return (self.script(Script::Release, claim, None), 1),
         }
         (Kind::DeleteIfEqual, 1)
     }
 
-    fn script(&mut self, script: Script, keys: &Keys, value: &[u8], ttl: Option<Ttl>) -> Kind {
-        let args = keys.len().saturating_add(if ttl.is_some() { 5 } else { 4 });
+    fn script(&mut self, script: Script, claim: &Claim, ttl: Option<Ttl>) -> Kind {
+        let whole = self.capability.takes_text(script);
+        match script.sha().as_bytes().first_chunk::<40>() {
+            Some(sha) if !whole && claim.keys().len() == 1 => {
+                // What nearly all are, without counting.
+                match ttl {
+                    Some(_) => prepared(self.out, b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n"),
+                    None => prepared(self.out, b"*5\r\n$7\r\nEVALSHA\r\n$40\r\n"),
+                }
+                .prepared(sha)
+                .prepared(b"\r\n$1\r\n1\r\n")
+                .prepared(claim.frame().all());
+                if let Some(ttl) = ttl {
+                    self.out.extend_from_slice(self.ttl.argument(ttl));
+                }
+                Kind::Script { script, all: 1 }
+            }
+            _ => self.any_script(script, whole, claim, ttl),
+        }
+    }
+
+    #[cold]
+    fn any_script(&mut self, script: Script, whole: bool, claim: &Claim, ttl: Option<Ttl>) -> Kind {
+        let keys = claim.keys().len();
+        let args = keys.saturating_add(if ttl.is_some() { 5 } else { 4 });
         let mut command = command(self.out, args);
-        if self.capability.takes_text(script) {
+        if whole {
             command.arg(b"EVAL").arg(script.text().as_bytes());
         } else {
-            command
-                .prepared(b"$7\r\nEVALSHA\r\n")
-                .arg(script.sha().as_bytes());
+            command.arg(b"EVALSHA").arg(script.sha().as_bytes());
         }
-        command.number(keys.len() as u64);
-        for key in keys.iter() {
-            command.joined(self.prefix, key.as_bytes());
-        }
-        command.arg(value);
+        command.number(keys as u64).prepared(claim.frame().all());
         if let Some(ttl) = ttl {
-            command.number(ttl.as_millis());
+            command.prepared(self.ttl.argument(ttl));
         }
         // A release tells how many keys it deleted; the others answer yes or no.
-        let all = if script == Script::Release {
-            count(keys, 1)
-        } else {
-            1
+        let all = match script {
+            Script::Release => count(claim.keys(), 1),
+            Script::Obtain | Script::Refresh => 1,
         };
         Kind::Script { script, all }
     }
 
     /// Asks for the remaining time of each key in the same write: it tells when a holder's time is over, and it
     /// registers our interest in the key. A write of our own ends an earlier registration, so that it comes last.
-    fn with_times(&mut self, kind: Kind, keys: &Keys) -> (Kind, u16) {
-        self.for_each(b"*2\r\n$4\r\nPTTL\r\n", keys);
-        (kind, count(keys, 1).saturating_add(1))
+    fn with_times(&mut self, kind: Kind, claim: &Claim) -> (Kind, u16) {
+        if let Some(time) = claim.frame().time() {
+            self.out.extend_from_slice(time);
+            return (kind, 2);
+        }
+        self.for_each(b"PTTL", claim);
+        (kind, count(claim.keys(), 1).saturating_add(1))
     }
 
-    /// A command of one key for each, of which the beginning is given as it goes over the wire.
-    fn for_each(&mut self, head: &'static [u8], keys: &Keys) {
-        for key in keys.iter() {
-            prepared(self.out, head).joined(self.prefix, key.as_bytes());
+    /// A command of one key for each.
+    fn for_each(&mut self, name: &[u8], claim: &Claim) {
+        for key in claim.keys().iter() {
+            command(self.out, 2)
+                .arg(name)
+                .joined(self.prefix, key.as_bytes());
         }
     }
 }

@@ -1,4 +1,5 @@
-import { message, type Dial } from "../link.js";
+import { message, type Dial, type Lent } from "../link.js";
+import { inTurn, type Carry } from "./turns.js";
 
 /** A command: its name and its arguments. */
 export type Command = readonly Uint8Array[];
@@ -8,43 +9,66 @@ export type Reply = string | Uint8Array | number | bigint | null | Error | reado
 
 /** A client that you already have, or an endpoint over HTTP: anything that carries out commands, in their order. */
 export interface CommandTransport {
-  /** Carries out commands, and gives one reply for each. Rejected if it is not known what became of them. */
-  send(commands: readonly Command[]): Promise<readonly Reply[]>;
+  /**
+   * Carries out commands, and gives one reply for each. Rejected if it is not known what became of them. `signal` is
+   * aborted when nobody waits for the replies any more.
+   */
+  send(commands: readonly Command[], signal: AbortSignal): Promise<readonly Reply[]>;
   /** What to call it in errors and events. */
   readonly name?: string;
+  /**
+   * Whether calls could overtake each other, as over HTTP: then each begins when the last is over, and takes along what
+   * was wanted meanwhile. That pause is part of `requestTimeout`. Default: false.
+   */
+  readonly oneAtATime?: boolean;
+  /** Whether it carries text only: then keys, tokens and metadata have to be UTF-8. Default: false. */
+  readonly textOnly?: boolean;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Makes a server of what carries out commands. */
+export function lend(transport: CommandTransport): Lent {
+  const { name = "a client", textOnly = false } = transport;
+  return { name, textOnly, dial: dialCommands(transport) };
+}
+
 /**
- * @internal Commands as a connection: what the engine writes is taken apart, and replies are written as a server does.
- * The connection is the client's own, so greetings are answered here, without what only an own connection can have:
- * a server that tells of changes by itself.
+ * Commands as a connection: what the engine writes is taken apart, and replies are written as a server does. The engine
+ * knows that the client is only lent, and sends no greeting.
  */
-export function dialCommands(transport: CommandTransport): Dial {
+function dialCommands(transport: CommandTransport): Dial {
   return (listener) => {
+    const ended = new AbortController();
+    const carry: Carry = async (commands) => {
+      ended.signal.throwIfAborted();
+      const replies = await transport.send(commands, ended.signal);
+      if (replies.length !== commands.length) {
+        throw new Error(`${replies.length} replies to ${commands.length} commands`);
+      }
+      return replies;
+    };
+    const send = transport.oneAtATime ? inTurn(carry) : carry;
     let last: Promise<void> = Promise.resolve();
     queueMicrotask(() => listener.opened());
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
-        const theirs = commands.filter((command) => ownReply(command) === undefined);
-        const replies = theirs.length === 0 ? Promise.resolve([]) : transport.send(theirs);
         const before = last;
         last = (async () => {
           try {
-            const given = (await replies)[Symbol.iterator]();
+            const given = await send(commands);
             await before;
             const parts: Uint8Array[] = [];
-            commands.forEach((command) => encode(ownReply(command) ?? given.next().value ?? null, parts));
+            given.forEach((reply) => encode(reply, parts));
             parts.forEach((part) => listener.received(part));
           } catch (error) {
             listener.gone(message(error));
           }
         })();
       },
-      close() {},
+      close: () => ended.abort(),
     };
   };
 }
@@ -71,20 +95,6 @@ function commandsOf(bytes: Uint8Array): Command[] {
   return commands;
 }
 
-/** What is not for a client that is somebody else's: who it is, and what it is told. */
-function ownReply([name]: Command): Reply | undefined {
-  switch (decoder.decode(name)) {
-    case "HELLO":
-      return new Error("ERR unknown command");
-    case "AUTH":
-    case "CLIENT":
-    case "SELECT":
-      return "OK";
-    default:
-      return undefined;
-  }
-}
-
 function encode(reply: Reply, parts: Uint8Array[]): void {
   const line = (text: string) => parts.push(encoder.encode(`${text}\r\n`));
   if (reply === null) {
@@ -105,7 +115,9 @@ function encode(reply: Reply, parts: Uint8Array[]): void {
     parts.push(bytes);
     line("");
   } else {
-    line(`*${reply.length}`);
-    reply.forEach((each) => encode(each, parts));
+    // Clients have shapes of their own for what is neither text nor number: nobody looks into it, but it is not nothing.
+    const list = Array.isArray(reply) ? reply : [];
+    line(`*${list.length}`);
+    list.forEach((each) => encode(each, parts));
   }
 }

@@ -4,22 +4,33 @@ import { connect as connectTls } from "node:tls";
 import { message, type Dial } from "../link.js";
 import type { Platform } from "../connect.js";
 
+/** More than the answers to one write ever are; more than that comes in pieces. */
+const READ_BYTES = 16_384;
+
 /** @internal Sockets of Node and of what is compatible with it. */
 export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial => {
   return (listener) => {
     const secure = address.kind === "tcp" && address.tls;
+    const received = (bytes: Uint8Array) => listener.received(bytes);
+    // One buffer for all that comes, instead of a new one each time.
+    const callback = (length: number, buffer: Uint8Array) => {
+      received(buffer.subarray(0, length));
+      return true;
+    };
+    const onread = { buffer: Buffer.allocUnsafeSlow(READ_BYTES), callback };
     const open = () => {
       if (address.kind === "unix") {
-        return connectTcp(address.path);
+        return connectTcp({ path: address.path, onread });
       }
       const { host, port } = address;
       const servername = tls?.servername ?? (isIP(host) ? undefined : host);
-      return secure ? connectTls({ ...tls, host, port, servername }) : connectTcp({ host, port });
+      return secure ? connectTls({ ...tls, host, port, servername }) : connectTcp({ host, port, onread });
     };
     const socket = open();
     socket.setNoDelay(true);
     socket.once(secure ? "secureConnect" : "connect", () => listener.opened());
-    socket.on("data", (bytes: Uint8Array) => listener.received(bytes));
+    // Where `onread` is not known, and with TLS.
+    socket.on("data", received);
     socket.once("error", (error) => listener.gone(message(error)));
     socket.once("close", () => listener.gone("the server closed the connection"));
     return {

@@ -1,4 +1,4 @@
-import { message, type Dial, type Listener, type Wire } from "../link.js";
+import { message, type Dial } from "../link.js";
 import type { Login } from "../options.js";
 
 /** An open connection that carries the bytes of one server. */
@@ -23,65 +23,49 @@ export interface Transport {
 export function streams(transport: Pick<Transport, "connect">): Dial {
   return (listener) => {
     let closed = false;
-    let wire: Wire | undefined;
+    let connection: Connection | undefined;
+    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+    let writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+    const close = () => {
+      closed = true;
+      const left = connection;
+      connection = undefined;
+      if (left !== undefined) {
+        [() => reader?.cancel(), () => writer?.abort(), () => left.close?.()].forEach(quietly);
+      }
+    };
     void (async () => {
       try {
-        const connection = await transport.connect();
-        wire = wireOf(connection, listener);
+        connection = await transport.connect();
+        reader = connection.readable.getReader();
+        writer = connection.writable.getWriter();
         if (closed) {
-          return wire.close();
+          return;
         }
         listener.opened();
-        await read(connection.readable, listener);
+        for (let next = await reader.read(); !next.done; next = await reader.read()) {
+          listener.received(next.value);
+        }
+        listener.gone("the server closed the connection");
       } catch (error) {
         listener.gone(message(error));
       } finally {
         // Whoever is left by the server still has an end to close: runtimes count those, and some allow but a few.
-        wire?.close();
+        close();
       }
     })();
     return {
-      send: (bytes) => wire?.send(bytes),
-      close: () => {
-        closed = true;
-        wire?.close();
-      },
+      send: (bytes) => void writer?.write(bytes.slice()).catch((error: unknown) => listener.gone(message(error))),
+      close,
     };
   };
 }
 
-const readers = new WeakMap<ReadableStream<Uint8Array>, ReadableStreamDefaultReader<Uint8Array>>();
-
-function wireOf(connection: Connection, listener: Listener): Wire {
-  const writer = connection.writable.getWriter();
-  return {
-    send: (bytes) => {
-      writer.write(bytes.slice()).catch((error: unknown) => listener.gone(message(error)));
-    },
-    close: () => {
-      // What has ended already may say so, at once or later.
-      const quietly = async (ending: () => unknown) => {
-        try {
-          await ending();
-        } catch {
-          // It is over either way.
-        }
-      };
-      void quietly(() => readers.get(connection.readable)?.cancel());
-      void quietly(() => writer.abort());
-      void quietly(() => connection.close?.());
-    },
-  };
-}
-
-async function read(readable: ReadableStream<Uint8Array>, listener: Listener): Promise<void> {
-  const reader = readable.getReader();
-  readers.set(readable, reader);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) {
-      return listener.gone("the server closed the connection");
-    }
-    listener.received(value);
+/** What has ended already may say so, at once or later, and must not keep the others from ending. */
+async function quietly(ending: () => unknown): Promise<void> {
+  try {
+    await ending();
+  } catch {
+    // It is over either way.
   }
 }

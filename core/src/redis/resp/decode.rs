@@ -52,6 +52,18 @@ impl core::error::Error for DecodeError {}
 /// The shortest element, such as `_\r\n`.
 const SHORTEST: usize = 3;
 
+/// The longest line that is read without looking at limits: a number of [`SHORT`] digits.
+const USUAL: usize = SHORT + SHORTEST;
+
+/// A number without a sign at the start of `bytes`, as an answer of its own: what comes behind it.
+#[inline]
+pub(crate) fn skip_integer(bytes: &[u8]) -> Option<&[u8]> {
+    let digits = bytes.strip_prefix(b":")?;
+    let length = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    let rest = digits.get(length..)?.strip_prefix(LINE_END)?;
+    (1..=SHORT).contains(&length).then_some(rest)
+}
+
 /// Takes bytes as they arrive and gives whole replies.
 ///
 /// Call [`Decoder::next_reply`] until it gives `None` after each [`Decoder::feed`]: then what it holds stays below
@@ -142,14 +154,6 @@ impl Decoder {
         if self.start == self.buffer.len() {
             return Ok(None);
         }
-        if self.progress.need == 0
-            && let Some(end) = self.short_line()
-        {
-            let from = self.start;
-            self.start = from.saturating_add(end);
-            let raw = self.buffer.get(from..self.start).unwrap_or_default();
-            return Ok(Some(Reply { raw }));
-        }
         match self.scan() {
             Ok(false) => Ok(None),
             Ok(true) => {
@@ -166,6 +170,16 @@ impl Decoder {
                 Err(error)
             }
         }
+    }
+
+    /// Whether what comes next is the beginning of an answer, and may be read by somebody else if it is a few short
+    /// lines: those are never past a limit that is worth the name.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.start == self.buffer.len()
+            && self.error.is_none()
+            && self.limits.bytes > USUAL
+            && self.limits.line > USUAL
     }
 
     /// Forgets all bytes and the error, for a new connection.
@@ -186,23 +200,6 @@ impl Decoder {
     #[cfg(test)]
     pub(super) const fn capacity(&self) -> usize {
         self.buffer.capacity() + self.open.capacity() * size_of::<Open>()
-    }
-
-    /// Where an answer ends that is one short line, as most are: `+OK` and integers. All else is left to
-    /// [`Decoder::scan`], which would come to the same.
-    fn short_line(&self) -> Option<usize> {
-        let bytes = self.buffer.get(self.start..)?;
-        let (kind, rest) = bytes.split_first()?;
-        let line = match kind {
-            b'+' if rest.starts_with(b"OK\r\n") => 2,
-            b':' => rest.iter().position(|byte| !byte.is_ascii_digit())?,
-            _ => return None,
-        };
-        let end = line.saturating_add(SHORTEST);
-        let fits = end <= self.limits.bytes && line <= self.limits.line;
-        let valid =
-            (1..=SHORT).contains(&line) && bytes.get(line.saturating_add(1)..end) == Some(LINE_END);
-        (fits && valid).then_some(end)
     }
 
     /// Goes on until an answer is complete (`true`) or the bytes are used up.

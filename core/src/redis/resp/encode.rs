@@ -10,8 +10,9 @@ pub fn command(out: &mut Vec<u8>, args: usize) -> Args<'_> {
     Args { out }
 }
 
-/// Begins a command whose beginning never changes, and so is written down as it goes over the wire.
-pub(crate) fn prepared<'a>(out: &'a mut Vec<u8>, head: &'static [u8]) -> Args<'a> {
+/// Begins a command with what is written down as it goes over the wire.
+#[inline]
+pub(crate) fn prepared<'a>(out: &'a mut Vec<u8>, head: &[u8]) -> Args<'a> {
     out.extend_from_slice(head);
     Args { out }
 }
@@ -43,8 +44,9 @@ impl Args<'_> {
         self.arg(digits.get(from..).unwrap_or_default())
     }
 
-    /// Arguments that never change, written down as they go over the wire.
-    pub(crate) fn prepared(&mut self, encoded: &'static [u8]) -> &mut Self {
+    /// Arguments that were encoded before.
+    #[inline]
+    pub(crate) fn prepared(&mut self, encoded: &[u8]) -> &mut Self {
         self.out.extend_from_slice(encoded);
         self
     }

@@ -15,6 +15,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decode::skip_integer;
 pub use decode::{DecodeError, DecodeLimits, Decoder};
 pub(crate) use encode::prepared;
 pub use encode::{

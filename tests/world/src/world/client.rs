@@ -227,7 +227,7 @@ impl Client {
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief
-                .filter(|belief| !belief.reshaped && !(belief.owned && self.straggled))
+                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled))
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())

@@ -1,0 +1,120 @@
+// Transports with a fake at the other end, which does what real ones do only now and then. From the sources, as units.mjs.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { build } from "esbuild";
+
+async function load(file) {
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
+
+const { streams } = await load("src/transports/streams.ts");
+const { lend } = await load("src/transports/commands.ts");
+
+/** Until all that can happen by itself has happened. */
+const quiet = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A listener that takes down what it is told, and does nothing. */
+function listening() {
+  const told = [];
+  const bytes = (value) => told.push(Buffer.from(value).toString());
+  return { told, opened: () => told.push("opened"), received: bytes, gone: (reason) => told.push(`gone: ${reason}`) };
+}
+
+/** A connection whose other end is in the test's hands. */
+function connection(more = {}) {
+  const sent = [];
+  const ends = { sent, closed: 0 };
+  const readable = new ReadableStream({ start: (controller) => void (ends.server = controller) });
+  const writable = new WritableStream({ write: (chunk) => void sent.push(Buffer.from(chunk).toString()) });
+  return [ends, { readable, writable, close: () => (ends.closed += 1), ...more }];
+}
+
+test("bytes go through streams of the user's own", async () => {
+  const [ends, own] = connection();
+  const listener = listening();
+  const wire = streams({ connect: () => own })(listener);
+  await quiet();
+  const bytes = Buffer.from("PING");
+  wire.send(bytes);
+  // The engine's memory changes at once.
+  bytes.fill("x");
+  ends.server.enqueue(Buffer.from("PONG"));
+  await quiet();
+  assert.deepEqual([ends.sent, listener.told, ends.closed], [["PING"], ["opened", "PONG"], 0]);
+  wire.close();
+  await quiet();
+  assert.equal(ends.closed, 1);
+});
+
+test("our end is closed when the server has left", async () => {
+  const [ends, own] = connection();
+  const listener = listening();
+  streams({ connect: () => own })(listener);
+  await quiet();
+  ends.server.close();
+  await quiet();
+  assert.deepEqual(listener.told, ["opened", "gone: the server closed the connection"]);
+  assert.equal(ends.closed, 1, "by the transport itself: whoever listens may have turned to another connection");
+});
+
+test("our end is closed when reading fails, and when it cannot end its streams", async () => {
+  const writer = {
+    write: () => Promise.reject(new Error("broken pipe")),
+    abort() {
+      throw new TypeError("it has ended already");
+    },
+  };
+  const [ends, own] = connection({ writable: { getWriter: () => writer } });
+  const listener = listening();
+  streams({ connect: () => own })(listener);
+  await quiet();
+  ends.server.error(new Error("reset"));
+  await quiet();
+  assert.deepEqual(listener.told, ["opened", "gone: reset"]);
+  assert.equal(ends.closed, 1);
+});
+
+test("a connection that comes too late is closed, and one that does not come is told", async () => {
+  const [ends, own] = connection();
+  let come;
+  const late = listening();
+  streams({ connect: () => new Promise((resolve) => (come = resolve)) })(late).close();
+  come(own);
+  await quiet();
+  assert.deepEqual([late.told, ends.closed], [[], 1]);
+  for (const connect of [() => Promise.reject(new Error("no route")), () => { throw new Error("no route"); }]) {
+    const never = listening();
+    streams({ connect })(never);
+    await quiet();
+    assert.deepEqual(never.told, ["gone: no route"]);
+  }
+});
+
+test("a lent client that fails is gone, however it does", async () => {
+  for (const send of [() => Promise.reject(new Error("closed")), () => { throw new Error("closed"); }]) {
+    const listener = listening();
+    const wire = lend({ send }).dial(listener);
+    await quiet();
+    wire.send(Buffer.from("*1\r\n$4\r\nPING\r\n"));
+    await quiet();
+    assert.deepEqual(listener.told, ["opened", "gone: closed"]);
+  }
+});
+
+test("a lent client gets whole commands, and their replies are told in order", async () => {
+  const listener = listening();
+  const [asked, answer] = [[], []];
+  const wire = lend({ send: (commands) => new Promise((resolve) => (asked.push(commands), answer.push(resolve))) }).dial(listener);
+  await quiet();
+  wire.send(Buffer.from("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n"));
+  wire.send(Buffer.from("*2\r\n$3\r\nGET\r\n$2\r\n\r\n\r\n"));
+  const words = asked.map((commands) => commands.map((command) => command.map((word) => Buffer.from(word).toString())));
+  assert.deepEqual(words, [[["GET", "k"], ["PING"]], [["GET", "\r\n"]]]);
+  answer[1]([["x", 1n, null]]);
+  await quiet();
+  assert.deepEqual(listener.told, ["opened"], "the first is not answered yet");
+  answer[0]([new Error("ERR no\r\n:1"), Buffer.from("OK")]);
+  await quiet();
+  assert.equal(listener.told.slice(1).join(""), "-ERR no :1\r\n+OK\r\n*3\r\n$1\r\nx\r\n:1\r\n$-1\r\n");
+});

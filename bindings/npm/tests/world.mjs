@@ -1,0 +1,108 @@
+// What the scenarios are made of: checks, and servers and clients that end with them. It runs wherever they do.
+
+export function check(condition, what) {
+  if (!condition) {
+    throw new Error(what);
+  }
+}
+
+export function equal(actual, expected, what) {
+  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+  check(a === b, `${what}: ${a} instead of ${b}`);
+}
+
+/** The error that a promise is rejected with. */
+export async function rejected(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it should have been rejected");
+}
+
+/** Resolves when the signal is aborted. Nothing waits for ever: the whole run has a limit. */
+export function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve(signal.reason);
+    }
+    signal.addEventListener("abort", () => resolve(signal.reason));
+  });
+}
+
+/** One run of one scenario: servers and clients that end with it. */
+export class World {
+  traces = {};
+  #clients = [];
+  #servers = [];
+
+  constructor(tenure, control, url) {
+    this.tenure = tenure;
+    this.#control = control;
+    this.url = url;
+  }
+  #control;
+
+  async #ask(what) {
+    const response = await fetch(this.#control, { method: "POST", body: JSON.stringify(what) });
+    const answer = await response.json();
+    check(answer.error === undefined, `control server: ${answer.error}`);
+    return answer.result;
+  }
+
+  /** A server of our own, by its port. */
+  async server() {
+    const port = await this.#ask({ start: true });
+    this.#servers.push(port);
+    return port;
+  }
+
+  /** A command as somebody else. */
+  command(port, ...words) {
+    return this.#ask({ port, command: words });
+  }
+
+  kill(port) {
+    return this.#ask({ port, kill: true });
+  }
+
+  restart(port) {
+    return this.#ask({ port, restart: true });
+  }
+
+  /** Where a server is reached in the format of Upstash. */
+  rest(port) {
+    return this.#ask({ port, rest: true });
+  }
+
+  /** A client, of ports or of transports, whose events are noted under its name. */
+  async client(name, servers, options = {}) {
+    const trace = (this.traces[name] = []);
+    const onEvent = (event) => {
+      const word = event.type === "node_ready" && event.tracking ? "tracking" : event.reason;
+      trace.push([event.type, word].filter(Boolean).join(" "));
+    };
+    const all = [servers].flat().map((server) => (typeof server === "number" ? this.url(server) : server));
+    const client = await this.tenure.connect(all, { requestTimeout: 2_000, ...options, onEvent });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Until a client has all its servers: it begins as soon as a quorum is there. */
+  async complete(name, ports) {
+    while (this.traces[name].filter((line) => line.startsWith("node_ready")).length < ports.length) {
+      await this.command(ports[0], "PING");
+    }
+  }
+
+  /** Until others wait for a key: the server counts the keys that somebody wants to hear of. */
+  async tracked(port, keys) {
+    while (!(await this.command(port, "INFO", "stats")).includes(`tracking_total_keys:${keys}\r`));
+  }
+
+  async end() {
+    await Promise.all(this.#clients.map((client) => client.close()));
+    await Promise.all(this.#servers.map((port) => this.kill(port)));
+  }
+}

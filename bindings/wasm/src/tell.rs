@@ -1,0 +1,105 @@
+//! Events as records.
+
+use alloc::vec::Vec;
+
+use tenure_core::{Engine, Event, Inspection, NodeError, NodeState, NotObtained};
+
+use crate::record::{Record, millis};
+use crate::{codes, micros};
+
+/// What `poll` says is to be done; the record has the rest.
+pub(crate) mod todo {
+    pub(crate) const TIMEOUT: u8 = 0;
+    pub(crate) const CONNECT: u8 = 1;
+    pub(crate) const DISCONNECT: u8 = 2;
+    pub(crate) const TRANSMIT: u8 = 3;
+    pub(crate) const OBTAINED: u8 = 4;
+    pub(crate) const NOT_OBTAINED: u8 = 5;
+    pub(crate) const REFRESHED: u8 = 6;
+    pub(crate) const LOST: u8 = 7;
+    pub(crate) const RELEASED: u8 = 8;
+    pub(crate) const INSPECTED: u8 = 9;
+    pub(crate) const NODE_READY: u8 = 10;
+    pub(crate) const NODE_DOWN: u8 = 11;
+    pub(crate) const NOTHING: u8 = 12;
+}
+
+pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8 {
+    match event {
+        Event::Obtained { lock, lease } => {
+            record.name(lock.to_bits());
+            record.numbers(micros(lease.expires_at()), 0.0);
+            todo::OBTAINED
+        }
+        Event::NotObtained { lock, reason } => {
+            record.name(lock.to_bits());
+            let (code, mut more) = codes::not_obtained(reason);
+            if let NotObtained::Taken { remaining } = reason {
+                more = millis(remaining);
+            }
+            record.numbers(f64::from(code), more);
+            todo::NOT_OBTAINED
+        }
+        Event::Refreshed { lock, lease, asked } => {
+            record.name(lock.to_bits());
+            record.numbers(micros(lease.expires_at()), f64::from(u8::from(asked)));
+            todo::REFRESHED
+        }
+        Event::Lost { lock, reason } => {
+            record.name(lock.to_bits());
+            record.code(codes::loss(reason));
+            todo::LOST
+        }
+        Event::Released { lock, proof } => {
+            record.name(lock.to_bits());
+            record.code(codes::released(proof));
+            todo::RELEASED
+        }
+        Event::Inspected { inspection } => {
+            record.name(inspection.to_bits());
+            let result = engine.take_inspection(inspection);
+            inspected(record, result);
+            todo::INSPECTED
+        }
+        Event::Node { node, state } => {
+            record.node(node);
+            match state {
+                NodeState::Ready { tracking } => {
+                    record.numbers(f64::from(u8::from(tracking)), 0.0);
+                    todo::NODE_READY
+                }
+                NodeState::Down(error) => {
+                    record.code(codes::node(error));
+                    todo::NODE_DOWN
+                }
+                _ => todo::NOTHING,
+            }
+        }
+        _ => todo::NOTHING,
+    }
+}
+
+/// Per key: the time it has left as a float (negative: without an end; not a number: free), the length of its value,
+/// the value. No bytes at all: the code says why.
+fn inspected(record: &mut Record, result: Option<Inspection>) {
+    let holdings = match result.unwrap_or(Err(NodeError::Other)) {
+        Ok(holdings) => holdings,
+        Err(error) => {
+            record.code(codes::node(error));
+            record.write(Vec::new());
+            return;
+        }
+    };
+    let mut bytes = Vec::new();
+    for holding in &holdings {
+        let (remaining, value) = match holding {
+            Some(holding) => (millis(holding.remaining), &*holding.value),
+            None => (f64::NAN, &[][..]),
+        };
+        bytes.extend_from_slice(&remaining.to_le_bytes());
+        let len = u32::try_from(value.len()).unwrap_or_default();
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(value);
+    }
+    record.write(bytes);
+}

@@ -1,0 +1,92 @@
+//! In which of its states a lock is, and what is to be known there.
+
+use crate::event::Released;
+use crate::id::{NodeId, NodeSet};
+use crate::lock::{Lease, Outcome};
+use crate::obtain::{Renewal, Ttl};
+use crate::time::{Instant, Micros};
+
+/// The state of one lock. What is asked of the nodes just now is in [`Lock::ask`].
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum State {
+    Asking,
+    Undoing {
+        until: Option<Instant>,
+    },
+    Waiting {
+        /// When to ask again; `None` leaves that to a wake.
+        until: Option<Instant>,
+        /// It has not asked since somebody of this engine stood before it.
+        parked: bool,
+    },
+    Held(Held),
+    Releasing(Releasing),
+}
+
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) lease: Lease,
+    /// When to refresh next; `None` if nobody wants that.
+    pub(crate) renew_at: Option<Instant>,
+    /// The caller wants a refresh with this ttl, and has not been answered.
+    pub(crate) wanted: Option<Ttl>,
+    /// The last refresh was not answered by enough nodes.
+    pub(crate) retrying: bool,
+    /// A wake came while a round was under way.
+    pub(crate) recheck: bool,
+}
+
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Releasing {
+    /// Whether [`crate::Event::Released`] is still to come.
+    pub(crate) announce: bool,
+    /// When to give up, because the key is gone from the nodes by itself.
+    pub(crate) until: Instant,
+    /// When to try again what was not answered.
+    pub(crate) retry_at: Option<Instant>,
+    pub(crate) freed: NodeSet,
+    pub(crate) missing: NodeSet,
+}
+
+impl Held {
+    /// A refresh was granted.
+    pub(crate) fn refreshed(&mut self, lease: Lease, renew_at: Option<Instant>) {
+        self.lease = self.lease.extended(lease);
+        self.renew_at = renew_at;
+        self.retrying = false;
+    }
+}
+
+impl Renewal {
+    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
+    pub(crate) fn after(self, asked_at: Instant, lease: Lease) -> Option<Instant> {
+        match self {
+            Self::Automatic { .. } => Some(asked_at + Micros(lease.ttl().as_micros().0 / 3)),
+            Self::Manual => None,
+        }
+    }
+}
+
+impl Releasing {
+    /// Notes what a release found on a node.
+    pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
+        match outcome {
+            Outcome::Granted { .. } => self.freed.insert(node),
+            Outcome::Denied { .. } => self.missing.insert(node),
+            Outcome::Failed(_) | Outcome::Unknown => {}
+        }
+    }
+
+    /// What can be said by now; `None` while more answers may come.
+    pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
+        if self.freed.holds(quorum) {
+            Some(Released::Confirmed)
+        } else if !over {
+            None
+        } else if self.freed.union(self.missing).holds(quorum) {
+            Some(Released::Missing)
+        } else {
+            Some(Released::Unconfirmed)
+        }
+    }
+}
