@@ -8,9 +8,10 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
+use super::spans::{pause, span};
 use super::{Report, STEP, Schedule, ending};
 use crate::laws;
-use crate::world::{ClientId, Rng, TRUE_RATE, Weather, World};
+use crate::world::{ClientId, Leftover, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
@@ -22,8 +23,12 @@ pub(crate) struct Play {
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
     chores: BinaryHeap<Reverse<(Instant, Chore)>>,
-    /// How often something went wrong or was repaired.
+    /// How often something went wrong or was repaired: in all, by client and by node.
     troubles: u64,
+    client_troubles: Vec<u64>,
+    node_troubles: Vec<u64>,
+    /// What is to be gone from nodes, and how often something had gone wrong there when that began.
+    to_go: Vec<(Leftover, [u64; 2])>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -37,6 +42,7 @@ enum Chore {
     Stuck(usize),
     Longer(usize, u64),
     Hear(usize, u64, u64),
+    LetGo(usize),
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -50,6 +56,9 @@ pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
         rng: Rng::new(cast.seed ^ 0x5eed),
         chores: BinaryHeap::new(),
         troubles: 0,
+        client_troubles: vec![0; cast.clients],
+        node_troubles: vec![0; cast.nodes],
+        to_go: Vec::new(),
         cast,
         world,
     };
@@ -91,10 +100,26 @@ impl Play {
             }
             return;
         }
+        if let Chore::LetGo(index) = chore {
+            let (leftover, before) = &self.to_go[index];
+            if *before == self.troubles_of(leftover.client.0, leftover.node) {
+                self.world.look_what_is_left(leftover);
+            }
+            return;
+        }
         self.troubles += 1;
+        match chore {
+            Chore::Weather(_, n) | Chore::Unpause(n) | Chore::Up(n) | Chore::Trouble(n) => {
+                self.node_troubles[n] += 1;
+            }
+            Chore::Wake(c, _) | Chore::Clock(c) => self.client_troubles[c] += 1,
+            // Wherever that comes from.
+            Chore::Stuck(_) => self.node_troubles.iter_mut().for_each(|times| *times += 1),
+            Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) => {}
+        }
         self.world.say(|| format!("repair {chore:?}"));
         match chore {
-            Chore::Hear(..) => {}
+            Chore::Hear(..) | Chore::LetGo(_) => {}
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
             Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
             Chore::Unpause(n) => self.world.pause(n, false),
@@ -110,6 +135,10 @@ impl Play {
                 self.refresh_for(c, LockId::from_bits(lock), Some(LONGEST_MS));
             }
         }
+    }
+
+    fn troubles_of(&self, client: usize, node: usize) -> [u64; 2] {
+        [self.client_troubles[client], self.node_troubles[node]]
     }
 
     fn later(&mut self, byte: u8, chore: Chore) {
@@ -205,7 +234,15 @@ impl Play {
     fn release(&mut self, client: usize, nth: u8) {
         if let Some(lock) = self.lock(client, nth) {
             self.world.say(|| format!("{client} releases {lock:?}"));
+            let leftovers = self.world.who_must_let_go(self.clients[client], lock);
             self.world.release(self.clients[client], lock);
+            let at = self.world.now() + self.cast.longest_release();
+            for leftover in leftovers {
+                let chore = Chore::LetGo(self.to_go.len());
+                let before = self.troubles_of(client, leftover.node);
+                self.to_go.push((leftover, before));
+                self.chores.push(Reverse((at, chore)));
+            }
             self.locks[client].retain(|other| *other != lock);
         }
     }
@@ -232,6 +269,10 @@ impl Play {
 
     fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
         self.troubles += 1;
+        match op {
+            189..=204 | 232..=235 | 249..=251 => self.client_troubles[client] += 1,
+            _ => self.node_troubles[node] += 1,
+        }
         let id = self.clients[client];
         let wild = self.cast.wild;
         self.world
@@ -343,26 +384,5 @@ impl Play {
             _ => options.max_keys = 0,
         }
         self.later(c, Chore::Trouble(node));
-    }
-}
-
-/// None, a moment, or up to three seconds.
-fn pause(byte: u8) -> Duration {
-    let n = u32::from(byte & 63) + 1;
-    match byte >> 6 {
-        0 => Duration::ZERO,
-        1 => MS / 10 * n,
-        2 => MS * 5 * n,
-        _ => MS * 50 * n,
-    }
-}
-
-/// From ten milliseconds to eight seconds.
-fn span(byte: u8) -> Duration {
-    let n = u32::from(byte & 63) + 1;
-    match byte >> 6 {
-        0 => MS * n,
-        1 | 2 => MS * 20 * n,
-        _ => MS * 125 * n,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Output, Token};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output, Token};
 
 use super::clock::Clock;
 use super::log::{Input, Log};
@@ -278,6 +278,21 @@ impl Client {
             && !self.spent.contains(claim.value())
         {
             self.spent.insert(claim.value().into());
+        }
+    }
+
+    /// Whether the connection to a node is ready, and if so, whether the server tracks.
+    pub(crate) fn is_ready(&self, node: usize) -> Option<bool> {
+        let state = self.nodes.iter().rev().find_map(|(_, event)| {
+            let Event::Node { node: of, state } = event else {
+                return None;
+            };
+            (of.index() == node).then_some(*state)
+        });
+        if let Some(NodeState::Ready { tracking }) = state {
+            Some(tracking)
+        } else {
+            None
         }
     }
 

@@ -5,6 +5,7 @@
 mod client;
 mod clock;
 mod faults;
+mod hear;
 mod log;
 mod look;
 mod net;
@@ -27,6 +28,7 @@ use tenure_core::{
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
 pub(crate) use faults::DRIFT;
+pub(crate) use hear::Leftover;
 use log::Log;
 pub(crate) use log::{After, Input, Logged, Outputs};
 pub use net::Weather;

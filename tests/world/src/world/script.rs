@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, Key, LockId, NodeConfig, NodeState, Obtain};
+use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
 use super::client::{Client, Kept};
 use super::log::Outputs;
@@ -117,50 +117,6 @@ impl World {
     /// Something that a client holds, if it holds anything.
     pub(crate) fn any_held(&self, client: ClientId) -> Option<LockId> {
         self.clients[client.0].beliefs.last().map(|b| b.lock)
-    }
-
-    /// What a key is called on a server.
-    pub(crate) fn on_the_wire(&self, key: &Key) -> Vec<u8> {
-        [self.prefix, key.as_bytes()].concat()
-    }
-
-    /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
-    pub(crate) fn who_must_hear(&mut self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
-        let ready = |event: &(Instant, Event)| {
-            let Event::Node { state, .. } = event.1 else {
-                return false;
-            };
-            matches!(state, NodeState::Ready { tracking: true })
-        };
-        let able = self.nodes.len() == 1 && self.nodes[0].server_is_well();
-        let clients = self.clients.iter().enumerate().filter(|(index, client)| {
-            // In the middle of a refresh it would take until the next.
-            let calm = self.net.is_quiet(*index) && !client.suspended;
-            let fine = calm && self.net.is_fine(*index, 0);
-            able && fine && client.nodes.last().is_some_and(ready)
-        });
-        let mut all = Vec::new();
-        for (index, client) in clients {
-            let trips = self.net.longest_trip(index, 0) * 10;
-            for belief in client.believes(self.now) {
-                let there = self.holding(0, key);
-                let ours = there.is_some_and(|(value, _)| *value == *belief.value);
-                if ours && belief.keys.iter().any(|other| other == key) {
-                    all.push((ClientId(index), belief.lock, trips));
-                }
-            }
-        }
-        all
-    }
-
-    /// Whether somebody still believes in what was taken away.
-    pub(crate) fn look_who_heard(&mut self, client: ClientId, lock: LockId) {
-        let of = &self.clients[client.0];
-        if of.believes(self.now).any(|belief| belief.lock == lock) {
-            let how = format!("{} still believes in {lock:?}", client.0);
-            return self.broken(Promise::Heard, how);
-        }
-        self.kept(Promise::Heard);
     }
 
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
