@@ -129,14 +129,14 @@ impl Engine {
 
     /// Bytes came from this node, split anywhere.
     pub fn handle_input(&mut self, node: NodeId, bytes: &[u8], now: Instant) {
-        let now = self.clamp(now);
+        self.clamp(now);
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
         };
         let mut rest = bytes;
         while let Some(request) = session.next_grant(&mut rest) {
             let granted = Outcome::Granted { fence: None };
-            self.locks.handle_outcome(request, granted, now);
+            self.locks.answered(request, granted);
         }
         if !rest.is_empty() {
             session.handle_input(rest);

@@ -7,7 +7,7 @@ use crate::id::{LockId, NodeId};
 use crate::lock::Lease;
 
 /// Something that happened.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The lock is ours until the lease ends.
@@ -62,7 +62,7 @@ pub enum Event {
 }
 
 /// Why a lock was not obtained.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NotObtained {
     /// Somebody else holds it, and the caller did not want to wait, or not ask again.
@@ -107,7 +107,7 @@ impl fmt::Display for NotObtained {
 impl core::error::Error for NotObtained {}
 
 /// Why a held lock was lost.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Loss {
     /// The lease ended before a refresh got through.
@@ -134,7 +134,7 @@ impl fmt::Display for Loss {
 impl core::error::Error for Loss {}
 
 /// What a release found.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Released {
     /// Every key was still ours on enough nodes, and is free now.
@@ -156,7 +156,7 @@ impl fmt::Display for Released {
 }
 
 /// How a node is.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NodeState {
     /// The handshake is done.

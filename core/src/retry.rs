@@ -110,12 +110,13 @@ impl Retry {
         progress.asks <= self.limit.unwrap_or(u32::MAX).min(pauses)
     }
 
-    /// What of the progress changes a later answer: for pauses that are always the same only whether it has asked.
+    /// What of the progress changes what comes later: for pauses that are always the same only whether it has asked, and
+    /// whether more than once.
     pub(crate) fn remembered(&self, progress: &Progress) -> (u32, u32, Duration) {
         let same = matches!(self.pauses, Pauses::None | Pauses::Every(_));
         let free = matches!(self.jitter, Jitter::None | Jitter::Full { .. });
         if same && free && self.limit.is_none() {
-            (progress.asks.min(1), 0, Duration::ZERO)
+            (progress.asks.min(2), 0, Duration::ZERO)
         } else {
             (progress.asks, progress.pauses, progress.previous)
         }

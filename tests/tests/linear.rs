@@ -30,15 +30,21 @@ enum What {
     Refresh,
     Release,
     Cut,
+    /// A node ends and starts again, with all that it had.
+    Crash,
+    /// A node ends and starts again, empty.
+    Forget,
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+/// With `forgets`, nodes may do what makes a lock impossible.
+fn moves(forgets: bool) -> impl Strategy<Value = Vec<Move>> {
     let what = prop_oneof![
         3 => Just(What::Try),
         3 => Just(What::Wait),
         2 => Just(What::Refresh),
         4 => Just(What::Release),
         1 => Just(What::Cut),
+        1 => Just(if forgets { What::Forget } else { What::Crash }),
     ];
     let one = (0..CLIENTS, what, 0_u64..60).prop_map(|(client, what, pause_ms)| Move {
         client,
@@ -110,6 +116,8 @@ impl Recorder {
                 self.world.release(client, lock);
             }
             (What::Cut, _) => self.world.cut(client, c % self.nodes),
+            (What::Crash, _) => self.world.crash(c % self.nodes),
+            (What::Forget, _) => self.world.restart(c % self.nodes),
             (What::Try | What::Wait | What::Refresh | What::Release, _) => {}
         }
         self.world
@@ -177,7 +185,12 @@ impl Recorder {
     }
 }
 
-fn world_is_linearizable(nodes: usize, arrangement: Arrangement) {
+/// Whether all of 200 histories are those of a lock, and how often it was held in them.
+fn try_histories(
+    nodes: usize,
+    arrangement: Arrangement,
+    forgets: bool,
+) -> (Result<(), String>, usize) {
     let config = Config {
         cases: 200,
         failure_persistence: None,
@@ -186,7 +199,7 @@ fn world_is_linearizable(nodes: usize, arrangement: Arrangement) {
     // The same every time.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let held = Cell::new(0);
-    let result = TestRunner::new_with_rng(config, rng).run(&moves(), |moves| {
+    let result = TestRunner::new_with_rng(config, rng).run(&moves(forgets), |moves| {
         let mut recorder = Recorder::new(nodes, arrangement);
         for step in &moves {
             recorder.go(step);
@@ -199,10 +212,15 @@ fn world_is_linearizable(nodes: usize, arrangement: Arrangement) {
             Err(TestCaseError::fail(format!("{attempts:#?}")))
         }
     });
+    (result.map_err(|failure| failure.to_string()), held.get())
+}
+
+fn world_is_linearizable(nodes: usize, arrangement: Arrangement) {
+    let (result, held) = try_histories(nodes, arrangement, false);
     if let Err(failure) = result {
         panic!("{failure}");
     }
-    assert!(held.get() > 200, "too little happened: {}", held.get());
+    assert!(held > 200, "too little happened: {held}");
 }
 
 fn is_held(attempt: &Attempt) -> bool {
@@ -224,6 +242,13 @@ fn what_clients_of_a_quorum_see_is_a_lock() {
     world_is_linearizable(3, Arrangement::Quorum);
 }
 
+#[test]
+fn what_clients_of_a_node_that_forgets_see_is_no_lock() {
+    let (result, _) = try_histories(1, Arrangement::Ordered, true);
+    let failure = result.expect_err("a history that no lock has");
+    assert!(failure.contains("Held"), "{failure}");
+}
+
 /// One client of a real server: takes turns with the others for a while. Times are of one clock.
 async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<Attempt> {
     let locker = tenure::tokio::connect(url).await.expect("a locker");
@@ -234,7 +259,13 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
             asked_at: now(),
             ..Attempt::default()
         };
-        let asked = locker.obtain("k").ttl(10_000 * MS);
+        // Now and then a holder does nothing at all, until its lease is over.
+        let idles = round % 5 == 4;
+        let asked = if idles {
+            locker.obtain("k").ttl(200 * MS).manual()
+        } else {
+            locker.obtain("k").ttl(10_000 * MS)
+        };
         let asked = if round % 3 == 0 {
             asked
         } else {
@@ -243,6 +274,13 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
         match asked.await {
             Ok(lock) => {
                 attempt.answer = Some((now(), Answer::Held));
+                if idles {
+                    attempt.lease_end =
+                        now() + u64::try_from(lock.remaining().as_micros()).expect("short");
+                    lock.lost().await;
+                    attempts.push(attempt);
+                    continue;
+                }
                 let begin = now();
                 if round % 2 == 0 && lock.refresh().await.is_ok() {
                     attempt.refreshed.push((begin, now()));

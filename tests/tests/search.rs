@@ -1,21 +1,36 @@
-//! Every order of events in worlds that are small enough for that: the short form.
+//! Every order of events in worlds that are small enough for that: the short form. And whether the search can be trusted.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
 use tenure_core::Arrangement;
-use tenure_tests::search::{Memory, Report, Setup, search, worlds};
+use tenure_tests::search::{Limits, Memory, Report, Setup, State, Step, audit, search, worlds};
 
 #[test]
 fn no_order_of_events_in_a_small_world_breaks_a_promise() {
     println!("{}", Report::header());
     for plan in worlds::short() {
         let clients = plan.setup.clients;
-        let report = search(plan.setup, plan.depth, plan.sample);
+        let report = search(plan.setup, plan.limits);
         println!("{report}");
         if let Some(fault) = &report.fault {
             panic!("{fault}");
         }
         // A lone client has nobody to take turns with.
-        let missing = report.missing.len();
-        assert!(missing == 0 || clients == 1, "{:?}", report.missing);
+        assert!(report.held && (report.turns || clients == 1), "{report}");
+    }
+}
+
+#[test]
+fn states_that_are_taken_for_the_same_have_the_same_future() {
+    for plan in worlds::short().into_iter().chain(worlds::long()) {
+        for alike in [false, true] {
+            match audit(plan.setup.clone(), alike, 1_500) {
+                Ok(compared) => assert!(compared > 100, "{}: {compared}", plan.setup.name),
+                Err(ways) => panic!("{}: {ways}", plan.setup.name),
+            }
+        }
     }
 }
 
@@ -24,7 +39,8 @@ fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
     let mut setup = Setup::new("amnesia", 1, Arrangement::Ordered);
     setup.memory = Memory::Lost;
     setup.budget.node_crashes = 1;
-    let story = search(setup, 20, 1).fault.expect("a broken promise");
+    let report = search(setup, Limits::default());
+    let story = report.fault.expect("a broken promise");
     assert!(story.contains("node 0 crashes"), "{story}");
     assert!(
         story.ends_with("two clients believe in the same lock"),
@@ -32,4 +48,123 @@ fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
     );
     // Two asks, each carried out and answered, and the crash between them.
     assert!(story.contains("after 7 steps"), "{story}");
+}
+
+/// All states, for a model checker that knows nothing of what is alike and keeps them whole.
+struct Plain(Arc<Setup>);
+
+#[derive(Clone, Debug)]
+struct Whole(State);
+
+impl Hash for Whole {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.fingerprint(false).hash(hasher);
+    }
+}
+
+impl PartialEq for Whole {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.fingerprint(false) == other.0.fingerprint(false)
+    }
+}
+
+impl Model for Plain {
+    type State = Whole;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Whole> {
+        vec![Whole(State::new(&self.0))]
+    }
+
+    fn actions(&self, state: &Whole, steps: &mut Vec<Step>) {
+        steps.extend(state.0.steps());
+    }
+
+    fn next_state(&self, state: &Whole, step: Step) -> Option<Whole> {
+        let mut next = state.0.clone();
+        next.take(step);
+        Some(Whole(next))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("safe", |_, state: &Whole| {
+            state.0.fault().is_none()
+        })]
+    }
+}
+
+/// How many states, how deep, and the steps to a fault, if there is one.
+fn by_model_checker(setup: &Setup) -> (usize, usize, Option<usize>) {
+    let model = Plain(Arc::new(setup.clone()));
+    let checker = model
+        .checker()
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    let fault = checker.discovery("safe");
+    let steps = fault.map(|path| path.into_actions().len());
+    (checker.unique_state_count(), checker.max_depth(), steps)
+}
+
+/// Small enough for a checker that keeps all states, with and without faults.
+fn comparable() -> Vec<Setup> {
+    let world = |name, nodes, arrangement, change: fn(&mut Setup)| {
+        let mut setup = Setup::new(name, nodes, arrangement);
+        change(&mut setup);
+        setup
+    };
+    let (ordered, quorum) = (Arrangement::Ordered, Arrangement::Quorum);
+    vec![
+        world("1 node: slow", 1, ordered, |s| s.budget.late = 1),
+        world("1 node: cut, watching", 1, ordered, |s| {
+            (s.watch, s.budget.cuts) = (true, 1);
+        }),
+        world("1 node: amnesia", 1, ordered, |s| {
+            (s.memory, s.budget.node_crashes) = (Memory::Lost, 1);
+        }),
+        world("3 ordered: client crash, prompt", 3, ordered, |s| {
+            (s.prompt, s.budget.client_crashes) = (true, 1);
+        }),
+        world("quorum of 3: prompt", 3, quorum, |s| s.prompt = true),
+        world("quorum of 3: amnesia, prompt", 3, quorum, |s| {
+            (s.prompt, s.budget.node_crashes) = (true, 1);
+            s.memory = Memory::Lost;
+        }),
+        world("quorum of 3: client crash, prompt", 3, quorum, |s| {
+            (s.prompt, s.budget.client_crashes) = (true, 1);
+        }),
+    ]
+}
+
+#[test]
+fn a_model_checker_finds_the_same_without_leaving_anything_out() {
+    for mut setup in comparable() {
+        let name = setup.name;
+        setup.absorbs = false;
+        let (states, depth, fault) = by_model_checker(&setup);
+        let limits = Limits {
+            sample: u64::MAX,
+            alike: false,
+            ..Limits::default()
+        };
+        let whole = search(setup.clone(), limits);
+        println!("{whole}");
+        match fault {
+            Some(steps) => {
+                let story = whole.fault.unwrap_or_default();
+                assert!(story.contains(&format!("after {steps} steps")), "{story}");
+            }
+            // It counts the first state as depth 1.
+            None => assert_eq!((whole.states, whole.depth + 1), (states, depth), "{name}"),
+        }
+        setup.absorbs = true;
+        let limits = Limits {
+            alike: true,
+            ..limits
+        };
+        let less = search(setup, limits);
+        println!("{less}");
+        assert_eq!(less.fault.is_some(), fault.is_some(), "{name}");
+        assert!(less.states < whole.states, "{name}");
+    }
 }

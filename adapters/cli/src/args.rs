@@ -64,6 +64,24 @@ Examples:
   tenure serve --listen 0.0.0.0:6399 --password-file /etc/tenure/password
   TENURE_URL=redis://127.0.0.1:6399 tenure run k -- ./job";
 
+#[cfg(feature = "sim")]
+const SIM_HELP: &str = "\
+Plays about a minute in a simulated world, with the engine that ships: clients whose clocks
+drift, links that lose and delay, servers that crash and forget. An oracle looks after every
+step whether the promises of Tenure are kept. A schedule comes from a number, or from any
+bytes; the same one gives the same story and the same picture everywhere.
+
+Without --svg it prints the story, line by line, and the verdict at its end.
+
+Exit status: 0 every promise was kept, 1 one was broken, 64 bad usage, 71 the operating
+system refused something.
+
+Examples:
+  tenure sim --seed 7 | less
+  tenure sim --seed 7 --svg out.svg
+  tenure sim --seed 7 --svg out.svg --part 12.5..13
+  tenure sim --file target/fuzz/crashes/world/crash-1 --svg out.svg";
+
 /// Run a command while holding a distributed lock on Redis or Valkey.
 #[derive(Parser, Debug)]
 #[command(name = "tenure", version, max_term_width = 100)]
@@ -89,6 +107,10 @@ pub(crate) enum Command {
     /// Keep locks for the programs of this machine, without Redis
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Play a simulated schedule, and tell or draw it
+    #[cfg(feature = "sim")]
+    #[command(after_help = SIM_HELP)]
+    Sim(SimArgs),
     /// Ends the group of a command whose tenure is gone. Started by `run`.
     #[command(name = crate::run::WARDEN, hide = true)]
     Warden,
@@ -181,6 +203,26 @@ pub(crate) struct DemoArgs {
     /// Makes the workers' plans repeat: the same number, the same plans
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Args, Debug)]
+pub(crate) struct SimArgs {
+    /// Which schedule: each number is one
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "file")]
+    pub(crate) seed: u64,
+    /// Take the bytes of this file as a schedule; any bytes are one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// If a promise is broken, leave out whatever is not needed for that
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// Write a picture there in place of the story; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Draw only this part, larger, in seconds as on the scale of the whole
+    #[arg(long, value_name = "A..B", requires = "svg")]
+    pub(crate) part: Option<tenure_world::picture::Part>,
 }
 
 #[derive(Args, Debug)]

@@ -5,8 +5,8 @@ use std::fmt;
 /// Exit codes, after `sysexits.h` where it has one.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
-    /// `demo`: two held at once.
-    Overlap = 1,
+    /// `demo`: two held at once. `sim`: a promise was broken.
+    Broken = 1,
     /// Bad usage (`EX_USAGE`).
     Usage = 64,
     /// Too few servers could be asked (`EX_UNAVAILABLE`).

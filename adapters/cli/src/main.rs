@@ -7,6 +7,8 @@ mod failure;
 mod run;
 mod serve;
 mod servers;
+#[cfg(feature = "sim")]
+mod sim;
 mod status;
 
 use std::io::{IsTerminal, Write};
@@ -61,6 +63,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Status(args) => runtime.block_on(status::status(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
         Command::Serve(args) => runtime.block_on(serve::serve(args)),
+        #[cfg(feature = "sim")]
+        Command::Sim(args) => sim::sim(&args),
         Command::Warden => Ok(0),
     }
 }

@@ -205,8 +205,12 @@ impl<R: Runtime> Future for Driver<R> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let news = this.read(cx);
+            if round > 0 && !news && !this.arm(cx) {
+                // All has been said. Whoever calls from now on wakes this task.
+                return Poll::Pending;
+            }
             let over = this.exchange(cx.waker());
             let more = this.tell();
             if over {

@@ -141,13 +141,26 @@ impl Ask {
             .filter(|_| self.watched && self.round.is_denied())
     }
 
-    /// What of it decides the future, with times as distances from `now`.
+    /// What of it decides the future, with times as distances from `now`; all but what is said of single nodes.
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        (self.what, self.round, self.again).hash(hasher);
-        (now.saturating_since(self.at), self.held_before).hash(hasher);
+        (self.what, self.round.manner()).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
-        self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
-        (self.watched, self.error).hash(hasher);
+        if !matches!(self.what, What::Undo | What::Check) {
+            now.saturating_since(self.at).hash(hasher);
+        }
+        if self.what == What::Obtain {
+            (self.again, self.watched, self.error).hash(hasher);
+            self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
+        }
+    }
+
+    /// What of it is said of `node`. `several`: the lock has more than one key.
+    pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
+        self.round.node_fingerprint(node, hasher);
+        let releases = matches!(self.what, What::Undo | What::Release);
+        if self.what == What::Obtain || several && !releases {
+            self.held_before.contains(node).hash(hasher);
+        }
     }
 
     /// A pause from `now`, cut off where a holder's time is over.

@@ -1,30 +1,71 @@
 //! What of a lock decides its future, with times as distances: two locks with the same fingerprint behave alike.
+//!
+//! What no later step looks at is left out, or the same future would be searched again and again. What is said of single
+//! nodes comes apart from the rest, by node, so that whoever compares states may let nodes change places.
 
 use core::hash::{Hash, Hasher};
 use core::mem::discriminant;
 
+use crate::id::NodeId;
 use crate::lock::{Lock, State};
 use crate::time::Instant;
 
 impl Lock {
-    /// `name` stands for the value on the nodes, so that renaming all values changes nothing.
+    /// All but what is said of single nodes. `name` stands for the value on the nodes, so that renaming all values
+    /// changes nothing.
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, name: u64, hasher: &mut H) {
         let ahead = |at: Instant| at.saturating_since(now);
         (name, self.claim.keys(), self.claim.token().is_random()).hash(hasher);
-        (self.ttl, self.shortest, self.renewal, self.is_waiter()).hash(hasher);
-        self.give_up_at.map(ahead).hash(hasher);
-        self.hold_until.map(ahead).hash(hasher);
-        ahead(self.gone_at).hash(hasher);
-        self.retry.remembered(&self.progress).hash(hasher);
-        (self.may_hold, self.disturbed, self.undoing).hash(hasher);
-        (self.woken, self.doubted, self.handoffs).hash(hasher);
-        // Only whether: numbers of rounds are names.
-        (self.late.0 == self.round, self.late.1).hash(hasher);
-        self.failure.as_ref().map(discriminant).hash(hasher);
+        (self.ttl, self.is_waiter(), self.handoffs).hash(hasher);
         self.state.fingerprint(now, hasher);
+        if !matches!(self.state, State::Releasing(_)) {
+            (self.shortest, self.renewal, self.disturbed).hash(hasher);
+            self.hold_until.map(ahead).hash(hasher);
+            (!self.is_to_move_on())
+                .then(|| ahead(self.gone_at))
+                .hash(hasher);
+        }
+        if self.is_wanted() {
+            self.give_up_at.map(ahead).hash(hasher);
+            self.retry.remembered(&self.progress).hash(hasher);
+            (self.undoing, self.woken, self.doubted).hash(hasher);
+        }
+        if matches!(self.state, State::Waiting { .. } | State::Undoing { .. }) {
+            self.failure.as_ref().map(discriminant).hash(hasher);
+        }
         self.ask.is_some().hash(hasher);
         if let Some(ask) = &self.ask {
             ask.fingerprint(now, hasher);
+        }
+    }
+
+    /// What is said of `node`. `late` is not: whoever compares states has rendered each request when it was handed out.
+    pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
+        let several = self.claim.keys().len() > 1;
+        self.may_hold.contains(node).hash(hasher);
+        if let State::Releasing(releasing) = &self.state
+            && releasing.announce
+        {
+            releasing.freed.contains(node).hash(hasher);
+            releasing.missing.contains(node).hash(hasher);
+        }
+        if let Some(ask) = &self.ask {
+            ask.node_fingerprint(node, several, hasher);
+        }
+    }
+
+    /// Nothing of it is on any node, and before something may be, `gone_at` is set anew to a later time.
+    fn is_to_move_on(&self) -> bool {
+        let last = self.give_up_at.map(|end| end + self.ttl.as_duration());
+        let later = last.is_some_and(|last| self.gone_at <= last);
+        matches!(self.state, State::Waiting { .. }) && self.may_hold.is_empty() && later
+    }
+
+    /// It is not held yet, and somebody waits for that.
+    fn is_wanted(&self) -> bool {
+        match self.state {
+            State::Asking | State::Undoing { .. } | State::Waiting { .. } => true,
+            State::Held(_) | State::Releasing(_) => false,
         }
     }
 }
@@ -45,7 +86,6 @@ impl State {
             Self::Releasing(releasing) => {
                 (releasing.announce, ahead(releasing.until)).hash(hasher);
                 releasing.retry_at.map(ahead).hash(hasher);
-                (releasing.freed, releasing.missing).hash(hasher);
             }
         }
     }

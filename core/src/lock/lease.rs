@@ -6,7 +6,7 @@ use crate::obtain::Ttl;
 use crate::time::{Instant, Micros};
 
 /// How long a lock may be believed in.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Lease {
     expires_at: Instant,
     ttl: Ttl,

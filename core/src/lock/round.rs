@@ -1,5 +1,7 @@
 //! One question to all nodes. Single node, nodes in order and Redlock differ only in the goal and the order.
 
+use core::hash::{Hash, Hasher};
+
 use crate::id::{NodeId, NodeSet};
 
 /// In which order nodes are asked.
@@ -149,6 +151,21 @@ impl Round {
             Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
         }
+    }
+
+    /// What it does next does not depend on more than this and what [`Round::node_fingerprint`] says of each node.
+    pub(crate) fn manner(&self) -> (Goal, Option<Order>) {
+        // With nobody left to ask there is no order.
+        (self.goal, (!self.unasked.is_empty()).then_some(self.order))
+    }
+
+    /// How `node` stands. Where everybody is waited for, an answer counts alike whatever it says.
+    pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
+        let sets = [self.unasked, self.pending, self.granted, self.denied];
+        let place = sets.iter().position(|set| set.contains(node));
+        let unknown = self.unknown.contains(node).then_some(sets.len());
+        let counts = |place: &usize| *place < 2 || self.goal != Goal::Everyone;
+        place.or(unknown).filter(counts).hash(hasher);
     }
 
     pub(crate) const fn pending(&self) -> NodeSet {

@@ -1,6 +1,7 @@
 //! Slots that are used again, with a generation so that an old id never means a new tenant.
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use crate::id::LockId;
 
@@ -100,6 +101,19 @@ impl<T> Slab<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len().saturating_sub(self.free.len())
+    }
+
+    /// Feeds `hasher` with which slots are taken, and in which order others will be: first those that are free, the last
+    /// one first, then new ones in the order of their numbers.
+    pub(crate) fn fingerprint<H: Hasher>(&self, hasher: &mut H) {
+        let (mut end, mut free) = (self.slots.len(), self.free.as_slice());
+        // A free slot that would come next if it were new is as good as new.
+        while let Some((first, rest)) = free.split_first()
+            && (*first as usize).checked_add(1) == Some(end)
+        {
+            (end, free) = (*first as usize, rest);
+        }
+        (end, free).hash(hasher);
     }
 
     /// What is in each slot.

@@ -6,7 +6,7 @@ use crate::lock::{Lease, Outcome};
 use crate::obtain::{Renewal, Ttl};
 use crate::time::{Instant, Micros};
 
-/// The state of one lock. What is asked of the nodes just now is in [`Lock::ask`].
+/// The state of one lock. What is asked of the nodes just now is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum State {
     Asking,

@@ -50,7 +50,7 @@ impl Locks {
     }
 
     /// Takes in what came of a request.
-    pub(super) fn answered(&mut self, request: RequestId, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, request: RequestId, outcome: Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
             Some(Entry::Lock(lock)) => lock,
@@ -70,6 +70,7 @@ impl Locks {
         let Some(stands) = ask.answer(node, outcome, several, now) else {
             return;
         };
+        let (what, verdict) = (ask.what, ask.round.verdict());
         match stands {
             Some(true) => lock.may_hold.insert(node),
             // A late obtain of ours may still be carried out there.
@@ -82,7 +83,6 @@ impl Locks {
         if let State::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
         }
-        let (what, verdict) = (ask.what, ask.round.verdict());
         self.go_on(id, what, verdict);
     }
 

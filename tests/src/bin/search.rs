@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         if !words.is_empty() && !words.iter().any(|word| name.contains(word)) {
             continue;
         }
-        let report = search(plan.setup, plan.depth, plan.sample);
+        let report = search(plan.setup, plan.limits);
         println!("{report}");
         if let Some(fault) = &report.fault {
             println!("{fault}");

@@ -2,18 +2,21 @@
 #![allow(clippy::print_stdout, reason = "a program that reports")]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
-tests/sim --seed N [--shrink]                               tells one schedule, whole or shortened
+tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
+tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
 --jobs N    how many at a time (default: one per core)
@@ -28,8 +31,16 @@ struct Args {
     from: u64,
     jobs: usize,
     resume: bool,
-    one: Option<u64>,
+    one: Option<One>,
     shrink: bool,
+    svg: Option<PathBuf>,
+    part: Option<Part>,
+}
+
+/// A single schedule.
+enum One {
+    Seed(u64),
+    File(PathBuf),
 }
 
 /// What all workers have found.
@@ -44,18 +55,20 @@ struct Found {
 }
 
 fn main() -> ExitCode {
-    match parse() {
-        Ok(Args {
-            one: Some(seed),
-            shrink,
-            ..
-        }) => tell(seed, shrink),
-        Ok(args) => run(&args),
+    let args = match parse() {
+        Ok(args) => args,
         Err(problem) => {
             eprintln!("{problem}\n{HELP}");
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
-    }
+    };
+    let Some(one) = &args.one else {
+        return run(&args);
+    };
+    tell(one, &args).unwrap_or_else(|problem| {
+        eprintln!("{problem}");
+        ExitCode::from(2)
+    })
 }
 
 fn parse() -> Result<Args, String> {
@@ -64,12 +77,13 @@ fn parse() -> Result<Args, String> {
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
         ..Args::default()
     };
-    let mut words = std::env::args().skip(1);
+    let mut words = std::env::args().skip(1).peekable();
     while let Some(word) = words.next() {
-        let mut number = || {
-            let value = words
-                .next()
-                .ok_or_else(|| format!("{word} wants a number"))?;
+        let value = words.next_if(|_| !matches!(&*word, "--resume" | "--shrink"));
+        let value = || value.clone().ok_or_else(|| format!("{word} wants a value"));
+        let path = || value().map(PathBuf::from);
+        let number = || {
+            let value = value()?;
             value
                 .parse::<u64>()
                 .map_err(|e| format!("{word} {value}: {e}"))
@@ -78,7 +92,10 @@ fn parse() -> Result<Args, String> {
             "--seeds" => args.seeds = number()?,
             "--from" => args.from = number()?,
             "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
-            "--seed" => args.one = Some(number()?),
+            "--seed" => args.one = Some(One::Seed(number()?)),
+            "--file" => args.one = Some(One::File(path()?)),
+            "--svg" => args.svg = Some(path()?),
+            "--part" => args.part = Some(value()?.parse()?),
             "--resume" => args.resume = true,
             "--shrink" => args.shrink = true,
             _ => return Err(format!("unknown: {word}")),
@@ -91,23 +108,38 @@ fn parse() -> Result<Args, String> {
     Ok(args)
 }
 
-fn tell(seed: u64, short: bool) -> ExitCode {
-    let mut schedule = Schedule::from_seed(seed);
-    let report = schedule.play();
-    if let Some(violation) = report.violation.as_ref().filter(|_| short) {
+/// Tells a schedule, or draws it.
+fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
+    let (mut name, mut schedule) = match one {
+        One::Seed(seed) => (format!("Seed {seed}"), Schedule::from_seed(*seed)),
+        One::File(path) => {
+            let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            (path.display().to_string(), Schedule::from_bytes(&bytes))
+        }
+    };
+    let broken = schedule.play().violation.filter(|_| args.shrink);
+    if let Some(violation) = broken {
         schedule = shrink(&schedule, violation.promise).0;
+        name += ", shortened";
     }
-    let Report {
-        violation, story, ..
-    } = schedule.tell();
-    println!("{}", story.join("\n"));
-    println!("bytes: {:?}", schedule.to_bytes());
-    if let Some(violation) = violation {
-        println!("seed {seed}: {violation}");
-        return ExitCode::FAILURE;
+    let report = if let Some(path) = &args.svg {
+        let (report, record) = schedule.record();
+        let title = format!("{name}: {}", schedule.cast());
+        let picture = draw(&title, &report, &record, args.part);
+        std::fs::write(path, picture).map_err(|e| format!("{}: {e}", path.display()))?;
+        report
+    } else {
+        let report = schedule.tell();
+        println!("{}", report.story.join("\n"));
+        println!("bytes: {:?}", schedule.to_bytes());
+        report
+    };
+    if let Some(violation) = report.violation {
+        println!("{name}: {violation}");
+        return Ok(ExitCode::FAILURE);
     }
-    println!("seed {seed}: every promise was kept");
-    ExitCode::SUCCESS
+    println!("{name}: every promise was kept");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(args: &Args) -> ExitCode {

@@ -1,14 +1,14 @@
 //! A client: the real locks, what is on its way from and to it, and what it has been told so far.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tenure_core::{
-    Config, Event, Instant, Key, LockId, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
+    Config, Event, Instant, LockId, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
     Obtain, Outcome, RequestId, Ttl,
 };
 
-use super::node::{Deed, Order};
+use super::node::{Deed, KEYS, Node, Order, Value};
+use super::setup::NODES;
 
 /// What a client may expect to be told next of the lock that it asked for.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -21,25 +21,26 @@ pub(super) enum Phase {
     Over,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug)]
 pub(super) struct Request {
     pub(super) id: RequestId,
     pub(super) order: Order,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug)]
 pub(super) enum Answer {
     Outcome(RequestId, Outcome),
-    Wake(Key),
+    /// Of which key.
+    Wake(usize),
 }
 
-/// One connection: both ways keep their order.
+/// One connection: both ways keep their order. There is never much on them.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Line {
-    pub(super) requests: VecDeque<Request>,
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) requests: Vec<Request>,
+    pub(super) answers: Vec<Answer>,
     /// Requests of earlier connections that a node may still carry out.
-    pub(super) strays: VecDeque<Order>,
+    pub(super) strays: Vec<Order>,
 }
 
 impl Line {
@@ -57,7 +58,7 @@ impl Line {
         for request in self.requests.drain(..) {
             lost.push(request.id);
             if request.order.deed != Deed::Check {
-                self.strays.push_back(request.order);
+                self.strays.push(request.order);
             }
         }
         lost
@@ -66,13 +67,16 @@ impl Line {
 
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    pub(super) locks: Locks,
+    /// Shared with the states before and after in which nothing was told them.
+    locks: Arc<Locks>,
+    /// They were told something, and may have something to say.
+    told: bool,
     /// The lock that it asked for last.
     pub(super) lock: Option<(LockId, Phase)>,
     pub(super) asks_left: u8,
     pub(super) alive: bool,
     /// By node.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: [Line; NODES],
     pub(super) deadline: Option<Instant>,
 }
 
@@ -87,13 +91,28 @@ pub(super) struct Told {
 impl Client {
     pub(super) fn new(config: &Config, asks: u8, now: Instant) -> Self {
         Self {
-            locks: Locks::new(config, 0, now),
+            locks: Arc::new(Locks::new(config, 0, now)),
+            told: false,
             lock: None,
             asks_left: asks,
             alive: true,
-            lines: vec![Line::default(); config.nodes().len()],
+            lines: Default::default(),
             deadline: None,
         }
+    }
+
+    pub(super) fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    pub(super) fn locks_mut(&mut self) -> &mut Locks {
+        self.told = true;
+        Arc::make_mut(&mut self.locks)
+    }
+
+    /// Starts its chance anew. It has nothing to say to that.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        Arc::make_mut(&mut self.locks).reseed(seed);
     }
 
     pub(super) fn phase(&self) -> Option<Phase> {
@@ -104,6 +123,12 @@ impl Client {
         self.alive && self.deadline.is_some_and(|at| at <= now)
     }
 
+    /// Whether its lease is over and it was not told yet.
+    pub(super) fn overstays(&self, now: Instant) -> bool {
+        let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
+        self.alive && lease.is_some_and(|lease| !lease.is_valid(now))
+    }
+
     /// Whether it may use its lock at `now`.
     pub(super) fn believes(&self, now: Instant) -> bool {
         let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
@@ -112,15 +137,15 @@ impl Client {
 
     pub(super) fn ask(&mut self, request: Obtain, now: Instant) {
         self.asks_left = self.asks_left.saturating_sub(1);
-        let id = self.locks.obtain(request, now);
+        let id = self.locks_mut().obtain(request, now);
         self.lock = Some((id, Phase::Asking));
     }
 
     pub(super) fn release(&mut self, now: Instant) {
-        if let Some((id, phase)) = &mut self.lock {
-            self.locks.release(*id, now);
-            if *phase == Phase::Held {
-                *phase = Phase::Releasing;
+        if let Some((id, phase)) = self.lock {
+            self.locks_mut().release(id, now);
+            if phase == Phase::Held {
+                self.lock = Some((id, Phase::Releasing));
             }
         }
     }
@@ -128,16 +153,16 @@ impl Client {
     pub(super) fn refresh(&mut self, ttl: Ttl, now: Instant) {
         if let Some((id, _)) = self.lock {
             // Too late is an answer too.
-            let _ = self.locks.refresh(id, Some(ttl), now);
+            let _ = self.locks_mut().refresh(id, Some(ttl), now);
         }
     }
 
     /// The connection to `node` is gone, and there is a new one.
     pub(super) fn reconnect(&mut self, node: NodeId, now: Instant) {
         for id in self.lines[node.index()].cut() {
-            self.locks.handle_outcome(id, Outcome::Unknown, now);
+            self.locks_mut().handle_outcome(id, Outcome::Unknown, now);
         }
-        self.locks.handle_wake_all(node, now);
+        self.locks_mut().handle_wake_all(node, now);
     }
 
     /// Its process ends. What it has sent may still be carried out.
@@ -154,9 +179,53 @@ impl Client {
 
     pub(super) fn receive(&mut self, node: NodeId, answer: Answer, now: Instant) {
         match answer {
-            Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
-            Answer::Wake(key) => self.locks.handle_wake(node, key.as_bytes(), now),
+            Answer::Outcome(id, outcome) => self.locks_mut().handle_outcome(id, outcome, now),
+            Answer::Wake(key) => {
+                let key = KEYS[key].as_bytes();
+                self.locks_mut().handle_wake(node, key, now);
+            }
         }
+    }
+
+    /// Forgets what is on its way to node `n` or from there and can change nothing, whenever it arrives; with `calm`,
+    /// what could only do so if the connection broke, too. That a timer goes off when an answer arrives is nothing new:
+    /// it may go off by itself.
+    pub(super) fn forget_idle_words(&mut self, n: usize, node: &Node, watch: bool, calm: bool) {
+        let (locks, line) = (&self.locks, &mut self.lines[n]);
+        line.answers.retain(|answer| match answer {
+            Answer::Outcome(id, _) if calm => locks.awaits(*id),
+            Answer::Outcome(id, _) => !locks.ignores(*id),
+            Answer::Wake(_) => true,
+        });
+        if line.requests.is_empty() && line.strays.is_empty() {
+            return;
+        }
+        let coming = |order: &Order| matches!(order.deed, Deed::Obtain { .. });
+        let requests = line.requests.iter().map(|request| &request.order);
+        let mut live: Vec<Value> = requests
+            .chain(&line.strays)
+            .filter(|order| coming(order))
+            .map(|order| order.value)
+            .chain(node.entries.iter().flatten().map(|entry| entry.value))
+            .collect();
+        if self.alive {
+            live.extend(locks.values().map(Value::read));
+        }
+        let idle = |order: &Order| match order.deed {
+            Deed::Obtain { .. } => false,
+            Deed::Refresh | Deed::Release => !live.contains(&order.value),
+            Deed::Check => true,
+        };
+        line.strays.retain(|order| !idle(order));
+        line.requests.retain(|request| {
+            let watches = watch && request.order.deed != Deed::Release;
+            watches || !locks.ignores(request.id) || !idle(&request.order)
+        });
+    }
+
+    /// It has nothing left to do or to wait for, or is no more.
+    pub(super) fn is_through(&self) -> bool {
+        !self.alive || self.asks_left == 0 && self.lock.is_some() && self.locks.is_drained()
     }
 
     /// Lets the locks say all that they have to say.
@@ -165,8 +234,12 @@ impl Client {
             events: Vec::new(),
             fault: None,
         };
+        if !std::mem::take(&mut self.told) {
+            return told;
+        }
+        let locks = Arc::make_mut(&mut self.locks);
         loop {
-            match self.locks.poll_output() {
+            match locks.poll_output() {
                 LocksOutput::Request { id, op } => {
                     let Some(order) = Order::new(op) else {
                         continue;
@@ -177,44 +250,46 @@ impl Client {
                     }
                     self.lines[id.node().index()]
                         .requests
-                        .push_back(Request { id, order });
+                        .push(Request { id, order });
                 }
                 LocksOutput::Event(event) => {
                     told.events.push(event);
-                    told.fault = told.fault.or_else(|| self.hear(event));
+                    told.fault = told.fault.or_else(|| hear(&mut self.lock, event));
                 }
                 LocksOutput::Timeout(deadline) => {
                     self.deadline = deadline;
+                    // Chance is no part of a state.
+                    locks.reseed(0);
                     return told;
                 }
             }
         }
     }
+}
 
-    /// Each lock is told of in the one order that makes sense, and has one terminal event.
-    fn hear(&mut self, event: Event) -> Option<&'static str> {
-        let (Event::Obtained { lock: about, .. }
-        | Event::NotObtained { lock: about, .. }
-        | Event::Refreshed { lock: about, .. }
-        | Event::Lost { lock: about, .. }
-        | Event::Released { lock: about, .. }) = event
-        else {
-            return Some("an event that no lock should have");
-        };
-        let Some((_, phase)) = self.lock.as_mut().filter(|(id, _)| *id == about) else {
-            return Some("an event of a lock that is over");
-        };
-        *phase = match (event, *phase) {
-            (Event::Obtained { .. }, Phase::Asking) | (Event::Refreshed { .. }, Phase::Held) => {
-                Phase::Held
-            }
-            (Event::NotObtained { .. }, Phase::Asking)
-            | (Event::Lost { .. }, Phase::Held)
-            | (Event::Released { .. }, Phase::Releasing) => Phase::Over,
-            _ => return Some("an event out of order, or a second terminal one"),
-        };
-        None
-    }
+/// Each lock is told of in the one order that makes sense, and has one terminal event.
+fn hear(lock: &mut Option<(LockId, Phase)>, event: Event) -> Option<&'static str> {
+    let (Event::Obtained { lock: about, .. }
+    | Event::NotObtained { lock: about, .. }
+    | Event::Refreshed { lock: about, .. }
+    | Event::Lost { lock: about, .. }
+    | Event::Released { lock: about, .. }) = event
+    else {
+        return Some("an event that no lock should have");
+    };
+    let Some((_, phase)) = lock.as_mut().filter(|(id, _)| *id == about) else {
+        return Some("an event of a lock that is over");
+    };
+    *phase = match (event, *phase) {
+        (Event::Obtained { .. }, Phase::Asking) | (Event::Refreshed { .. }, Phase::Held) => {
+            Phase::Held
+        }
+        (Event::NotObtained { .. }, Phase::Asking)
+        | (Event::Lost { .. }, Phase::Held)
+        | (Event::Released { .. }, Phase::Releasing) => Phase::Over,
+        _ => return Some("an event out of order, or a second terminal one"),
+    };
+    None
 }
 
 /// Whether the event blames somebody else for not having the lock.
@@ -233,5 +308,3 @@ pub(super) fn blames_others(event: &Event) -> bool {
 
 /// The answer of a node that is down.
 pub(super) const REFUSED: Outcome = Outcome::Failed(NodeError::Disconnected);
-
-pub(super) type Shared = Arc<Client>;

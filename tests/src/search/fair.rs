@@ -1,11 +1,11 @@
 //! Liveness: when all trouble ends, somebody gets the lock, and everybody gets an answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tenure_core::{Obtain, Retry, Token};
 
 use super::client::{Client, Phase};
+use super::node::Value;
 use super::setup::{Budget, PAUSE, ttl};
 use super::state::{State, Step};
 
@@ -18,7 +18,7 @@ impl State {
     ///
     /// # Errors
     /// What did not happen in time.
-    pub(super) fn goes_on_well(&self) -> Result<(), &'static str> {
+    pub fn goes_on_well(&self) -> Result<(), &'static str> {
         let mut run = self.clone();
         run.budget = Budget::default();
         run.arrive_late();
@@ -47,7 +47,7 @@ impl State {
             // Chance differs between clients, or they would go on in step for ever.
             for c in 0..run.clients.len() {
                 let seed = (c as u64) << 32 | u64::from(run.asks);
-                run.client(c).locks.reseed(seed);
+                run.client(c).reseed(seed);
             }
         }
         Err("after all trouble had ended, it went on and on")
@@ -69,13 +69,17 @@ impl State {
         let request = Obtain {
             wait: Some(ttl().as_duration() * 20),
             retry: Retry::every(PAUSE + Duration::from_millis(7)),
-            ..Obtain::new(self.setup.keys_of(0), Token::random([255; 16]), ttl())
+            ..Obtain::new(
+                self.setup.keys_of(0),
+                Token::random(Value::token(self.clients.len(), 0)),
+                ttl(),
+            )
         };
         client.ask(request, self.now);
         self.asks = self.asks.saturating_add(1);
         let told = client.settle();
         self.fault = self.fault.or(told.fault);
-        self.clients.push(Arc::new(client));
+        self.clients.push(client);
         self.clients.len() - 1
     }
 

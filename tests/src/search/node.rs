@@ -1,17 +1,58 @@
 //! A node as the operations describe it: keys with a value and an end. It knows nothing of locks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_core::{Instant, Key, Keys, Op, Outcome};
+use tenure_core::{Instant, Op, Outcome};
+
+/// Keys are the letters from a on.
+pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
+
+/// Whose value it is: few enough bytes to be copied, where the real one has 22.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Value {
+    pub(super) client: u8,
+    /// Of its locks, and of the tokens of that.
+    pub(super) number: u16,
+}
+
+impl Value {
+    /// The bytes that a token is drawn from.
+    pub(super) fn token(client: usize, lock: u8) -> [u8; 16] {
+        let mut token = [0; 16];
+        token[0] = u8::try_from(client).unwrap_or(u8::MAX);
+        // The last bits stay free for the successors of the token.
+        token[1] = lock;
+        token
+    }
+
+    /// From what the node is sent: base64url of the token and nothing else.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let digit = |at: usize| match bytes[at] {
+            upper @ b'A'..=b'Z' => u32::from(upper - b'A'),
+            lower @ b'a'..=b'z' => u32::from(lower - b'a') + 26,
+            number @ b'0'..=b'9' => u32::from(number - b'0') + 52,
+            b'-' => 62,
+            _ => 63,
+        };
+        let first = digit(0) << 12 | digit(1) << 6 | digit(2);
+        let last = digit(20) << 2 | digit(21) >> 4;
+        let [_, client, lock, _] = (first << 6).to_be_bytes();
+        let [.., successor] = last.to_be_bytes();
+        Self {
+            client,
+            number: u16::from_be_bytes([lock, successor]),
+        }
+    }
+}
 
 /// An operation on its way, with all it needs to be carried out at any time.
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug)]
 pub(super) struct Order {
     pub(super) deed: Deed,
-    pub(super) keys: Keys,
-    pub(super) value: Arc<[u8]>,
-    pub(super) ttl: Duration,
+    /// As bits.
+    pub(super) keys: u8,
+    pub(super) value: Value,
+    pub(super) ttl_ms: u32,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -32,34 +73,34 @@ impl Order {
             Op::Release { claim } => (Deed::Release, claim, Duration::ZERO),
             Op::Inspect { .. } | _ => return None,
         };
+        let letters = claim.keys().iter().map(|key| key.as_bytes()[0] - b'a');
         Some(Self {
             deed,
-            keys: claim.keys().clone(),
-            value: claim.value().into(),
-            ttl,
+            keys: letters.fold(0, |keys, letter| keys | 1 << letter),
+            value: Value::read(claim.value()),
+            ttl_ms: u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX),
         })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = usize> + use<> {
+        let keys = self.keys;
+        (0..KEYS.len()).filter(move |key| keys >> key & 1 == 1)
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
-    pub(super) key: Key,
-    pub(super) value: Arc<[u8]>,
+    pub(super) value: Value,
     pub(super) until: Instant,
 }
 
-/// Who is told when a key changes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Watch {
-    pub(super) key: Key,
-    pub(super) client: usize,
-}
+/// Clients as bits, by key: who is to be told of a change.
+pub(super) type Watches = [u8; KEYS.len()];
 
-#[derive(Clone, Default, Debug)]
+#[derive(Copy, Clone, Default, Debug)]
 pub(super) struct Node {
-    /// In the order of their keys.
-    pub(super) entries: Vec<Entry>,
-    pub(super) watches: Vec<Watch>,
+    pub(super) entries: [Option<Entry>; KEYS.len()],
+    pub(super) watches: Watches,
     /// It refuses everything until then.
     pub(super) down_until: Option<Instant>,
 }
@@ -70,11 +111,13 @@ pub(super) struct Manner {
     /// Its clock is as fast as the drift allows: keys end early by that much.
     pub(super) early: bool,
     pub(super) watch: bool,
+    /// It does not tell that a key has come to its end.
+    pub(super) silent: bool,
 }
 
 impl Node {
-    pub(super) fn value(&self, key: &Key) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key == *key)
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.iter().all(Option::is_none)
     }
 
     /// Carries out an order of `client`, or one that nobody waits for any more. Adds those who are to be told.
@@ -84,34 +127,35 @@ impl Node {
         client: Option<usize>,
         now: Instant,
         manner: Manner,
-        wakes: &mut Vec<Watch>,
+        wakes: &mut Watches,
     ) -> Outcome {
-        let is_ours = |entry: &Entry| entry.value == order.value;
+        let is_ours = |entry: Entry| entry.value == order.value;
         let granted = match order.deed {
             Deed::Obtain { again } => order
-                .keys
-                .iter()
-                .all(|key| self.value(key).is_none_or(|entry| again && is_ours(entry))),
+                .keys()
+                .all(|key| self.entries[key].is_none_or(|entry| again && is_ours(entry))),
             Deed::Refresh | Deed::Check => {
-                let mut keys = order.keys.iter();
-                keys.all(|key| self.value(key).is_some_and(is_ours))
+                let mut keys = order.keys();
+                keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
             Deed::Release => return self.release(order, client, wakes),
         };
         if granted && order.deed != Deed::Check {
-            let until = now + lifetime(order.ttl, manner);
-            for key in order.keys.iter() {
+            let (value, until) = (order.value, now + lifetime(order.ttl_ms, manner));
+            for key in order.keys() {
                 self.changed(key, client, wakes);
-                self.put(key, order, until);
+                self.entries[key] = Some(Entry { value, until });
             }
         }
         if let Some(client) = client.filter(|_| manner.watch) {
-            self.watch(&order.keys, client);
+            for key in order.keys() {
+                self.watches[key] |= 1 << client;
+            }
         }
         if granted {
             return Outcome::Granted { fence: None };
         }
-        let lasts = order.keys.iter().filter_map(|key| self.value(key));
+        let lasts = order.keys().filter_map(|key| self.entries[key]);
         let retry_after = lasts.map(|entry| entry.until.saturating_since(now)).max();
         Outcome::Denied {
             retry_after: retry_after.filter(|_| order.deed != Deed::Check),
@@ -119,18 +163,17 @@ impl Node {
         }
     }
 
-    fn release(&mut self, order: &Order, client: Option<usize>, wakes: &mut Vec<Watch>) -> Outcome {
-        let before = self.entries.len();
-        for key in order.keys.iter() {
-            if self
-                .value(key)
-                .is_some_and(|entry| entry.value == order.value)
-            {
-                self.entries.retain(|entry| entry.key != *key);
+    fn release(&mut self, order: &Order, client: Option<usize>, wakes: &mut Watches) -> Outcome {
+        let mut all = true;
+        for key in order.keys() {
+            if self.entries[key].is_some_and(|entry| entry.value == order.value) {
+                self.entries[key] = None;
                 self.changed(key, client, wakes);
+            } else {
+                all = false;
             }
         }
-        if before - self.entries.len() == order.keys.len() {
+        if all {
             Outcome::Granted { fence: None }
         } else {
             Outcome::Denied {
@@ -140,51 +183,60 @@ impl Node {
         }
     }
 
-    fn put(&mut self, key: &Key, order: &Order, until: Instant) {
-        self.entries.retain(|entry| entry.key != *key);
-        self.entries.push(Entry {
-            key: key.clone(),
-            value: order.value.clone(),
-            until,
-        });
-        self.entries.sort_by(|a, b| a.key.cmp(&b.key));
-    }
-
-    fn watch(&mut self, keys: &Keys, client: usize) {
-        for key in keys.iter() {
-            let key = key.clone();
-            self.watches.push(Watch { key, client });
-        }
-        self.watches.sort_unstable();
-        self.watches.dedup();
-    }
-
     /// A registration ends with the first change. Whoever made the change is not told.
-    fn changed(&mut self, key: &Key, by: Option<usize>, wakes: &mut Vec<Watch>) {
-        let (told, kept) = self.watches.drain(..).partition(|watch| watch.key == *key);
-        self.watches = kept;
-        let told: Vec<Watch> = told;
-        wakes.extend(told.into_iter().filter(|watch| Some(watch.client) != by));
+    fn changed(&mut self, key: usize, by: Option<usize>, wakes: &mut Watches) {
+        let told = std::mem::take(&mut self.watches[key]);
+        wakes[key] |= told & !by.map_or(0, |client| 1 << client);
+    }
+
+    /// Nobody is left at the other end of a client's connection.
+    pub(super) fn forget(&mut self, client: usize) {
+        for watches in &mut self.watches {
+            *watches &= !(1 << client);
+        }
     }
 
     /// Drops what has come to its end.
-    pub(super) fn expire(&mut self, now: Instant, wakes: &mut Vec<Watch>) -> bool {
-        let over: Vec<Key> = (self.entries.iter().filter(|entry| entry.until <= now))
-            .map(|entry| entry.key.clone())
-            .collect();
-        for key in &over {
-            self.entries.retain(|entry| entry.key != *key);
-            self.changed(key, None, wakes);
+    pub(super) fn expire(&mut self, now: Instant, manner: Manner, wakes: &mut Watches) -> bool {
+        let mut any = false;
+        for key in 0..KEYS.len() {
+            if self.entries[key].is_some_and(|entry| entry.until <= now) {
+                self.entries[key] = None;
+                if !manner.silent {
+                    self.changed(key, None, wakes);
+                }
+                any = true;
+            }
         }
-        !over.is_empty()
+        any
     }
 }
 
 /// How long a key lasts on the client's clock: the whole ttl, or all but 1 % and 2 ms.
-fn lifetime(ttl: Duration, manner: Manner) -> Duration {
+fn lifetime(ttl_ms: u32, manner: Manner) -> Duration {
+    let ttl = Duration::from_millis(u64::from(ttl_ms));
     if manner.early {
         ttl - ttl / 100 - Duration::from_millis(2)
     } else {
         ttl
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenure_core::Token;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_it_was_drawn() {
+        for (client, lock, successor) in [(1, 2, 0), (254, 1, 3), (255, 255, 255), (0, 0, 64)] {
+            let mut token = Value::token(client, lock);
+            token[15] = successor;
+            let read = Value::read(Token::random(token).as_bytes());
+            let number = u16::from_be_bytes([lock, successor]);
+            assert_eq!(usize::from(read.client), client);
+            assert_eq!(read.number, number);
+        }
     }
 }

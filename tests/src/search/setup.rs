@@ -25,6 +25,8 @@ pub struct Setup {
     pub renewal: Renewal,
     /// Whether nodes tell of changes.
     pub watch: bool,
+    /// A node does not tell that a key has come to its end: real servers do so many seconds late.
+    pub silent: bool,
     /// The clocks of all nodes are as fast as the drift allows.
     pub early: bool,
     /// Whether two clients must never believe in the lock at once. A node that forgets what it has acknowledged makes
@@ -35,6 +37,8 @@ pub struct Setup {
     /// An answer arrives at once, unless it is one of [`Budget::withheld`]. What a client does next may be late still, so
     /// that little is lost, and much deeper worlds can be searched.
     pub prompt: bool,
+    /// Old answers that change nothing do not arrive, where nothing can turn them into something that does.
+    pub absorbs: bool,
     /// What may go wrong.
     pub budget: Budget,
 }
@@ -74,6 +78,34 @@ impl Budget {
     pub(super) const fn troubles(&self) -> [u8; 4] {
         [self.late, self.cuts, self.node_crashes, self.client_crashes]
     }
+
+    /// Every budget from `least` up to this one. The number of refreshes stays, because it says which ttl comes next.
+    pub(super) fn up_from(self, least: Self) -> impl Iterator<Item = Self> {
+        let steps = |least: u8, most: u8| least..=most;
+        steps(least.late, self.late).flat_map(move |late| {
+            steps(least.cuts, self.cuts).flat_map(move |cuts| {
+                steps(least.node_crashes, self.node_crashes).flat_map(move |node_crashes| {
+                    steps(least.client_crashes, self.client_crashes).flat_map(
+                        move |client_crashes| {
+                            steps(least.withheld, self.withheld).flat_map(move |withheld| {
+                                steps(least.withdrawals, self.withdrawals).map(move |withdrawals| {
+                                    Self {
+                                        late,
+                                        cuts,
+                                        node_crashes,
+                                        client_crashes,
+                                        withheld,
+                                        withdrawals,
+                                        ..least
+                                    }
+                                })
+                            })
+                        },
+                    )
+                })
+            })
+        })
+    }
 }
 
 impl Setup {
@@ -90,10 +122,12 @@ impl Setup {
             wait: Some(ttl().as_duration() * 2),
             renewal: Renewal::Manual,
             watch: false,
+            silent: false,
             early: true,
             exclusive: true,
             memory: Memory::Kept,
             prompt: false,
+            absorbs: true,
             budget: Budget::default(),
         }
     }
@@ -106,6 +140,16 @@ impl Setup {
         };
         config.request_timeout = TIMEOUT;
         config
+    }
+
+    /// Nodes that are asked all at once are alike, and may change places.
+    pub(super) fn has_equal_nodes(&self) -> bool {
+        self.arrangement == Arrangement::Quorum
+    }
+
+    /// Clients that want the same are alike, and may change places.
+    pub(super) const fn has_equal_clients(&self) -> bool {
+        !self.overlapping
     }
 
     pub(super) fn keys_of(&self, client: usize) -> Keys {
@@ -128,6 +172,9 @@ pub(super) fn ttl() -> Ttl {
 pub(super) fn short_ttl() -> Ttl {
     Ttl::new(Duration::from_millis(240)).expect("a ttl")
 }
+
+/// No world has more nodes.
+pub(super) const NODES: usize = 3;
 
 /// Between two asks.
 pub(super) const PAUSE: Duration = Duration::from_millis(60);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tenure_core::{Event, Instant, Obtain, Retry, Token};
+use tenure_core::{Instant, Obtain, Retry, Token};
 
-use super::client::{Answer, Client, Line, Phase, REFUSED, Shared, blames_others};
-use super::node::{Manner, Node, Watch};
+use super::client::{Answer, Client, Line, Phase, REFUSED};
+use super::node::{Manner, Node, Value, Watches};
 use super::setup::{Budget, Memory, PAUSE, Setup, node_id, short_ttl, ttl};
 
 /// One thing that may happen next.
@@ -42,7 +42,7 @@ pub enum Step {
 pub struct State {
     pub(super) setup: Arc<Setup>,
     pub(super) now: Instant,
-    pub(super) clients: Vec<Shared>,
+    pub(super) clients: Vec<Client>,
     pub(super) nodes: Vec<Node>,
     pub(super) budget: Budget,
     /// How many locks were asked for.
@@ -65,9 +65,7 @@ impl State {
         let client = Client::new(&config, setup.asks, now);
         Self {
             now,
-            clients: (0..setup.clients)
-                .map(|_| Arc::new(client.clone()))
-                .collect(),
+            clients: vec![client; setup.clients],
             nodes: vec![Node::default(); setup.nodes],
             budget: setup.budget,
             asks: 0,
@@ -79,9 +77,12 @@ impl State {
     }
 
     /// Every step that can be taken from here.
-    pub(super) fn steps(&self, steps: &mut Vec<Step>) {
+    #[must_use]
+    pub fn steps(&self) -> Vec<Step> {
+        let mut found = Vec::new();
+        let steps = &mut found;
         if self.fault.is_some() {
-            return;
+            return found;
         }
         for (c, client) in self.clients.iter().enumerate() {
             for (n, line) in client.lines.iter().enumerate() {
@@ -93,7 +94,10 @@ impl State {
                         Step::Withhold(c, n),
                     ),
                     (!line.strays.is_empty(), Step::Stray(c, n)),
-                    (self.budget.cuts > 0 && !line.is_idle(), Step::Cut(c, n)),
+                    (
+                        self.budget.cuts > 0 && client.alive && n < self.nodes.len(),
+                        Step::Cut(c, n),
+                    ),
                 ];
                 steps.extend(has.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
             }
@@ -108,6 +112,7 @@ impl State {
         if self.next_moment().is_some() && (self.budget.late > 0 || self.is_quiet()) {
             steps.push(Step::Time);
         }
+        found
     }
 
     fn steps_of(&self, c: usize, client: &Client, steps: &mut Vec<Step>) {
@@ -143,15 +148,15 @@ impl State {
             .chain(
                 nodes
                     .clone()
-                    .flat_map(|n| n.entries.iter().map(|e| e.until)),
+                    .flat_map(|n| n.entries.iter().flatten().map(|e| e.until)),
             )
             .chain(nodes.filter_map(|node| node.down_until))
             .filter(|at| *at > self.now)
             .min()
     }
 
-    /// Takes one step.
-    pub(super) fn take(&mut self, step: Step) {
+    /// Takes one step, which must be one of [`State::steps`].
+    pub fn take(&mut self, step: Step) {
         self.tell_step(step);
         let now = self.now;
         match step {
@@ -187,15 +192,14 @@ impl State {
             }
             Step::Answer(c, n) => self.deliver(c, n),
             Step::Stray(c, n) => {
-                if let Some(order) = self.client(c).lines[n].strays.pop_front() {
-                    let (manner, mut wakes) = (self.manner(), Vec::new());
-                    if self.nodes[n].down_until.is_none() {
-                        self.nodes[n].execute(&order, None, now, manner, &mut wakes);
-                    }
-                    self.spread(n, wakes);
+                let order = self.client(c).lines[n].strays.remove(0);
+                let (manner, mut wakes) = (self.manner(), Watches::default());
+                if self.nodes[n].down_until.is_none() {
+                    self.nodes[n].execute(&order, None, now, manner, &mut wakes);
                 }
+                self.spread(n, wakes);
             }
-            Step::Timer(c) => self.client(c).locks.handle_timeout(now),
+            Step::Timer(c) => self.client(c).locks_mut().handle_timeout(now),
             Step::Time => self.go_on(),
             Step::Cut(c, n) => {
                 self.budget.cuts -= 1;
@@ -207,7 +211,7 @@ impl State {
                 let config = self.setup.config();
                 self.client(c).crash(&config, now);
                 for node in &mut self.nodes {
-                    node.watches.retain(|watch| watch.client != c);
+                    node.forget(c);
                 }
             }
         }
@@ -215,22 +219,26 @@ impl State {
         self.check();
     }
 
+    /// The promise that was broken on the way here.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&'static str> {
+        self.fault
+    }
+
     pub(super) fn client(&mut self, c: usize) -> &mut Client {
-        Arc::make_mut(&mut self.clients[c])
+        &mut self.clients[c]
     }
 
     fn manner(&self) -> Manner {
         Manner {
             early: self.setup.early,
             watch: self.setup.watch,
+            silent: self.setup.silent,
         }
     }
 
     fn request(&self, c: usize) -> Obtain {
-        let mut token = [0; 16];
-        // The last bytes stay free for the successors of the token.
-        token[0] = u8::try_from(c + 1).unwrap_or(u8::MAX);
-        token[1] = self.clients[c].asks_left;
+        let token = Value::token(c, self.clients[c].asks_left);
         Obtain {
             wait: self.setup.wait,
             retry: Retry::every(PAUSE),
@@ -240,10 +248,8 @@ impl State {
     }
 
     fn carry_out(&mut self, c: usize, n: usize) {
-        let Some(request) = self.client(c).lines[n].requests.pop_front() else {
-            return;
-        };
-        let (now, manner, mut wakes) = (self.now, self.manner(), Vec::new());
+        let request = self.client(c).lines[n].requests.remove(0);
+        let (now, manner, mut wakes) = (self.now, self.manner(), Watches::default());
         let node = &mut self.nodes[n];
         let outcome = if node.down_until.is_some() {
             REFUSED
@@ -252,23 +258,25 @@ impl State {
         };
         let answer = Answer::Outcome(request.id, outcome);
         self.tell_outcome(n, request.order.deed, outcome);
-        self.client(c).lines[n].answers.push_back(answer);
+        self.client(c).lines[n].answers.push(answer);
         self.spread(n, wakes);
     }
 
     fn deliver(&mut self, c: usize, n: usize) {
         let now = self.now;
         let client = self.client(c);
-        if let Some(answer) = client.lines[n].answers.pop_front() {
-            client.receive(node_id(n), answer, now);
-        }
+        let answer = client.lines[n].answers.remove(0);
+        client.receive(node_id(n), answer, now);
     }
 
     /// Sends a node's wakes on their way.
-    fn spread(&mut self, n: usize, wakes: Vec<Watch>) {
-        for Watch { key, client } in wakes {
-            let line = &mut self.client(client).lines[n];
-            line.answers.push_back(Answer::Wake(key));
+    fn spread(&mut self, n: usize, wakes: Watches) {
+        for (key, told) in wakes.into_iter().enumerate() {
+            for (c, client) in self.clients.iter_mut().enumerate() {
+                if told >> c & 1 == 1 {
+                    client.lines[n].answers.push(Answer::Wake(key));
+                }
+            }
         }
     }
 
@@ -278,9 +286,10 @@ impl State {
             self.budget.late = self.budget.late.saturating_sub(1);
         }
         self.now = at;
+        let manner = self.manner();
         for n in 0..self.nodes.len() {
-            let mut wakes = Vec::new();
-            self.vanished |= self.nodes[n].expire(at, &mut wakes);
+            let mut wakes = Watches::default();
+            self.vanished |= self.nodes[n].expire(at, manner, &mut wakes);
             self.spread(n, wakes);
             if self.nodes[n].down_until.is_some_and(|until| until <= at) {
                 self.nodes[n].down_until = None;
@@ -293,7 +302,7 @@ impl State {
 
     fn reconnect(&mut self, c: usize, n: usize) {
         let now = self.now;
-        self.nodes[n].watches.retain(|watch| watch.client != c);
+        self.nodes[n].forget(c);
         if self.clients[c].alive {
             self.client(c).reconnect(node_id(n), now);
         }
@@ -303,8 +312,8 @@ impl State {
         self.budget.node_crashes -= 1;
         let node = &mut self.nodes[n];
         if self.setup.memory != Memory::Kept {
-            self.vanished |= !node.entries.is_empty();
-            node.entries.clear();
+            self.vanished |= !node.is_empty();
+            node.entries = Default::default();
         }
         if self.setup.memory == Memory::LostAndLate {
             node.down_until = Some(self.now + ttl().as_duration());
@@ -320,40 +329,27 @@ impl State {
     fn settle(&mut self) {
         for c in 0..self.clients.len() {
             let told = self.client(c).settle();
-            self.client(c).locks.reseed(0);
             self.fault = self.fault.or(told.fault);
             for event in told.events {
                 self.tell_event(c, &event);
                 self.judge(&event);
             }
         }
+        self.absorb();
     }
 
-    fn judge(&mut self, event: &Event) {
-        if blames_others(event) && self.asks == 1 && !self.vanished {
-            self.fault = Some("somebody else was blamed, and there was nobody else");
+    /// Answers that change nothing need not arrive. A broken connection would turn them into unknown ones, which do.
+    fn absorb(&mut self) {
+        let calm = self.budget.cuts == 0 && self.budget.node_crashes == 0;
+        if !self.setup.absorbs {
+            return;
         }
-    }
-
-    fn check(&mut self) {
-        let believes = |client: &&Shared| client.believes(self.now);
-        let believers = self.clients.iter().filter(believes).count();
-        // All clients of a world have a key in common.
-        if believers > 1 && self.setup.exclusive {
-            self.fault = Some("two clients believe in the same lock");
+        let calm = calm && !self.nodes.iter().any(|n| n.down_until.is_some());
+        let watch = self.setup.watch;
+        for client in &mut self.clients {
+            for (n, node) in self.nodes.iter().enumerate() {
+                client.forget_idle_words(n, node, watch, calm);
+            }
         }
-        if self.budget.troubles() == self.setup.budget.troubles()
-            && self.is_over()
-            && self.nodes.iter().any(|node| !node.entries.is_empty())
-        {
-            self.fault = Some("without any trouble, a key was left behind");
-        }
-    }
-
-    /// Nothing is under way any more, and nobody will start anything.
-    pub(super) fn is_over(&self) -> bool {
-        self.clients
-            .iter()
-            .all(|client| client.locks.is_drained() && client.lines.iter().all(Line::is_idle))
     }
 }

@@ -3,239 +3,275 @@
 use tenure_core::{Arrangement, Renewal};
 
 use super::setup::{Memory, Setup};
+use super::walk::Limits;
 
-/// A world, how deep it is searched, and of how many states one is tried for liveness.
+/// A world, and how far it is searched.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Which world.
     pub setup: Setup,
-    /// In steps.
-    pub depth: usize,
-    /// 1: from every state.
-    pub sample: u64,
+    /// How far.
+    pub limits: Limits,
 }
 
 /// Small enough for every test run.
 #[must_use]
 pub fn short() -> Vec<Plan> {
-    let plan = |name, nodes, arrangement, depth, change: fn(&mut Setup)| {
-        let mut setup = Setup::new(name, nodes, arrangement);
-        change(&mut setup);
-        Plan {
-            setup,
-            depth,
-            sample: 20,
-        }
-    };
-    let single = Arrangement::Ordered;
+    let single = |name, change| plan((1, Arrangement::Ordered), 20, usize::MAX, name, change);
+    let ordered = |name, change| plan((3, Arrangement::Ordered), 20, 20_000, name, change);
+    let quorum = |name, change| plan((3, Arrangement::Quorum), 20, 20_000, name, change);
     vec![
-        plan(
-            "1 client that tries once: slow, cut, refresh",
-            1,
-            single,
-            200,
-            |s| {
-                (s.clients, s.wait) = (1, None);
-                s.renewal = Renewal::Automatic { max_hold: None };
-                (s.budget.late, s.budget.cuts, s.budget.refreshes) = (1, 1, 1);
-            },
-        ),
-        plan("2 clients, 1 node: slow", 1, single, 200, |s| {
-            s.budget.late = 1
+        single("1 client that tries once: slow, cut, refresh", |s| {
+            (s.clients, s.wait) = (1, None);
+            s.renewal = Renewal::Automatic { max_hold: None };
+            (s.budget.late, s.budget.cuts, s.budget.refreshes) = (1, 1, 1);
         }),
-        plan("2 clients, 1 node: cut, watching", 1, single, 200, |s| {
-            s.watch = true;
-            s.budget.cuts = 1;
+        single("2 clients, 1 node: slow", |s| s.budget.late = 1),
+        single("2 clients, 1 node: slow, cut, watching", |s| {
+            (s.watch, s.budget.late, s.budget.cuts) = (true, 1, 1);
         }),
-        plan(
-            "2 clients, 1 node: cut, 2 refreshes, prompt",
-            1,
-            single,
-            200,
-            |s| {
-                (s.prompt, s.budget.cuts, s.budget.refreshes) = (true, 1, 2);
-            },
-        ),
-        plan(
-            "2 clients, 3 ordered: cut",
-            3,
-            Arrangement::Ordered,
-            26,
-            |s| s.budget.cuts = 1,
-        ),
-        plan(
-            "2 clients, quorum of 3: slow, prompt",
-            3,
-            Arrangement::Quorum,
-            10,
-            |s| {
-                (s.prompt, s.budget.late) = (true, 1);
-            },
-        ),
+        single("2 clients, 1 node: cut, 2 refreshes, prompt", |s| {
+            (s.prompt, s.budget.cuts, s.budget.refreshes) = (true, 1, 2);
+        }),
+        ordered("2 clients, 3 ordered: cut", |s| s.budget.cuts = 1),
+        ordered("2 clients, 3 ordered: node crash, prompt", |s| {
+            (s.prompt, s.budget.node_crashes) = (true, 1);
+        }),
+        quorum("2 clients, quorum of 3: slow, prompt", |s| {
+            (s.prompt, s.budget.late) = (true, 1);
+        }),
+        quorum("2 clients, quorum of 3: cut, prompt", |s| {
+            (s.prompt, s.budget.cuts) = (true, 1);
+        }),
     ]
 }
 
-/// What takes minutes.
+/// What a mistake in the core is looked for in: small worlds of every kind, and of larger ones the beginning.
 #[must_use]
-pub fn long() -> Vec<Plan> {
-    let mut plans = singles();
-    for arrangement in [Arrangement::Ordered, Arrangement::Quorum] {
-        plans.extend(slow(arrangement));
-        plans.extend(crashing(arrangement));
+pub fn hunt() -> Vec<Plan> {
+    let mut plans = short();
+    plans.extend(long());
+    for plan in &mut plans {
+        plan.limits.states = plan.limits.states.min(150_000);
     }
     plans
 }
 
-fn singles() -> Vec<Plan> {
-    let plan = |name, change: fn(&mut Setup)| {
-        let mut setup = Setup::new(name, 1, Arrangement::Ordered);
-        change(&mut setup);
-        Plan {
-            setup,
-            depth: 400,
-            sample: 10,
-        }
+/// What takes a quarter of an hour.
+#[must_use]
+pub fn long() -> Vec<Plan> {
+    let mut plans = singles();
+    plans.extend(ordered());
+    plans.extend(quorums());
+    plans.extend(troubled_quorums());
+    plans
+}
+
+const ONE: usize = 1_000_000;
+
+fn plan(
+    (nodes, arrangement): (usize, Arrangement),
+    sample: u64,
+    states: usize,
+    name: &'static str,
+    change: fn(&mut Setup),
+) -> Plan {
+    let mut setup = Setup::new(name, nodes, arrangement);
+    change(&mut setup);
+    let limits = Limits {
+        states,
+        sample,
+        ..Limits::default()
     };
+    Plan { setup, limits }
+}
+
+/// One node. All of these come to an end, and from every state it is tried whether it goes on well.
+fn singles() -> Vec<Plan> {
+    let world = |name, change| plan((1, Arrangement::Ordered), 1, usize::MAX, name, change);
     vec![
-        plan("2 clients, 1 node: 2 slow, 1 cut", |s| {
+        world("2 clients, 1 node: 2 slow, 1 cut", |s| {
             (s.budget.late, s.budget.cuts) = (2, 1);
         }),
-        plan("2 clients, 1 node: 2 slow, 1 cut, watching", |s| {
+        world("2 clients, 1 node: 2 slow, 1 cut, watching", |s| {
             s.watch = true;
             (s.budget.late, s.budget.cuts) = (2, 1);
         }),
-        plan("2 clients, 1 node: slow, cut, node crash", |s| {
-            s.watch = true;
-            (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
+        world("2 clients, 1 node: slow, cut, both crash", |s| {
+            (s.budget.late, s.budget.cuts) = (1, 1);
+            (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
-        plan("2 clients, 1 node: slow, client crash, withdrawal", |s| {
-            (s.budget.late, s.budget.client_crashes, s.budget.withdrawals) = (1, 1, 1);
+        world("2 clients, 1 node: slow, cut, both crash, watching", |s| {
+            (s.watch, s.silent) = (true, true);
+            (s.budget.late, s.budget.cuts) = (1, 1);
+            (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
-        plan("2 clients, 1 node: slow, cut, refresh, withdrawal", |s| {
+        world("2 clients, 1 node: slow, cut, refresh, withdrawal", |s| {
             (s.budget.late, s.budget.cuts) = (1, 1);
             (s.budget.refreshes, s.budget.withdrawals) = (1, 1);
         }),
-        plan("2 clients, 1 node: renewal, slow, cut", |s| {
+        world("2 clients, 1 node: renewal, slow, cut, watching", |s| {
             s.renewal = Renewal::Automatic { max_hold: None };
+            s.watch = true;
             (s.budget.late, s.budget.cuts) = (1, 1);
         }),
-        plan("2 clients, 1 node: amnesia, slow, cut", |s| {
+        world("2 clients, 1 node: amnesia, slow, cut", |s| {
             (s.memory, s.exclusive) = (Memory::Lost, false);
             (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
         }),
-        plan("2 clients twice, 1 node: slow, prompt", |s| {
-            (s.asks, s.prompt) = (2, true);
-            s.budget.late = 1;
+        world("2 clients twice, 1 node: slow, prompt", |s| {
+            (s.asks, s.prompt, s.budget.late) = (2, true, 1);
         }),
-        plan("3 clients, 1 node: slow, prompt", |s| {
-            (s.clients, s.prompt) = (3, true);
-            s.budget.late = 1;
+        world("3 clients, 1 node: slow, prompt", |s| {
+            (s.clients, s.prompt, s.budget.late) = (3, true, 1);
         }),
-        plan("2 clients, 1 node, keys ab and bc: slow, cut", |s| {
+        world("2 clients, 1 node, keys ab and bc: slow, cut", |s| {
             s.overlapping = true;
             (s.budget.late, s.budget.cuts) = (1, 1);
         }),
     ]
 }
 
-/// Three nodes: the first name and depth are for nodes in order, the second for a quorum.
-fn three(
-    arrangement: Arrangement,
-    names: [&'static str; 2],
-    depths: [usize; 2],
-    change: fn(&mut Setup),
-) -> Plan {
-    let which = usize::from(arrangement == Arrangement::Quorum);
-    let mut setup = Setup::new(names[which], 3, arrangement);
-    change(&mut setup);
-    Plan {
-        setup,
-        depth: depths[which],
-        sample: 100,
-    }
-}
-
-/// Three nodes that answer late, and connections that break.
-fn slow(arrangement: Arrangement) -> Vec<Plan> {
-    let plan = |names, depths, change| three(arrangement, names, depths, change);
+/// Three nodes, asked one after the other.
+fn ordered() -> Vec<Plan> {
+    let world = |sample, states, name, change| {
+        plan((3, Arrangement::Ordered), sample, states, name, change)
+    };
     vec![
-        plan(
-            ["2 clients, 3 ordered: slow", "2 clients, quorum of 3: slow"],
-            [400, 14],
-            |s| s.budget.late = 1,
-        ),
-        plan(
-            [
-                "2 clients, 3 ordered: cut, slow",
-                "2 clients, quorum of 3: slow, prompt",
-            ],
-            [400, 400],
-            |s| match s.arrangement {
-                Arrangement::Ordered => (s.budget.late, s.budget.cuts) = (1, 1),
-                Arrangement::Quorum => (s.prompt, s.budget.late) = (true, 1),
-            },
-        ),
-        plan(
-            [
-                "2 clients, 3 ordered: cut, slow, prompt but 1",
-                "2 clients, quorum of 3: cut, slow, prompt but 1",
-            ],
-            [400, 10],
+        world(10, usize::MAX, "2 clients, 3 ordered: slow, cut", |s| {
+            (s.budget.late, s.budget.cuts) = (1, 1);
+        }),
+        world(
+            10,
+            usize::MAX,
+            "2 clients, 3 ordered: slow, node crash",
             |s| {
-                (s.prompt, s.budget.withheld) = (true, 1);
-                (s.budget.late, s.budget.cuts) = (1, 1);
+                (s.budget.late, s.budget.node_crashes) = (1, 1);
             },
         ),
-        plan(
-            [
-                "2 clients twice, 3 ordered: cut, prompt",
-                "2 clients twice, quorum of 3: cut, prompt",
-            ],
-            [400, 17],
-            |s| (s.asks, s.prompt, s.budget.cuts) = (2, true, 1),
+        world(
+            100,
+            6 * ONE,
+            "2 clients, 3 ordered: slow, cut, both crash",
+            |s| {
+                (s.budget.late, s.budget.cuts) = (1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
+            },
+        ),
+        world(
+            100,
+            6 * ONE,
+            "2 clients, 3 ordered: slow, cut, both crash, prompt",
+            |s| {
+                (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
+            },
+        ),
+        world(
+            10,
+            usize::MAX,
+            "2 clients, 3 ordered: amnesia, slow, prompt but 1",
+            |s| {
+                (s.memory, s.prompt, s.budget.withheld) = (Memory::Lost, true, 1);
+                (s.budget.late, s.budget.node_crashes) = (1, 1);
+            },
+        ),
+        world(
+            10,
+            usize::MAX,
+            "2 clients twice, 3 ordered: cut, prompt",
+            |s| {
+                (s.asks, s.prompt, s.budget.cuts) = (2, true, 1);
+            },
+        ),
+        world(
+            10,
+            usize::MAX,
+            "2 clients, 3 ordered: renewal, slow, prompt",
+            |s| {
+                s.renewal = Renewal::Automatic { max_hold: None };
+                (s.prompt, s.budget.late) = (true, 1);
+            },
         ),
     ]
 }
 
-/// Three nodes, of which one crashes, or a client does, or everybody goes on for long.
-fn crashing(arrangement: Arrangement) -> Vec<Plan> {
-    let plan = |names, depths, change| three(arrangement, names, depths, change);
+fn quorum(sample: u64, states: usize, name: &'static str, change: fn(&mut Setup)) -> Plan {
+    plan((3, Arrangement::Quorum), sample, states, name, change)
+}
+
+/// A quorum of three nodes, asked all at once, with one kind of trouble or two.
+fn quorums() -> Vec<Plan> {
+    let all = usize::MAX;
     vec![
-        plan(
-            [
-                "2 clients, 3 ordered: amnesia, slow, prompt but 1",
-                "2 clients, quorum of 3: amnesia, slow, prompt but 1",
-            ],
-            [400, 10],
+        quorum(10, all, "2 clients, quorum of 3: slow", |s| {
+            s.budget.late = 1
+        }),
+        quorum(10, all, "2 clients, quorum of 3: cut", |s| {
+            s.budget.cuts = 1
+        }),
+        quorum(100, all, "2 clients, quorum of 3: slow, cut, prompt", |s| {
+            (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
+        }),
+        quorum(
+            100,
+            all,
+            "2 clients, quorum of 3: slow, node crash, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.node_crashes) = (true, 1, 1),
+        ),
+        quorum(
+            10,
+            all,
+            "2 clients, quorum of 3: amnesia, slow, prompt",
             |s| {
-                s.memory = match s.arrangement {
-                    Arrangement::Ordered => Memory::Lost,
-                    Arrangement::Quorum => Memory::LostAndLate,
-                };
-                (s.prompt, s.budget.withheld) = (true, 1);
+                (s.memory, s.prompt) = (Memory::LostAndLate, true);
                 (s.budget.late, s.budget.node_crashes) = (1, 1);
             },
         ),
-        plan(
-            [
-                "2 clients, 3 ordered: client crash, slow, prompt",
-                "2 clients, quorum of 3: client crash, slow, prompt",
-            ],
-            [400, 16],
-            |s| {
-                s.prompt = true;
-                (s.budget.late, s.budget.client_crashes) = (1, 1);
-            },
+        quorum(
+            10,
+            all,
+            "2 clients, quorum of 3: client crash, slow, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.client_crashes) = (true, 1, 1),
         ),
-        plan(
-            [
-                "2 clients, 3 ordered: renewal, slow, prompt",
-                "2 clients, quorum of 3: renewal, slow, prompt",
-            ],
-            [400, 16],
+        quorum(
+            10,
+            all,
+            "2 clients, quorum of 3: renewal, slow, prompt",
             |s| {
                 s.renewal = Renewal::Automatic { max_hold: None };
                 (s.prompt, s.budget.late) = (true, 1);
+            },
+        ),
+        quorum(
+            10,
+            all,
+            "2 clients, quorum of 3: withdrawal, slow, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.withdrawals) = (true, 1, 1),
+        ),
+    ]
+}
+
+/// The same with all troubles at once, as far as it goes.
+fn troubled_quorums() -> Vec<Plan> {
+    let states = 6 * ONE;
+    vec![
+        quorum(
+            100,
+            states,
+            "2 clients, quorum of 3: slow, cut, both crash",
+            |s| {
+                (s.budget.late, s.budget.cuts) = (1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
+            },
+        ),
+        quorum(
+            100,
+            states,
+            "2 clients, quorum of 3: slow, cut, both crash, prompt",
+            |s| {
+                (s.prompt, s.budget.late, s.budget.cuts) = (true, 1, 1);
+                (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
             },
         ),
     ]

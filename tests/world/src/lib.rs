@@ -1,7 +1,7 @@
-//! The proving ground of Tenure: the engine that ships, in a world of virtual time that is decoded from bytes.
-//!
-//! It needs nothing but the core, so that it runs wherever the core does.
+#![doc = include_str!("../README.md")]
 
 pub mod laws;
+#[cfg(feature = "picture")]
+pub mod picture;
 pub mod schedule;
 pub mod world;

@@ -72,7 +72,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
         Ok(0)
     } else {
         Err(Failure::new(
-            Exit::Overlap,
+            Exit::Broken,
             "two workers held the lock at once",
         ))
     }

@@ -14,7 +14,6 @@ pub(crate) fn check(world: &mut World) {
 
 /// Checks all laws on what one client did.
 pub(crate) fn check_client(client: &Client, world: &mut World) {
-    world.add_trace(&client.log.outputs);
     world.add_kept(client.kept);
     if !client.log.on || world.violation().is_some() {
         return;

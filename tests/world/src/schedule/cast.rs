@@ -85,7 +85,29 @@ impl Cast {
         }
     }
 
-    pub(crate) fn world(&self, telling: bool) -> World {
+    /// Who takes part, and what they have to reckon with.
+    pub(crate) fn describe(&self) -> String {
+        let of = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        let nodes = match (self.nodes, self.arrangement) {
+            (1, _) => "1 node".to_owned(),
+            (nodes, Arrangement::Quorum) => format!("quorum of {nodes} nodes"),
+            (nodes, _) => format!("{nodes} nodes in order"),
+        };
+        let faults = match (self.calm, self.mild, self.wild) {
+            (true, ..) => "nothing goes wrong",
+            (_, true, _) => "faults that delay nothing",
+            (.., true) => "any faults",
+            _ => "faults within the assumptions",
+        };
+        let (clients, keys) = (of(self.clients, "client"), of(self.keys, "key"));
+        let (least, most) = (self.latency, self.latency + self.jitter);
+        format!("{nodes}, {clients}, {keys}, latency {least:?} to {most:?}, {faults}")
+    }
+
+    pub(crate) fn world(&self, watched: bool) -> World {
         let (timeout, handoffs, prefix) = (self.request_timeout, self.handoffs, self.prefix);
         let configure = move |config: &mut Config| {
             config.request_timeout = timeout;
@@ -104,7 +126,7 @@ impl Cast {
             prepare: self.prepare,
             ..NodeConfig::default()
         };
-        world.for_schedule(node, self.prefix, self.seed, self.lazy, telling);
+        world.for_schedule(node, self.prefix, self.seed, self.lazy, watched);
         world.set_longest(Duration::from_millis(LONGEST_MS));
         if self.calm {
             // Once more for scripts that the server does not have.

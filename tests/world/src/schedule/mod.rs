@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use shrink::shrink;
 
-use crate::world::{Promise, Rng, Violation};
+use crate::world::{Promise, Record, Rng, Violation};
 
 /// How many bytes choose the world.
 pub const HEADER: usize = 16;
@@ -38,7 +38,8 @@ pub struct Report {
     pub checks: BTreeMap<Promise, u64>,
     /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
     pub excused: BTreeMap<Promise, u64>,
-    /// A hash of all that the engines said: the same schedule has the same everywhere.
+    /// A hash of all that engines and servers said, and when, and of this report: the same schedule has the same on every
+    /// platform.
     pub trace: u64,
     /// What happened, line by line, if it was asked for.
     pub story: Vec<String>,
@@ -76,15 +77,28 @@ impl Schedule {
         Self::from_bytes(&bytes)
     }
 
+    /// Who takes part, and what they have to reckon with.
+    #[must_use]
+    pub fn cast(&self) -> String {
+        cast::Cast::new(&self.header).describe()
+    }
+
     /// Plays it to its end, or to the first broken promise.
     #[must_use]
     pub fn play(&self) -> Report {
-        play::play(self, false)
+        play::play(self, false).0
     }
 
     /// Plays it and writes down what happens.
     #[must_use]
     pub fn tell(&self) -> Report {
-        play::play(self, true)
+        self.record().0
+    }
+
+    /// Plays it, writes down what happens, and keeps what a picture needs.
+    #[must_use]
+    pub fn record(&self) -> (Report, Record) {
+        let (report, record) = play::play(self, true);
+        (report, record.unwrap_or_default())
     }
 }

@@ -8,10 +8,10 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::spans::{pause, span};
+use super::spans::{Chore, pause, span};
 use super::{Report, STEP, Schedule, ending};
 use crate::laws;
-use crate::world::{ClientId, Leftover, Rng, TRUE_RATE, Weather, World};
+use crate::world::{ClientId, Lasting, Leftover, Place, Record, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
@@ -31,25 +31,11 @@ pub(crate) struct Play {
     to_go: Vec<(Leftover, [u64; 2])>,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Chore {
-    Weather(usize, usize),
-    Wake(usize, bool),
-    Unpause(usize),
-    Up(usize),
-    Trouble(usize),
-    Clock(usize),
-    Stuck(usize),
-    Longer(usize, u64),
-    Hear(usize, u64, u64),
-    LetGo(usize),
-}
-
 const MS: Duration = Duration::from_millis(1);
 
-pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
+pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record>) {
     let cast = Cast::new(&schedule.header);
-    let world = cast.world(telling);
+    let world = cast.world(watched);
     let mut play = Play {
         clients: (0..cast.clients).map(ClientId).collect(),
         locks: vec![Vec::new(); cast.clients],
@@ -72,8 +58,9 @@ pub(crate) fn play(schedule: &Schedule, telling: bool) -> Report {
         play.pass(MS * 500);
         ending::ending(&mut play);
     }
+    let record = play.world.take_record();
     laws::check(&mut play.world);
-    play.world.report()
+    (play.world.report(), record)
 }
 
 impl Play {
@@ -117,7 +104,6 @@ impl Play {
             Chore::Stuck(_) => self.node_troubles.iter_mut().for_each(|times| *times += 1),
             Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) => {}
         }
-        self.world.say(|| format!("repair {chore:?}"));
         match chore {
             Chore::Hear(..) | Chore::LetGo(_) => {}
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
@@ -128,6 +114,7 @@ impl Play {
                 let options = self.world.server(n).options_mut();
                 options.trouble = None;
                 options.max_keys = 1 << 20;
+                self.world.turns(Place::Node(n), Lasting::Refusing, None);
             }
             Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
             Chore::Stuck(conn) => self.world.unstick(conn),
@@ -178,9 +165,13 @@ impl Play {
         ];
         let hold = hold[usize::from(c >> 4) % 6];
         self.world.say(|| {
+            let or = |time: Option<Duration>, other: &str| {
+                time.map_or_else(|| other.to_owned(), |time| format!("{time:?}"))
+            };
+            let (wait, hold) = (or(wish.wait, "0s"), or(hold, "long"));
             format!(
-                "{client} obtains {:?} for {:?}, waits {:?}, holds {hold:?}",
-                wish.keys, wish.ttl, wish.wait
+                "client {client} obtains {:?} for {:?}, waits {wait}, holds {hold}",
+                wish.keys, wish.ttl
             )
         });
         let lock = self.world.obtain_and_hold(id, wish, hold);
@@ -233,7 +224,8 @@ impl Play {
 
     fn release(&mut self, client: usize, nth: u8) {
         if let Some(lock) = self.lock(client, nth) {
-            self.world.say(|| format!("{client} releases {lock:?}"));
+            self.world
+                .say(|| format!("client {client} releases {lock:?}"));
             let leftovers = self.world.who_must_let_go(self.clients[client], lock);
             self.world.release(self.clients[client], lock);
             let at = self.world.now() + self.cast.longest_release();
@@ -275,8 +267,6 @@ impl Play {
         }
         let id = self.clients[client];
         let wild = self.cast.wild;
-        self.world
-            .say(|| format!("fault {op}: client {client}, node {node}, {a}, {c}"));
         match op {
             153..=168 => {
                 let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;
@@ -307,7 +297,10 @@ impl Play {
                 self.world.down(node, true);
                 self.later(c, Chore::Up(node));
             }
-            217..=220 => self.world.server(node).flush_scripts(),
+            217..=220 => {
+                self.world.server(node).flush_scripts();
+                self.world.happens(Place::Node(node), "loses scripts");
+            }
             221..=228 => self.trouble(node, a, c),
             229..=231 => {
                 let options = self.world.server(node).options_mut();
@@ -378,11 +371,22 @@ impl Play {
 
     fn trouble(&mut self, node: usize, a: u8, c: u8) {
         let options = self.world.server(node).options_mut();
-        match a % 3 {
-            0 => options.trouble = Some(Trouble::Loading),
-            1 => options.trouble = Some(Trouble::ReadOnly),
-            _ => options.max_keys = 0,
-        }
+        let what = match a % 3 {
+            0 => {
+                options.trouble = Some(Trouble::Loading);
+                "loading"
+            }
+            1 => {
+                options.trouble = Some(Trouble::ReadOnly);
+                "read-only"
+            }
+            _ => {
+                options.max_keys = 0;
+                "out of memory"
+            }
+        };
+        self.world
+            .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));
     }
 }

@@ -1,4 +1,4 @@
-//! How long a byte says.
+//! What is to be done later, and how long a byte says.
 
 use std::time::Duration;
 
@@ -23,4 +23,19 @@ pub(super) fn span(byte: u8) -> Duration {
         1 | 2 => MS * 20 * n,
         _ => MS * 125 * n,
     }
+}
+
+/// What is to be repaired, or looked at, later.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Chore {
+    Weather(usize, usize),
+    Wake(usize, bool),
+    Unpause(usize),
+    Up(usize),
+    Trouble(usize),
+    Clock(usize),
+    Stuck(usize),
+    Longer(usize, u64),
+    Hear(usize, u64, u64),
+    LetGo(usize),
 }

@@ -159,14 +159,18 @@ impl Client {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
                     net.say(now, || {
-                        format!("{index} → node {}: {}", node.index(), wire::show(bytes))
+                        let bytes = wire::show(bytes);
+                        format!("client {index} → node {}: {bytes}", node.index())
                     });
                     wire::watch(bytes, &self.spent)?;
                     self.kept.silence += u64::from(!self.spent.is_empty());
                     net.send(index, node.index(), bytes, now);
                 }
                 Output::Event(event) => {
-                    net.say(now, || format!("{index} hears {event:?}"));
+                    net.say(now, || format!("client {index} hears {event:?}"));
+                    net.trace.happens(2, now, index, event);
+                    let clock = self.clock;
+                    net.record(|record| record.hears(index, &event, clock, now));
                     self.note(now, event)?;
                 }
                 Output::Timeout(at) => {

@@ -7,7 +7,7 @@ use tenure_core::memory::{self, Server};
 use super::client::Client;
 use super::log::Input;
 use super::net::Weather;
-use super::{ClientId, Clock, Happening, TRUE_RATE, World};
+use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
 impl World {
     /// A server, to look at or to do things to.
@@ -49,12 +49,22 @@ impl World {
             [b"GET" | b"EXISTS" | b"PTTL" | b"TYPE" | b"DBSIZE", ..]
         ) {
             self.oracle.damage(node, self.now);
+            let verb = String::from_utf8_lossy(args[0]);
+            self.happens(Place::Node(node), format!("{verb} by hand"));
         }
         answer
     }
 
     /// Sets what the link of a client to a node does from now on.
     pub fn weather(&mut self, client: ClientId, node: usize, weather: Weather) {
+        let what = match weather {
+            Weather::Fair => None,
+            Weather::Silent => Some("silent"),
+            Weather::Deaf => Some("answers lost"),
+            Weather::Refusing => Some("refused"),
+            Weather::Holding => Some("held back"),
+        };
+        self.turns(Place::Link(client.0, node), Lasting::Weather, what);
         self.net.links[client.0][node].weather = weather;
         self.net.stir(self.now, |conn| {
             conn.client == client.0 && conn.node == node
@@ -68,6 +78,13 @@ impl World {
 
     /// Breaks a connection in the middle of what was on its way: so much per mille of it still arrives.
     pub fn cut_keeping(&mut self, client: ClientId, node: usize, up: usize, down: usize) {
+        if self.net.links[client.0][node].current.is_some() {
+            self.happens(Place::Link(client.0, node), "cut");
+            self.break_off(client, node, up, down);
+        }
+    }
+
+    fn break_off(&mut self, client: ClientId, node: usize, up: usize, down: usize) {
         if let Some(index) = self.net.links[client.0][node].current {
             let conn = &self.net.conns[index];
             let keep = (
@@ -83,6 +100,7 @@ impl World {
     pub(crate) fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
         let conn = self.net.links[client.0][node].current?;
         self.net.conns[conn].stuck = true;
+        self.happens(Place::Link(client.0, node), "bytes stuck");
         Some(conn)
     }
 
@@ -94,6 +112,7 @@ impl World {
 
     /// Ends a server and starts it again, empty. Everybody's connection breaks.
     pub fn restart(&mut self, node: usize) {
+        self.happens(Place::Node(node), "restarts empty");
         self.cut_all(node);
         self.nodes[node].server.restart();
         self.carry_answers(node);
@@ -102,17 +121,20 @@ impl World {
 
     /// Ends a server and starts it again with all that it had; only the scripts are gone.
     pub fn crash(&mut self, node: usize) {
+        self.happens(Place::Node(node), "crashes");
         self.cut_all(node);
         self.nodes[node].server.flush_scripts();
     }
 
     /// A server that is down refuses connections.
     pub fn down(&mut self, node: usize, down: bool) {
+        self.turns(Place::Node(node), Lasting::Down, down.then_some("down"));
         self.nodes[node].down = down;
     }
 
     /// From here on the replica of a server reads nothing more.
     pub fn stop_replication(&mut self, node: usize) {
+        self.happens(Place::Node(node), "replica stops");
         self.nodes[node].replica = Some(self.nodes[node].server.replica());
     }
 
@@ -123,8 +145,14 @@ impl World {
         let current = of.server.replica();
         let stale = of.replica.take();
         let lost = stale.is_some();
+        let what = if lost {
+            "fails over, forgets"
+        } else {
+            "fails over"
+        };
         of.server = stale.unwrap_or(current);
         of.due = None;
+        self.happens(Place::Node(node), what);
         self.carry_answers(node);
         if lost {
             self.oracle.damage(node, self.now);
@@ -142,6 +170,8 @@ impl World {
 
     /// Stops a server from doing anything, or lets it go on.
     pub fn pause(&mut self, node: usize, paused: bool) {
+        let what = paused.then_some("paused");
+        self.turns(Place::Node(node), Lasting::Paused, what);
         self.nodes[node].paused = paused;
         if !paused {
             self.net.queue.push(self.now, Happening::Server(node));
@@ -156,6 +186,8 @@ impl World {
 
     /// The same, and chooses whether the client sees its deadline or its bytes first when it goes on.
     pub(crate) fn suspend_order(&mut self, client: ClientId, suspended: bool, timer_first: bool) {
+        let what = suspended.then_some("asleep");
+        self.turns(Place::Client(client.0), Lasting::Asleep, what);
         self.clients[client.0].suspended = suspended;
         if suspended {
             return;
@@ -182,16 +214,20 @@ impl World {
     pub(crate) fn kill(&mut self, client: ClientId, keep: usize) -> Client {
         let index = client.0;
         for node in 0..self.nodes.len() {
-            self.cut_keeping(client, node, keep, 0);
+            self.break_off(client, node, keep, 0);
             if let Some(conn) = self.net.links[index][node].current.take() {
                 self.net.conns[conn].wanted = false;
             }
         }
         let old = &self.clients[index];
         let (clock, honest) = (old.clock, old.honest);
+        let now = self.now;
+        self.net
+            .record(|record| record.ends(index, None, "killed", clock, now));
         let mut new = self.process(old.seed.wrapping_add(1000), clock);
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
+        self.happens(Place::Client(index), "killed");
         self.drain_now(index);
         old
     }
@@ -201,6 +237,9 @@ impl World {
         let of = &mut self.clients[client.0];
         of.clock.run_at(rate, self.now);
         of.honest &= is_in_bounds(rate);
+        let what = format!("clock ×{}", rate as f64 / TRUE_RATE as f64);
+        let what = (!is_in_bounds(rate)).then_some(&*what);
+        self.turns(Place::Client(client.0), Lasting::Clock, what);
         self.watch_due(client.0);
     }
 
@@ -216,6 +255,7 @@ impl World {
             let options = self.nodes[node].server.options_mut();
             options.trouble = None;
             options.max_keys = 1 << 20;
+            self.turns(Place::Node(node), Lasting::Refusing, None);
             self.pause(node, false);
         }
         for conn in &mut self.net.conns {
@@ -228,6 +268,7 @@ impl World {
                 let latency = self.habits.latency;
                 self.net.links[client.0][node].habits.latency = latency;
             }
+            self.turns(Place::Client(client.0), Lasting::Clock, None);
             let of = &mut self.clients[client.0];
             if !is_in_bounds(of.clock.rate()) {
                 of.clock.run_at(TRUE_RATE, self.now);

@@ -11,9 +11,11 @@ mod look;
 mod net;
 mod oracle;
 mod queue;
+mod record;
 mod rng;
 mod script;
 mod steps;
+mod trace;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,8 @@ use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
 use queue::Happening;
+pub(crate) use record::Lasting;
+pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;
 
 /// Names one client of a world.
@@ -67,7 +71,6 @@ pub struct World {
     brief: bool,
     /// How many clients had come when that began.
     everybody: usize,
-    trace: u64,
     /// Clients do not ask their engines what to do after each thing that happens, but after all that happen at one
     /// instant.
     lazy: bool,
@@ -154,7 +157,6 @@ impl World {
             },
             brief: false,
             everybody: usize::MAX,
-            trace: 0,
             lazy: false,
             recording: false,
             scratch: Vec::new(),
@@ -187,6 +189,8 @@ impl World {
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);
+        let now = self.now;
+        self.net.record(|record| record.joins(now));
         self.drain_now(index);
         ClientId(index)
     }
@@ -233,6 +237,9 @@ impl World {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
         let lock = of.engine.obtain(wish, own);
+        let now = self.now;
+        self.net
+            .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
         of.wishes.push(noted);
         of.open.push(lock);
@@ -248,6 +255,9 @@ impl World {
         of.log(own, || Input::Release(lock));
         of.spend(lock);
         of.beliefs.retain(|belief| belief.lock != lock);
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, Some(lock), "", clock, now));
         of.engine.release(lock, own);
         self.drain(client.0);
     }
@@ -286,6 +296,9 @@ impl World {
         for lock in believed {
             of.spend(lock);
         }
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, None, "", clock, now));
         of.engine.close(own);
         self.drain(client.0);
     }

@@ -7,7 +7,9 @@ use tenure_core::Instant;
 use tenure_core::memory::ConnId;
 
 use super::queue::{Happening, Queue};
+use super::record::Record;
 use super::rng::Rng;
+use super::trace::Trace;
 
 /// What a link does with bytes.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -153,6 +155,10 @@ pub(crate) struct Net {
     pub(crate) rng: Rng,
     /// What happened, if anybody wants to know.
     pub(crate) story: Option<Vec<String>>,
+    /// What a picture needs, if anybody wants one.
+    pub(crate) record: Option<Box<Record>>,
+    /// All of it, in one number.
+    pub(crate) trace: Trace,
 }
 
 impl Net {
@@ -163,12 +169,20 @@ impl Net {
             links: Vec::new(),
             rng: Rng::new(seed),
             story: None,
+            record: None,
+            trace: Trace::default(),
         }
     }
 
     pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(format!("{now:?}  {}", line()));
+        }
+    }
+
+    pub(crate) fn record(&mut self, note: impl FnOnce(&mut Record)) {
+        if let Some(record) = &mut self.record {
+            note(record);
         }
     }
 
@@ -206,6 +220,10 @@ impl Net {
 
     /// Breaks a connection: of what is on its way so many bytes still arrive, and both ends hear of it.
     pub(crate) fn cut(&mut self, conn: usize, keep: (usize, usize), now: Instant) {
+        self.record(|record| {
+            record.loses(conn, true, keep.0, now);
+            record.loses(conn, false, keep.1, now);
+        });
         self.conns[conn].up.truncate(keep.0);
         self.conns[conn].down.truncate(keep.1);
         self.end_up(conn, now);
@@ -250,6 +268,13 @@ impl Net {
     fn put(&mut self, conn: usize, up: bool, bytes: &[u8], now: Instant) {
         let Conn { client, node, .. } = self.conns[conn];
         let habits = self.links[client][node].habits;
+        self.trace.happens(u8::from(up), now, conn, bytes);
+        if let Some(record) = self.record.as_deref_mut().filter(|_| !bytes.is_empty()) {
+            let of = &self.conns[conn];
+            let pipe = if up { &of.up } else { &of.down };
+            let broken = pipe.broken || pipe.ended;
+            record.sends((conn, up, broken), (client, node), bytes, now);
+        }
         let mut rest = bytes;
         loop {
             let most = rest.len() as u64;
@@ -281,6 +306,16 @@ impl Net {
             if rest.is_empty() {
                 return;
             }
+        }
+    }
+
+    /// So many bytes have come to the other end.
+    pub(crate) fn arrived(&mut self, conn: usize, up: bool, count: usize, now: Instant) {
+        self.trace.happens(3, now, conn, (up, count));
+        if let Some(record) = &mut self.record {
+            let of = &self.conns[conn];
+            let heard = if up { of.server.is_some() } else { of.wanted };
+            record.arrives((conn, up), count, heard, now);
         }
     }
 

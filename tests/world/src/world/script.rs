@@ -1,16 +1,16 @@
 //! What schedules need of a world, beyond what scenarios do.
 
+use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tenure_core::{Instant, LockId, NodeConfig, Obtain};
 
 use super::client::{Client, Kept};
-use super::log::Outputs;
 use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
 use super::rng::Rng;
-use super::{ClientId, Clock, Violation, World};
+use super::{ClientId, Clock, Lasting, Place, Record, Violation, World};
 use crate::schedule::Report;
 
 impl World {
@@ -21,12 +21,13 @@ impl World {
         prefixed: bool,
         seed: u64,
         lazy: bool,
-        telling: bool,
+        watched: bool,
     ) {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
-        self.net.story = telling.then(Vec::new);
+        self.net.story = watched.then(Vec::new);
+        self.net.record = watched.then(Box::default);
         self.lazy = lazy;
         self.recording = true;
     }
@@ -138,6 +139,7 @@ impl World {
 
     /// Lets one link take longer from now on.
     pub(crate) fn stretch(&mut self, client: ClientId, node: usize, latency: Duration) {
+        self.happens(Place::Link(client.0, node), format!("takes {latency:?}"));
         self.net.links[client.0][node].habits.latency = latency;
     }
 
@@ -172,22 +174,35 @@ impl World {
         self.net.say(now, line);
     }
 
-    pub(crate) fn take_clients(&mut self) -> Vec<Client> {
-        std::mem::take(&mut self.clients)
+    /// Notes that something goes wrong, if anybody wants to know.
+    pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
+        let (now, what) = (self.now, what.into());
+        self.say(|| format!("{place}: {what}"));
+        self.net.record(|record| record.happens(place, what, now));
     }
 
-    /// Adds what an engine has said to the hash of everything.
-    pub(crate) fn add_trace(&mut self, outputs: &Outputs) {
-        for part in outputs
-            .bytes
-            .iter()
-            .copied()
-            .chain([outputs.events.len() as u64])
-        {
-            self.trace = (self.trace ^ part)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(23);
+    /// Notes that something is wrong from now on, or not any more.
+    pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
+        let record = self.net.record.as_mut();
+        if !record.is_some_and(|record| record.turns(place, kind, what, self.now)) {
+            return;
         }
+        self.say(|| match what {
+            Some(what) => format!("{place}: {what}"),
+            None => format!("{place}: no longer {kind}"),
+        });
+    }
+
+    /// What was recorded until now.
+    pub(crate) fn take_record(&mut self) -> Option<Record> {
+        let mut record = self.net.record.take()?;
+        record.nodes = self.nodes.len();
+        record.is_over(&self.clients, self.now);
+        Some(*record)
+    }
+
+    pub(crate) fn take_clients(&mut self) -> Vec<Client> {
+        std::mem::take(&mut self.clients)
     }
 
     pub(crate) fn add_kept(&mut self, kept: Kept) {
@@ -204,12 +219,17 @@ impl World {
 
     pub(crate) fn report(&mut self) -> Report {
         let start = Instant::from_micros(1_000_000);
+        let violation = self.oracle.violation.as_ref();
+        let verdict = violation.map(|violation| (violation.promise, &violation.how, violation.at));
+        let (checks, excused) = (&self.oracle.checks, &self.oracle.excused);
+        let end = (verdict, checks, excused);
+        self.net.trace.happens(4, self.now, 0, end);
         Report {
             violation: self.oracle.violation.take(),
             time: self.now.saturating_since(start),
             checks: std::mem::take(&mut self.oracle.checks),
             excused: std::mem::take(&mut self.oracle.excused),
-            trace: self.trace,
+            trace: self.net.trace.finish(),
             story: self.net.story.take().unwrap_or_default(),
         }
     }

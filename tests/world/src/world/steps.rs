@@ -122,6 +122,7 @@ impl World {
         if !arrived.anything {
             return;
         }
+        self.net.arrived(index, true, self.scratch.len(), self.now);
         let Some(server) = self.net.conns[index].server else {
             return;
         };
@@ -150,7 +151,11 @@ impl World {
             return;
         }
         let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
-        if !arrived.anything || !self.net.conns[index].wanted {
+        if !arrived.anything {
+            return;
+        }
+        self.net.arrived(index, false, self.scratch.len(), self.now);
+        if !self.net.conns[index].wanted {
             return;
         }
         let id = NodeId::new(node).expect("a node");
@@ -158,7 +163,10 @@ impl World {
         if !self.scratch.is_empty() {
             self.net.say(self.now, || {
                 let text = self.scratch.escape_ascii().to_string();
-                format!("{client} ← node {node}: {}", &text[..text.len().min(200)])
+                format!(
+                    "client {client} ← node {node}: {}",
+                    &text[..text.len().min(200)]
+                )
             });
             of.log.note_bytes(own, node, &self.scratch);
             of.engine.handle_input(id, &self.scratch, own);
@@ -200,6 +208,7 @@ impl World {
                             self.net.queue.set(at, Happening::Server(index));
                         }
                     }
+                    self.note_keys(index);
                     return;
                 }
             }

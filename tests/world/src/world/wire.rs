@@ -27,7 +27,7 @@ pub(crate) fn watch(bytes: &[u8], spent: &BTreeSet<Box<[u8]>>) -> Result<(), Vio
 }
 
 /// The value that a command sets or prolongs.
-fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
+pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
     match args {
         [b"SET", _, value, ..] => Some(value),
         [b"EVALSHA" | b"EVAL", _, keys, rest @ ..] => {
@@ -54,6 +54,15 @@ fn read<'a>(bytes: &'a [u8], args: &mut [&'a [u8]; MOST]) -> Option<(usize, &'a 
         rest = after.strip_prefix(b"\r\n")?;
     }
     Some((count, rest))
+}
+
+/// Shows each command of a write to somebody.
+pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) {
+    let mut args = [&[][..]; MOST];
+    while let Some((count, rest)) = read(bytes, &mut args) {
+        see(&args[..count.min(MOST)]);
+        bytes = rest;
+    }
 }
 
 fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {

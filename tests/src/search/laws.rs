@@ -1,0 +1,59 @@
+//! What must hold after every step.
+
+use tenure_core::{Event, Loss, Renewal};
+
+use super::client::{Client, Line, blames_others};
+use super::state::State;
+
+impl State {
+    /// Whether a client may be told this.
+    pub(super) fn judge(&mut self, event: &Event) {
+        if blames_others(event) && self.asks == 1 && !self.vanished {
+            self.fault = Some("somebody else was blamed, and there was nobody else");
+        }
+        let renews = self.setup.renewal != Renewal::Manual;
+        if let Event::Lost { reason, .. } = event
+            && (renews || *reason == Loss::Taken)
+            && self.is_without_trouble()
+        {
+            self.fault = Some("without any trouble, a lock was lost");
+        }
+        if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event
+            && !lease.is_valid(self.now)
+        {
+            self.fault = Some("a lease was over when its lock was told of");
+        }
+    }
+
+    /// Whether all is as it must be between two steps.
+    pub(super) fn check(&mut self) {
+        let believes = |client: &&Client| client.believes(self.now);
+        let believers = self.clients.iter().filter(believes).count();
+        let is_late = |client: &Client| client.overstays(self.now) && !client.is_due(self.now);
+        if self.clients.iter().any(is_late) {
+            self.fault = Some("the end of a lease went by unnoticed");
+        }
+        // All clients of a world have a key in common.
+        if believers > 1 && self.setup.exclusive {
+            self.fault = Some("two clients believe in the same lock");
+        }
+        if self.is_without_trouble()
+            && self.is_over()
+            && self.nodes.iter().any(|node| !node.is_empty())
+        {
+            self.fault = Some("without any trouble, a key was left behind");
+        }
+    }
+
+    /// Nothing has gone wrong so far.
+    fn is_without_trouble(&self) -> bool {
+        self.budget.troubles() == self.setup.budget.troubles()
+    }
+
+    /// Nothing is under way any more, and nobody will start anything.
+    pub(super) fn is_over(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|client| client.locks().is_drained() && client.lines.iter().all(Line::is_idle))
+    }
+}
