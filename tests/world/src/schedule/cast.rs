@@ -143,6 +143,13 @@ impl Cast {
         world
     }
 
+    /// How long it takes at most until a release has been to all nodes that answer, whatever others do.
+    pub(crate) fn longest_release(&self) -> Duration {
+        let nodes = u32::try_from(self.nodes).unwrap_or(1);
+        // And a pause before what was not answered is tried again.
+        (self.request_timeout + 4 * (self.latency + self.jitter)) * nodes + MS * 1100
+    }
+
     pub(crate) fn client(&self, world: &mut World, rng: &mut Rng) -> ClientId {
         let clock = self.clock(rng);
         let habits = (self.latency, self.jitter, self.splits);

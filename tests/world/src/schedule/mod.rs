@@ -6,6 +6,7 @@ mod cast;
 mod ending;
 mod play;
 mod shrink;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

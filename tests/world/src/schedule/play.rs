@@ -8,9 +8,10 @@ use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
+use super::spans::{Chore, pause, span};
 use super::{Report, STEP, Schedule, ending};
 use crate::laws;
-use crate::world::{ClientId, Lasting, Place, Record, Rng, TRUE_RATE, Weather, World};
+use crate::world::{ClientId, Lasting, Leftover, Place, Record, Rng, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
@@ -22,18 +23,12 @@ pub(crate) struct Play {
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
     chores: BinaryHeap<Reverse<(Instant, Chore)>>,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Chore {
-    Weather(usize, usize),
-    Wake(usize, bool),
-    Unpause(usize),
-    Up(usize),
-    Trouble(usize),
-    Clock(usize),
-    Stuck(usize),
-    Longer(usize, u64),
+    /// How often something went wrong or was repaired: in all, by client and by node.
+    troubles: u64,
+    client_troubles: Vec<u64>,
+    node_troubles: Vec<u64>,
+    /// What is to be gone from nodes, and how often something had gone wrong there when that began.
+    to_go: Vec<(Leftover, [u64; 2])>,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -46,6 +41,10 @@ pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record
         locks: vec![Vec::new(); cast.clients],
         rng: Rng::new(cast.seed ^ 0x5eed),
         chores: BinaryHeap::new(),
+        troubles: 0,
+        client_troubles: vec![0; cast.clients],
+        node_troubles: vec![0; cast.nodes],
+        to_go: Vec::new(),
         cast,
         world,
     };
@@ -81,7 +80,32 @@ impl Play {
     }
 
     fn repair(&mut self, chore: Chore) {
+        if let Chore::Hear(client, lock, troubles) = chore {
+            if troubles == self.troubles {
+                let lock = LockId::from_bits(lock);
+                self.world.look_who_heard(ClientId(client), lock);
+            }
+            return;
+        }
+        if let Chore::LetGo(index) = chore {
+            let (leftover, before) = &self.to_go[index];
+            if *before == self.troubles_of(leftover.client.0, leftover.node) {
+                self.world.look_what_is_left(leftover);
+            }
+            return;
+        }
+        self.troubles += 1;
         match chore {
+            Chore::Weather(_, n) | Chore::Unpause(n) | Chore::Up(n) | Chore::Trouble(n) => {
+                self.node_troubles[n] += 1;
+            }
+            Chore::Wake(c, _) | Chore::Clock(c) => self.client_troubles[c] += 1,
+            // Wherever that comes from.
+            Chore::Stuck(_) => self.node_troubles.iter_mut().for_each(|times| *times += 1),
+            Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) => {}
+        }
+        match chore {
+            Chore::Hear(..) | Chore::LetGo(_) => {}
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
             Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
             Chore::Unpause(n) => self.world.pause(n, false),
@@ -98,6 +122,10 @@ impl Play {
                 self.refresh_for(c, LockId::from_bits(lock), Some(LONGEST_MS));
             }
         }
+    }
+
+    fn troubles_of(&self, client: usize, node: usize) -> [u64; 2] {
+        [self.client_troubles[client], self.node_troubles[node]]
     }
 
     fn later(&mut self, byte: u8, chore: Chore) {
@@ -198,7 +226,15 @@ impl Play {
         if let Some(lock) = self.lock(client, nth) {
             self.world
                 .say(|| format!("client {client} releases {lock:?}"));
+            let leftovers = self.world.who_must_let_go(self.clients[client], lock);
             self.world.release(self.clients[client], lock);
+            let at = self.world.now() + self.cast.longest_release();
+            for leftover in leftovers {
+                let chore = Chore::LetGo(self.to_go.len());
+                let before = self.troubles_of(client, leftover.node);
+                self.to_go.push((leftover, before));
+                self.chores.push(Reverse((at, chore)));
+            }
             self.locks[client].retain(|other| *other != lock);
         }
     }
@@ -224,6 +260,11 @@ impl Play {
     }
 
     fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
+        self.troubles += 1;
+        match op {
+            189..=204 | 232..=235 | 249..=251 => self.client_troubles[client] += 1,
+            _ => self.node_troubles[node] += 1,
+        }
         let id = self.clients[client];
         let wild = self.cast.wild;
         match op {
@@ -281,15 +322,7 @@ impl Play {
                 self.world.run_clock(id, rate);
                 self.later(c, Chore::Clock(client));
             }
-            252..=253 if wild => {
-                let key = self.wish(a, 0, 0).keys.first().as_bytes().to_vec();
-                if c & 1 == 0 {
-                    self.world.command(node, &[b"DEL", &key]);
-                } else {
-                    self.world
-                        .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
-                }
-            }
+            252..=253 if wild => self.meddle(node, a, c),
             _ => self.straggle(client, node, a, c),
         }
     }
@@ -310,6 +343,23 @@ impl Play {
             let longer = Chore::Longer(client, lock.to_bits());
             let at = self.world.now() + half;
             self.chores.push(Reverse((at, longer)));
+        }
+    }
+
+    /// Somebody else takes a key away.
+    fn meddle(&mut self, node: usize, a: u8, c: u8) {
+        let keys = self.wish(a, 0, 0).keys;
+        let hearers = self.world.who_must_hear(keys.first());
+        let key = self.world.on_the_wire(keys.first());
+        if c & 1 == 0 {
+            self.world.command(node, &[b"DEL", &key]);
+        } else {
+            self.world
+                .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
+        }
+        for (client, lock, soon) in hearers {
+            let hear = Chore::Hear(client.0, lock.to_bits(), self.troubles);
+            self.chores.push(Reverse((self.world.now() + soon, hear)));
         }
     }
 
@@ -338,26 +388,5 @@ impl Play {
         self.world
             .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));
-    }
-}
-
-/// None, a moment, or up to three seconds.
-fn pause(byte: u8) -> Duration {
-    let n = u32::from(byte & 63) + 1;
-    match byte >> 6 {
-        0 => Duration::ZERO,
-        1 => MS / 10 * n,
-        2 => MS * 5 * n,
-        _ => MS * 50 * n,
-    }
-}
-
-/// From ten milliseconds to eight seconds.
-fn span(byte: u8) -> Duration {
-    let n = u32::from(byte & 63) + 1;
-    match byte >> 6 {
-        0 => MS * n,
-        1 | 2 => MS * 20 * n,
-        _ => MS * 125 * n,
     }
 }

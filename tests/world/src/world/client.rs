@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Output, Token};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output, Token};
 
 use super::clock::Clock;
 use super::log::{Input, Log};
@@ -29,6 +29,8 @@ pub struct Client {
     /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
+    /// Bytes of an old connection came late to a server.
+    pub(crate) straggled: bool,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
     /// It was last told that so late it is, and what follows is still to be seen.
@@ -62,6 +64,7 @@ pub(crate) struct Kept {
     pub(crate) silence: u64,
     pub(crate) steps: u64,
     pub(crate) advances: u64,
+    pub(crate) told: u64,
 }
 
 /// What a client asked for.
@@ -87,6 +90,8 @@ pub(crate) struct Belief {
     pub(crate) since: Instant,
     /// On its own clock, as it was last told.
     until: Instant,
+    /// Its token is the user's own: a late release of an earlier attempt cannot be told apart from one of this.
+    pub(crate) owned: bool,
     /// A refresh for another time may have made it shorter than it was told.
     pub(crate) reshaped: bool,
 }
@@ -105,6 +110,7 @@ impl Client {
             nodes: Vec::new(),
             due: None,
             suspended: false,
+            straggled: false,
             undrained: false,
             timed_out: None,
             writes: 0,
@@ -178,6 +184,7 @@ impl Client {
                     }
                     self.note_tokens();
                     self.look_for_old_beliefs(now)?;
+                    self.kept.told += u64::from(!self.beliefs.is_empty());
                     return Ok(());
                 }
             }
@@ -214,6 +221,7 @@ impl Client {
                     value: claim.value().into(),
                     since: now,
                     until: lease.expires_at(),
+                    owned: claim.token().as_bytes().len() != DRAWN,
                     reshaped: false,
                 });
             }
@@ -223,7 +231,7 @@ impl Client {
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief
-                .filter(|belief| !belief.reshaped)
+                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled))
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())
@@ -263,7 +271,7 @@ impl Client {
         });
         over.map_or(Ok(()), |belief| {
             let how = format!("the lease of {:?} is over and nobody was told", belief.lock);
-            Err(Promise::Cover.broken(how))
+            Err(Promise::Told.broken(how))
         })
     }
 
@@ -274,6 +282,21 @@ impl Client {
             && !self.spent.contains(claim.value())
         {
             self.spent.insert(claim.value().into());
+        }
+    }
+
+    /// Whether the connection to a node is ready, and if so, whether the server tracks.
+    pub(crate) fn is_ready(&self, node: usize) -> Option<bool> {
+        let state = self.nodes.iter().rev().find_map(|(_, event)| {
+            let Event::Node { node: of, state } = event else {
+                return None;
+            };
+            (of.index() == node).then_some(*state)
+        });
+        if let Some(NodeState::Ready { tracking }) = state {
+            Some(tracking)
+        } else {
+            None
         }
     }
 

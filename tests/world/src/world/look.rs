@@ -108,7 +108,8 @@ impl World {
             let sound = self
                 .oracle
                 .last_damage
-                .is_none_or(|damage| damage + self.oracle.longest < belief.since);
+                .is_none_or(|damage| damage + self.oracle.longest < belief.since)
+                && !(belief.owned && client.straggled);
             if backing >= quorum {
                 looked += 1;
             } else if sound {
@@ -132,6 +133,7 @@ impl World {
 
     /// An old connection of a client has delivered something late.
     pub(super) fn look_after_stragglers(&mut self, index: usize) {
+        self.clients[index].straggled = true;
         if let Err(violation) = self.look_for_cover(index) {
             self.oracle.report(violation, self.now);
         }
@@ -167,7 +169,7 @@ impl World {
     }
 
     /// What a node holds under a key, and its last millisecond there.
-    fn holding(&self, node: usize, key: &Key) -> Option<(&[u8], Option<u64>)> {
+    pub(super) fn holding(&self, node: usize, key: &Key) -> Option<(&[u8], Option<u64>)> {
         let node = &self.nodes[node];
         let own = node.clock.read(self.now);
         let prefixed;

@@ -5,6 +5,7 @@
 mod client;
 mod clock;
 mod faults;
+mod hear;
 mod log;
 mod look;
 mod net;
@@ -29,6 +30,7 @@ use tenure_core::{
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
 pub(crate) use faults::DRIFT;
+pub(crate) use hear::Leftover;
 use log::Log;
 pub(crate) use log::{After, Input, Logged, Outputs};
 pub use net::Weather;
@@ -91,6 +93,13 @@ struct Node {
     open: Vec<(ConnId, usize)>,
     /// What a replica had read.
     replica: Option<Server>,
+}
+
+impl Node {
+    fn server_is_well(&mut self) -> bool {
+        let options = self.server.options_mut();
+        !self.paused && !self.down && options.trouble.is_none() && options.max_keys > 0
+    }
 }
 
 impl World {

@@ -352,6 +352,21 @@ impl Net {
         stuck || self.links[client][node].weather == Weather::Holding
     }
 
+    /// Whether a client has an open connection that delivers.
+    pub(crate) fn is_fine(&self, client: usize, node: usize) -> bool {
+        let link = &self.links[client][node];
+        link.weather == Weather::Fair
+            && link
+                .current
+                .is_some_and(|conn| self.conns[conn].server.is_some() && !self.conns[conn].stuck)
+    }
+
+    /// How long bytes take at most in fair weather.
+    pub(crate) fn longest_trip(&self, client: usize, node: usize) -> Duration {
+        let habits = self.links[client][node].habits;
+        habits.latency + habits.jitter
+    }
+
     /// Whether every connection of a client is open and nothing is on its way.
     pub(crate) fn is_quiet(&self, client: usize) -> bool {
         self.links[client].iter().all(|link| {

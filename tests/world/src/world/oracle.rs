@@ -14,6 +14,11 @@ pub enum Promise {
     Exclusion,
     /// Whoever believes is backed by enough nodes until its lease is over.
     Cover,
+    /// When a lease is over, its holder has been told.
+    Told,
+    /// Whoever holds a key on one server that tracks hears within five round trips that somebody deleted or overwrote
+    /// it, if that is not in the middle of a refresh and nothing else happens meanwhile.
+    Heard,
     /// A lock has one terminal event, and nothing after it.
     OneEnd,
     /// A lock is not lost, and not said to be taken, for no reason.
@@ -62,9 +67,11 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Exclusion,
         Self::Cover,
+        Self::Told,
+        Self::Heard,
         Self::OneEnd,
         Self::NoFalseAlarm,
         Self::Calm,

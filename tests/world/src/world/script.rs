@@ -211,6 +211,7 @@ impl World {
             (Promise::Silence, kept.silence),
             (Promise::Steps, kept.steps),
             (Promise::Advances, kept.advances),
+            (Promise::Told, kept.told),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }

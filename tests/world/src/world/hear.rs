@@ -1,0 +1,95 @@
+//! What must have come about a while later, if nothing goes wrong meanwhile.
+
+use std::time::Duration;
+
+use tenure_core::{Key, Keys, LockId};
+
+use super::oracle::Promise;
+use super::{ClientId, World};
+
+/// What a client has let go of on a node that it can reach.
+pub(crate) struct Leftover {
+    pub(crate) client: ClientId,
+    pub(crate) node: usize,
+    keys: Keys,
+    value: Box<[u8]>,
+}
+
+impl World {
+    /// What a key is called on a server.
+    pub(crate) fn on_the_wire(&self, key: &Key) -> Vec<u8> {
+        [self.prefix, key.as_bytes()].concat()
+    }
+
+    /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
+    pub(crate) fn who_must_hear(&mut self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
+        let able = self.nodes.len() == 1 && self.nodes[0].server_is_well();
+        let clients = self.clients.iter().enumerate().filter(|(index, client)| {
+            // In the middle of a refresh it would take until the next.
+            let calm = self.net.is_quiet(*index) && !client.suspended;
+            let fine = calm && self.net.is_fine(*index, 0);
+            able && fine && client.is_ready(0) == Some(true)
+        });
+        let mut all = Vec::new();
+        for (index, client) in clients {
+            let trips = self.net.longest_trip(index, 0) * 10;
+            for belief in client.believes(self.now) {
+                let there = self.holding(0, key);
+                let ours = there.is_some_and(|(value, _)| *value == *belief.value);
+                if ours && belief.keys.iter().any(|other| other == key) {
+                    all.push((ClientId(index), belief.lock, trips));
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether somebody still believes in what was taken away.
+    pub(crate) fn look_who_heard(&mut self, client: ClientId, lock: LockId) {
+        let of = &self.clients[client.0];
+        if of.believes(self.now).any(|belief| belief.lock == lock) {
+            let how = format!("{} still believes in {lock:?}", client.0);
+            return self.broken(Promise::Heard, how);
+        }
+        self.kept(Promise::Heard);
+    }
+
+    /// Where a held lock must be gone from when it is let go of now: on all nodes that its client can reach.
+    pub(crate) fn who_must_let_go(&mut self, client: ClientId, lock: LockId) -> Vec<Leftover> {
+        let nodes = 0..self.nodes.len();
+        let well: Vec<bool> = nodes
+            .map(|node| self.nodes[node].server_is_well())
+            .collect();
+        let of = &self.clients[client.0];
+        let belief = of.beliefs.iter().find(|belief| belief.lock == lock);
+        let Some(belief) = belief.filter(|belief| !belief.owned && !of.suspended && !of.straggled)
+        else {
+            return Vec::new();
+        };
+        let reached = (0..self.nodes.len()).filter(|node| {
+            well[*node] && self.net.is_fine(client.0, *node) && of.is_ready(*node).is_some()
+        });
+        let leftover = |node| Leftover {
+            client,
+            node,
+            keys: belief.keys.clone(),
+            value: belief.value.clone(),
+        };
+        reached.map(leftover).collect()
+    }
+
+    /// Whether something is left of what was let go of.
+    pub(crate) fn look_what_is_left(&mut self, leftover: &Leftover) {
+        let Leftover { client, node, .. } = leftover;
+        let mut keys = leftover.keys.iter();
+        let left = keys.find(|key| {
+            let there = self.holding(*node, key);
+            there.is_some_and(|(value, _)| *value == *leftover.value)
+        });
+        if left.is_some() {
+            let how = format!("{} has let go, and node {node} was never told", client.0);
+            return self.broken(Promise::Tidy, how);
+        }
+        self.kept(Promise::Tidy);
+    }
+}
