@@ -1,6 +1,6 @@
-import "./symbols.js";
 // First, so that it stands at the edge of the bundle: compressed bytes between program text make that compress badly.
 import { inlined } from "./inline.js";
+import "./symbols.js";
 import { connector, type Connect } from "./connect.js";
 import { dialDeno } from "./transports/deno.js";
 

@@ -207,9 +207,7 @@ export class Driver implements Owner {
     });
     this.#running = false;
     this.#arm();
-    if (this.#later.length > 0) {
-      this.#later.splice(0).forEach((tell) => tell());
-    }
+    this.#tellAll();
   }
 
   #act(todo: number): void {
@@ -311,6 +309,12 @@ export class Driver implements Owner {
     });
   }
 
+  #tellAll(): void {
+    if (this.#later.length > 0) {
+      this.#later.splice(0).forEach((tell) => tell());
+    }
+  }
+
   /** Nothing will come from the engine any more. */
   #finish(why: "closed" | "engine_failed"): void {
     this.#stage = "ended";
@@ -328,7 +332,7 @@ export class Driver implements Owner {
     this.nodes.end(error);
     this.#end();
     // Outside of a run there is nobody else to do it.
-    queueMicrotask(() => this.#later.splice(0).forEach((tell) => tell()));
+    queueMicrotask(() => this.#tellAll());
   }
 
   /** Sets the timer. A deadline that moves away leaves it as it is: one early call is cheaper. */

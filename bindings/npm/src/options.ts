@@ -47,7 +47,10 @@ export interface ObtainOptions {
   signal?: AbortSignal;
 }
 
-/** What secures connections to `rediss:` URLs, all texts in PEM. Not every runtime takes all of it. */
+/**
+ * What secures connections to `rediss:` URLs, all texts in PEM. Not every runtime takes all of it; Cloudflare Workers take
+ * none, and trust the authorities that are known to the public.
+ */
 export interface TlsOptions {
   /** Trusts these authorities, and no longer those that are known to the public. Node, Bun, Deno. */
   ca?: string;
@@ -127,13 +130,13 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn 
     .time(number("wait", options.wait))
     .time(number("maxHold", options.maxHold))
     .byte(options.renew === false ? 0 : 1);
-  packRetry(packer, options.retry);
   if (token instanceof Drawn) {
     packer.byte(0).raw(token.bytes);
   } else {
     packer.byte(1).blob(token);
   }
   packer.blob(options.metadata);
+  packRetry(packer, options.retry);
   return packKeys(packer, keys);
 }
 

@@ -1,5 +1,6 @@
-// What cannot be seen from outside of the package: the clock. Run from the sources, which Node's own loader cannot read.
+// What cannot be seen from outside of the package: the clock, URLs, and the engine by itself. Run from the sources, which Node's own loader cannot read.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { build } from "esbuild";
 
@@ -54,4 +55,19 @@ test("a bad URL is an error without its secrets", () => {
   ]) {
     assert.throws(() => parse(url), (error) => error.code === "bad_url" && !error.message.includes("hunter2"), url);
   }
+});
+
+test("after a trap the engine does nothing more, and others go on", () => {
+  const module = new WebAssembly.Module(readFileSync("dist/engine.wasm"));
+  const [broken, other] = [new WebAssembly.Instance(module).exports, new WebAssembly.Instance(module).exports];
+  const hand = ({ reserve, memory }, text) => {
+    const at = reserve(text.length);
+    new Uint8Array(memory.buffer).set(Buffer.from(text), at);
+    return text.length;
+  };
+  // Bytes that no program of this version has written.
+  assert.equal(broken.start(hand(broken, "?"), 0), 0);
+  assert.throws(() => broken.reserve(0xffff_ffff), WebAssembly.RuntimeError, "more memory than there is");
+  assert.deepEqual([broken.record(), broken.poll(), broken.start(1, 0)], [0, 0, 0]);
+  assert.notEqual(other.record(), 0);
 });

@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     fn any_obtain(&mut self) -> Result<Obtain, ClaimError> {
-        let ttl = self.duration();
+        let ttl = Ttl::new(self.duration())?;
         let wait = self.given_duration();
         let max_hold = self.given_duration();
         let renewal = if self.flag() {
@@ -123,18 +123,18 @@ impl<'a> Reader<'a> {
         } else {
             Renewal::Manual
         };
-        let retry = self.retry();
         let token = if self.flag() {
             Token::new(self.bytes())?
         } else {
             Token::random(self.array())
         };
         let metadata = Metadata::new(self.bytes())?;
+        let retry = self.retry();
         Ok(Obtain {
             keys: self.any_keys()?,
             token,
             metadata,
-            ttl: Ttl::new(ttl)?,
+            ttl,
             wait,
             retry,
             renewal,
@@ -255,10 +255,10 @@ mod tests {
             3_000_f64.to_le_bytes().as_slice(),
             &(-1_f64).to_le_bytes(),
             &(-1_f64).to_le_bytes(),
-            &[1, 0, 0, 0],
-            &u32::MAX.to_le_bytes(),
-            &[0],
+            &[1, 0],
             &[7; 16],
+            &u32::MAX.to_le_bytes(),
+            &[0, 0, 0],
             &u32::MAX.to_le_bytes(),
         ]
         .concat();
