@@ -4,8 +4,11 @@ import { connect as connectTls } from "node:tls";
 import { message, type Dial } from "../link.js";
 import type { Platform } from "../connect.js";
 
-/** More than the answers to one write ever are; more than that comes in pieces. */
-const READ_BYTES = 16_384;
+/**
+ * The answers to some forty requests. More come in pieces, between which those who were answered have their turn: while
+ * the server works on what they want next, the others are told.
+ */
+const READ_BYTES = 512;
 
 /** @internal Sockets of Node and of what is compatible with it. */
 export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial => {
