@@ -15,7 +15,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// `tenure` with these arguments, cut off from the tester's environment.
 pub(crate) fn tenure(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    // Whoever runs these tests may ignore signals (`nohup`, or a shell in the background), and that is inherited.
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_tenure")]);
     command
         .args(arguments)
         .env_remove("TENURE_URL")
