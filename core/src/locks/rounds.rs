@@ -61,7 +61,6 @@ impl Locks {
             lock.disturb();
         }
         lock.note_late(request);
-        let late = lock.awaits_late(node);
         let several = lock.claim.keys().len() > 1;
         let Some(ask) = &mut lock.ask else { return };
         if lock.round != request.round {
@@ -74,7 +73,7 @@ impl Locks {
         match stands {
             Some(true) => lock.may_hold.insert(node),
             // A late obtain of ours may still be carried out there.
-            Some(false) if late => {}
+            Some(false) if lock.awaits_late(node) => {}
             Some(false) => {
                 lock.may_hold.remove(node);
             }
