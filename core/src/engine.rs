@@ -18,7 +18,6 @@ use crate::time::Instant;
 pub struct Engine {
     locks: Locks,
     sessions: Vec<Session>,
-    now: Instant,
     /// What nodes went through, to be told.
     events: Queue<Event>,
     /// Requests that could not be sent, to be told to the locks.
@@ -63,7 +62,6 @@ impl Engine {
         Self {
             locks: Locks::new(&config, seed, now),
             sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
-            now,
             events: Queue::default(),
             unsent: Vec::new(),
             closing: false,
@@ -216,10 +214,9 @@ impl Engine {
     }
 
     fn clamp(&mut self, now: Instant) -> Instant {
-        // Nothing that is due may stay behind because only a session was told what time it is.
-        self.now = self.locks.clamp(now);
         self.stirred = true;
-        self.now
+        // Nothing that is due may stay behind because only a session was told what time it is.
+        self.locks.clamp(now)
     }
 
     /// Whether there may be something to settle.
@@ -227,7 +224,8 @@ impl Engine {
         !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
     }
 
-    /// What the sessions want of the driver, or that all is done for now.
+    /// What the sessions want of the driver, or that all is done for now. Apart from [`Engine::settle`], as this and
+    /// [`Engine::hear`] are, so that a poll with nothing to settle does not make room on the stack for it.
     #[inline(never)]
     fn speak(&mut self) -> Output<'_> {
         let Some(index) = self.sessions.iter().position(Session::speaks) else {
@@ -260,13 +258,14 @@ impl Engine {
         if core::mem::take(&mut self.heard) {
             self.send_waiting();
         }
+        let now = self.locks.now();
         loop {
             while let Some(request) = self.locks.next_request() {
                 let Some(op) = self.locks.hand_out(request) else {
                     continue;
                 };
                 let asked = match self.sessions.get_mut(request.node().index()) {
-                    Some(session) => session.ask(request, op, self.now),
+                    Some(session) => session.ask(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
                 if let Err(error) = asked {
@@ -284,15 +283,14 @@ impl Engine {
     #[cold]
     fn tell_unsent(&mut self) {
         while let Some((request, error)) = self.unsent.pop() {
-            let outcome = Outcome::Failed(error);
-            self.locks.handle_outcome(request, outcome, self.now);
+            self.locks.answered(request, Outcome::Failed(error));
         }
     }
 
     /// Takes in all that a session has to tell.
     #[inline(never)]
     fn hear(&mut self, node: NodeId) {
-        let now = self.now;
+        let now = self.locks.now();
         self.heard = true;
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
@@ -321,7 +319,7 @@ impl Engine {
     #[inline(never)]
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {
-            session.send_waiting(&self.locks, self.now);
+            session.send_waiting(&self.locks, self.locks.now());
         }
     }
 }

@@ -313,6 +313,11 @@ impl Locks {
         self.timers.first().map(|(at, _)| at)
     }
 
+    /// The latest time that it was told.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Takes in what time it is, which never goes back.
     pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 /// A queue in one piece of memory. What leaves is made room for when the queue is empty, or when half of what it holds is
-/// such room: nothing wraps around, so that each step is a few instructions, and memory stays below twice what was ever
-/// queued at once.
+/// such room: nothing wraps around, so that each step is a few instructions, and memory stays below four times what was
+/// ever queued at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<T> {
     items: Vec<T>,

@@ -39,6 +39,7 @@ impl Timers {
         }
     }
 
+    // Apart from `set`, as the next two are, so that a deadline that only moves needs no room on the stack.
     #[inline(never)]
     fn remove(&mut self, slot: u32, place: usize) {
         self.heap.swap_remove(place);

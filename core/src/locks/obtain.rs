@@ -25,6 +25,9 @@ impl Locks {
     pub(super) fn ask_now(&mut self, id: LockId) {
         if let Some(lock) = self.lock_mut(id) {
             lock.state = State::Asking;
+            if lock.needs_fresh_token() {
+                self.renew_token(id);
+            }
             self.begin(id, What::Obtain);
         }
     }

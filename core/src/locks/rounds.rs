@@ -13,10 +13,6 @@ impl Locks {
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        if what == What::Obtain && lock.needs_fresh_token() {
-            self.renew_token(id);
-            return self.begin(id, what);
-        }
         let undo_order = match setup.order {
             Order::Forward => Order::Reverse,
             Order::Parallel | Order::Reverse => setup.order,
@@ -40,7 +36,7 @@ impl Locks {
 
     /// Before another attempt: what an old token may have left is released on its own, ahead of what is asked next.
     #[cold]
-    fn renew_token(&mut self, id: LockId) {
+    pub(super) fn renew_token(&mut self, id: LockId) {
         let rank = self.arrivals.saturating_add(1);
         if let Some(rest) = self.lock_mut(id).and_then(|lock| lock.renew_token(rank)) {
             self.arrivals = rank;

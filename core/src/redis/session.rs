@@ -262,7 +262,7 @@ impl Session {
 
     /// Whether it wants something of the driver just now.
     pub(crate) fn speaks(&self) -> bool {
-        self.has_bytes() || (self.disconnect | self.connect)
+        self.has_bytes() || self.disconnect || self.connect
     }
 
     pub(crate) fn has_bytes(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The oracle's looks at what clients say.
 
+use std::time::Duration;
+
 use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
@@ -210,7 +212,11 @@ impl World {
             .iter()
             .find(|wish| wish.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
-        if self.oracle.last_damage.is_some() || !wish.is_some_and(|wish| alone(&wish.keys)) {
+        if self.oracle.last_damage.is_some() {
+            return Ok(());
+        }
+        if !wish.is_some_and(|wish| alone(&wish.keys)) {
+            self.oracle.kept(Promise::NoFalseAlarm);
             return Ok(());
         }
         // After a release that was never answered a lock takes another token, so that the release cannot hit it. If the
@@ -229,16 +235,19 @@ impl World {
         let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
             return Ok(());
         };
-        let wish = self.clients[index]
-            .wishes
-            .iter()
-            .find(|wish| wish.lock == lock);
-        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+        if self.lasts(index, lock, round) {
             let how = format!("{index} lost {lock:?} ({reason:?}), and nothing had gone wrong");
             return Err(Promise::Calm.broken(how));
         }
         self.oracle.kept(Promise::Calm);
         Ok(())
+    }
+
+    /// Whether nothing but a fault can end the lease of this lock: it is renewed, and each round has time enough.
+    fn lasts(&self, index: usize, lock: LockId, round: Duration) -> bool {
+        let mut wishes = self.clients[index].wishes.iter();
+        let wish = wishes.find(|wish| wish.lock == lock);
+        wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8)
     }
 
     /// As long as nothing goes wrong, every release is confirmed.
@@ -251,12 +260,8 @@ impl World {
         let Some(round) = self.oracle.calm else {
             return Ok(());
         };
-        let wish = self.clients[index]
-            .wishes
-            .iter()
-            .find(|wish| wish.lock == lock);
         // A lease may end while the release is on its way.
-        if wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8) {
+        if self.lasts(index, lock, round) {
             let how = format!(
                 "the release of {lock:?} by {index} is {proof:?}, and nothing had gone wrong"
             );
