@@ -15,8 +15,6 @@ export class Cell {
   readonly id: bigint;
   readonly keys: readonly Bytes[];
   readonly token: Drawn | Bytes;
-  /** Until when it is ours, in microseconds of the driver's clock. */
-  expiresAt = 0;
   /** Why it is not held any more; nothing while it is, or is asked for. */
   lost: LockLostCode | undefined;
   /** Whoever waits for the lock. */
@@ -44,17 +42,14 @@ export class Cell {
     return this.#abort.signal;
   }
 
-  held(expiresAt: number): void {
-    this.expiresAt = expiresAt;
+  held(): void {
     this.obtaining?.resolve();
     this.obtaining = undefined;
   }
 
-  refreshed(expiresAt: number, asked: boolean): void {
-    this.expiresAt = expiresAt;
-    if (asked) {
-      this.refreshing.splice(0).forEach((waiter) => waiter.resolve());
-    }
+  /** The wishes for a refresh have come true. */
+  refreshed(): void {
+    this.refreshing.splice(0).forEach((waiter) => waiter.resolve());
   }
 
   /** A release was asked for: `released` is its promise from now on. */

@@ -100,6 +100,12 @@ export class Driver implements Owner {
     return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
   }
 
+  /** How long a lock is still ours, in milliseconds. A ttl that was asked to be shorter counts before anybody has answered. */
+  remaining(cell: Cell): number {
+    const until = cell.lost === undefined ? this.#machine.engine.expires(cell.id) : 0;
+    return Math.max(0, (until - this.clock.now()) / 1_000);
+  }
+
   /** Lets go of a lock in whatever state it is. */
   release(cell: Cell): void {
     if (this.#stage !== "ended" && this.#cells.has(cell.id)) {
@@ -259,9 +265,9 @@ export class Driver implements Owner {
     if (todo === Todo.OBTAINED || todo === Todo.REFRESHED) {
       const expiresAt = machine.first();
       if (todo === Todo.OBTAINED) {
-        cell.held(expiresAt);
-      } else {
-        cell.refreshed(expiresAt, machine.second() !== 0);
+        cell.held();
+      } else if (machine.second() !== 0) {
+        cell.refreshed();
       }
       const type = todo === Todo.OBTAINED ? "obtained" : "refreshed";
       return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));

@@ -51,10 +51,7 @@ export class Lock implements AsyncDisposable {
    * {@link Lock.verify} there.
    */
   remaining(): number {
-    if (this.#cell.lost !== undefined) {
-      return 0;
-    }
-    return Math.max(0, (this.#cell.expiresAt - this.#driver.clock.now()) / 1_000);
+    return this.#driver.remaining(this.#cell);
   }
 
   /** Whether the lock is certainly still ours at this moment; see {@link Lock.remaining}. */

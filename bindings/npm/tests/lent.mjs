@@ -66,6 +66,17 @@ for (const [server, port] of Object.entries(ports)) {
   }
 }
 
+test("a shorter ttl counts from the moment it is asked for", async () => {
+  const tenure = await connect(ioredis(redis(ports["Redis 7"])));
+  ends.unshift(() => tenure.close());
+  const lock = await tenure.obtain("k");
+  const refreshing = lock.refresh(1_000);
+  assert.ok(lock.remaining() <= 1_000, "the server may hear of it although nobody hears its answer");
+  assert.ok((await refreshing) <= 1_000);
+  await lock.release();
+  assert.equal(lock.remaining(), 0);
+});
+
 // The endpoint knows no lists, with which a newer server says what it can do.
 test("a lock lives through a function over HTTP", () => life(http(ports["Redis 7"]), ports["Redis 7"]));
 

@@ -100,6 +100,16 @@ pub fn refresh(lock: u64, ttl_ms: f64, now: f64) -> bool {
     )
 }
 
+/// Until when a lock is held; the beginning of time if it is not.
+#[wasm_bindgen]
+#[must_use]
+pub fn expires(lock: u64) -> f64 {
+    state::step(|engine, _| {
+        let lease = engine.lease(LockId::from_bits(lock));
+        lease.map_or(0.0, |lease| micros(lease.expires_at()))
+    })
+}
+
 /// Lets go of a lock or an inspection.
 #[wasm_bindgen]
 pub fn release(lock: u64, now: f64) {
