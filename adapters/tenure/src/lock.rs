@@ -79,14 +79,13 @@ impl Lock {
     /// The clock is read at this moment, and it goes on while the machine is suspended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        let (over, lease) = {
-            let state = lock(&self.cell.0);
-            (state.loss().is_some(), state.lease)
-        };
-        if over {
+        if lock(&self.cell.0).loss().is_some() {
             return Duration::ZERO;
         }
-        lease.unwrap_or(self.first).remaining(self.handle.now())
+        // Not the lease of the last event: one that is asked to be shorter counts before anybody has answered.
+        self.handle.lease(self.id).map_or(Duration::ZERO, |lease| {
+            lease.remaining(self.handle.now())
+        })
     }
 
     /// Whether the lock is certainly still ours at this moment.
