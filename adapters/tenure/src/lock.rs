@@ -15,6 +15,9 @@ use crate::wakers::{Seat, lock};
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
 ///
+/// Nobody waits for what comes of that. At the end of a program, when the runtime ends too, the release is still sent, once;
+/// if it must not be left to chance, await [`Lock::release`] or [`Locker::close`](crate::Locker::close).
+///
 /// It is kept alive by the driver, unless it was obtained with [`Obtaining::manual`](crate::Obtaining::manual). What
 /// must not happen without it should be raced against [`Lock::lost`], or be asked for by [`Lock::is_held`] at the last
 /// moment.
@@ -83,9 +86,9 @@ impl Lock {
             return Duration::ZERO;
         }
         // Not the lease of the last event: one that is asked to be shorter counts before anybody has answered.
-        self.handle.lease(self.id).map_or(Duration::ZERO, |lease| {
-            lease.remaining(self.handle.now())
-        })
+        self.handle
+            .lease(self.id)
+            .map_or(Duration::ZERO, |lease| lease.remaining(self.handle.now()))
     }
 
     /// Whether the lock is certainly still ours at this moment.
