@@ -80,7 +80,9 @@ impl Locks {
                     asked,
                 });
             } else {
-                held.wanted = held.wanted.or(asked.then_some(ttl));
+                if asked {
+                    held.wanted = held.wanted.or(Some(ttl));
+                }
                 held.retrying = true;
                 held.renew_at = Some(now + pause_after_silence(ttl));
             }
