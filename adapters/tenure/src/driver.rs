@@ -14,7 +14,7 @@ use crate::runtime::{Runtime, Timer as _};
 use crate::servers::Target;
 use crate::shared::{Shared, Stage};
 use crate::trace;
-use crate::wakers::lock;
+use crate::wakers::{lock, put};
 
 /// How often one poll goes round before other tasks get their turn.
 const ROUNDS: usize = 16;
@@ -81,6 +81,8 @@ impl<R: Runtime> Driver<R> {
     /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say.
     /// True if there is nothing left to do, ever.
     fn exchange(&mut self, waker: &Waker) -> bool {
+        // Dropped behind the guard.
+        let _old;
         let mut guard = lock(&self.shared.state);
         let state = &mut *guard;
         let now = self.shared.clock.now();
@@ -123,10 +125,7 @@ impl<R: Runtime> Driver<R> {
             state.end(&mut self.wakes);
             return true;
         }
-        match &mut state.driver {
-            Some(driver) => driver.clone_from(waker),
-            None => state.driver = Some(waker.clone()),
-        }
+        _old = put(&mut state.driver, waker);
         false
     }
 

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
 
-use crate::cell::{Cell, End, Phase};
+use crate::cell::{Cell, CellState, End, Phase};
 use crate::error::{InspectError, RefreshError};
 use crate::locker::inspect;
 use crate::shared::Handle;
@@ -180,20 +179,13 @@ impl Lock {
     pub async fn release(self) -> Released {
         self.handle
             .command(|engine, now| engine.release(self.id, now));
-        std::future::poll_fn(|cx| {
-            let mut state = lock(&self.cell.0);
-            let released = match state.phase {
-                Phase::Over(End::Released(released)) => released,
-                Phase::Over(End::Lost(Loss::Taken)) => Released::Missing,
-                Phase::Over(_) => Released::Unconfirmed,
-                Phase::Asking | Phase::Held => {
-                    state.wait(cx.waker());
-                    return Poll::Pending;
-                }
-            };
-            Poll::Ready(released)
-        })
-        .await
+        let ended = |state: &mut CellState| match state.phase {
+            Phase::Over(End::Released(released)) => Some(released),
+            Phase::Over(End::Lost(Loss::Taken)) => Some(Released::Missing),
+            Phase::Over(_) => Some(Released::Unconfirmed),
+            Phase::Asking | Phase::Held => None,
+        };
+        std::future::poll_fn(|cx| self.cell.poll(cx, ended)).await
     }
 }
 
