@@ -270,3 +270,16 @@ fn what_was_left_in_the_background_goes_on() {
     kill(pid, Signal::SIGKILL).expect("it still runs");
     assert!(!is_held(&server));
 }
+
+/// Only SIGSTOP gets through to the second process.
+#[test]
+fn a_stopped_second_process_does_not_hold_up_the_end() {
+    let server = Serve::start(&[]);
+    let script = "read pid name state parent group rest < /proc/$$/stat; kill -STOP $group; exit 7";
+
+    let done = finish(&mut run_sh(&server.url(), &[], script));
+
+    assert_eq!(done.code(), 7, "{}", done.stderr);
+    assert_eq!(done.stderr, "", "it is not gone");
+    assert!(!is_held(&server));
+}
