@@ -283,3 +283,14 @@ fn a_stopped_second_process_does_not_hold_up_the_end() {
     assert_eq!(done.stderr, "", "it is not gone");
     assert!(!is_held(&server));
 }
+
+#[test]
+fn servers_that_cannot_be_read_are_not_replaced_by_the_default_ones() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let url = std::ffi::OsStr::from_bytes(b"redis://\xff");
+    for arguments in [&["run", "k", "--", "true"][..], &["status", "k"]] {
+        let done = finish(tenure(arguments).env("TENURE_URL", url));
+        assert_eq!(done.code(), 64, "{}", done.stderr);
+        assert!(done.stderr.contains("TENURE_URL"), "{}", done.stderr);
+    }
+}
