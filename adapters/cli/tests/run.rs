@@ -191,6 +191,8 @@ fn bad_usage_has_its_status() {
             "true",
         ],
         &["run", "--log", "=,=", "k", "--", "true"],
+        &["run", "", "--", "true"],
+        &["status", ""],
         &["serve", "--listen", "0.0.0.0:0"],
         &["conquer"],
         &[],
