@@ -126,8 +126,9 @@ impl Pipe {
         }
     }
 
-    /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
+    /// Loses all but the first `keep` bytes of what is on its way. If its end was, too, it has none any more.
     fn truncate(&mut self, keep: usize) {
+        self.ended &= self.pieces.back().is_none_or(|(_, len)| *len > 0);
         self.bytes.truncate(keep);
         let mut left = keep;
         self.pieces.retain_mut(|(_, len)| {
