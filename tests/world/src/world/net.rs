@@ -357,9 +357,10 @@ impl Net {
     pub(crate) fn is_fine(&self, client: usize, node: usize) -> bool {
         let link = &self.links[client][node];
         link.weather == Weather::Fair
-            && link
-                .current
-                .is_some_and(|conn| self.conns[conn].server.is_some() && !self.conns[conn].stuck)
+            && link.current.is_some_and(|conn| {
+                let conn = &self.conns[conn];
+                conn.server.is_some() && !conn.stuck && !conn.up.broken && !conn.down.broken
+            })
     }
 
     /// How long bytes take at most in fair weather.
