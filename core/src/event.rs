@@ -30,7 +30,8 @@ pub enum Event {
         lock: LockId,
         /// Until when now.
         lease: Lease,
-        /// Whether this answers [`crate::Engine::refresh`]; otherwise it was a renewal.
+        /// Whether this answers [`crate::Engine::refresh`], and all calls of it so far; otherwise it was a renewal, or
+        /// more has been wished for since.
         asked: bool,
     },
     /// Terminal: it is ours no longer, and nobody asked for that.

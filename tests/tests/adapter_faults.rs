@@ -166,3 +166,42 @@ async fn many_tasks_on_many_threads_exclude_each_other() {
         task.await.expect("no panic");
     }
 }
+
+/// The end of many a `main`. With TLS, too, whose bytes are not those of the core. A server that has never seen the script
+/// of a release would have to answer first, and nobody hears that any more.
+#[test]
+fn a_lock_dropped_last_is_released_though_the_runtime_ends() {
+    let tls = Server::builder(Kind::Redis7).tls().start();
+    let plain = Server::start(Kind::Redis7);
+    for (server, servers) in [
+        (&plain, Servers::single(plain.url())),
+        (
+            &tls,
+            Servers::single(tls.url()).root_certificate_pem(tls.ca_pem()),
+        ),
+    ] {
+        let mut current = tokio::runtime::Builder::new_current_thread();
+        let mut several = tokio::runtime::Builder::new_multi_thread();
+        for runtime in [&mut current, several.worker_threads(2)] {
+            let runtime = runtime.enable_all().build().expect("a runtime");
+            let servers = servers.clone().prepare(true);
+            runtime.block_on(async {
+                let locker = connect(servers).await.expect("a locker");
+                drop(
+                    locker
+                        .obtain("k")
+                        .ttl(600 * SECOND)
+                        .await
+                        .expect("the lock"),
+                );
+            });
+            drop(runtime);
+
+            let deadline = Instant::now() + 20 * SECOND;
+            let mut raw = server.raw();
+            while raw.command(&["EXISTS", "k"]) != Value::Int(0) {
+                assert!(Instant::now() < deadline, "the key is still there");
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Which servers, and the way to them.
 
+use std::env::VarError;
 use std::time::Duration;
 
 use crate::args::ServerArgs;
@@ -11,7 +12,11 @@ const DEFAULT: &str = "redis://127.0.0.1:6379";
 
 /// Connects to the servers of the arguments, of `TENURE_URL`, or to the default one.
 pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
-    let urls = urls(&args.urls, std::env::var("TENURE_URL").ok().as_deref());
+    let environment = match args.urls.as_slice() {
+        [] => environment()?,
+        [_, ..] => None,
+    };
+    let urls = urls(&args.urls, environment.as_deref());
     let servers = servers(args, urls)?;
     tenure::tokio::connect(servers).await.map_err(|error| {
         if matches!(error, ConnectError::Unreachable(_) | ConnectError::Closed) {
@@ -21,6 +26,15 @@ pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
             Failure::usage(error.to_string())
         }
     })
+}
+
+/// What cannot be read must not lead to other servers than those that were meant.
+fn environment() -> Result<Option<String>, Failure> {
+    match std::env::var("TENURE_URL") {
+        Ok(urls) => Ok(Some(urls)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage("TENURE_URL is not UTF-8")),
+    }
 }
 
 /// The arguments win over the environment, and that over the default.

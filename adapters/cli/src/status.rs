@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::StatusArgs;
 use crate::failure::{Failure, Outcome};
 use crate::servers;
-use tenure::Holding;
+use tenure::{Holding, Key};
 
 /// The status of a free key.
 const FREE: u8 = 1;
@@ -16,9 +16,10 @@ const TOKEN: usize = 22;
 
 /// Asks, prints, and says by its status whether the key is held.
 pub(crate) async fn status(args: StatusArgs) -> Outcome {
+    let key = Key::new(&args.key).map_err(|error| Failure::usage(error.to_string()))?;
     let locker = servers::connect(&args.servers).await?;
     let holding = locker
-        .inspect(args.key.as_str())
+        .inspect(key)
         .await
         .map_err(|error| servers::not_inspected(&error, &args.key))?;
     locker.close().await;

@@ -191,6 +191,8 @@ fn bad_usage_has_its_status() {
             "true",
         ],
         &["run", "--log", "=,=", "k", "--", "true"],
+        &["run", "", "--", "true"],
+        &["status", ""],
         &["serve", "--listen", "0.0.0.0:0"],
         &["conquer"],
         &[],
@@ -269,4 +271,28 @@ fn what_was_left_in_the_background_goes_on() {
     let pid = Pid::from_raw(done.stdout.trim().parse().expect("a pid"));
     kill(pid, Signal::SIGKILL).expect("it still runs");
     assert!(!is_held(&server));
+}
+
+/// Only SIGSTOP gets through to the second process.
+#[test]
+fn a_stopped_second_process_does_not_hold_up_the_end() {
+    let server = Serve::start(&[]);
+    let script = "read pid name state parent group rest < /proc/$$/stat; kill -STOP $group; exit 7";
+
+    let done = finish(&mut run_sh(&server.url(), &[], script));
+
+    assert_eq!(done.code(), 7, "{}", done.stderr);
+    assert_eq!(done.stderr, "", "it is not gone");
+    assert!(!is_held(&server));
+}
+
+#[test]
+fn servers_that_cannot_be_read_are_not_replaced_by_the_default_ones() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let url = std::ffi::OsStr::from_bytes(b"redis://\xff");
+    for arguments in [&["run", "k", "--", "true"][..], &["status", "k"]] {
+        let done = finish(tenure(arguments).env("TENURE_URL", url));
+        assert_eq!(done.code(), 64, "{}", done.stderr);
+        assert!(done.stderr.contains("TENURE_URL"), "{}", done.stderr);
+    }
 }

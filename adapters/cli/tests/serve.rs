@@ -1,7 +1,9 @@
 //! `tenure serve`, `tenure status` and `tenure demo`.
 mod common;
 
-use common::{Running, Serve, finish, run_sh, tenure};
+use std::io::Write;
+
+use common::{Running, Serve, finish, run_sh, tenure, until};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -56,6 +58,34 @@ fn a_slow_reader_does_not_hold_up_others() {
         server.raw().command(&["GET", "k"]),
         tenure_tests::raw::Value::Null
     );
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let mut server = Serve::start(&[]);
+    let pid = server.process().pid();
+    let open = || {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its files");
+        files.count()
+    };
+    let before = open();
+    let address = server.url().replace("redis://", "");
+    let mut deaf = std::net::TcpStream::connect(address).expect("a connection");
+    let value = "x".repeat(100_000);
+    let reply = server.raw().command(&["SET", "big", &value]);
+    assert_eq!(reply, tenure_tests::raw::Value::ok());
+    until(|| open() > before);
+
+    // In the end more than is kept for anybody; each time less, so that some of it waits for the client by then.
+    let request = tenure_tests::raw::encode(&["GET", "big"]).repeat(50);
+    for _ in 0..10 {
+        if deaf.write_all(&request).is_err() {
+            break;
+        }
+        server.raw().command(&["GET", "k"]);
+    }
+
+    until(|| open() == before);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What the driver tells the handle of one lock.
 
 use std::sync::{Arc, Mutex};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use tenure_core::{Claim, Inspection, Lease, LockId, Loss, NotObtained, Released};
 
-use crate::wakers::{Wakers, lock};
+use crate::wakers::{Wakers, lock, put};
 
 /// One lock's side of the conversation. It outlives the lock in the engine for as long as the handle does.
 #[derive(Default, Debug)]
@@ -55,6 +55,24 @@ pub(crate) enum End {
 }
 
 impl Cell {
+    /// Ready when `ask` has an answer. Until then it waits for the next change, as the one owner.
+    pub(crate) fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        ask: impl FnOnce(&mut CellState) -> Option<T>,
+    ) -> Poll<T> {
+        let mut state = lock(&self.0);
+        match ask(&mut state) {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                let old = put(&mut state.owner, cx.waker());
+                drop(state);
+                drop(old);
+                Poll::Pending
+            }
+        }
+    }
+
     /// Changes the state. `wakes` gets those that must look.
     pub(crate) fn held(&self, lease: Lease, claim: Option<Claim>, wakes: &mut Vec<Waker>) {
         let mut state = lock(&self.0);
@@ -103,14 +121,6 @@ impl CellState {
             Phase::Asking | Phase::Held => self.given_up.then_some(Loss::Closed),
             Phase::Over(End::Lost(loss)) => Some(loss),
             Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => Some(Loss::Closed),
-        }
-    }
-
-    /// Waits for the next change as the one owner.
-    pub(crate) fn wait(&mut self, waker: &Waker) {
-        match &mut self.owner {
-            Some(owner) => owner.clone_from(waker),
-            None => self.owner = Some(waker.clone()),
         }
     }
 }
@@ -198,5 +208,30 @@ mod tests {
         cells.insert(id(0, 4), Arc::default());
         assert_eq!(cells.drain().count(), 1);
         assert_eq!(cells.drain().count(), 0);
+    }
+
+    /// See [`crate::wakers`].
+    #[test]
+    fn no_waker_is_dropped_under_the_mutex() {
+        struct Last(Arc<Cell>);
+
+        impl std::task::Wake for Last {
+            fn wake(self: Arc<Self>) {}
+        }
+
+        impl Drop for Last {
+            fn drop(&mut self) {
+                assert!(self.0.0.try_lock().is_ok(), "dropped under the mutex");
+            }
+        }
+
+        let cell = Arc::<Cell>::default();
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Last(Arc::clone(&cell))));
+            let cx = &Context::from_waker(&waker);
+            assert!(cell.poll(cx, |_| None::<()>).is_pending());
+        }
+        let owner = lock(&cell.0).owner.take();
+        assert!(owner.is_some(), "it waits");
     }
 }

@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, NodeId, Output};
+use tenure_core::{Engine, Event, Instant, NodeId, Output};
 
 use crate::link::{Link, News};
 use crate::runtime::{Runtime, Timer as _};
 use crate::servers::Target;
 use crate::shared::{Shared, Stage};
 use crate::trace;
-use crate::wakers::lock;
+use crate::wakers::{lock, put};
 
 /// How often one poll goes round before other tasks get their turn.
 const ROUNDS: usize = 16;
@@ -81,6 +81,8 @@ impl<R: Runtime> Driver<R> {
     /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say.
     /// True if there is nothing left to do, ever.
     fn exchange(&mut self, waker: &Waker) -> bool {
+        // Dropped behind the guard.
+        let _old;
         let mut guard = lock(&self.shared.state);
         let state = &mut *guard;
         let now = self.shared.clock.now();
@@ -123,10 +125,7 @@ impl<R: Runtime> Driver<R> {
             state.end(&mut self.wakes);
             return true;
         }
-        match &mut state.driver {
-            Some(driver) => driver.clone_from(waker),
-            None => state.driver = Some(waker.clone()),
-        }
+        _old = put(&mut state.driver, waker);
         false
     }
 
@@ -153,6 +152,18 @@ impl<R: Runtime> Driver<R> {
             failed |= link.write(cx);
         }
         failed
+    }
+
+    /// Takes what the engine still has to send. Nothing new is begun, and no time passes.
+    fn send_last(links: &mut [(NodeId, Link<R>, News)], engine: &mut Engine) {
+        loop {
+            match engine.poll_output() {
+                Output::Disconnect(node) => with(links, node, Link::close),
+                Output::Transmit { node, bytes } => with(links, node, |link| link.send(bytes)),
+                Output::Timeout(_) => return,
+                Output::Connect(_) | Output::Event(_) => {}
+            }
+        }
     }
 
     /// Sets the timer. True if there is nothing to wait for: the deadline has passed.
@@ -231,16 +242,21 @@ impl<R: Runtime> Future for Driver<R> {
     }
 }
 
-/// The runtime may end before the locker does: nobody may wait for ever.
+/// The runtime may end before the locker does: nobody may wait for ever, and what was let go of is still released if the
+/// connection takes that at once. What is held stays so until its ttl is over: the process may only have crashed.
 impl<R: Runtime> Drop for Driver<R> {
     fn drop(&mut self) {
-        {
-            let mut state = lock(&self.shared.state);
+        let driver = {
+            let mut guard = lock(&self.shared.state);
+            let state = &mut *guard;
             if state.stage != Stage::Ended {
+                Self::send_last(&mut self.links, &mut state.engine);
                 state.end(&mut self.wakes);
             }
-            state.driver = None;
-        }
+            state.driver.take()
+        };
+        drop(driver);
+        self.write(&mut Context::from_waker(Waker::noop()));
         self.wakes.drain(..).for_each(Waker::wake);
     }
 }

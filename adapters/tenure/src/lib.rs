@@ -25,7 +25,8 @@
 //! - **It is kept alive** in the background while the [`Lock`] exists, at a third of its ttl; [`Obtaining::manual`] turns
 //!   that off, [`Obtaining::max_hold`] limits it. [`Lock::refresh`] does it by hand.
 //! - **Dropping is enough.** A dropped [`Lock`] is released, a dropped future withdraws; neither blocks. If you want to
-//!   know what came of it: [`Lock::release`].
+//!   know what came of it: [`Lock::release`]. At the end of a program await that, or [`Locker::close`]: when the runtime
+//!   ends, what was let go of is still sent, but only once and without an answer.
 //! - **A loss is told**, with its cause: [`Lock::lost`] as soon as a server tells that the key is gone, at the latest
 //!   when the lease ends by a clock that goes on while the machine is suspended. [`Lock::is_held`] and
 //!   [`Lock::remaining`] ask that clock at the moment of the question.

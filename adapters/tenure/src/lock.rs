@@ -2,18 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
 
-use crate::cell::{Cell, End, Phase};
+use crate::cell::{Cell, CellState, End, Phase};
 use crate::error::{InspectError, RefreshError};
 use crate::locker::inspect;
 use crate::shared::Handle;
 use crate::wakers::{Seat, lock};
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
+///
+/// Nobody waits for what comes of that. At the end of a program, when the runtime ends too, the release is still sent, once;
+/// if it must not be left to chance, await [`Lock::release`] or [`Locker::close`](crate::Locker::close).
 ///
 /// It is kept alive by the driver, unless it was obtained with [`Obtaining::manual`](crate::Obtaining::manual). What
 /// must not happen without it should be raced against [`Lock::lost`], or be asked for by [`Lock::is_held`] at the last
@@ -79,14 +81,13 @@ impl Lock {
     /// The clock is read at this moment, and it goes on while the machine is suspended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        let (over, lease) = {
-            let state = lock(&self.cell.0);
-            (state.loss().is_some(), state.lease)
-        };
-        if over {
+        if lock(&self.cell.0).loss().is_some() {
             return Duration::ZERO;
         }
-        lease.unwrap_or(self.first).remaining(self.handle.now())
+        // Not the lease of the last event: one that is asked to be shorter counts before anybody has answered.
+        self.handle
+            .lease(self.id)
+            .map_or(Duration::ZERO, |lease| lease.remaining(self.handle.now()))
     }
 
     /// Whether the lock is certainly still ours at this moment.
@@ -178,20 +179,13 @@ impl Lock {
     pub async fn release(self) -> Released {
         self.handle
             .command(|engine, now| engine.release(self.id, now));
-        std::future::poll_fn(|cx| {
-            let mut state = lock(&self.cell.0);
-            let released = match state.phase {
-                Phase::Over(End::Released(released)) => released,
-                Phase::Over(End::Lost(Loss::Taken)) => Released::Missing,
-                Phase::Over(_) => Released::Unconfirmed,
-                Phase::Asking | Phase::Held => {
-                    state.wait(cx.waker());
-                    return Poll::Pending;
-                }
-            };
-            Poll::Ready(released)
-        })
-        .await
+        let ended = |state: &mut CellState| match state.phase {
+            Phase::Over(End::Released(released)) => Some(released),
+            Phase::Over(End::Lost(Loss::Taken)) => Some(Released::Missing),
+            Phase::Over(_) => Some(Released::Unconfirmed),
+            Phase::Asking | Phase::Held => None,
+        };
+        std::future::poll_fn(|cx| self.cell.poll(cx, ended)).await
     }
 }
 

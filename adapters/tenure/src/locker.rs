@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tenure_core::{
@@ -12,12 +12,12 @@ use tenure_core::{
     Ttl,
 };
 
-use crate::cell::{Cell, End, Phase};
+use crate::cell::{Cell, CellState, End, Phase};
 use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::keys::IntoKeys;
 use crate::lock::Lock;
 use crate::shared::{Handle, Stage, State};
-use crate::wakers::{Seat, lock};
+use crate::wakers::Seat;
 
 const DEFAULT_TTL: Duration = Duration::from_secs(30);
 
@@ -114,18 +114,12 @@ pub(crate) async fn inspect(
         id,
         over: false,
     };
-    let result = std::future::poll_fn(|cx| {
-        let mut state = lock(&cell.0);
-        if let Some(result) = state.inspection.take() {
-            return Poll::Ready(result.map_err(InspectError::Node));
-        }
-        if let Phase::Over(_) = state.phase {
-            return Poll::Ready(Err(InspectError::Closed));
-        }
-        state.wait(cx.waker());
-        Poll::Pending
-    })
-    .await;
+    let ended = |state: &mut CellState| match (state.inspection.take(), state.phase) {
+        (Some(result), _) => Some(result.map_err(InspectError::Node)),
+        (None, Phase::Over(_)) => Some(Err(InspectError::Closed)),
+        (None, Phase::Asking | Phase::Held) => None,
+    };
+    let result = std::future::poll_fn(|cx| cell.poll(cx, ended)).await;
     looking.over = true;
     result
 }
@@ -287,13 +281,9 @@ impl Future for ObtainFuture {
             return Poll::Ready(Err(ObtainError::Closed));
         };
         let (id, cell) = (*id, Arc::clone(cell));
-        let obtained = {
-            let mut state = lock(&cell.0);
-            match (state.phase, state.obtained.take()) {
-                (Phase::Asking, _) => {
-                    state.wait(cx.waker());
-                    return Poll::Pending;
-                }
+        let obtained = ready!(cell.poll(cx, |state| {
+            Some(match (state.phase, state.obtained.take()) {
+                (Phase::Asking, _) => return None,
                 // It may be over already. Then the handle says so.
                 (_, Some(obtained)) => Ok(obtained),
                 (Phase::Over(End::NotObtained(reason)), None)
@@ -303,8 +293,8 @@ impl Future for ObtainFuture {
                 }
                 // Withdrawn by closing the locker, since this future is still there.
                 _ => Err(ObtainError::Closed),
-            }
-        };
+            })
+        }));
         this.stage = Asking::Done;
         let lock = |(claim, lease)| Lock::new(this.handle.clone(), id, cell, claim, lease);
         Poll::Ready(obtained.map(lock))

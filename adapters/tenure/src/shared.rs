@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use tenure_core::{Config, Engine, Event, Instant, LockId, NodeError, NodeState};
+use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, NodeState};
 
 use crate::cell::{Cell, Cells, End};
 use crate::clock::Clock;
@@ -124,6 +124,11 @@ impl Handle {
 
     pub(crate) fn now(&self) -> Instant {
         self.0.clock.now()
+    }
+
+    /// What the engine believes of a lock at this moment.
+    pub(crate) fn lease(&self, id: LockId) -> Option<Lease> {
+        lock(&self.0.state).engine.lease(id)
     }
 
     pub(crate) fn state(&self) -> &Mutex<State> {

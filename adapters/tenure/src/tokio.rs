@@ -49,7 +49,7 @@ pub async fn connect(servers: impl Into<Servers>) -> Result<Locker, ConnectError
     Ok(locker)
 }
 
-/// The same for those who want to run the driver themselves, such as on another runtime or in a `LocalSet`: nothing
+/// The same for those who want to run the driver themselves, such as on another tokio runtime or in a `LocalSet`: nothing
 /// happens unless the future is polled. It ends when the locker is closed, or all its handles are gone. Connecting goes
 /// on for ever; [`Locker::ready`] tells how it stands.
 ///

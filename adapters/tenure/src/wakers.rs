@@ -8,6 +8,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Puts a waker in the place of another, which is returned unless it is the same.
+#[must_use]
+pub(crate) fn put(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    if place.as_ref().is_some_and(|old| old.will_wake(waker)) {
+        return None;
+    }
+    place.replace(waker.clone())
+}
+
 /// A place per waiting task: `None` is free, `Some(None)` belongs to a task that has been woken.
 #[derive(Default, Debug)]
 pub(crate) struct Wakers(Vec<Option<Option<Waker>>>);
@@ -18,7 +27,10 @@ impl Wakers {
         wakes.extend(self.0.iter_mut().flatten().filter_map(Option::take));
     }
 
-    fn sit(&mut self, place: &mut Option<usize>, waker: &Waker) {
+    /// What is returned here and by [`Self::leave`] is to be dropped when no mutex is held: the last waker of a task may
+    /// take the task with it, and the task may hold a lock.
+    #[must_use]
+    fn sit(&mut self, place: &mut Option<usize>, waker: &Waker) -> Option<Waker> {
         let index = *place.get_or_insert_with(|| {
             self.0.iter().position(Option::is_none).unwrap_or_else(|| {
                 self.0.push(None);
@@ -26,19 +38,18 @@ impl Wakers {
             })
         });
         match self.0.get_mut(index) {
-            Some(Some(Some(old))) => old.clone_from(waker),
-            Some(seat) => *seat = Some(Some(waker.clone())),
-            None => {}
+            Some(seat) => put(seat.get_or_insert(None), waker),
+            None => None,
         }
     }
 
-    fn leave(&mut self, place: usize) {
-        if let Some(seat) = self.0.get_mut(place) {
-            *seat = None;
-        }
+    #[must_use]
+    fn leave(&mut self, place: usize) -> Option<Waker> {
+        let left = self.0.get_mut(place).and_then(Option::take).flatten();
         while let Some(None) = self.0.last() {
             self.0.pop();
         }
+        left
     }
 }
 
@@ -68,7 +79,9 @@ impl<'a, S> Seat<'a, S> {
         match ask(&mut guarded) {
             Some(answer) => Poll::Ready(answer),
             None => {
-                (self.wakers)(&mut guarded).sit(&mut self.place, cx.waker());
+                let old = (self.wakers)(&mut guarded).sit(&mut self.place, cx.waker());
+                drop(guarded);
+                drop(old);
                 Poll::Pending
             }
         }
@@ -83,13 +96,17 @@ impl<'a, S> Seat<'a, S> {
 impl<S> Drop for Seat<'_, S> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            (self.wakers)(&mut lock(self.mutex)).leave(place);
+            let left = (self.wakers)(&mut lock(self.mutex)).leave(place);
+            drop(left);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
     use super::*;
 
     #[test]
@@ -115,6 +132,32 @@ mod tests {
         assert_eq!(wakes.len(), 2, "nobody is woken twice");
 
         drop((b, c));
+        assert!(lock(&mutex).0.is_empty());
+    }
+
+    /// The last waker of a task that holds a lock: with it goes the task, and with that the lock.
+    struct Last(Arc<Mutex<Wakers>>);
+
+    impl Wake for Last {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            assert!(self.0.try_lock().is_ok(), "dropped under the mutex");
+        }
+    }
+
+    #[test]
+    fn no_waker_is_dropped_under_the_mutex() {
+        let mutex = Arc::new(Mutex::new(Wakers::default()));
+        let mut seat = Seat::new(&mutex, |wakers| wakers);
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Last(Arc::clone(&mutex))));
+            let cx = Context::from_waker(&waker);
+            assert!(seat.poll(&cx, |_| None::<()>).is_pending());
+        }
+        drop(seat);
         assert!(lock(&mutex).0.is_empty());
     }
 }

@@ -190,6 +190,35 @@ fn when_the_runtime_ends_everything_resolves() {
     });
 }
 
+/// The end of many a `main`: the last lock is dropped, and then there is no driver any more.
+#[test]
+fn what_was_let_go_of_before_the_runtime_ended_is_released() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let server = Memory::new();
+    let mut locks = Vec::new();
+    for key in ["dropped", "held"] {
+        let runtime = runtime();
+        let lock = runtime.block_on(async { server.locker().obtain(key).await.unwrap() });
+        if key == "dropped" {
+            drop(lock);
+        } else {
+            locks.push(lock);
+        }
+        drop(runtime);
+    }
+    runtime().block_on(async {
+        let locker = server.locker();
+        assert_eq!(locker.inspect("dropped").await, Ok(None));
+        let held = locker.inspect("held").await.unwrap();
+        assert!(held.is_some(), "nobody has let go of it");
+    });
+}
+
 /// With real time and real threads.
 #[test]
 fn dropping_does_not_block() {

@@ -28,7 +28,7 @@ pub(crate) struct Held {
     pub(crate) lease: Lease,
     /// When to refresh next; `None` if nobody wants that.
     pub(crate) renew_at: Option<Instant>,
-    /// The caller wants a refresh with this ttl, and has not been answered.
+    /// The caller wants a refresh with this ttl, which no round that is under way asks for.
     pub(crate) wanted: Option<Ttl>,
     /// The last refresh was not answered by enough nodes.
     pub(crate) retrying: bool,

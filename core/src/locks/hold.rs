@@ -12,10 +12,10 @@ impl Locks {
     pub(super) fn want_refresh(&mut self, id: LockId, ttl: Option<Ttl>) -> Option<()> {
         let now = self.now;
         let lock = self.lock_mut(id)?;
-        let ttl = ttl.unwrap_or(lock.ttl);
         let State::Held(held) = &mut lock.state else {
             return None;
         };
+        let ttl = ttl.or(held.wanted).unwrap_or(lock.ttl);
         if !held.lease.is_valid(now) {
             return None;
         }
@@ -35,12 +35,13 @@ impl Locks {
         let State::Held(held) = &mut lock.state else {
             return;
         };
-        let asked = held.wanted.is_some();
-        lock.ttl = held.wanted.unwrap_or(lock.ttl);
+        let wanted = held.wanted.take();
+        lock.ttl = wanted.unwrap_or(lock.ttl);
         // From here on the node may be told a shorter time: believe no more than that.
         let shortest = Lease::granted(now, lock.ttl);
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
+        let asked = wanted.is_some();
         self.begin(id, if asked { What::Refresh } else { What::Renew });
     }
 
@@ -70,9 +71,8 @@ impl Locks {
             let asked = what == What::Refresh;
             if let Some(lease) = won {
                 held.refreshed(lease, renewal.after(asked_at, lease));
-                if asked {
-                    held.wanted = held.wanted.filter(|wanted| *wanted != ttl);
-                }
+                // Whoever has wished since is answered by the next round, and all others with it.
+                let asked = asked && held.wanted.is_none();
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {
                     lock: id,
@@ -80,6 +80,9 @@ impl Locks {
                     asked,
                 });
             } else {
+                if asked {
+                    held.wanted = held.wanted.or(Some(ttl));
+                }
                 held.retrying = true;
                 held.renew_at = Some(now + pause_after_silence(ttl));
             }

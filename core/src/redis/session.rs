@@ -75,6 +75,8 @@ pub(crate) enum Answer<'a> {
 impl Session {
     /// A session that wants to connect.
     pub(crate) fn new(config: &Config, node: NodeId, now: Instant) -> Self {
+        // No pause at all would never grow.
+        let reconnect_min = config.reconnect_min.max(Duration::from_millis(1));
         let limits = DecodeLimits {
             bytes: config.limits.answer_bytes,
             ..DecodeLimits::default()
@@ -83,8 +85,8 @@ impl Session {
             setup: Setup {
                 request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
-                reconnect_min: config.reconnect_min,
-                reconnect_max: config.reconnect_max,
+                reconnect_min,
+                reconnect_max: config.reconnect_max.max(reconnect_min),
                 pending: config.limits.pending_requests,
                 prefix: config.prefix.clone(),
             },
@@ -101,7 +103,7 @@ impl Session {
             ttl: LastTtl::default(),
             connect: true,
             disconnect: false,
-            backoff: config.reconnect_min,
+            backoff: reconnect_min,
             error: NodeError::Disconnected,
             hopeful: false,
             change: None,

@@ -55,6 +55,10 @@ struct Found {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|word| matches!(&*word, "--help" | "-h")) {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let args = match parse() {
         Ok(args) => args,
         Err(problem) => {

@@ -161,3 +161,32 @@ fn an_old_id_does_nothing_to_the_next_tenant_of_its_slot() {
 
     assert!(is_held(&world, alice, new), "still renewed");
 }
+
+/// Wishes for 60 s, for 5 s, and for a whole ttl whatever it is, while an answer is on its way.
+#[test]
+fn a_refresh_is_answered_by_what_was_asked_for_after_it() {
+    let secs = |secs| Ttl::new(1000 * MS * secs).expect("a ttl");
+    let refresh = |world: &mut World, alice, lock, ttl| {
+        world
+            .act(alice, |engine, now| engine.refresh(lock, ttl, now))
+            .expect("held");
+    };
+    for last in [Some(secs(5)), None] {
+        let mut world = World::single();
+        let alice = world.client();
+        let lock = obtain(&mut world, alice, "k");
+        refresh(&mut world, alice, lock, Some(secs(60)));
+        refresh(&mut world, alice, lock, Some(secs(5)));
+        refresh(&mut world, alice, lock, last);
+        let asked = world.now();
+        world.run_for(100 * MS);
+
+        assert_eq!(kinds(&world, alice), ["obtained", "renewed", "refreshed"]);
+        let Some(Event::Refreshed { lease, .. }) = world.last(alice, lock) else {
+            panic!("it was refreshed last");
+        };
+        assert_eq!(lease.ttl(), secs(5));
+        let held = lease.expires_at().saturating_since(asked);
+        assert!(held > 4_900 * MS && held < 5_000 * MS, "{held:?}");
+    }
+}

@@ -119,3 +119,17 @@ fn a_node_that_connects_late_gets_the_lock_too() {
     world.run_for(30_000 * MS);
     assert!(is_held(&world, alice, lock), "three of five have it");
 }
+
+#[test]
+fn a_connection_that_is_cut_twice_is_cut() {
+    let mut world = World::single();
+    let alice = world.client();
+    world.run_for(100 * MS);
+    let before = world.of(alice).nodes.len();
+
+    world.cut(alice, 0);
+    world.cut(alice, 0);
+    world.run_for(10 * MS);
+
+    assert!(world.of(alice).nodes.len() > before, "nobody was told");
+}

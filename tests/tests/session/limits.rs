@@ -1,10 +1,14 @@
 //! Everything has a limit, and past it there is a typed error and nothing is lost. And secrets stay secret.
 
+use std::time::Duration;
+
 use tenure_core::{
     Config, Event, Key, Limits, NodeConfig, NodeError, NodeState, NotObtained, Secret,
 };
 
 use crate::{Talk, plain, wish};
+
+const MS: Duration = Duration::from_millis(1);
 
 #[test]
 fn locks_at_one_time() {
@@ -111,4 +115,23 @@ fn secrets_do_not_show() {
     );
     // Nor as a list of numbers.
     assert!(!shown.contains("104, 117, 110"), "{shown}");
+}
+
+/// A server that is down must not keep a processor busy, whatever somebody took for a good pause.
+#[test]
+fn tries_to_connect_again() {
+    for (max, least) in [(2000, 1000), (0, 10)].map(|(a, b)| (MS * a, MS * b)) {
+        let mut config = plain();
+        config.reconnect_min = Duration::ZERO;
+        config.reconnect_max = max;
+        let mut talk = Talk::new(config);
+        let start = talk.now;
+        for _ in 0..10 {
+            talk.engine.handle_disconnected(talk.node, talk.now);
+            talk.drain();
+            talk.sleep();
+        }
+        assert_eq!(talk.connects, 11);
+        assert!(talk.now.saturating_since(start) >= least);
+    }
 }

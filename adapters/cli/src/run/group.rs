@@ -165,10 +165,8 @@ impl Group {
                 Ok(WaitStatus::StillAlive) | Err(_) => return None,
                 Ok(status) => status,
             };
-            if status.pid() == Some(self.id) && self.child.is_some() {
-                crate::say(
-                    "the second process is gone: if this one is killed too, the command goes on",
-                );
+            if status.pid() == Some(self.id) {
+                self.mind_warden(status);
             }
             // Adopted processes are collected and forgotten.
             if status.pid() != self.child {
@@ -180,10 +178,23 @@ impl Group {
         }
     }
 
+    /// A warden that was stopped goes on at once; one that has ended is missed.
+    fn mind_warden(&self, status: WaitStatus) {
+        if let WaitStatus::Stopped(warden, _) = status {
+            let _ = kill(warden, Signal::SIGCONT);
+        } else if self.child.is_some() {
+            crate::say(
+                "the second process is gone: if this one is killed too, the command goes on",
+            );
+        }
+    }
+
     /// The command is over: lets the warden go.
     pub(crate) fn dismiss(mut self) {
         self.tell(Word::Over);
         drop(self.words);
+        // It cannot hear that while it is stopped.
+        let _ = kill(self.id, Signal::SIGCONT);
         // It may have been collected with the command's processes.
         let _ = self.warden.wait();
     }

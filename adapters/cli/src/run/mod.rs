@@ -57,6 +57,8 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         Ok(lock) => lock,
         Err(failure) => {
             group.dismiss();
+            // What was asked for and never answered may have been granted. It is taken back first.
+            close(&locker, RELEASE_TIME).await;
             return Err(failure);
         }
     };

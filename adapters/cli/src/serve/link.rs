@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tenure_core::memory::ConnId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,11 +20,15 @@ pub(crate) enum Arrival {
     End,
 }
 
-/// A connection. Dropping it closes it, after what was to be sent.
+/// How long a client may take to read what it was sent before the connection was closed.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A connection. Dropping it closes it, after what was to be sent, or soon.
 pub(crate) struct Link {
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
     unread: Arc<AtomicUsize>,
     reader: AbortHandle,
+    writer: AbortHandle,
 }
 
 impl Link {
@@ -35,12 +40,13 @@ impl Link {
         let (input, output) = stream.into_split();
         let (outgoing, queue) = mpsc::unbounded_channel();
         let unread = Arc::new(AtomicUsize::new(0));
-        drop(tokio::spawn(write(output, queue, unread.clone())));
+        let writer = tokio::spawn(write(output, queue, unread.clone())).abort_handle();
         let reader = tokio::spawn(read(conn, input, arrivals)).abort_handle();
         Self {
             outgoing,
             unread,
             reader,
+            writer,
         }
     }
 
@@ -55,6 +61,12 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.reader.abort();
+        // A client that reads nothing would keep its writer for ever.
+        let writer = self.writer.clone();
+        drop(tokio::spawn(async move {
+            tokio::time::sleep(FAREWELL).await;
+            writer.abort();
+        }));
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn check_client(client: &Client, world: &mut World) {
     let anew = || Replayed {
         engine: Engine::new(client.config.clone(), client.seed, client.born),
         bytes: &client.log.bytes,
+        down: 0,
     };
     match hold(&record, anew) {
         Ok(laws) => {
@@ -42,6 +43,8 @@ struct Replayed<'a> {
     engine: Engine,
     /// What is still to come in.
     bytes: &'a [u8],
+    /// To which nodes there is no connection and none is being made, as bits.
+    down: u32,
 }
 
 impl Machine for Replayed<'_> {
@@ -63,7 +66,10 @@ impl Machine for Replayed<'_> {
             }
             Input::Close => engine.close(at),
             Input::Connected(n) => engine.handle_connected(node(n), at),
-            Input::Disconnected(n) => engine.handle_disconnected(node(n), at),
+            Input::Disconnected(n) => {
+                engine.handle_disconnected(node(n), at);
+                self.down |= 1 << n;
+            }
             Input::Timeout => engine.handle_timeout(at),
             Input::Bytes(n, len) => {
                 let mut rest;
@@ -103,10 +109,20 @@ impl Machine for Replayed<'_> {
         }
     }
 
+    fn reaches_all(&self) -> bool {
+        self.down == 0
+    }
+
     fn poll(&mut self, outputs: &mut Outputs) -> Option<Option<Instant>> {
         match self.engine.poll_output() {
-            Output::Connect(node) => outputs.note_link(node.index(), true),
-            Output::Disconnect(node) => outputs.note_link(node.index(), false),
+            Output::Connect(node) => {
+                outputs.note_link(node.index(), true);
+                self.down &= !(1 << node.index());
+            }
+            Output::Disconnect(node) => {
+                outputs.note_link(node.index(), false);
+                self.down |= 1 << node.index();
+            }
             Output::Transmit { node, bytes } => outputs.note_bytes(node.index(), bytes),
             Output::Event(event) => outputs.events.push(event),
             Output::Timeout(due) => return Some(due),

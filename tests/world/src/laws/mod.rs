@@ -7,11 +7,12 @@
 //! | [`Promise::EarlyTimeout`], [`Promise::Sleeping`] | `handle_timeout` is called before it is due, and again |
 //! | [`Promise::TimeBack`] | an instant that was told before is told as an earlier one |
 //! | [`Promise::Splitting`] | input comes in pieces, cut anywhere |
-//! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll |
+//! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll, unless a node is down |
 //!
 //! [`Promise::Steps`] and [`Promise::Advances`] are looked at on the way. More than [`Promise::Batches`] says is not so:
 //! what is wished and withdrawn in one batch never leaves, though it would have left in between. That a driver may poll
-//! after a batch all the same is seen by all other promises, in the schedules in which all clients do.
+//! after a batch all the same is seen by all other promises, in the schedules in which all clients do. While a node is down
+//! a poll that gives nothing may have asked it, and been refused: that is one more try, after which pauses are longer.
 
 mod engine;
 mod locks;
@@ -41,6 +42,11 @@ pub(crate) trait Machine {
 
     /// Whether the input is a wish of the user's.
     fn is_wish(input: &Self::Input) -> bool;
+
+    /// Whether whoever is asked at a poll has a chance to answer.
+    fn reaches_all(&self) -> bool {
+        true
+    }
 
     /// One output; the next timeout, if there is nothing else.
     fn poll(&mut self, outputs: &mut Outputs) -> Option<Option<Instant>>;
@@ -141,6 +147,7 @@ fn replay<M: Machine>(
         machine.apply(&logged.input, told, twist.split.then_some(&mut rng));
         let next = record.inputs.get(index + 1);
         let batched = !M::is_wish(&logged.input)
+            && machine.reaches_all()
             && due.is_none_or(|due| due > at)
             && next.is_some_and(|next| {
                 next.at == at && next.after != After::Unpolled && !M::is_wish(&next.input)

@@ -4,7 +4,7 @@ use svg::node::element::Group;
 use tenure_core::Instant;
 
 use super::Subject;
-use super::layout::{LEFT, Layout, RIGHT, Row, Who};
+use super::layout::{LEFT, RIGHT, Row, Who};
 use super::shapes::{diamond, group, label, line, rect, tip};
 use crate::world::{Fault, Place};
 
@@ -69,7 +69,7 @@ fn short(place: Place) -> String {
 }
 
 /// Hatching.
-pub(super) fn spans(subject: &Subject<'_>, _layout: &Layout, row: &Row) -> Group {
+pub(super) fn spans(subject: &Subject<'_>, row: &Row) -> Group {
     let mut all = group("spans");
     for fault in subject
         .record
@@ -106,7 +106,7 @@ fn told(fault: &Fault) -> String {
 }
 
 /// Flags, and a mark on each lane concerned.
-pub(super) fn marks(_subject: &Subject<'_>, _layout: &Layout, row: &Row) -> Group {
+pub(super) fn marks(row: &Row) -> Group {
     let mut all = group("faults");
     for flag in &row.flags {
         let x = row.x(flag.at);

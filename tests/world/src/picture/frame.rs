@@ -62,7 +62,7 @@ fn seconds(micros: u64, step: u64) -> String {
 }
 
 /// The moment at which a promise was broken, if it is in this row.
-pub(super) fn violation(subject: &Subject<'_>, _layout: &Layout, row: &Row) -> Group {
+pub(super) fn violation(subject: &Subject<'_>, row: &Row) -> Group {
     let all = group("violations");
     let Some(violation) = &subject.report.violation else {
         return all;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use svg::node::element::{Group, Path};
 
 use super::Subject;
-use super::layout::{Layout, Row, Who};
+use super::layout::{Row, Who};
 use super::shapes::{cross, group, px, tip};
 use crate::world::{Kind, Message};
 
@@ -15,7 +15,7 @@ const FEW: usize = 60;
 /// Nearer than half a pixel is the same place.
 type Place = (usize, usize, &'static str, bool, i64, i64);
 
-pub(super) fn arrows(subject: &Subject<'_>, _layout: &Layout, row: &Row) -> Group {
+pub(super) fn arrows(subject: &Subject<'_>, row: &Row) -> Group {
     let mut alike: BTreeMap<Place, Vec<&Message>> = BTreeMap::new();
     let end = subject.record.end;
     for message in &subject.record.messages {

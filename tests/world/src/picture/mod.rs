@@ -65,11 +65,11 @@ impl Subject<'_> {
             .add(heading.group);
         for row in &layout.rows {
             document.append(frame::lanes(self, &layout, row));
-            document.append(faults::spans(self, &layout, row));
-            document.append(messages::arrows(self, &layout, row));
+            document.append(faults::spans(self, row));
+            document.append(messages::arrows(self, row));
             document.append(bars::bars(self, &layout, row));
-            document.append(faults::marks(self, &layout, row));
-            document.append(frame::violation(self, &layout, row));
+            document.append(faults::marks(row));
+            document.append(frame::violation(self, row));
         }
         document.to_string()
     }

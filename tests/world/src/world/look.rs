@@ -62,6 +62,7 @@ impl World {
             self.oracle.excuse(Promise::Exclusion);
             return Ok(());
         }
+        let mut excused = false;
         for mine in self.clients[index].believes(now) {
             for (other, client) in self.clients.iter().enumerate() {
                 for theirs in client.believes(now) {
@@ -70,8 +71,8 @@ impl World {
                         continue;
                     }
                     if !client.honest || !self.clients[index].honest {
-                        self.oracle.excuse(Promise::Exclusion);
-                        return Ok(());
+                        excused = true;
+                        continue;
                     }
                     let how = format!(
                         "{index} ({:?}) and {other} ({:?}) both believe in {:?}",
@@ -81,7 +82,11 @@ impl World {
                 }
             }
         }
-        self.oracle.kept(Promise::Exclusion);
+        if excused {
+            self.oracle.excuse(Promise::Exclusion);
+        } else {
+            self.oracle.kept(Promise::Exclusion);
+        }
         Ok(())
     }
 
@@ -213,6 +218,7 @@ impl World {
             .find(|wish| wish.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
         if self.oracle.last_damage.is_some() {
+            self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
         if !wish.is_some_and(|wish| alone(&wish.keys)) {

@@ -126,8 +126,9 @@ impl Pipe {
         }
     }
 
-    /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
+    /// Loses all but the first `keep` bytes of what is on its way. If its end was, too, it has none any more.
     fn truncate(&mut self, keep: usize) {
+        self.ended &= self.pieces.back().is_none_or(|(_, len)| *len > 0);
         self.bytes.truncate(keep);
         let mut left = keep;
         self.pieces.retain_mut(|(_, len)| {
@@ -356,9 +357,10 @@ impl Net {
     pub(crate) fn is_fine(&self, client: usize, node: usize) -> bool {
         let link = &self.links[client][node];
         link.weather == Weather::Fair
-            && link
-                .current
-                .is_some_and(|conn| self.conns[conn].server.is_some() && !self.conns[conn].stuck)
+            && link.current.is_some_and(|conn| {
+                let conn = &self.conns[conn];
+                conn.server.is_some() && !conn.stuck && !conn.up.broken && !conn.down.broken
+            })
     }
 
     /// How long bytes take at most in fair weather.

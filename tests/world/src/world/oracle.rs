@@ -49,7 +49,8 @@ pub enum Promise {
     EarlyTimeout,
     /// A driver that sleeps exactly until the timeout misses nothing: before it there is nothing to do.
     Sleeping,
-    /// Of what nodes say at one instant at which nothing is due, a poll that gives nothing may be left out.
+    /// Of what nodes say at one instant at which nothing is due, a poll that gives nothing may be left out, unless a
+    /// node is down.
     Batches,
     /// Splitting input anywhere changes nothing.
     Splitting,
