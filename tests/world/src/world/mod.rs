@@ -76,8 +76,6 @@ pub struct World {
     lazy: bool,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
-    /// Bytes just delivered.
-    scratch: Vec<u8>,
 }
 
 struct Node {
@@ -151,15 +149,14 @@ impl World {
             prefix: b"",
             seed: 0,
             habits: Habits {
-                latency: Duration::ZERO,
-                jitter: Duration::ZERO,
+                latency_us: 0,
+                jitter_us: 0,
                 splits: false,
             },
             brief: false,
             everybody: usize::MAX,
             lazy: false,
             recording: false,
-            scratch: Vec::new(),
         }
     }
 
@@ -181,7 +178,7 @@ impl World {
         self.clients.push(client);
         let mut habits = self.habits;
         if !self.recording {
-            habits.latency = self.latency;
+            habits.latency_us = micros(self.latency);
         }
         let link = Link {
             weather: Weather::Fair,
@@ -359,4 +356,9 @@ impl World {
             panic!("{violation}");
         }
     }
+}
+
+/// How links count time.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).expect("a time that comes to an end")
 }

@@ -30,10 +30,10 @@ pub enum Weather {
 /// How a link treats bytes in any weather.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Habits {
-    /// One way.
-    pub(crate) latency: Duration,
+    /// One way, in microseconds.
+    pub(crate) latency_us: u64,
     /// At most so much more, drawn for each piece.
-    pub(crate) jitter: Duration,
+    pub(crate) jitter_us: u64,
     /// Whether bytes are split anywhere.
     pub(crate) splits: bool,
 }
@@ -68,6 +68,9 @@ pub(crate) struct Conn {
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     bytes: Vec<u8>,
+    /// Where in them that begins which was last taken out, and where it ends.
+    start: usize,
+    end: usize,
     /// How many bytes arrive when; none is the end.
     pieces: VecDeque<(Instant, usize)>,
     last: Instant,
@@ -80,8 +83,15 @@ pub(crate) struct Pipe {
 /// What has arrived.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Arrived {
-    pub(crate) anything: bool,
+    /// So many bytes.
+    pub(crate) count: usize,
     pub(crate) ended: bool,
+}
+
+impl Arrived {
+    pub(crate) const fn is_nothing(self) -> bool {
+        self.count == 0 && !self.ended
+    }
 }
 
 impl Pipe {
@@ -93,26 +103,32 @@ impl Pipe {
         }
     }
 
-    /// Moves what is due by `now` to `into`.
-    pub(crate) fn take(&mut self, now: Instant, into: &mut Vec<u8>) -> Arrived {
+    /// Takes out what is due by `now`: see [`Pipe::arrived`].
+    pub(crate) fn take(&mut self, now: Instant) -> Arrived {
+        self.start = self.end;
         let (mut count, mut ended) = (0, false);
         while let Some((_, len)) = self.pieces.front().filter(|(at, _)| *at <= now) {
             count += len;
             ended |= *len == 0;
             self.pieces.pop_front();
         }
-        into.clear();
-        into.extend_from_slice(&self.bytes[..count]);
-        self.bytes.drain(..count);
-        Arrived {
-            anything: count > 0 || ended,
-            ended,
-        }
+        self.end += count;
+        Arrived { count, ended }
+    }
+
+    /// What was last taken out.
+    pub(crate) fn arrived(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
     }
 
     /// Puts a piece behind the others, which it does not overtake; without bytes it is the end. Whether it comes alone.
     fn append(&mut self, at: Instant, piece: &[u8]) -> bool {
         self.last = self.last.max(at);
+        // Moved only when no more than what has arrived has to move.
+        if self.end > 0 && self.end >= self.pending() {
+            self.bytes.drain(..self.end);
+            (self.start, self.end) = (0, 0);
+        }
         self.bytes.extend_from_slice(piece);
         match self.pieces.back_mut() {
             Some((at, len)) if *at == self.last && *len > 0 && !piece.is_empty() => {
@@ -128,7 +144,7 @@ impl Pipe {
 
     /// Loses all but the first `keep` bytes of what is on its way, and ends after them.
     fn truncate(&mut self, keep: usize) {
-        self.bytes.truncate(keep);
+        self.bytes.truncate(self.end + keep);
         let mut left = keep;
         self.pieces.retain_mut(|(_, len)| {
             *len = left.min(*len);
@@ -138,7 +154,7 @@ impl Pipe {
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.end
     }
 
     fn is_empty(&self) -> bool {
@@ -186,15 +202,16 @@ impl Net {
         }
     }
 
-    fn delay(&mut self, habits: Habits) -> Duration {
-        let jitter = u64::try_from(habits.jitter.as_micros()).unwrap_or(u64::MAX - 1);
-        habits.latency + Duration::from_micros(self.rng.below(jitter + 1))
+    /// When something arrives that leaves now.
+    fn arrival(&mut self, habits: Habits, now: Instant) -> Instant {
+        let jitter = self.rng.below(habits.jitter_us + 1);
+        Instant::from_micros(now.as_micros() + habits.latency_us + jitter)
     }
 
     /// The client wants a connection.
     pub(crate) fn open(&mut self, client: usize, node: usize, now: Instant) {
         let habits = self.links[client][node].habits;
-        let at = now + self.delay(habits);
+        let at = self.arrival(habits, now);
         self.conns.push(Conn {
             client,
             node,
@@ -283,7 +300,7 @@ impl Net {
             } else {
                 rest.len()
             };
-            let at = now + self.delay(habits);
+            let at = self.arrival(habits, now);
             let (piece, later) = rest.split_at(len);
             let conn_ref = &mut self.conns[conn];
             let pipe = if up {
@@ -316,6 +333,19 @@ impl Net {
             let of = &self.conns[conn];
             let heard = if up { of.server.is_some() } else { of.wanted };
             record.arrives((conn, up), count, heard, now);
+        }
+    }
+
+    /// Says what a client has just read, if anybody wants to know.
+    pub(crate) fn tell_arrived(&mut self, conn: usize, now: Instant) {
+        let Self { story, conns, .. } = self;
+        if let Some(story) = story {
+            let Conn {
+                client, node, down, ..
+            } = &conns[conn];
+            let text = down.arrived().escape_ascii().to_string();
+            let text = &text[..text.len().min(200)];
+            story.push(format!("{now:?}  client {client} ← node {node}: {text}"));
         }
     }
 
@@ -364,7 +394,7 @@ impl Net {
     /// How long bytes take at most in fair weather.
     pub(crate) fn longest_trip(&self, client: usize, node: usize) -> Duration {
         let habits = self.links[client][node].habits;
-        habits.latency + habits.jitter
+        Duration::from_micros(habits.latency_us + habits.jitter_us)
     }
 
     /// Whether every connection of a client is open and nothing is on its way.
