@@ -148,10 +148,10 @@ impl World {
         if !several || client.open.len() == client.beliefs.len() || !self.net.is_quiet(index) {
             return;
         }
-        let waits = |lock: &&LockId| client.engine.lease(**lock).is_none();
-        let mut claims = client.open.iter().filter(waits);
+        let open = client.open.iter().map(|(lock, _)| *lock);
+        let mut claims = open.filter(|lock| client.engine.lease(*lock).is_none());
         let hoarding = claims.find_map(|lock| {
-            let claim = client.engine.claim(*lock)?;
+            let claim = client.engine.claim(lock)?;
             let mut nodes = 0..self.nodes.len();
             let node = nodes.find(|node| {
                 let mut keys = claim.keys().iter();
@@ -160,7 +160,7 @@ impl World {
                     held.is_some_and(|(value, _)| *value == *claim.value())
                 })
             });
-            node.map(|node| (*lock, node))
+            node.map(|node| (lock, node))
         });
         if let Some((lock, node)) = hoarding {
             let how = format!("{index} waits for {lock:?} and has it on node {node}");

@@ -238,8 +238,8 @@ impl World {
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
+        of.open.push((lock, of.wishes.len()));
         of.wishes.push(noted);
-        of.open.push(lock);
         self.drain(client.0);
         lock
     }

@@ -121,22 +121,27 @@ impl Pipe {
         &self.bytes[self.start..self.end]
     }
 
-    /// Puts a piece behind the others, which it does not overtake; without bytes it is the end. Whether it comes alone.
-    fn append(&mut self, at: Instant, piece: &[u8]) -> bool {
-        self.last = self.last.max(at);
+    /// Takes in bytes that are to be on their way.
+    fn load(&mut self, bytes: &[u8]) {
         // Moved only when no more than what has arrived has to move.
         if self.end > 0 && self.end >= self.pending() {
             self.bytes.drain(..self.end);
             (self.start, self.end) = (0, 0);
         }
-        self.bytes.extend_from_slice(piece);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Lets the next bytes of those arrive behind the others, which they do not overtake; no bytes are the end. Whether
+    /// they come alone.
+    fn append(&mut self, at: Instant, len: usize) -> bool {
+        self.last = self.last.max(at);
         match self.pieces.back_mut() {
-            Some((at, len)) if *at == self.last && *len > 0 && !piece.is_empty() => {
-                *len += piece.len();
+            Some((at, before)) if *at == self.last && *before > 0 && len > 0 => {
+                *before += len;
                 false
             }
             _ => {
-                self.pieces.push_back((self.last, piece.len()));
+                self.pieces.push_back((self.last, len));
                 true
             }
         }
@@ -202,16 +207,15 @@ impl Net {
         }
     }
 
-    /// When something arrives that leaves now.
-    fn arrival(&mut self, habits: Habits, now: Instant) -> Instant {
-        let jitter = self.rng.below(habits.jitter_us + 1);
-        Instant::from_micros(now.as_micros() + habits.latency_us + jitter)
-    }
-
     /// The client wants a connection.
     pub(crate) fn open(&mut self, client: usize, node: usize, now: Instant) {
-        let habits = self.links[client][node].habits;
-        let at = self.arrival(habits, now);
+        let Habits {
+            latency_us,
+            jitter_us,
+            ..
+        } = self.links[client][node].habits;
+        let delay = latency_us + self.rng.below(jitter_us + 1);
+        let at = Instant::from_micros(now.as_micros() + delay);
         self.conns.push(Conn {
             client,
             node,
@@ -283,44 +287,42 @@ impl Net {
 
     /// Puts bytes on their way, in order and maybe in pieces; no bytes are the end.
     fn put(&mut self, conn: usize, up: bool, bytes: &[u8], now: Instant) {
-        let Conn { client, node, .. } = self.conns[conn];
-        let habits = self.links[client][node].habits;
         self.trace.happens(u8::from(up), now, conn, bytes);
+        let of = &mut self.conns[conn];
+        let Habits {
+            latency_us,
+            jitter_us,
+            splits,
+        } = self.links[of.client][of.node].habits;
+        let (pipe, what) = if up {
+            (&mut of.up, Happening::Up(conn))
+        } else {
+            (&mut of.down, Happening::Down(conn))
+        };
+        let lost = !bytes.is_empty() && (pipe.broken || pipe.ended);
         if let Some(record) = self.record.as_deref_mut().filter(|_| !bytes.is_empty()) {
-            let of = &self.conns[conn];
-            let pipe = if up { &of.up } else { &of.down };
-            let broken = pipe.broken || pipe.ended;
-            record.sends((conn, up, broken), (client, node), bytes, now);
+            record.sends((conn, up, lost), (of.client, of.node), bytes, now);
         }
-        let mut rest = bytes;
+        if !lost {
+            pipe.load(bytes);
+        }
+        let mut rest = bytes.len();
         loop {
-            let most = rest.len() as u64;
-            let len = if habits.splits && most > 1 && !self.rng.once_in(3) {
-                self.rng.below(most) as usize + 1
+            let len = if splits && rest > 1 && !self.rng.once_in(3) {
+                self.rng.below(rest as u64) as usize + 1
             } else {
-                rest.len()
+                rest
             };
-            let at = self.arrival(habits, now);
-            let (piece, later) = rest.split_at(len);
-            let conn_ref = &mut self.conns[conn];
-            let pipe = if up {
-                &mut conn_ref.up
-            } else {
-                &mut conn_ref.down
-            };
-            if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
+            let delay = latency_us + self.rng.below(jitter_us + 1);
+            if lost {
                 return;
             }
-            if pipe.append(at, piece) {
-                let what = if up {
-                    Happening::Up(conn)
-                } else {
-                    Happening::Down(conn)
-                };
+            let at = Instant::from_micros(now.as_micros() + delay);
+            if pipe.append(at, len) {
                 self.queue.push(pipe.last, what);
             }
-            rest = later;
-            if rest.is_empty() {
+            rest -= len;
+            if rest == 0 {
                 return;
             }
         }

@@ -105,12 +105,12 @@ impl World {
 
     pub(crate) fn first_open(&self) -> String {
         let open = self.clients.iter().enumerate();
-        let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?)));
+        let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?.0)));
         open.next().map_or_else(String::new, |(index, lock)| {
             let client = &self.clients[index];
             let reason = client.engine.next_reason();
             let last = client.events.iter().rev();
-            let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(*lock));
+            let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(lock));
             format!("{lock:?} of {index}, {:?}, next is {reason:?}", last.next())
         })
     }
