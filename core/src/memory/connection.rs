@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 
 use super::commands::{self, Call};
 use super::options::Options;
@@ -12,6 +13,9 @@ use crate::redis::resp::{
     DecodeError, DecodeLimits, Decoder, write_array, write_bulk, write_error, write_null,
     write_push,
 };
+
+/// There must be more bytes before anything can be done.
+pub(super) struct Incomplete;
 
 /// One client: bytes that came, bytes that go, and what it has said about itself.
 pub(super) struct Connection {
@@ -47,6 +51,21 @@ impl Connection {
             closing: false,
             limit: options.reply_bytes,
         }
+    }
+
+    /// What came, behind what came before it, if there was anything.
+    ///
+    /// # Errors
+    /// [`Incomplete`] if that cannot be a request yet.
+    pub(super) fn join(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Incomplete> {
+        if self.partial.is_empty() {
+            return Ok(None);
+        }
+        self.partial.extend_from_slice(bytes);
+        if self.partial.len() < self.need {
+            return Err(Incomplete);
+        }
+        Ok(Some(mem::take(&mut self.partial)))
     }
 
     /// Executes one request and appends its reply.

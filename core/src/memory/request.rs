@@ -105,7 +105,7 @@ enum Number<'a> {
 }
 
 /// A line of this kind with a number of a few digits.
-#[inline]
+#[inline(always)]
 fn number(bytes: &[u8], kind: u8) -> Number<'_> {
     match bytes {
         // Most are such.

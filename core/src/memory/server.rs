@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
 
-use super::connection::Connection;
+use super::connection::{Connection, Incomplete};
 use super::options::Options;
 use super::request::{Limits, Read, Request};
 use super::state::{State, millis};
@@ -90,72 +90,41 @@ impl Server {
     /// Bytes have come from a client, split anywhere. Those of a connection that is closed are ignored.
     pub fn handle_input(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         self.handle_timeout(now);
-        let Some(connection) = self.connections.get_mut(&conn.0) else {
+        let limits = self.limits();
+        let Some(mut connection) = self.connections.get_mut(&conn.0) else {
             return;
         };
         if connection.closing {
             return;
         }
         if connection.decoder.buffered() > 0 {
-            self.read_on(conn.0, bytes);
-        } else if connection.partial.is_empty() {
-            let left = self.read_whole(conn.0, bytes);
-            self.keep(conn.0, left);
-        } else {
-            connection.partial.extend_from_slice(bytes);
-            if connection.partial.len() < connection.need {
-                return;
-            }
-            let mut all = mem::take(&mut connection.partial);
-            let left = self.read_whole(conn.0, &all);
-            self.keep(conn.0, left);
-            // The same memory again, if nothing is left in it.
-            if let Some(connection) = self.connections.get_mut(&conn.0)
-                && connection.partial.is_empty()
-            {
-                all.clear();
-                connection.partial = all;
-            }
+            return self.read_on(conn.0, bytes);
         }
-        self.enqueue(conn.0);
-    }
-
-    /// Executes the requests that came whole, and gives what is left.
-    fn read_whole<'a>(&mut self, id: u64, bytes: &'a [u8]) -> (&'a [u8], Read<'a>) {
-        let limits = self.limits();
-        let mut request = Request::new();
-        let mut rest = bytes;
-        let Some(mut connection) = self.connections.get_mut(&id) else {
-            return (&[], Read::Other);
+        let joined = match connection.join(bytes) {
+            Ok(joined) => joined,
+            Err(Incomplete) => return,
         };
+        let (mut request, mut rest) = (Request::new(), joined.as_deref().unwrap_or(bytes));
         while !rest.is_empty() && !connection.closing {
             match request.read(rest, limits) {
                 Read::Whole(after) => rest = after,
-                read @ (Read::Part(_) | Read::Other) => return (rest, read),
+                Read::Part(need) => {
+                    connection.partial.extend_from_slice(rest);
+                    connection.need = need;
+                    break;
+                }
+                Read::Other => return self.read_on(conn.0, rest),
             }
-            connection.execute(id, request.args(), &mut self.state);
+            connection.execute(conn.0, request.args(), &mut self.state);
             if self.state.tracking.has_changes() {
-                self.deliver(Some(id));
-                connection = match self.connections.get_mut(&id) {
+                self.deliver(Some(conn.0));
+                connection = match self.connections.get_mut(&conn.0) {
                     Some(connection) => connection,
-                    None => return (&[], Read::Other),
+                    None => return,
                 };
             }
         }
-        (&[], Read::Other)
-    }
-
-    /// Keeps what is left until more comes, or gives it to the decoder.
-    fn keep(&mut self, id: u64, (left, read): (&[u8], Read<'_>)) {
-        if left.is_empty() {
-            return;
-        }
-        if let (Read::Part(need), Some(connection)) = (read, self.connections.get_mut(&id)) {
-            connection.partial.extend_from_slice(left);
-            connection.need = need;
-        } else {
-            self.read_on(id, left);
-        }
+        connection.enqueue(conn.0, &mut self.line);
     }
 
     /// Executes what becomes whole with these bytes.
@@ -169,7 +138,7 @@ impl Server {
         while !connection.closing {
             match connection.execute_next(id, limits, &mut self.state) {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => break,
                 Err(problem) => connection.hang_up(id, problem, &mut self.line),
             }
             self.deliver(Some(id));
@@ -178,6 +147,7 @@ impl Server {
                 None => return,
             };
         }
+        connection.enqueue(id, &mut self.line);
     }
 
     /// Time has passed. Early or repeated calls do nothing; going back is ignored.
@@ -200,6 +170,10 @@ impl Server {
             if !connection.out.is_empty() {
                 mem::swap(&mut self.sent, &mut connection.out);
                 connection.out.clear();
+                if !connection.closing {
+                    connection.queued = false;
+                    self.line.pop_front();
+                }
                 return Output::Transmit {
                     conn: ConnId(id),
                     bytes: &self.sent,

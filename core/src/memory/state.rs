@@ -37,7 +37,8 @@ impl State {
     /// A key that is there. If it is over it is removed now, and its readers are told.
     pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
         // With announcements, what is over was removed when the time was told.
-        if !self.options.announce_expiry && self.store.is_expired(db, key, self.now()) {
+        let over = self.store.next_expiry().is_some_and(|at| self.now() > at);
+        if over && self.store.is_expired(db, key, self.now()) {
             self.remove(db, key);
         }
         self.store.entry(db, key)

@@ -147,12 +147,17 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError`], and the same one again until [`Decoder::clear`].
+    #[inline]
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, DecodeError> {
+        if self.start == self.buffer.len() && self.error.is_none() {
+            return Ok(None);
+        }
+        self.next_in_buffer()
+    }
+
+    fn next_in_buffer(&mut self) -> Result<Option<Reply<'_>>, DecodeError> {
         if let Some(error) = self.error {
             return Err(error);
-        }
-        if self.start == self.buffer.len() {
-            return Ok(None);
         }
         match self.scan() {
             Ok(false) => Ok(None),

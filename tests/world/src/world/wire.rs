@@ -69,6 +69,7 @@ pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) {
     }
 }
 
+#[inline(always)]
 fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {
     let digit = |digit: u8| usize::from(digit - b'0');
     match bytes.strip_prefix(&[kind])? {
