@@ -68,6 +68,18 @@ impl Connection {
         Ok(Some(mem::take(&mut self.partial)))
     }
 
+    /// Keeps what is left at the end of what was joined, or came, until there is more.
+    pub(super) fn keep(&mut self, joined: Option<Vec<u8>>, bytes: &[u8], left: usize) {
+        if let Some(mut all) = joined {
+            all.drain(..all.len().saturating_sub(left));
+            self.partial = all;
+        } else if left > 0 {
+            let from = bytes.len().saturating_sub(left);
+            let rest = bytes.get(from..).unwrap_or_default();
+            self.partial.extend_from_slice(rest);
+        }
+    }
+
     /// Executes one request and appends its reply.
     pub(super) fn execute(&mut self, id: u64, args: &[&[u8]], state: &mut State) {
         if !args.is_empty() {

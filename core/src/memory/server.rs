@@ -105,12 +105,13 @@ impl Server {
             Err(Incomplete) => return,
         };
         let (mut request, mut rest) = (Request::new(), joined.as_deref().unwrap_or(bytes));
+        let mut left = 0;
         while !rest.is_empty() && !connection.closing {
             match request.read(rest, limits) {
                 Read::Whole(after) => rest = after,
                 Read::Part(need) => {
-                    connection.partial.extend_from_slice(rest);
                     connection.need = need;
+                    left = rest.len();
                     break;
                 }
                 Read::Other => return self.read_on(conn.0, rest),
@@ -124,6 +125,7 @@ impl Server {
                 };
             }
         }
+        connection.keep(joined, bytes, left);
         connection.enqueue(conn.0, &mut self.line);
     }
 
