@@ -167,6 +167,12 @@ impl Pipe {
     }
 }
 
+/// Nobody wants to know most of the time: apart, so that it is not in the way.
+#[cold]
+fn tell(story: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
+    story.push(format!("{now:?}  {}", line()));
+}
+
 /// All links and connections.
 pub(crate) struct Net {
     pub(crate) queue: Queue,
@@ -197,7 +203,7 @@ impl Net {
 
     pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            story.push(format!("{now:?}  {}", line()));
+            tell(story, now, line);
         }
     }
 
@@ -214,7 +220,7 @@ impl Net {
             jitter_us,
             ..
         } = self.links[client][node].habits;
-        let delay = latency_us + self.rng.below(jitter_us + 1);
+        let delay = latency_us + self.rng.up_to(jitter_us);
         let at = Instant::from_micros(now.as_micros() + delay);
         self.conns.push(Conn {
             client,
@@ -313,7 +319,7 @@ impl Net {
             } else {
                 rest
             };
-            let delay = latency_us + self.rng.below(jitter_us + 1);
+            let delay = latency_us + self.rng.up_to(jitter_us);
             if lost {
                 return;
             }
@@ -345,9 +351,11 @@ impl Net {
             let Conn {
                 client, node, down, ..
             } = &conns[conn];
-            let text = down.arrived().escape_ascii().to_string();
-            let text = &text[..text.len().min(200)];
-            story.push(format!("{now:?}  client {client} ← node {node}: {text}"));
+            tell(story, now, || {
+                let text = down.arrived().escape_ascii().to_string();
+                let text = &text[..text.len().min(200)];
+                format!("client {client} ← node {node}: {text}")
+            });
         }
     }
 
