@@ -10,6 +10,7 @@ use super::oracle::{Promise, Violation, quorum};
 
 impl World {
     /// Looks at what a client has just said.
+    #[inline(never)]
     pub(super) fn look(&mut self, index: usize) {
         let mut news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
