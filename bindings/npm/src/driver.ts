@@ -4,7 +4,7 @@ import { ClosedError, EngineError, InspectError, LockLostError, NotObtainedError
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { Drawn, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
+import { Supply, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
 import type { Packer } from "./pack.js";
 
 /**
@@ -12,6 +12,9 @@ import type { Packer } from "./pack.js";
  * most this long after the machine has resumed.
  */
 const LONGEST_SLEEP_MS = 1_000;
+
+/** How many commands of one turn go out together: while the servers work on these, the program goes on with the next. */
+const TOGETHER = 32;
 
 const NOW = Promise.resolve();
 
@@ -41,6 +44,7 @@ export class Driver implements Owner {
   readonly #cells = new Map<bigint, Cell>();
   readonly #inspections = new Map<bigint, Waiter<Found>>();
   readonly #packer: Packer;
+  readonly #supply = new Supply();
   readonly #onEvent: ((event: TenureEvent) => void) | undefined;
   #stage: "open" | "closing" | "ended" = "open";
   /** What the engine trapped with. */
@@ -52,6 +56,8 @@ export class Driver implements Owner {
   #armed = -1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #scheduled = false;
+  /** Commands since the engine was last asked what to do. */
+  #wanted = 0;
   #running = false;
   /** What runs the user's code, and so has to wait until the engine has said all it has to say. */
   #later: (() => void)[] = [];
@@ -69,7 +75,7 @@ export class Driver implements Owner {
 
   /** Starts to obtain a lock. Whoever waits for it is put into the cell before anything else can happen. */
   obtain(keys: readonly Bytes[], options: ObtainOptions): Cell {
-    const token = options.token ?? new Drawn();
+    const token = options.token ?? this.#supply.draw();
     const packed = packObtain(this.#packer, keys, token, options);
     const id = this.#start((len, now) => this.#machine.engine.obtain(len, now), packed);
     const cell = new Cell(id, keys, token);
@@ -133,9 +139,15 @@ export class Driver implements Owner {
     return this.#machine.id();
   }
 
-  /** Gives the engine something to do. All that is wanted in one turn of the event loop goes out together. */
+  /** Gives the engine something to do. What is wanted in one turn of the event loop goes out together, up to a limit. */
   #command<T>(command: (now: number) => T): T {
-    const result = this.#guard(() => command(this.clock.now()));
+    const now = this.clock.now();
+    if (this.#wanted === TOGETHER) {
+      // Nothing is told here: it would run the user's code in the middle of a call.
+      this.#drain(now);
+    }
+    this.#wanted += 1;
+    const result = this.#guard(() => command(now));
     this.#schedule();
     return result;
   }
@@ -186,12 +198,22 @@ export class Driver implements Owner {
     }
   }
 
-  /** Takes all that the engine has to say. */
+  /** Does what the engine says, and then tells it to the user's code. */
   #run(now: number): void {
+    if (!this.#running) {
+      this.#drain(now);
+      this.#tellAll();
+    }
+  }
+
+  /** Takes all that the engine has to say. */
+  #drain(now: number): void {
     if (this.#running || this.#stage === "ended") {
       return;
     }
     this.#running = true;
+    this.#wanted = 0;
+    this.#supply.drop();
     this.#quietly(() => {
       const { engine } = this.#machine;
       if (this.#deadline >= 0 && now >= this.#deadline) {
@@ -207,7 +229,6 @@ export class Driver implements Owner {
     });
     this.#running = false;
     this.#arm();
-    this.#tellAll();
   }
 
   #act(todo: number): void {

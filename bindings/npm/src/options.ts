@@ -220,12 +220,42 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
   return packer.bytes();
 }
 
-/** A random token. Drawn for one lock: a supply could be in the snapshot of a machine, and be used twice. */
+/** A random token. */
 export class Drawn {
-  readonly bytes = crypto.getRandomValues(new Uint8Array(16));
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
 
   /** As it stands on the servers: base64url. Seldom wanted here, and slow to make. */
   toString(): string {
     return btoa(String.fromCharCode(...this.bytes)).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
+  }
+}
+
+const TOKEN_BYTES = 16;
+const TOKENS = 32;
+const NONE = new Uint8Array();
+
+/** Draws tokens. What it keeps must not outlive a turn: it could be in the snapshot of a machine, and be used twice. */
+export class Supply {
+  #bytes = NONE;
+  #at = 0;
+
+  draw(): Drawn {
+    if (this.#at === this.#bytes.length) {
+      // Drawing many costs no more than drawing one. Whoever wants a second one at once will want more.
+      const count = this.#at === 0 ? 1 : TOKENS;
+      this.#bytes = crypto.getRandomValues(new Uint8Array(count * TOKEN_BYTES));
+      this.#at = 0;
+    }
+    return new Drawn(this.#bytes.subarray(this.#at, (this.#at += TOKEN_BYTES)));
+  }
+
+  /** Forgets what it has not given yet. */
+  drop(): void {
+    this.#bytes = NONE;
+    this.#at = 0;
   }
 }

@@ -93,6 +93,24 @@ async function life(transport, port) {
   assert.equal(await client.exists("k", "j"), 0);
 }
 
+test("of what is wanted in one turn, the first goes out before the last is asked for", async () => {
+  const client = redis(ports["Redis 7"]);
+  const sizes = [];
+  const send = (commands) => {
+    sizes.push(commands.length);
+    const words = (command) => command.map((word) => Buffer.from(word));
+    return Promise.all(commands.map(words).map(([name, ...rest]) => client.call(String(name), ...rest)));
+  };
+  const tenure = await connect(lend({ name: "counted", send }));
+  ends.unshift(() => tenure.close());
+  sizes.length = 0;
+  const locks = await Promise.all(Array.from({ length: 70 }, (_, number) => tenure.obtain(`k${number}`)));
+  // A SET and a PTTL each.
+  assert.deepEqual(sizes, [64, 64, 12]);
+  assert.equal(new Set(locks.map((lock) => lock.token)).size, 70);
+  await Promise.all(locks.map((lock) => lock.release()));
+});
+
 for (const [name, transport] of Object.entries({ ioredis: lent.ioredis, "node-redis": lent["node-redis, RESP3"] })) {
   test(`a server is killed and comes back behind ${name}`, async () => {
     const port = await control.startFresh();

@@ -11,6 +11,7 @@ async function load(file) {
 
 const { Clock } = await load("src/clock.ts");
 const { parse } = await load("src/url.ts");
+const { Supply } = await load("src/options.ts");
 
 test("a suspend that only the wall clock saw is counted once", () => {
   let [steady, wall] = [5_000, 100_000];
@@ -23,6 +24,24 @@ test("a suspend that only the wall clock saw is counted once", () => {
   assert.equal(at(9_000, 51_000), 108);
   assert.equal(at(10_000, 52_900), 109, "a correction is no suspend");
   assert.equal(at(9_500, 53_000), 109, "no step back");
+});
+
+test("tokens are drawn together within a turn, and what is left of them is forgotten", () => {
+  const drawn = [];
+  const draw = crypto.getRandomValues;
+  crypto.getRandomValues = (bytes) => (drawn.push(bytes), draw.call(crypto, bytes));
+  try {
+    const supply = new Supply();
+    const tokens = Array.from({ length: 34 }, () => supply.draw().toString());
+    assert.deepEqual(drawn.map((bytes) => bytes.length), [16, 32 * 16, 32 * 16]);
+    assert.ok(new Set(tokens).size === 34 && tokens.every((token) => /^[\w-]{22}$/.test(token)));
+    supply.drop();
+    const next = supply.draw().toString();
+    assert.deepEqual([drawn.length, drawn[3].length], [4, 16]);
+    assert.equal(next, Buffer.from(drawn[3]).toString("base64url"));
+  } finally {
+    crypto.getRandomValues = draw;
+  }
 });
 
 test("a URL says where and how", () => {

@@ -4,11 +4,8 @@ import { connect as connectTls } from "node:tls";
 import { message, type Dial } from "../link.js";
 import type { Platform } from "../connect.js";
 
-/**
- * The answers to some forty requests. More come in pieces, between which those who were answered have their turn: while
- * the server works on what they want next, the others are told.
- */
-const READ_BYTES = 512;
+/** The answers to some three hundred requests, which is what comes at once. More takes another look. */
+const READ_BYTES = 4_096;
 
 /** @internal Sockets of Node and of what is compatible with it. */
 export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial => {
