@@ -316,12 +316,15 @@ fn next_element(
     Ok(Some(head))
 }
 
-/// The line and what follows it, or `None` until its end has come. It may hold neither half of a line end.
+/// A line without its end, and what follows it.
+type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// The first line, or `None` until its end has come. It may hold neither half of a line end.
 fn line<'a>(
     bytes: &'a [u8],
     searched: &mut usize,
     longest: usize,
-) -> Result<Option<(&'a [u8], &'a [u8])>, DecodeError> {
+) -> Result<Option<Line<'a>>, DecodeError> {
     let window = bytes.get(..=longest).unwrap_or(bytes);
     let mut rest = window.get(*searched..).unwrap_or_default().iter();
     let found = rest.position(|byte| matches!(byte, b'\r' | b'\n'));

@@ -10,6 +10,7 @@ mod log;
 mod look;
 mod net;
 mod oracle;
+mod pipe;
 mod queue;
 mod record;
 mod rng;
