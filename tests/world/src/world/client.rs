@@ -78,6 +78,8 @@ pub(crate) struct Wish {
     pub(crate) refreshed: bool,
     /// It had to take another token.
     pub(crate) renamed: bool,
+    /// It was obtained.
+    pub(crate) obtained: bool,
 }
 
 /// A lock that this client says is its own.
@@ -213,6 +215,9 @@ impl Client {
             }
         }
         if let Event::Obtained { lock, lease } = event {
+            if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
+                self.wishes[*at].obtained = true;
+            }
             if let Some(claim) = self.engine.claim(lock) {
                 self.beliefs.push(Belief {
                     lock,
@@ -255,7 +260,8 @@ impl Client {
     fn note_tokens(&mut self) {
         for (lock, at) in &self.open {
             let wish = &mut self.wishes[*at];
-            if !wish.renamed
+            // What was obtained is not denied any more: then nobody asks for this.
+            if !(wish.renamed || wish.obtained)
                 && let Some(claim) = self.engine.claim(*lock)
             {
                 wish.renamed = *claim.token() != wish.token;

@@ -230,6 +230,7 @@ impl World {
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
+            obtained: false,
         };
         for key in wish.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
