@@ -2,14 +2,27 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 
+use super::commands::{self, Call};
 use super::options::Options;
+use super::request::{Limits, NOT_A_REQUEST, arguments};
+use super::state::State;
 use super::tracking::Change;
-use crate::redis::resp::{DecodeLimits, Decoder, write_array, write_bulk, write_null, write_push};
+use crate::redis::resp::{
+    DecodeError, DecodeLimits, Decoder, write_array, write_bulk, write_error, write_null,
+    write_push,
+};
+
+/// There must be more bytes before anything can be done.
+pub(super) struct Incomplete;
 
 /// One client: bytes that came, bytes that go, and what it has said about itself.
 pub(super) struct Connection {
     pub(super) decoder: Decoder,
+    /// The beginning of a request that the decoder need not see, and how many bytes there must be to go on.
+    pub(super) partial: Vec<u8>,
+    pub(super) need: usize,
     pub(super) session: Session,
     /// Bytes to be sent.
     pub(super) out: Vec<u8>,
@@ -30,12 +43,100 @@ impl Connection {
                 depth: 1,
                 line: 64,
             }),
+            partial: Vec::new(),
+            need: 0,
             session: Session::new(options),
             out: Vec::new(),
             queued: false,
             closing: false,
             limit: options.reply_bytes,
         }
+    }
+
+    /// What came, behind what came before it, if there was anything.
+    ///
+    /// # Errors
+    /// [`Incomplete`] if that cannot be a request yet.
+    pub(super) fn join(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Incomplete> {
+        if self.partial.is_empty() {
+            return Ok(None);
+        }
+        self.partial.extend_from_slice(bytes);
+        if self.partial.len() < self.need {
+            return Err(Incomplete);
+        }
+        Ok(Some(mem::take(&mut self.partial)))
+    }
+
+    /// Keeps what is left at the end of what was joined, or came, until there is more.
+    pub(super) fn keep(&mut self, joined: Option<Vec<u8>>, bytes: &[u8], left: usize) {
+        if let Some(mut all) = joined {
+            all.drain(..all.len().saturating_sub(left));
+            self.partial = all;
+        } else if left > 0 {
+            let from = bytes.len().saturating_sub(left);
+            let rest = bytes.get(from..).unwrap_or_default();
+            self.partial.extend_from_slice(rest);
+        }
+    }
+
+    /// Executes one request and appends its reply.
+    pub(super) fn execute(&mut self, id: u64, args: &[&[u8]], state: &mut State) {
+        if !args.is_empty() {
+            let (session, out) = (&mut self.session, &mut self.out);
+            commands::execute(&mut Call {
+                args,
+                id,
+                state,
+                session,
+                out,
+            });
+        }
+        self.settle();
+    }
+
+    /// After a request.
+    fn settle(&mut self) {
+        self.closing |= self.session.quits;
+        self.limit_output();
+    }
+
+    /// Executes the next request that the decoder has; gives whether there was one.
+    ///
+    /// # Errors
+    /// What is to be said before the connection is closed.
+    pub(super) fn execute_next(
+        &mut self,
+        id: u64,
+        limits: Limits,
+        state: &mut State,
+    ) -> Result<bool, &'static [u8]> {
+        let request = match self.decoder.next_reply() {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(false),
+            Err(DecodeError::Malformed | DecodeError::TooDeep) => return Err(NOT_A_REQUEST),
+            Err(DecodeError::TooLarge) => return Err(b"ERR Protocol error: too big request"),
+        };
+        let args = arguments(request, limits.args)?;
+        if !args.is_empty() {
+            let (session, out) = (&mut self.session, &mut self.out);
+            commands::execute(&mut Call {
+                args: &args,
+                id,
+                state,
+                session,
+                out,
+            });
+        }
+        self.settle();
+        Ok(true)
+    }
+
+    /// Closes it when this has been said.
+    pub(super) fn hang_up(&mut self, id: u64, problem: &[u8], line: &mut VecDeque<u64>) {
+        write_error(&mut self.out, problem);
+        self.closing = true;
+        self.enqueue(id, line);
     }
 
     /// Tells of a change, if it wants to hear of it.

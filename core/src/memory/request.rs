@@ -13,29 +13,80 @@ pub(super) struct Request<'a> {
     count: usize,
 }
 
+/// What the bytes that came are.
+pub(super) enum Read<'a> {
+    /// A request, now in [`Request`], and what follows it.
+    Whole(&'a [u8]),
+    /// The beginning of one: with fewer bytes than this there is nothing to be done.
+    Part(usize),
+    /// For the decoder.
+    Other,
+}
+
 impl<'a> Request<'a> {
-    /// The first request and what follows it, if it is whole and not past the limits. Anything else is left to the
-    /// decoder, which would come to the same.
-    pub(super) fn read(bytes: &'a [u8], limits: Limits) -> Option<(Self, &'a [u8])> {
-        let (count, mut rest) = number(bytes, b'*')?;
+    pub(super) const fn new() -> Self {
+        Self {
+            args: [&[]; MOST],
+            count: 0,
+        }
+    }
+
+    /// The first request, if it is within the limits. Whatever is unusual is left to the decoder, which would come to
+    /// the same with the rest, but looks at every byte.
+    pub(super) fn read(&mut self, bytes: &'a [u8], limits: Limits) -> Read<'a> {
+        let part = |need: usize| {
+            // So far below the limits that the decoder would wait, too.
+            let in_limits = need.saturating_add(MARGIN) <= limits.bytes;
+            if in_limits {
+                Read::Part(need)
+            } else {
+                Read::Other
+            }
+        };
+        let more = part(bytes.len().saturating_add(1));
+        let (count, mut rest) = match number(bytes, b'*') {
+            Number::Whole(count, rest) => (count, rest),
+            Number::Part => return more,
+            Number::Other => return Read::Other,
+        };
         if count == 0 || count > MOST.min(limits.args) {
-            return None;
+            return Read::Other;
         }
-        let mut args = [&[][..]; MOST];
-        for arg in args.iter_mut().take(count) {
-            let (len, after) = number(rest, b'$')?;
-            let (text, after) = after.split_at_checked(len)?;
+        for arg in self.args.iter_mut().take(count) {
+            let (len, after) = match number(rest, b'$') {
+                Number::Whole(len, after) => (len, after),
+                Number::Part => return more,
+                Number::Other => return Read::Other,
+            };
+            let Some((text, after)) = after.split_at_checked(len) else {
+                let missing = len
+                    .saturating_sub(after.len())
+                    .saturating_add(LINE_END.len());
+                return part(bytes.len().saturating_add(missing));
+            };
             *arg = text;
-            rest = after.strip_prefix(b"\r\n")?;
+            rest = match after.strip_prefix(LINE_END) {
+                Some(rest) => rest,
+                None if LINE_END.starts_with(after) => return more,
+                None => return Read::Other,
+            };
         }
-        let read = bytes.len().saturating_sub(rest.len());
-        (read <= limits.bytes).then_some((Self { args, count }, rest))
+        self.count = count;
+        if bytes.len().saturating_sub(rest.len()) > limits.bytes {
+            return Read::Other;
+        }
+        Read::Whole(rest)
     }
 
     pub(super) fn args(&self) -> &[&'a [u8]] {
         self.args.get(..self.count).unwrap_or_default()
     }
 }
+
+/// More than a decoder looks ahead: the longest line here, and [`MOST`] of the shortest elements.
+const MARGIN: usize = 64;
+
+const LINE_END: &[u8] = b"\r\n";
 
 /// How large a request may be.
 #[derive(Copy, Clone)]
@@ -44,26 +95,57 @@ pub(super) struct Limits {
     pub(super) args: usize,
 }
 
-/// A line of this kind with a number of a few digits, and what follows it.
-fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {
-    let (first, mut rest) = bytes.split_first()?;
-    if *first != kind {
-        return None;
+/// What bytes are that should begin with a line of one number.
+enum Number<'a> {
+    /// They do. What follows it.
+    Whole(usize, &'a [u8]),
+    /// They are less than the line.
+    Part,
+    Other,
+}
+
+/// A line of this kind with a number of a few digits.
+#[inline(always)]
+fn number(bytes: &[u8], kind: u8) -> Number<'_> {
+    match bytes {
+        // Most are such.
+        [first, digit @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *first == kind => {
+            Number::Whole(usize::from(digit & 15), rest)
+        }
+        [
+            first,
+            ten @ b'0'..=b'9',
+            digit @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            rest @ ..,
+        ] if *first == kind => {
+            let value = usize::from(ten & 15).saturating_mul(10);
+            Number::Whole(value.saturating_add(usize::from(digit & 15)), rest)
+        }
+        [first, rest @ ..] if *first == kind => any_number(rest),
+        [] => Number::Part,
+        [..] => Number::Other,
     }
+}
+
+fn any_number(mut rest: &[u8]) -> Number<'_> {
     let mut value = 0_usize;
     for digits in 0..8_u8 {
-        let (byte, after) = rest.split_first()?;
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return (digits > 0)
-                .then(|| rest.strip_prefix(b"\r\n"))
-                .flatten()
-                .map(|rest| (value, rest));
+        match rest {
+            [digit @ b'0'..=b'9', after @ ..] => {
+                value = value
+                    .saturating_mul(10)
+                    .saturating_add(usize::from(digit & 15));
+                rest = after;
+            }
+            [b'\r', b'\n', after @ ..] if digits > 0 => return Number::Whole(value, after),
+            [b'\r'] if digits > 0 => return Number::Part,
+            [] => return Number::Part,
+            [..] => return Number::Other,
         }
-        value = value.saturating_mul(10).saturating_add(usize::from(digit));
-        rest = after;
     }
-    None
+    Number::Other
 }
 
 /// The strings of a request; none for the empty arrays that servers ignore.

@@ -4,14 +4,13 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
 
-use super::commands::{self, Call};
-use super::connection::Connection;
+use super::connection::{Connection, Incomplete};
 use super::options::Options;
-use super::request::{Limits, NOT_A_REQUEST, Request, arguments};
+use super::request::{Limits, Read, Request};
 use super::state::{State, millis};
 use super::store::Value;
 use crate::Instant;
-use crate::redis::resp::{DecodeError, Decoder, Reply, write_error};
+use crate::redis::resp::write_error;
 
 /// One connection, as the server counts them. No two have the same in the life of a server.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -91,57 +90,66 @@ impl Server {
     /// Bytes have come from a client, split anywhere. Those of a connection that is closed are ignored.
     pub fn handle_input(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         self.handle_timeout(now);
-        let Some(connection) = self.connections.get_mut(&conn.0) else {
+        let limits = self.limits();
+        let Some(mut connection) = self.connections.get_mut(&conn.0) else {
             return;
         };
         if connection.closing {
             return;
         }
-        let rest = if connection.decoder.buffered() == 0 {
-            self.read_whole(conn.0, bytes)
-        } else {
-            bytes
+        if connection.decoder.buffered() > 0 {
+            return self.read_on(conn.0, bytes);
+        }
+        let joined = match connection.join(bytes) {
+            Ok(joined) => joined,
+            Err(Incomplete) => return,
         };
-        if !rest.is_empty() {
-            self.read_on(conn.0, rest);
+        let (mut request, mut rest) = (Request::new(), joined.as_deref().unwrap_or(bytes));
+        let mut left = 0;
+        while !rest.is_empty() && !connection.closing {
+            match request.read(rest, limits) {
+                Read::Whole(after) => rest = after,
+                Read::Part(need) => {
+                    connection.need = need;
+                    left = rest.len();
+                    break;
+                }
+                Read::Other => return self.read_on(conn.0, rest),
+            }
+            connection.execute(conn.0, request.args(), &mut self.state);
+            if self.state.tracking.has_changes() {
+                self.deliver(Some(conn.0));
+                connection = match self.connections.get_mut(&conn.0) {
+                    Some(connection) => connection,
+                    None => return,
+                };
+            }
         }
-        self.enqueue(conn.0);
-    }
-
-    /// Executes the requests that came whole, and gives what is left.
-    fn read_whole<'a>(&mut self, id: u64, bytes: &'a [u8]) -> &'a [u8] {
-        let limits = self.limits();
-        let mut rest = bytes;
-        while !rest.is_empty()
-            && self.is_open(id)
-            && let Some((request, after)) = Request::read(rest, limits)
-        {
-            rest = after;
-            self.execute(id, request.args());
-            self.deliver(Some(id));
-        }
-        rest
+        connection.keep(joined, bytes, left);
+        connection.enqueue(conn.0, &mut self.line);
     }
 
     /// Executes what becomes whole with these bytes.
+    #[cold]
     fn read_on(&mut self, id: u64, bytes: &[u8]) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let limits = self.limits();
+        let Some(mut connection) = self.connections.get_mut(&id) else {
             return;
         };
-        // Requests are read while other connections are told of what they change.
-        let mut decoder = mem::replace(&mut connection.decoder, Decoder::new(NO_REQUEST));
-        decoder.feed(bytes);
-        while self.is_open(id) {
-            match decoder.next_reply() {
-                Ok(None) => break,
-                Ok(Some(request)) => self.execute_read(id, request),
-                Err(error) => self.refuse(id, error),
+        connection.decoder.feed(bytes);
+        while !connection.closing {
+            match connection.execute_next(id, limits, &mut self.state) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(problem) => connection.hang_up(id, problem, &mut self.line),
             }
             self.deliver(Some(id));
+            connection = match self.connections.get_mut(&id) {
+                Some(connection) => connection,
+                None => return,
+            };
         }
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.decoder = decoder;
-        }
+        connection.enqueue(id, &mut self.line);
     }
 
     /// Time has passed. Early or repeated calls do nothing; going back is ignored.
@@ -164,6 +172,10 @@ impl Server {
             if !connection.out.is_empty() {
                 mem::swap(&mut self.sent, &mut connection.out);
                 connection.out.clear();
+                if !connection.closing {
+                    connection.queued = false;
+                    self.line.pop_front();
+                }
                 return Output::Transmit {
                     conn: ConnId(id),
                     bytes: &self.sent,
@@ -247,64 +259,26 @@ impl Server {
         }
     }
 
-    fn execute_read(&mut self, id: u64, request: Reply<'_>) {
-        let limits = self.limits();
-        if let Some((request, [])) = Request::read(request.raw(), limits) {
-            return self.execute(id, request.args());
-        }
-        match arguments(request, limits.args) {
-            Ok(args) => self.execute(id, &args),
-            Err(problem) => self.hang_up(id, problem),
-        }
-    }
-
-    fn execute(&mut self, id: u64, args: &[&[u8]]) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if !args.is_empty() {
-            commands::execute(&mut Call {
-                args,
-                id,
-                state: &mut self.state,
-                session: &mut connection.session,
-                out: &mut connection.out,
-            });
-        }
-        connection.closing |= connection.session.quits;
-        connection.limit_output();
-    }
-
-    fn refuse(&mut self, id: u64, error: DecodeError) {
-        let problem = match error {
-            DecodeError::Malformed | DecodeError::TooDeep => NOT_A_REQUEST,
-            DecodeError::TooLarge => b"ERR Protocol error: too big request",
-        };
-        self.hang_up(id, problem);
-    }
-
-    fn hang_up(&mut self, id: u64, problem: &[u8]) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            write_error(&mut connection.out, problem);
-        }
-        self.close(id);
-    }
-
     /// Tells everybody of what has changed. It comes after the reply to whoever has changed it.
     fn deliver(&mut self, origin: Option<u64>) {
         if !self.state.tracking.has_changes() {
             return;
         }
-        for (reader, change) in self.state.tracking.take_changes() {
-            let readers = match reader {
-                Some(reader) => self.connections.range_mut(reader..=reader),
-                None => self.connections.range_mut(..),
-            };
-            for (id, connection) in readers {
+        let mut changes = self.state.tracking.take_changes();
+        for (reader, change) in changes.drain(..) {
+            if let Some(id) = reader {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.tell(&change, origin == Some(id));
+                    connection.enqueue(id, &mut self.line);
+                }
+                continue;
+            }
+            for (id, connection) in &mut self.connections {
                 connection.tell(&change, origin == Some(*id));
                 connection.enqueue(*id, &mut self.line);
             }
         }
+        self.state.tracking.give_back(changes);
     }
 
     fn close(&mut self, id: u64) {
@@ -314,22 +288,9 @@ impl Server {
         self.enqueue(id);
     }
 
-    fn is_open(&self, id: u64) -> bool {
-        self.connections
-            .get(&id)
-            .is_some_and(|connection| !connection.closing)
-    }
-
     fn enqueue(&mut self, id: u64) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.enqueue(id, &mut self.line);
         }
     }
 }
-
-/// What stands in for a decoder while it is lent out.
-const NO_REQUEST: crate::redis::resp::DecodeLimits = crate::redis::resp::DecodeLimits {
-    bytes: 0,
-    depth: 0,
-    line: 0,
-};

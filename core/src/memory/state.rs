@@ -36,15 +36,18 @@ impl State {
 
     /// A key that is there. If it is over it is removed now, and its readers are told.
     pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
-        let now = self.now();
-        if self.options.announce_expiry {
-            // What is over was removed when the time was told.
-            return self.store.entry(db, key);
-        }
-        if self.store.is_expired(db, key, now) {
+        // With announcements, what is over was removed when the time was told.
+        let over = self.store.next_expiry().is_some_and(|at| self.now() > at);
+        if over && self.store.is_expired(db, key, self.now()) {
             self.remove(db, key);
         }
         self.store.entry(db, key)
+    }
+
+    /// The connection has read a key.
+    pub(super) fn register(&mut self, reader: u64, db: u8, key: &[u8]) {
+        let known = self.store.entry(db, key).map(|entry| &entry.name);
+        self.tracking.register(reader, key, known);
     }
 
     /// Removes a key and tells its readers.

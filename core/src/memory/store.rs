@@ -31,16 +31,39 @@ impl Value {
 
 #[derive(Clone)]
 pub(super) struct Entry {
+    /// Its key, once more.
+    pub(super) name: Arc<[u8]>,
     pub(super) value: Value,
     /// The last millisecond in which it is there.
     pub(super) expires_at: Option<Millis>,
+}
+
+/// The last millisecond of every key that has one.
+type Expiries = BTreeSet<(Millis, u8, Arc<[u8]>)>;
+
+impl Entry {
+    fn expire_at(&mut self, db: u8, at: Option<Millis>, expiries: &mut Expiries) {
+        if self.expires_at == at {
+            return;
+        }
+        let mut place = (0, db, self.name.clone());
+        if let Some(at) = self.expires_at {
+            place.0 = at;
+            expiries.remove(&place);
+        }
+        self.expires_at = at;
+        if let Some(at) = at {
+            place.0 = at;
+            expiries.insert(place);
+        }
+    }
 }
 
 /// Keys of all databases. It knows no time: what has expired is there until it is removed.
 #[derive(Clone)]
 pub(super) struct Store {
     databases: Vec<BTreeMap<Arc<[u8]>, Entry>>,
-    expiries: BTreeSet<(Millis, u8, Arc<[u8]>)>,
+    expiries: Expiries,
     keys: usize,
     bytes: usize,
 }
@@ -74,7 +97,7 @@ impl Store {
                 .saturating_sub(entry.value.len())
                 .saturating_add(value.len());
             entry.value = value;
-            return self.set_expiry(db, key, expires_at);
+            return entry.expire_at(db, expires_at, &mut self.expiries);
         }
         let key: Arc<[u8]> = key.into();
         let Some(database) = self.databases.get_mut(usize::from(db)) else {
@@ -88,7 +111,15 @@ impl Store {
         if let Some(at) = expires_at {
             self.expiries.insert((at, db, key.clone()));
         }
-        database.insert(key, Entry { value, expires_at });
+        let name = key.clone();
+        database.insert(
+            key,
+            Entry {
+                name,
+                value,
+                expires_at,
+            },
+        );
     }
 
     /// Counts one more element in a list.
@@ -102,25 +133,9 @@ impl Store {
     }
 
     pub(super) fn set_expiry(&mut self, db: u8, key: &[u8], expires_at: Option<Millis>) {
-        let Some(database) = self.databases.get_mut(usize::from(db)) else {
-            return;
-        };
-        let Some((name, _)) = database.get_key_value(key) else {
-            return;
-        };
-        let name = name.clone();
-        let Some(entry) = database.get_mut(key) else {
-            return;
-        };
-        let mut place = (0, db, name);
-        if let Some(at) = entry.expires_at {
-            place.0 = at;
-            self.expiries.remove(&place);
-        }
-        entry.expires_at = expires_at;
-        if let Some(at) = expires_at {
-            place.0 = at;
-            self.expiries.insert(place);
+        let database = self.databases.get_mut(usize::from(db));
+        if let Some(entry) = database.and_then(|database| database.get_mut(key)) {
+            entry.expire_at(db, expires_at, &mut self.expiries);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A registration is for one message: any write ends it, the reader's own too. It belongs to the name of a key in
 //! whatever database.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -17,7 +17,10 @@ pub(super) enum Change {
 }
 
 pub(super) struct Tracking {
-    readers: BTreeMap<Arc<[u8]>, BTreeSet<u64>>,
+    /// Readers in the order of their numbers.
+    readers: BTreeMap<Arc<[u8]>, Vec<u64>>,
+    /// Memory for the readers of the next key.
+    spare: Vec<u64>,
     /// Keys and registrations, in bytes.
     bytes: usize,
     limit: usize,
@@ -32,21 +35,26 @@ impl Tracking {
     pub(super) const fn new(limit: usize) -> Self {
         Self {
             readers: BTreeMap::new(),
+            spare: Vec::new(),
             bytes: 0,
             limit,
             changes: Vec::new(),
         }
     }
 
-    /// The connection has read the key.
-    pub(super) fn register(&mut self, reader: u64, key: &[u8]) {
+    /// The connection has read the key; the second is the same key if it is in memory already.
+    pub(super) fn register(&mut self, reader: u64, key: &[u8], known: Option<&Arc<[u8]>>) {
         let added = if let Some(readers) = self.readers.get_mut(key) {
-            if !readers.insert(reader) {
+            let Err(place) = readers.binary_search(&reader) else {
                 return;
-            }
+            };
+            readers.insert(place, reader);
             REGISTRATION
         } else {
-            self.readers.insert(key.into(), BTreeSet::from([reader]));
+            let mut readers = core::mem::take(&mut self.spare);
+            readers.push(reader);
+            let name = known.map_or_else(|| key.into(), Arc::clone);
+            self.readers.insert(name, readers);
             key.len().saturating_add(REGISTRATION)
         };
         self.bytes = self.bytes.saturating_add(added);
@@ -62,14 +70,15 @@ impl Tracking {
 
     /// The key has changed.
     pub(super) fn invalidate(&mut self, key: &[u8]) {
-        let Some((key, readers)) = self.readers.remove_entry(key) else {
+        let Some((key, mut readers)) = self.readers.remove_entry(key) else {
             return;
         };
         let taken = readers.len().saturating_mul(REGISTRATION);
         self.bytes = self.bytes.saturating_sub(taken.saturating_add(key.len()));
-        for reader in readers {
+        for reader in readers.drain(..) {
             self.changes.push((Some(reader), Change::Key(key.clone())));
         }
+        self.spare = readers;
     }
 
     /// All keys are gone. Whoever tracks is told, whatever it has read.
@@ -83,7 +92,8 @@ impl Tracking {
     pub(super) fn forget(&mut self, reader: u64) {
         let bytes = &mut self.bytes;
         self.readers.retain(|key, readers| {
-            if readers.remove(&reader) {
+            if let Ok(place) = readers.binary_search(&reader) {
+                readers.remove(place);
                 *bytes = bytes.saturating_sub(REGISTRATION);
             }
             if readers.is_empty() {
@@ -102,6 +112,11 @@ impl Tracking {
     pub(super) fn take_changes(&mut self) -> Vec<(Option<u64>, Change)> {
         core::mem::take(&mut self.changes)
     }
+
+    /// Takes back the memory of what has been told.
+    pub(super) fn give_back(&mut self, told: Vec<(Option<u64>, Change)>) {
+        self.changes = told;
+    }
 }
 
 #[cfg(test)]
@@ -113,8 +128,8 @@ mod tests {
         let mut tracking = Tracking::new(10 * (4 + REGISTRATION));
         let mut told = 0;
         for n in 0_u32..1000 {
-            tracking.register(u64::from(n % 3), &n.to_be_bytes());
-            tracking.register(u64::from(n % 3), &n.to_be_bytes());
+            tracking.register(u64::from(n % 3), &n.to_be_bytes(), None);
+            tracking.register(u64::from(n % 3), &n.to_be_bytes(), None);
             assert!(tracking.bytes <= tracking.limit);
             told += tracking.take_changes().len();
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
 use tenure_tests::world::Promise;
@@ -24,6 +25,10 @@ tests/sim --file BYTES …                                    the same for one t
 
 const STATE: &str = "target/sim-state";
 const CHUNK: u64 = 50;
+
+/// Worlds come and go hundreds of times a second.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Default)]
 struct Args {

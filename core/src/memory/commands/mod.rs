@@ -35,7 +35,16 @@ struct Command {
     arity: i8,
     kind: Kind,
     keys: Keys,
+    needs: Needs,
     run: fn(&mut Call<'_>),
+}
+
+/// Which option leaves a command in.
+#[derive(Copy, Clone)]
+enum Needs {
+    Nothing,
+    Compare,
+    Scripts,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -62,21 +71,47 @@ const fn command(
     keys: Keys,
     run: fn(&mut Call<'_>),
 ) -> Command {
-    let code = match code(name.as_bytes()) {
-        Some(code) => code,
-        None => 0,
+    let needs = match name.as_bytes() {
+        b"delifeq" => Needs::Compare,
+        b"eval" | b"evalsha" | b"script" => Needs::Scripts,
+        _ => Needs::Nothing,
     };
     Command {
         name,
-        code,
+        code: word(name),
         arity,
         kind,
         keys,
+        needs,
         run,
     }
 }
 
-static COMMANDS: &[Command] = &[
+/// The codes of [`COMMANDS`] in their order, each with where its command is.
+static BY_CODE: [(u64, u8); COMMANDS.len()] = by_code();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "all of it is done by the compiler"
+)]
+const fn by_code() -> [(u64, u8); COMMANDS.len()] {
+    let mut sorted = [(0, 0); COMMANDS.len()];
+    let mut count = 0;
+    while count < COMMANDS.len() {
+        let new = (COMMANDS[count].code, count as u8);
+        let mut place = count;
+        while place > 0 && sorted[place - 1].0 > new.0 {
+            sorted[place] = sorted[place - 1];
+            place -= 1;
+        }
+        sorted[place] = new;
+        count += 1;
+    }
+    sorted
+}
+
+const COMMANDS: &[Command] = &[
     command("auth", -2, Kind::Open, Keys::None, session::auth),
     command("client", -2, Kind::Other, Keys::None, session::client),
     command("command", -1, Kind::Other, Keys::None, session::command),
@@ -131,17 +166,19 @@ pub(super) fn execute(call: &mut Call<'_>) {
             Keys::All => call.args.get(1..).unwrap_or_default(),
         };
         for key in keys {
-            call.state.tracking.register(call.id, key);
+            call.register(key);
         }
     }
 }
 
 /// What stands against the command, if anything does. All scripts here write.
 fn refused(trouble: Option<Trouble>, command: &Command) -> Option<Trouble> {
-    let writes = command.kind == Kind::Write || command.name.starts_with("eval");
-    trouble.filter(|trouble| match trouble {
-        Trouble::Loading => writes || command.kind == Kind::Read,
-        Trouble::ReadOnly => writes,
+    trouble.filter(|trouble| {
+        let writes = command.kind == Kind::Write || command.name.starts_with("eval");
+        match trouble {
+            Trouble::Loading => writes || command.kind == Kind::Read,
+            Trouble::ReadOnly => writes,
+        }
     })
 }
 
@@ -153,14 +190,17 @@ fn find(call: &Call<'_>) -> Option<&'static Command> {
 fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
     let options = &call.state.options;
     let code = code(name)?;
-    COMMANDS
-        .iter()
-        .find(|command| command.code == code)
-        .filter(|command| match command.name {
-            "delifeq" => options.compare,
-            "eval" | "evalsha" | "script" => options.scripts,
-            _ => true,
-        })
+    let place = BY_CODE
+        .binary_search_by_key(&code, |(code, _)| *code)
+        .ok()?;
+    let (_, index) = BY_CODE.get(place)?;
+    let command = COMMANDS.get(usize::from(*index))?;
+    let is_there = match command.needs {
+        Needs::Nothing => true,
+        Needs::Compare => options.compare,
+        Needs::Scripts => options.scripts,
+    };
+    is_there.then_some(command)
 }
 
 fn unknown_command(call: &mut Call<'_>) {
@@ -190,13 +230,22 @@ const fn code(name: &[u8]) -> Option<u64> {
     let mut code = 0_u64;
     let mut rest = name;
     while let [letter, after @ ..] = rest {
-        if !letter.is_ascii_alphabetic() || code >> 56 != 0 {
+        let small = *letter | 0x20;
+        if !small.is_ascii_lowercase() || code >> 56 != 0 {
             return None;
         }
-        code = code << 8 | letter.to_ascii_lowercase() as u64;
+        code = code << 8 | small as u64;
         rest = after;
     }
     Some(code)
+}
+
+/// The same of a name that is known.
+const fn word(name: &str) -> u64 {
+    match code(name.as_bytes()) {
+        Some(code) => code,
+        None => 0,
+    }
 }
 
 /// Names are in any case.
@@ -208,11 +257,23 @@ fn is(arg: &[u8], name: &str) -> bool {
 fn integer(arg: &[u8]) -> Option<i64> {
     let digits = arg.strip_prefix(b"-").unwrap_or(arg);
     match digits {
-        [b'0'] if arg.len() == 1 => Some(0),
-        [b'1'..=b'9', ..] if digits.iter().all(u8::is_ascii_digit) => {
-            core::str::from_utf8(arg).ok()?.parse().ok()
+        [b'0'] if arg.len() == 1 => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    // Downwards, because the smallest number has no positive counterpart.
+    let mut negative = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
         }
-        _ => None,
+        negative = negative.checked_mul(10)?.checked_sub(i64::from(digit))?;
+    }
+    if digits.len() < arg.len() {
+        Some(negative)
+    } else {
+        negative.checked_neg()
     }
 }
 
@@ -229,6 +290,11 @@ impl<'a> Call<'a> {
 
     fn database(&self) -> u8 {
         self.session.database
+    }
+
+    /// This connection has read a key.
+    fn register(&mut self, key: &[u8]) {
+        self.state.register(self.id, self.session.database, key);
     }
 
     fn now(&self) -> Millis {

@@ -204,7 +204,7 @@ fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -
             core::slice::from_ref(&key)
         };
         for key in read {
-            call.state.tracking.register(call.id, key);
+            call.register(key);
         }
     }
     held

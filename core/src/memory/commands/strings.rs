@@ -1,9 +1,6 @@
 //! Commands on strings, and as much of hashes and lists as it takes to have a key of another type.
 
-use alloc::vec::Vec;
-use core::slice::Iter;
-
-use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, integer, is};
+use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, code, integer, word};
 use crate::memory::store::{Millis, Value};
 
 /// The key is of another type.
@@ -90,18 +87,6 @@ impl Lasting<'_> {
     }
 }
 
-fn lasting<'a>(option: &[u8], rest: &mut Iter<'_, &'a [u8]>) -> Option<Lasting<'a>> {
-    if is(option, "KEEPTTL") {
-        Some(Lasting::AsBefore)
-    } else if is(option, "PX") {
-        Some(Lasting::For(rest.next()?, 1))
-    } else if is(option, "EX") {
-        Some(Lasting::For(rest.next()?, 1000))
-    } else {
-        None
-    }
-}
-
 pub(super) fn set(call: &mut Call<'_>) {
     let (key, value) = (call.arg(1), call.arg(2));
     let given = call.args.get(3..).unwrap_or_default();
@@ -119,22 +104,23 @@ pub(super) fn set(call: &mut Call<'_>) {
     };
     let compares = matches!(options.condition, Some(Condition::Equal(_)));
     let held = match call.string(key) {
-        Ok(held) => held.map(<[u8]>::to_vec),
+        Ok(held) => held,
         Err(WrongType) if options.returns_old || compares => return call.error(WRONG_TYPE),
         // There is something; what it is does not matter.
-        Err(WrongType) => Some(Vec::new()),
+        Err(WrongType) => Some(&[][..]),
     };
     let may = match options.condition {
         None => true,
         Some(Condition::Missing) => held.is_none(),
         Some(Condition::Present) => held.is_some(),
-        Some(Condition::Equal(bytes)) => held.as_deref() == Some(bytes),
+        Some(Condition::Equal(bytes)) => held == Some(bytes),
     };
+    let old = held.filter(|_| options.returns_old).map(<[u8]>::to_vec);
     if may && !call.store(key, Value::String(value.to_vec()), expires_at) {
         return call.error(OUT_OF_MEMORY);
     }
     if options.returns_old {
-        call.reply_with(held.as_deref());
+        call.reply_with(old.as_deref());
     } else if may {
         call.ok();
     } else {
@@ -144,33 +130,45 @@ pub(super) fn set(call: &mut Call<'_>) {
 
 /// `None` if they do not go together.
 fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> {
+    const GET: u64 = word("GET");
+    const NX: u64 = word("NX");
+    const XX: u64 = word("XX");
+    const IFEQ: u64 = word("IFEQ");
+    const KEEPTTL: u64 = word("KEEPTTL");
+    const PX: u64 = word("PX");
+    const EX: u64 = word("EX");
     let mut options = SetOptions::default();
     let mut rest = given.iter();
     while let Some(option) = rest.next() {
-        if is(option, "GET") {
-            options.returns_old = true;
-        } else if is(option, "NX") || is(option, "XX") {
-            let condition = if is(option, "NX") {
-                Condition::Missing
-            } else {
-                Condition::Present
-            };
-            if options.condition.is_some_and(|other| other != condition) {
-                return None;
+        match code(option)? {
+            GET => options.returns_old = true,
+            NX => options.only_if(Condition::Missing)?,
+            XX => options.only_if(Condition::Present)?,
+            IFEQ if compare && options.condition.is_none() => {
+                options.condition = Some(Condition::Equal(rest.next()?));
             }
-            options.condition = Some(condition);
-        } else if compare && is(option, "IFEQ") && options.condition.is_none() {
-            options.condition = Some(Condition::Equal(rest.next()?));
-        } else {
-            let ttl = lasting(option, &mut rest)?;
-            // The same unit twice is taken, as by Redis: the last one counts.
-            if options.ttl.is_some_and(|other| other.kind() != ttl.kind()) {
-                return None;
-            }
-            options.ttl = Some(ttl);
+            KEEPTTL => options.lasts(Lasting::AsBefore)?,
+            PX => options.lasts(Lasting::For(rest.next()?, 1))?,
+            EX => options.lasts(Lasting::For(rest.next()?, 1000))?,
+            _ => return None,
         }
     }
     Some(options)
+}
+
+impl<'a> SetOptions<'a> {
+    fn only_if(&mut self, condition: Condition<'a>) -> Option<()> {
+        let goes = self.condition.is_none_or(|other| other == condition);
+        self.condition = Some(condition);
+        goes.then_some(())
+    }
+
+    /// The same unit twice is taken, as by Redis: the last one counts.
+    fn lasts(&mut self, ttl: Lasting<'a>) -> Option<()> {
+        let goes = self.ttl.is_none_or(|other| other.kind() == ttl.kind());
+        self.ttl = Some(ttl);
+        goes.then_some(())
+    }
 }
 
 /// The last millisecond of a key that is set now.

@@ -147,12 +147,17 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError`], and the same one again until [`Decoder::clear`].
+    #[inline]
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, DecodeError> {
+        if self.start == self.buffer.len() && self.error.is_none() {
+            return Ok(None);
+        }
+        self.next_in_buffer()
+    }
+
+    fn next_in_buffer(&mut self) -> Result<Option<Reply<'_>>, DecodeError> {
         if let Some(error) = self.error {
             return Err(error);
-        }
-        if self.start == self.buffer.len() {
-            return Ok(None);
         }
         match self.scan() {
             Ok(false) => Ok(None),
@@ -263,14 +268,15 @@ impl Decoder {
 
 /// Steps over one element: a whole leaf, or the line of an aggregate. `None` until there are more bytes.
 ///
-/// Each check depends only on bytes that come before it in the stream, so that splits cannot change the result.
+/// Each check depends only on bytes that come before it in the stream, so that splits cannot change the result. Sums of
+/// offsets into bytes that are there do not wrap: there are no such slices.
 fn next_element(
     bytes: &[u8],
     progress: &mut Progress,
     limits: DecodeLimits,
 ) -> Result<Option<Head>, DecodeError> {
-    let room = limits.bytes.saturating_sub(progress.at);
-    let Some(room) = room.checked_sub(SHORTEST) else {
+    let least = progress.at.wrapping_add(SHORTEST);
+    let Some(room) = limits.bytes.checked_sub(least) else {
         return Err(DecodeError::TooLarge);
     };
     let Some((kind, rest)) = bytes.get(progress.at..).and_then(<[u8]>::split_first) else {
@@ -280,55 +286,48 @@ fn next_element(
         return Err(DecodeError::Malformed);
     }
     let longest = room.min(limits.line);
-    let Some(end) = line_end(rest, &mut progress.searched, longest)? else {
-        let seen = progress
-            .at
-            .saturating_add(1)
-            .saturating_add(progress.searched);
-        progress.need = seen.saturating_add(1);
+    let Some((line, mut rest)) = line(rest, &mut progress.searched, longest)? else {
+        progress.need = bytes.len().wrapping_add(1);
         return Ok(None);
     };
-    let head = head(*kind, rest.get(..end).unwrap_or_default())?;
-    let mut next = progress
-        .at
-        .saturating_add(1)
-        .saturating_add(end)
-        .saturating_add(LINE_END.len());
+    let head = head(*kind, line)?;
     if let Head::Blob(length) = head {
-        let end = next.saturating_add(length);
-        let after = end.saturating_add(LINE_END.len());
-        if after > limits.bytes {
+        let at = bytes.len().wrapping_sub(rest.len());
+        let end = at.saturating_add(length).saturating_add(LINE_END.len());
+        if end > limits.bytes {
             return Err(DecodeError::TooLarge);
         }
-        if bytes.len() < after {
-            progress.need = after;
+        let Some((blob, after)) = bytes
+            .get(at..end)
+            .and_then(|_| rest.split_at_checked(length))
+        else {
+            progress.need = end;
             return Ok(None);
-        }
-        let blob = bytes.get(next..end).unwrap_or_default();
+        };
         let colon = *kind != b'=' || blob.get(3) == Some(&b':');
-        if bytes.get(end..after) != Some(LINE_END) || !colon {
-            return Err(DecodeError::Malformed);
-        }
-        next = after;
+        rest = match after.strip_prefix(LINE_END) {
+            Some(rest) if colon => rest,
+            _ => return Err(DecodeError::Malformed),
+        };
     }
-    progress.at = next;
+    progress.at = bytes.len().wrapping_sub(rest.len());
     progress.searched = 0;
-    progress.need = next.saturating_add(1);
+    progress.need = progress.at.wrapping_add(1);
     Ok(Some(head))
 }
 
-/// The length of the line, or `None` until its end has come. It may hold neither half of a line end.
-fn line_end(
-    rest: &[u8],
+/// A line without its end, and what follows it.
+type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// The first line, or `None` until its end has come. It may hold neither half of a line end.
+fn line<'a>(
+    bytes: &'a [u8],
     searched: &mut usize,
     longest: usize,
-) -> Result<Option<usize>, DecodeError> {
-    let window = rest.get(..=longest).unwrap_or(rest);
-    let found = window
-        .get(*searched..)
-        .unwrap_or_default()
-        .iter()
-        .position(|byte| matches!(byte, b'\r' | b'\n'));
+) -> Result<Option<Line<'a>>, DecodeError> {
+    let window = bytes.get(..=longest).unwrap_or(bytes);
+    let mut rest = window.get(*searched..).unwrap_or_default().iter();
+    let found = rest.position(|byte| matches!(byte, b'\r' | b'\n'));
     let Some(offset) = found else {
         if window.len() > longest {
             return Err(DecodeError::TooLarge);
@@ -336,11 +335,10 @@ fn line_end(
         *searched = window.len();
         return Ok(None);
     };
-    let end = searched.saturating_add(offset);
-    *searched = end;
-    match rest.get(end..) {
-        Some([b'\r', b'\n', ..]) => Ok(Some(end)),
-        Some([b'\r']) => Ok(None),
+    *searched = searched.wrapping_add(offset);
+    match bytes.split_at_checked(*searched) {
+        Some((line, [b'\r', b'\n', rest @ ..])) => Ok(Some((line, rest))),
+        Some((_, [b'\r'])) => Ok(None),
         _ => Err(DecodeError::Malformed),
     }
 }

@@ -1,6 +1,5 @@
 //! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output, Token};
@@ -39,12 +38,12 @@ pub struct Client {
     pub writes: usize,
     pub(crate) beliefs: Vec<Belief>,
     /// Values after whose release, or after whose end, nothing may be set any more.
-    pub(crate) spent: BTreeSet<Box<[u8]>>,
+    pub(crate) spent: wire::Values,
     ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
-    /// Locks without a terminal event so far.
-    pub(crate) open: Vec<LockId>,
+    /// Locks without a terminal event so far, each with the place of its wish.
+    pub(crate) open: Vec<(LockId, usize)>,
     /// How long the lock that is being asked for just now, and others, are to be held.
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
@@ -79,6 +78,8 @@ pub(crate) struct Wish {
     pub(crate) refreshed: bool,
     /// It had to take another token.
     pub(crate) renamed: bool,
+    /// It was obtained.
+    pub(crate) obtained: bool,
 }
 
 /// A lock that this client says is its own.
@@ -115,7 +116,7 @@ impl Client {
             timed_out: None,
             writes: 0,
             beliefs: Vec::new(),
-            spent: BTreeSet::new(),
+            spent: wire::Values::default(),
             ended: Vec::new(),
             lost: None,
             open: Vec::new(),
@@ -214,6 +215,9 @@ impl Client {
             }
         }
         if let Event::Obtained { lock, lease } = event {
+            if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
+                self.wishes[*at].obtained = true;
+            }
             if let Some(claim) = self.engine.claim(lock) {
                 self.beliefs.push(Belief {
                     lock,
@@ -227,7 +231,7 @@ impl Client {
             }
         } else if is_terminal(&event) {
             self.ended.push(lock);
-            self.open.retain(|other| *other != lock);
+            self.open.retain(|(other, _)| *other != lock);
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief
@@ -254,10 +258,13 @@ impl Client {
 
     /// Notes which locks had to take another token.
     fn note_tokens(&mut self) {
-        for lock in &self.open {
-            let wish = self.wishes.iter_mut().rev().find(|wish| wish.lock == *lock);
-            if let (Some(wish), Some(claim)) = (wish, self.engine.claim(*lock)) {
-                wish.renamed |= *claim.token() != wish.token;
+        for (lock, at) in &self.open {
+            let wish = &mut self.wishes[*at];
+            // What was obtained is not denied any more: then nobody asks for this.
+            if !(wish.renamed || wish.obtained)
+                && let Some(claim) = self.engine.claim(*lock)
+            {
+                wish.renamed = *claim.token() != wish.token;
             }
         }
     }

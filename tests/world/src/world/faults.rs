@@ -265,8 +265,8 @@ impl World {
             let client = ClientId(client);
             for node in 0..self.nodes.len() {
                 self.weather(client, node, Weather::Fair);
-                let latency = self.habits.latency;
-                self.net.links[client.0][node].habits.latency = latency;
+                let latency = self.habits.latency_us;
+                self.net.links[client.0][node].habits.latency_us = latency;
             }
             self.turns(Place::Client(client.0), Lasting::Clock, None);
             let of = &mut self.clients[client.0];

@@ -108,16 +108,19 @@ impl Outputs {
     }
 }
 
+/// Takes in one piece, with its length: where pieces end is part of what came out.
 fn hash(start: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let step = |hash: u64, word: u64| {
-        (hash ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29)
-    };
-    let hash = words
-        .iter()
-        .fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
-    rest.iter()
-        .fold(hash, |hash, byte| step(hash, u64::from(*byte)))
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let whole = pairs.iter().fold(start, step);
+    step(whole ^ bytes.len() as u64, &last)
+}
+
+/// Two words at once: their product, folded.
+fn step(hash: u64, pair: &[u8; 16]) -> u64 {
+    let pair = u128::from_le_bytes(*pair);
+    let (low, high) = (pair as u64, (pair >> 64) as u64);
+    let product = u128::from(hash ^ low) * u128::from(high ^ 0x9e37_79b9_7f4a_7c15);
+    (product as u64 ^ (product >> 64) as u64).rotate_left(29)
 }

@@ -10,6 +10,7 @@ use super::oracle::{Promise, Violation, quorum};
 
 impl World {
     /// Looks at what a client has just said.
+    #[inline(never)]
     pub(super) fn look(&mut self, index: usize) {
         let mut news = std::mem::take(&mut self.clients[index].news);
         let mut result = Ok(());
@@ -153,10 +154,10 @@ impl World {
         if !several || client.open.len() == client.beliefs.len() || !self.net.is_quiet(index) {
             return;
         }
-        let waits = |lock: &&LockId| client.engine.lease(**lock).is_none();
-        let mut claims = client.open.iter().filter(waits);
+        let open = client.open.iter().map(|(lock, _)| *lock);
+        let mut claims = open.filter(|lock| client.engine.lease(*lock).is_none());
         let hoarding = claims.find_map(|lock| {
-            let claim = client.engine.claim(*lock)?;
+            let claim = client.engine.claim(lock)?;
             let mut nodes = 0..self.nodes.len();
             let node = nodes.find(|node| {
                 let mut keys = claim.keys().iter();
@@ -165,7 +166,7 @@ impl World {
                     held.is_some_and(|(value, _)| *value == *claim.value())
                 })
             });
-            node.map(|node| (*lock, node))
+            node.map(|node| (lock, node))
         });
         if let Some((lock, node)) = hoarding {
             let how = format!("{index} waits for {lock:?} and has it on node {node}");

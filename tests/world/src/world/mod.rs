@@ -10,6 +10,7 @@ mod log;
 mod look;
 mod net;
 mod oracle;
+mod pipe;
 mod queue;
 mod record;
 mod rng;
@@ -76,8 +77,6 @@ pub struct World {
     lazy: bool,
     /// Whether inputs of engines are kept, to be played once more.
     recording: bool,
-    /// Bytes just delivered.
-    scratch: Vec<u8>,
 }
 
 struct Node {
@@ -151,15 +150,14 @@ impl World {
             prefix: b"",
             seed: 0,
             habits: Habits {
-                latency: Duration::ZERO,
-                jitter: Duration::ZERO,
+                latency_us: 0,
+                jitter_us: 0,
                 splits: false,
             },
             brief: false,
             everybody: usize::MAX,
             lazy: false,
             recording: false,
-            scratch: Vec::new(),
         }
     }
 
@@ -181,7 +179,7 @@ impl World {
         self.clients.push(client);
         let mut habits = self.habits;
         if !self.recording {
-            habits.latency = self.latency;
+            habits.latency_us = micros(self.latency);
         }
         let link = Link {
             weather: Weather::Fair,
@@ -232,6 +230,7 @@ impl World {
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
+            obtained: false,
         };
         for key in wish.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
@@ -241,8 +240,8 @@ impl World {
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
+        of.open.push((lock, of.wishes.len()));
         of.wishes.push(noted);
-        of.open.push(lock);
         self.drain(client.0);
         lock
     }
@@ -359,4 +358,9 @@ impl World {
             panic!("{violation}");
         }
     }
+}
+
+/// How links count time.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).expect("a time that comes to an end")
 }

@@ -1,11 +1,11 @@
 //! The links between clients and servers: connections, bytes on their way, and what may happen to them.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tenure_core::Instant;
 use tenure_core::memory::ConnId;
 
+use super::pipe::Pipe;
 use super::queue::{Happening, Queue};
 use super::record::Record;
 use super::rng::Rng;
@@ -30,10 +30,10 @@ pub enum Weather {
 /// How a link treats bytes in any weather.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Habits {
-    /// One way.
-    pub(crate) latency: Duration,
+    /// One way, in microseconds.
+    pub(crate) latency_us: u64,
     /// At most so much more, drawn for each piece.
-    pub(crate) jitter: Duration,
+    pub(crate) jitter_us: u64,
     /// Whether bytes are split anywhere.
     pub(crate) splits: bool,
 }
@@ -64,87 +64,10 @@ pub(crate) struct Conn {
     pub(crate) stuck: bool,
 }
 
-/// Bytes on their way in one direction.
-#[derive(Debug, Default)]
-pub(crate) struct Pipe {
-    bytes: Vec<u8>,
-    /// How many bytes arrive when; none is the end.
-    pieces: VecDeque<(Instant, usize)>,
-    last: Instant,
-    /// Bytes were swallowed: nothing can come after them.
-    broken: bool,
-    /// Nothing comes any more.
-    ended: bool,
-}
-
-/// What has arrived.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Arrived {
-    pub(crate) anything: bool,
-    pub(crate) ended: bool,
-}
-
-impl Pipe {
-    fn new() -> Self {
-        Self {
-            // What most connections come to need: growing to it step by step costs more than they do.
-            bytes: Vec::with_capacity(512),
-            ..Self::default()
-        }
-    }
-
-    /// Moves what is due by `now` to `into`.
-    pub(crate) fn take(&mut self, now: Instant, into: &mut Vec<u8>) -> Arrived {
-        let (mut count, mut ended) = (0, false);
-        while let Some((_, len)) = self.pieces.front().filter(|(at, _)| *at <= now) {
-            count += len;
-            ended |= *len == 0;
-            self.pieces.pop_front();
-        }
-        into.clear();
-        into.extend_from_slice(&self.bytes[..count]);
-        self.bytes.drain(..count);
-        Arrived {
-            anything: count > 0 || ended,
-            ended,
-        }
-    }
-
-    /// Puts a piece behind the others, which it does not overtake; without bytes it is the end. Whether it comes alone.
-    fn append(&mut self, at: Instant, piece: &[u8]) -> bool {
-        self.last = self.last.max(at);
-        self.bytes.extend_from_slice(piece);
-        match self.pieces.back_mut() {
-            Some((at, len)) if *at == self.last && *len > 0 && !piece.is_empty() => {
-                *len += piece.len();
-                false
-            }
-            _ => {
-                self.pieces.push_back((self.last, piece.len()));
-                true
-            }
-        }
-    }
-
-    /// Loses all but the first `keep` bytes of what is on its way. If its end was, too, it has none any more.
-    fn truncate(&mut self, keep: usize) {
-        self.ended &= self.pieces.back().is_none_or(|(_, len)| *len > 0);
-        self.bytes.truncate(keep);
-        let mut left = keep;
-        self.pieces.retain_mut(|(_, len)| {
-            *len = left.min(*len);
-            left -= *len;
-            *len > 0
-        });
-    }
-
-    pub(crate) fn pending(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
+/// Nobody wants to know most of the time: apart, so that it is not in the way.
+#[cold]
+fn tell(story: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
+    story.push(format!("{now:?}  {}", line()));
 }
 
 /// All links and connections.
@@ -177,7 +100,7 @@ impl Net {
 
     pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            story.push(format!("{now:?}  {}", line()));
+            tell(story, now, line);
         }
     }
 
@@ -187,15 +110,15 @@ impl Net {
         }
     }
 
-    fn delay(&mut self, habits: Habits) -> Duration {
-        let jitter = u64::try_from(habits.jitter.as_micros()).unwrap_or(u64::MAX - 1);
-        habits.latency + Duration::from_micros(self.rng.below(jitter + 1))
-    }
-
     /// The client wants a connection.
     pub(crate) fn open(&mut self, client: usize, node: usize, now: Instant) {
-        let habits = self.links[client][node].habits;
-        let at = now + self.delay(habits);
+        let Habits {
+            latency_us,
+            jitter_us,
+            ..
+        } = self.links[client][node].habits;
+        let delay = latency_us + self.rng.up_to(jitter_us);
+        let at = Instant::from_micros(now.as_micros() + delay);
         self.conns.push(Conn {
             client,
             node,
@@ -267,44 +190,42 @@ impl Net {
 
     /// Puts bytes on their way, in order and maybe in pieces; no bytes are the end.
     fn put(&mut self, conn: usize, up: bool, bytes: &[u8], now: Instant) {
-        let Conn { client, node, .. } = self.conns[conn];
-        let habits = self.links[client][node].habits;
         self.trace.happens(u8::from(up), now, conn, bytes);
+        let of = &mut self.conns[conn];
+        let Habits {
+            latency_us,
+            jitter_us,
+            splits,
+        } = self.links[of.client][of.node].habits;
+        let (pipe, what) = if up {
+            (&mut of.up, Happening::Up(conn))
+        } else {
+            (&mut of.down, Happening::Down(conn))
+        };
+        let lost = !bytes.is_empty() && (pipe.broken || pipe.ended);
         if let Some(record) = self.record.as_deref_mut().filter(|_| !bytes.is_empty()) {
-            let of = &self.conns[conn];
-            let pipe = if up { &of.up } else { &of.down };
-            let broken = pipe.broken || pipe.ended;
-            record.sends((conn, up, broken), (client, node), bytes, now);
+            record.sends((conn, up, lost), (of.client, of.node), bytes, now);
         }
-        let mut rest = bytes;
+        if !lost {
+            pipe.load(bytes);
+        }
+        let mut rest = bytes.len();
         loop {
-            let most = rest.len() as u64;
-            let len = if habits.splits && most > 1 && !self.rng.once_in(3) {
-                self.rng.below(most) as usize + 1
+            let len = if splits && rest > 1 && !self.rng.once_in(3) {
+                self.rng.below(rest as u64) as usize + 1
             } else {
-                rest.len()
+                rest
             };
-            let at = now + self.delay(habits);
-            let (piece, later) = rest.split_at(len);
-            let conn_ref = &mut self.conns[conn];
-            let pipe = if up {
-                &mut conn_ref.up
-            } else {
-                &mut conn_ref.down
-            };
-            if pipe.broken && !bytes.is_empty() || (pipe.ended && !bytes.is_empty()) {
+            let delay = latency_us + self.rng.up_to(jitter_us);
+            if lost {
                 return;
             }
-            if pipe.append(at, piece) {
-                let what = if up {
-                    Happening::Up(conn)
-                } else {
-                    Happening::Down(conn)
-                };
+            let at = Instant::from_micros(now.as_micros() + delay);
+            if pipe.append(at, len) {
                 self.queue.push(pipe.last, what);
             }
-            rest = later;
-            if rest.is_empty() {
+            rest -= len;
+            if rest == 0 {
                 return;
             }
         }
@@ -320,6 +241,21 @@ impl Net {
         }
     }
 
+    /// Says what a client has just read, if anybody wants to know.
+    pub(crate) fn tell_arrived(&mut self, conn: usize, now: Instant) {
+        let Self { story, conns, .. } = self;
+        if let Some(story) = story {
+            let Conn {
+                client, node, down, ..
+            } = &conns[conn];
+            tell(story, now, || {
+                let text = down.arrived().escape_ascii().to_string();
+                let text = &text[..text.len().min(200)];
+                format!("client {client} ← node {node}: {text}")
+            });
+        }
+    }
+
     /// Lets everything of these connections that is due happen now.
     pub(crate) fn stir(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
         for index in 0..self.conns.len() {
@@ -332,10 +268,10 @@ impl Net {
     /// Lets everything of this connection that is due happen now.
     pub(crate) fn stir_one(&mut self, index: usize, now: Instant) {
         let conn = &self.conns[index];
-        if !conn.up.pieces.is_empty() {
+        if !conn.up.is_empty() {
             self.queue.push(now, Happening::Up(index));
         }
-        if !conn.down.pieces.is_empty() {
+        if !conn.down.is_empty() {
             self.queue.push(now, Happening::Down(index));
         }
         if conn.opening {
@@ -366,7 +302,7 @@ impl Net {
     /// How long bytes take at most in fair weather.
     pub(crate) fn longest_trip(&self, client: usize, node: usize) -> Duration {
         let habits = self.links[client][node].habits;
-        habits.latency + habits.jitter
+        Duration::from_micros(habits.latency_us + habits.jitter_us)
     }
 
     /// Whether every connection of a client is open and nothing is on its way.

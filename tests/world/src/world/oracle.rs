@@ -59,6 +59,8 @@ pub enum Promise {
 }
 
 impl Promise {
+    // Cold, so that whatever leads to it is laid out apart from what is done all the time.
+    #[cold]
     pub(crate) fn broken(self, how: impl Into<Cow<'static, str>>) -> Violation {
         Violation {
             promise: self,
@@ -167,6 +169,7 @@ impl Oracle {
     }
 
     /// Notes the first violation.
+    #[cold]
     pub(crate) fn report(&mut self, violation: Violation, now: Instant) {
         self.violation.get_or_insert(Violation {
             at: now,

@@ -1,12 +1,9 @@
 //! What happens next, in the order of true time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use tenure_core::Instant;
 
 /// Something that happens at an instant. Each looks for itself whether there is still anything to do.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Happening {
     /// The deadline of a client.
     Client(usize),
@@ -24,62 +21,93 @@ pub(crate) enum Happening {
     Release(usize, u64),
 }
 
-/// When, in which order among what happens at the same instant, and what.
-type Noted = (Instant, u64, Happening);
+/// A happening, and when. Nobody has two at once that are equal in all of this.
+#[derive(Copy, Clone, Debug)]
+struct Noted {
+    at: Instant,
+    /// Which of those that happen at the same instant.
+    nth: u64,
+    what: Happening,
+}
+
+impl Noted {
+    const fn when(&self) -> (Instant, u64) {
+        (self.at, self.nth)
+    }
+}
 
 /// Of equal instants the one that was noted first comes first.
 #[derive(Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Noted>>,
-    /// Deadlines, of which everybody has one. They are few and change all the time: in the heap they would be in the
-    /// way of everything else.
-    deadlines: Vec<Noted>,
-    /// Where the first of them is.
-    first: usize,
+    /// The next one last. They are few, and most that are added come late: to move these is less than what a heap takes.
+    waiting: Vec<Noted>,
+    /// The deadline of everybody who has one. They change all the time: above they would be in the way.
+    deadlines: Vec<Option<Noted>>,
+    /// When the first of them is, and where.
+    first: Option<((Instant, u64), usize)>,
     count: u64,
 }
 
 impl Queue {
     pub(crate) fn push(&mut self, at: Instant, what: Happening) {
-        self.count += 1;
-        self.heap.push(Reverse((at, self.count, what)));
+        let noted = self.note(at, what);
+        let later = self.waiting.iter().take_while(|other| other.at > at);
+        let place = later.count();
+        self.waiting.insert(place, noted);
     }
 
-    /// Sets the one deadline of somebody.
+    /// Sets the one deadline of somebody: of a client, or of a server.
     pub(crate) fn set(&mut self, at: Instant, whose: Happening) {
-        self.count += 1;
-        let noted = (at, self.count, whose);
-        match self.deadlines.iter_mut().find(|(.., who)| *who == whose) {
-            Some(deadline) => *deadline = noted,
-            None => self.deadlines.push(noted),
+        let noted = self.note(at, whose);
+        let place = match whose {
+            Happening::Client(client) => 2 * client,
+            Happening::Server(node) => 2 * node + 1,
+            Happening::Opened(_)
+            | Happening::Up(_)
+            | Happening::Down(_)
+            | Happening::Drain(_)
+            | Happening::Release(..) => unreachable!("it has no deadline"),
+        };
+        if self.deadlines.len() <= place {
+            self.deadlines.resize(place + 1, None);
         }
-        self.find_first();
+        self.deadlines[place] = Some(noted);
+        match self.first {
+            Some((first, _)) if noted.when() < first => self.first = Some((noted.when(), place)),
+            Some((_, of)) if of != place => {}
+            Some(_) | None => self.find_first(),
+        }
     }
 
     /// What happens next, if that is not after `end`.
     pub(crate) fn pop_until(&mut self, end: Instant) -> Option<(Instant, Happening)> {
-        let waiting = self.heap.peek().map(|Reverse(noted)| noted);
-        let deadline = self.deadlines.get(self.first);
-        let noted = match (waiting, deadline) {
-            (Some(waiting), Some(deadline)) => *waiting.min(deadline),
-            (one, other) => *one.or(other)?,
-        };
-        let (at, _, what) = noted;
-        if at > end {
+        let waiting = self.waiting.last();
+        if let Some((first, place)) = self.first
+            && waiting.is_none_or(|waiting| first < waiting.when())
+        {
+            if first.0 > end {
+                return None;
+            }
+            let noted = self.deadlines[place].take();
+            self.find_first();
+            return noted.map(|noted| (noted.at, noted.what));
+        }
+        if waiting?.at > end {
             return None;
         }
-        if deadline == Some(&noted) {
-            self.deadlines.swap_remove(self.first);
-            self.find_first();
-        } else {
-            self.heap.pop();
-        }
-        Some((at, what))
+        let noted = self.waiting.pop()?;
+        Some((noted.at, noted.what))
+    }
+
+    fn note(&mut self, at: Instant, what: Happening) -> Noted {
+        self.count += 1;
+        let nth = self.count;
+        Noted { at, nth, what }
     }
 
     fn find_first(&mut self) {
         let all = self.deadlines.iter().enumerate();
-        let first = all.min_by_key(|(_, noted)| **noted);
-        self.first = first.map_or(0, |(index, _)| index);
+        let whens = all.filter_map(|(place, noted)| Some((noted.as_ref()?.when(), place)));
+        self.first = whens.min();
     }
 }

@@ -25,6 +25,12 @@ impl Rng {
         self.next() % end
     }
 
+    /// A number that is not more than `most`, which is often zero: division takes longer than all the rest.
+    pub const fn up_to(&mut self, most: u64) -> u64 {
+        let drawn = self.next();
+        if most == 0 { 0 } else { drawn % (most + 1) }
+    }
+
     /// Yes once in so many times.
     pub const fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0

@@ -10,7 +10,7 @@ use super::net::Habits;
 use super::oracle::Promise;
 use super::queue::Happening;
 use super::rng::Rng;
-use super::{ClientId, Clock, Lasting, Place, Record, Violation, World};
+use super::{ClientId, Clock, Lasting, Place, Record, Violation, World, micros};
 use crate::schedule::Report;
 
 impl World {
@@ -40,8 +40,8 @@ impl World {
     ) -> ClientId {
         self.seed = seed;
         self.habits = Habits {
-            latency,
-            jitter,
+            latency_us: micros(latency),
+            jitter_us: micros(jitter),
             splits,
         };
         self.client_with(clock)
@@ -105,12 +105,12 @@ impl World {
 
     pub(crate) fn first_open(&self) -> String {
         let open = self.clients.iter().enumerate();
-        let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?)));
+        let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?.0)));
         open.next().map_or_else(String::new, |(index, lock)| {
             let client = &self.clients[index];
             let reason = client.engine.next_reason();
             let last = client.events.iter().rev();
-            let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(*lock));
+            let mut last = last.filter(|(_, event)| super::client::lock_of(event) == Some(lock));
             format!("{lock:?} of {index}, {:?}, next is {reason:?}", last.next())
         })
     }
@@ -140,7 +140,7 @@ impl World {
     /// Lets one link take longer from now on.
     pub(crate) fn stretch(&mut self, client: ClientId, node: usize, latency: Duration) {
         self.happens(Place::Link(client.0, node), format!("takes {latency:?}"));
-        self.net.links[client.0][node].habits.latency = latency;
+        self.net.links[client.0][node].habits.latency_us = micros(latency);
     }
 
     /// Nothing will go wrong here; a round takes at most so long.

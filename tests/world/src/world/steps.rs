@@ -113,32 +113,32 @@ impl World {
     }
 
     fn deliver_up(&mut self, index: usize) {
-        let conn = &mut self.net.conns[index];
-        let node = conn.node;
+        let node = self.net.conns[index].node;
         if self.nodes[node].paused || self.net.is_held(index) {
             return;
         }
-        let arrived = self.net.conns[index].up.take(self.now, &mut self.scratch);
-        if !arrived.anything {
+        let arrived = self.net.conns[index].up.take(self.now);
+        if arrived.is_nothing() {
             return;
         }
-        self.net.arrived(index, true, self.scratch.len(), self.now);
-        let Some(server) = self.net.conns[index].server else {
+        self.net.arrived(index, true, arrived.count, self.now);
+        let conn = &mut self.net.conns[index];
+        let Some(server) = conn.server else {
             return;
         };
         let of = &mut self.nodes[node];
-        if !self.scratch.is_empty() {
+        if arrived.count > 0 {
             let own = of.clock.read(self.now);
-            of.server.handle_input(server, &self.scratch, own);
+            of.server.handle_input(server, conn.up.arrived(), own);
         }
         if arrived.ended {
             of.server.handle_disconnected(server);
             of.open.retain(|(id, _)| *id != server);
-            self.net.conns[index].server = None;
+            conn.server = None;
         }
         self.carry_answers(node);
         let Conn { client, wanted, .. } = self.net.conns[index];
-        if !wanted && !self.scratch.is_empty() {
+        if !wanted && arrived.count > 0 {
             self.look_after_stragglers(client);
         }
     }
@@ -146,30 +146,26 @@ impl World {
     fn deliver_down(&mut self, index: usize) {
         let conn = &self.net.conns[index];
         let (client, node) = (conn.client, conn.node);
+        if self.clients[client].suspended || self.net.is_held(index) {
+            return;
+        }
+        let arrived = self.net.conns[index].down.take(self.now);
+        if arrived.is_nothing() {
+            return;
+        }
+        self.net.arrived(index, false, arrived.count, self.now);
+        let conn = &self.net.conns[index];
+        if !conn.wanted {
+            return;
+        }
         let of = &mut self.clients[client];
-        if of.suspended || self.net.is_held(index) {
-            return;
-        }
-        let arrived = self.net.conns[index].down.take(self.now, &mut self.scratch);
-        if !arrived.anything {
-            return;
-        }
-        self.net.arrived(index, false, self.scratch.len(), self.now);
-        if !self.net.conns[index].wanted {
-            return;
-        }
         let id = NodeId::new(node).expect("a node");
         let own = of.clock.read(self.now);
-        if !self.scratch.is_empty() {
-            self.net.say(self.now, || {
-                let text = self.scratch.escape_ascii().to_string();
-                format!(
-                    "client {client} ← node {node}: {}",
-                    &text[..text.len().min(200)]
-                )
-            });
-            of.log.note_bytes(own, node, &self.scratch);
-            of.engine.handle_input(id, &self.scratch, own);
+        if arrived.count > 0 {
+            let bytes = conn.down.arrived();
+            of.log.note_bytes(own, node, bytes);
+            of.engine.handle_input(id, bytes, own);
+            self.net.tell_arrived(index, self.now);
             self.drain(client);
         }
         // The engine may have hung up upon what it read.

@@ -1,17 +1,21 @@
 //! What a client sends, read by somebody else.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 
 use super::oracle::{Promise, Violation};
+use super::trace::Trace;
+
+/// Values, to be looked up for every command that is sent.
+pub(crate) type Values = HashSet<Box<[u8]>, BuildHasherDefault<Trace>>;
 
 /// Whether something is set with a value whose lock is released or over.
-pub(crate) fn watch(bytes: &[u8], spent: &BTreeSet<Box<[u8]>>) -> Result<(), Violation> {
+pub(crate) fn watch(bytes: &[u8], spent: &Values) -> Result<(), Violation> {
     if spent.is_empty() {
         return Ok(());
     }
-    let mut rest = bytes;
+    let (mut rest, mut args) = (bytes, [&[][..]; MOST]);
     while !rest.is_empty() {
-        let mut args = [&[][..]; MOST];
         let count;
         (count, rest) = read(rest, &mut args)
             .ok_or_else(|| Promise::Steps.broken("a write that is no whole command"))?;
@@ -65,14 +69,28 @@ pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) {
     }
 }
 
+#[inline(always)]
 fn number(bytes: &[u8], kind: u8) -> Option<(usize, &[u8])> {
-    let mut rest = bytes.strip_prefix(&[kind])?;
-    let mut value = 0;
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value * 10 + usize::from(digit - b'0');
-        rest = after;
+    let digit = |digit: u8| usize::from(digit - b'0');
+    match bytes.strip_prefix(&[kind])? {
+        // Most are such.
+        [one @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some((digit(*one), rest)),
+        [
+            ten @ b'0'..=b'9',
+            one @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            rest @ ..,
+        ] => Some((digit(*ten) * 10 + digit(*one), rest)),
+        mut rest => {
+            let mut value = 0;
+            while let [next @ b'0'..=b'9', after @ ..] = rest {
+                value = value * 10 + digit(*next);
+                rest = after;
+            }
+            Some((value, rest.strip_prefix(b"\r\n")?))
+        }
     }
-    Some((value, rest.strip_prefix(b"\r\n")?))
 }
 
 /// Commands in short, for people.

@@ -7,6 +7,13 @@ use super::super::World;
 impl World {
     /// Notes what stands on a server now, if anybody wants to know.
     pub(crate) fn note_keys(&mut self, node: usize) {
+        if self.net.record.is_some() {
+            self.note_all_keys(node);
+        }
+    }
+
+    #[cold]
+    fn note_all_keys(&mut self, node: usize) {
         let Some(record) = &mut self.net.record else {
             return;
         };

@@ -11,6 +11,7 @@ use super::{Claim, Fault, Kind, Lasting, Message, Place, Record, Stored};
 
 impl Record {
     /// A client or a server says something on a connection. What falls into a `broken` one is lost.
+    #[cold]
     pub(crate) fn sends(
         &mut self,
         (conn, up, broken): (usize, bool, bool),
@@ -64,6 +65,7 @@ impl Record {
     }
 
     /// So many bytes came to the other end; `heard` says whether anybody was there.
+    #[cold]
     pub(crate) fn arrives(&mut self, pipe: (usize, bool), count: usize, heard: bool, now: Instant) {
         let Some(pipe) = self.pipes.get_mut(&pipe) else {
             return;
@@ -78,6 +80,7 @@ impl Record {
     }
 
     /// Of what is under way all but the first `keep` bytes are lost.
+    #[cold]
     pub(crate) fn loses(&mut self, conn: usize, up: bool, keep: usize, now: Instant) {
         let Some(pipe) = self.pipes.get_mut(&(conn, up)) else {
             return;
@@ -91,11 +94,13 @@ impl Record {
     }
 
     /// Another client has come.
+    #[cold]
     pub(crate) fn joins(&mut self, now: Instant) {
         self.clients.push(now);
     }
 
     /// A client begins to obtain a lock.
+    #[cold]
     pub(crate) fn asks(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
         let keys: Vec<String> = keys
             .iter()
@@ -121,6 +126,7 @@ impl Record {
 
     /// A client is told something.
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
+    #[cold]
     pub(crate) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
         match event {
             Event::Obtained { lock, lease } => {
@@ -151,6 +157,7 @@ impl Record {
     }
 
     /// A client neither wants nor has a lock any more, or none at all.
+    #[cold]
     pub(crate) fn ends(
         &mut self,
         client: usize,
@@ -171,6 +178,7 @@ impl Record {
     }
 
     /// What stands under a key on a server just now, and until when it will.
+    #[cold]
     pub(crate) fn stands(
         &mut self,
         node: usize,
@@ -203,6 +211,7 @@ impl Record {
     }
 
     /// Something goes wrong in a moment.
+    #[cold]
     pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>, now: Instant) {
         self.faults.push(Fault {
             place,
@@ -214,6 +223,7 @@ impl Record {
     }
 
     /// From now on this is wrong, or nothing of that kind any more. Gives whether that is something new.
+    #[cold]
     pub(crate) fn turns(
         &mut self,
         place: Place,
@@ -240,6 +250,7 @@ impl Record {
     }
 
     /// Nothing happens any more.
+    #[cold]
     pub(crate) fn is_over(&mut self, clients: &[Client], now: Instant) {
         self.end = now;
         for (index, client) in clients.iter().enumerate() {
