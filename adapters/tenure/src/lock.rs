@@ -70,10 +70,13 @@ impl Lock {
         self.claim.metadata()
     }
 
-    /// The last known lease. It may have ended since.
+    /// The lease that is believed in at this moment; of a lock that is over, the last that was told. It may have ended
+    /// since.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        lock(&self.cell.0).lease.unwrap_or(self.first)
+        // Not that of the last event: one that is asked to be shorter counts before anybody has answered.
+        let believed = self.handle.lease(self.id);
+        believed.unwrap_or_else(|| lock(&self.cell.0).lease.unwrap_or(self.first))
     }
 
     /// How long the lock is certainly still ours if no refresh gets through. Zero once it is not held.
@@ -84,7 +87,6 @@ impl Lock {
         if lock(&self.cell.0).loss().is_some() {
             return Duration::ZERO;
         }
-        // Not the lease of the last event: one that is asked to be shorter counts before anybody has answered.
         self.handle
             .lease(self.id)
             .map_or(Duration::ZERO, |lease| lease.remaining(self.handle.now()))

@@ -149,15 +149,17 @@ async fn closing_without_waiting_closes_too() {
     assert_eq!(bob.inspect("k").await, Ok(None));
 }
 
+/// A runtime that can end before its handles do.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
 /// The handles of a runtime that is gone must not wait for ever.
 #[test]
 fn when_the_runtime_ends_everything_resolves() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
     let (theirs, ours) = (runtime(), runtime());
     let (locker, lock) = theirs.block_on(async {
         let locker = memory();
@@ -193,12 +195,6 @@ fn when_the_runtime_ends_everything_resolves() {
 /// The end of many a `main`: the last lock is dropped, and then there is no driver any more.
 #[test]
 fn what_was_let_go_of_before_the_runtime_ended_is_released() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
     let server = Memory::new();
     let mut locks = Vec::new();
     for key in ["dropped", "held"] {

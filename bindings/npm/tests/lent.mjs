@@ -66,6 +66,22 @@ for (const [server, port] of Object.entries(ports)) {
   }
 }
 
+test("no token is drawn for a later turn", async () => {
+  const tenure = await connect(ioredis(redis(ports["Redis 7"])));
+  ends.unshift(() => tenure.close());
+  const drawn = [];
+  const draw = crypto.getRandomValues;
+  crypto.getRandomValues = (bytes) => (drawn.push(bytes.length), draw.call(crypto, bytes));
+  try {
+    for (let turn = 0; turn < 3; turn += 1) {
+      await (await tenure.obtain("drawn")).release();
+    }
+  } finally {
+    crypto.getRandomValues = draw;
+  }
+  assert.deepEqual(drawn, [16, 16, 16]);
+});
+
 test("a shorter ttl counts from the moment it is asked for", async () => {
   const tenure = await connect(ioredis(redis(ports["Redis 7"])));
   ends.unshift(() => tenure.close());

@@ -34,6 +34,19 @@ pub(super) struct Connection {
     limit: usize,
 }
 
+/// Executes a request; an empty one is ignored, as servers do. Apart from the connection, whose decoder may hold the words.
+fn run(session: &mut Session, out: &mut Vec<u8>, id: u64, args: &[&[u8]], state: &mut State) {
+    if !args.is_empty() {
+        commands::execute(&mut Call {
+            args,
+            id,
+            state,
+            session,
+            out,
+        });
+    }
+}
+
 impl Connection {
     pub(super) fn new(options: &Options) -> Self {
         Self {
@@ -82,16 +95,7 @@ impl Connection {
 
     /// Executes one request and appends its reply.
     pub(super) fn execute(&mut self, id: u64, args: &[&[u8]], state: &mut State) {
-        if !args.is_empty() {
-            let (session, out) = (&mut self.session, &mut self.out);
-            commands::execute(&mut Call {
-                args,
-                id,
-                state,
-                session,
-                out,
-            });
-        }
+        run(&mut self.session, &mut self.out, id, args, state);
         self.settle();
     }
 
@@ -118,16 +122,7 @@ impl Connection {
             Err(DecodeError::TooLarge) => return Err(b"ERR Protocol error: too big request"),
         };
         let args = arguments(request, limits.args)?;
-        if !args.is_empty() {
-            let (session, out) = (&mut self.session, &mut self.out);
-            commands::execute(&mut Call {
-                args: &args,
-                id,
-                state,
-                session,
-                out,
-            });
-        }
+        run(&mut self.session, &mut self.out, id, &args, state);
         self.settle();
         Ok(true)
     }

@@ -64,28 +64,12 @@ pub fn write_error(out: &mut Vec<u8>, text: &[u8]) {
 
 /// `:` An integer.
 pub fn write_integer(out: &mut Vec<u8>, value: i64) {
-    // The longest there is, and copied in one piece.
-    let mut line = *b":-00000000000000000000\r\n";
-    let (mut from, mut rest) = (
-        line.len().saturating_sub(LINE_END.len()),
-        value.unsigned_abs(),
-    );
-    for digit in line.iter_mut().rev().skip(LINE_END.len()).take(MAX_DIGITS) {
-        *digit = b'0' | (rest % 10) as u8;
-        rest /= 10;
-        from = from.saturating_sub(1);
-        if rest == 0 {
-            break;
-        }
+    if let Ok(value) = usize::try_from(value) {
+        return count(out, b':', value);
     }
-    let sign = if value < 0 { &b":-"[..] } else { b":" };
-    let from = from.saturating_sub(sign.len());
-    if let Some(line) = line.get_mut(from..) {
-        for (place, byte) in line.iter_mut().zip(sign) {
-            *place = *byte;
-        }
-        out.extend_from_slice(line);
-    }
+    out.extend_from_slice(if value < 0 { b":-" } else { b":" });
+    write_decimal(out, value.unsigned_abs());
+    out.extend_from_slice(LINE_END);
 }
 
 /// `$` Any bytes.

@@ -10,6 +10,7 @@ use super::oracle::{Promise, Violation, quorum};
 
 impl World {
     /// Looks at what a client has just said.
+    // Apart from `drain_now`, which mostly has nothing to look at.
     #[inline(never)]
     pub(super) fn look(&mut self, index: usize) {
         let mut news = std::mem::take(&mut self.clients[index].news);
