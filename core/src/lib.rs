@@ -92,7 +92,7 @@ pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
 pub use event::{Event, Loss, NodeError, NodeState, NotObtained, Released};
 pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-pub use lock::{Fence, Holding, Inspection, Lease, Op, Outcome, UnknownLock};
+pub use lock::{Fence, Holding, Inspection, KeySet, Lease, Op, Outcome, UnknownLock};
 pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Ttl};
 pub use retry::{Jitter, Retry};

@@ -98,6 +98,7 @@ impl Ask {
             Outcome::Denied {
                 retry_after,
                 watched,
+                ..
             } => {
                 let free_at = retry_after.map(|after| now + after);
                 self.free_at = [self.free_at, free_at].into_iter().flatten().min();

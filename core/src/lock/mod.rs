@@ -27,7 +27,7 @@ use core::time::Duration;
 pub(crate) use ask::{Ask, What};
 pub(crate) use index::{Index, WAITER};
 pub use lease::Lease;
-pub use op::{Fence, Op, Outcome};
+pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};

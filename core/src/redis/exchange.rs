@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::event::NodeError;
 use crate::id::RequestId;
-use crate::lock::{Holding, Op, Outcome};
+use crate::lock::{Holding, KeySet, Op, Outcome};
 use crate::queue::Queue;
 use crate::redis::Script;
 use crate::redis::capability::Capability;
@@ -39,6 +39,10 @@ struct Progress {
     decided: Option<Decision>,
     /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
     longest: Option<i64>,
+    /// Which keys are there, as far as it was said.
+    held: KeySet,
+    /// Why a remaining time was not told.
+    error: Option<NodeError>,
     all_equal: bool,
     found: Vec<Option<Holding>>,
 }
@@ -79,6 +83,7 @@ impl Exchange {
             Kind::Set
             | Kind::SetIfEqual
             | Kind::DeleteIfEqual
+            | Kind::Times
             | Kind::Values
             | Kind::ValuesAndTimes => None,
         })
@@ -120,7 +125,7 @@ impl Exchange {
             _ if self.progress.replies > 0 => None,
             Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
-            Kind::Script { .. } | Kind::Values | Kind::ValuesAndTimes => None,
+            Kind::Script { .. } | Kind::Times | Kind::Values | Kind::ValuesAndTimes => None,
         };
         let mut rest = first?;
         // Then the remaining times, which do not matter to a holder.
@@ -149,11 +154,14 @@ impl Exchange {
                 progress.note_value(reply, |value| is_ours(sent.request, value));
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
+            Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
             _ if progress.replies == 0 => {
                 progress.decided = Some(decide(&sent, reply, capability));
             }
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
-                progress.note_time(reply);
+                // The first reply was the one that decided.
+                let key = usize::from(progress.replies).saturating_sub(1);
+                progress.note_time(reply, key);
             }
         }
         progress.replies = progress.replies.saturating_add(1);
@@ -202,10 +210,18 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
 }
 
 impl Progress {
-    fn note_time(&mut self, reply: Reply<'_>) {
+    fn note_time(&mut self, reply: Reply<'_>, key: usize) {
         let Some(time) = reply.as_integer() else {
+            // What is not known of one key is not known of the lock.
+            self.held = KeySet::ALL;
+            if let Item::Error(line) = reply.item() {
+                self.error.get_or_insert(ServerError::of(line).node());
+            }
             return;
         };
+        if time != -2 {
+            self.held.insert(key);
+        }
         // -1 (for ever) outlasts all, -2 (not there) nothing.
         let rank = |time: i64| if time == -1 { i64::MAX } else { time };
         self.longest = Some(self.longest.map_or(time, |known| {
@@ -276,31 +292,45 @@ impl Progress {
         match (self.decided, sent.kind) {
             (Some(Decision::Again), _) => Finding::Again,
             (None, Kind::ValuesAndTimes) => Finding::Found(self.found),
-            _ => Finding::Outcome(self.outcome(watched)),
+            _ => Finding::Outcome(self.outcome(sent.kind, watched)),
         }
     }
 
-    fn outcome(&self, watched: bool) -> Outcome {
+    fn outcome(&self, kind: Kind, watched: bool) -> Outcome {
+        match self.decided {
+            Some(Decision::Granted) => Outcome::GRANTED,
+            Some(Decision::Denied) => self.denied(watched),
+            Some(Decision::Failed(error)) => Outcome::Failed(error),
+            Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
+            None if kind == Kind::Times => self.looked(watched),
+            None if self.all_equal => Outcome::GRANTED,
+            None => self.denied(watched),
+        }
+    }
+
+    /// What a look has found.
+    fn looked(&self, watched: bool) -> Outcome {
+        match self.error {
+            Some(error) => Outcome::Failed(error),
+            None if self.held == KeySet::NONE => Outcome::GRANTED,
+            None => self.denied(watched),
+        }
+    }
+
+    fn denied(&self, watched: bool) -> Outcome {
         // A millisecond more, because a key with no whole millisecond left is still there.
         let retry_after = match self.longest {
             Some(-2) => Some(Duration::ZERO),
             Some(time @ 0..) => Some(Duration::from_millis(time.unsigned_abs().saturating_add(1))),
             _ => None,
         };
-        // Without the reply that registers the interest, no wake will come.
-        let watched = watched && self.longest.is_some();
-        match self.decided {
-            Some(Decision::Granted) => Outcome::Granted { fence: None },
-            Some(Decision::Denied) => Outcome::Denied {
-                retry_after,
-                watched,
-            },
-            Some(Decision::Failed(error)) => Outcome::Failed(error),
-            Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
-            None if self.all_equal => Outcome::Granted { fence: None },
-            None => Outcome::Denied {
-                retry_after,
-                watched,
+        Outcome::Denied {
+            retry_after,
+            // Without the reply that registers the interest, no wake will come.
+            watched: watched && self.longest.is_some(),
+            held: match self.longest {
+                Some(_) => self.held,
+                None => KeySet::ALL,
             },
         }
     }
@@ -308,10 +338,10 @@ impl Progress {
     /// The connection broke: what was decided stands, the rest is not known.
     fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
         match sent.kind {
-            Kind::Values | Kind::ValuesAndTimes => Outcome::Unknown,
+            Kind::Times | Kind::Values | Kind::ValuesAndTimes => Outcome::Unknown,
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
                 if self.decided.is_some() {
-                    self.outcome(false)
+                    self.outcome(sent.kind, false)
                 } else {
                     Outcome::Unknown
                 }

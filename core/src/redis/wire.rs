@@ -14,8 +14,13 @@ use crate::redis::resp::{command, prepared};
 pub(crate) enum Kind {
     Set,
     SetIfEqual,
-    Script { script: Script, all: u16 },
+    Script {
+        script: Script,
+        all: u16,
+    },
     DeleteIfEqual,
+    /// Only remaining times: all decide.
+    Times,
     Values,
     ValuesAndTimes,
 }
@@ -84,6 +89,10 @@ impl Wire<'_> {
             Op::Check { claim } => {
                 self.for_each(b"GET", claim);
                 (Kind::Values, count(claim.keys(), 1))
+            }
+            Op::Look { claim } => {
+                self.for_each(b"PTTL", claim);
+                (Kind::Times, count(claim.keys(), 1))
             }
             Op::Inspect { keys } => {
                 for key in keys.iter() {

@@ -57,7 +57,7 @@ impl Line {
         let mut lost: Vec<_> = answered.collect();
         for request in self.requests.drain(..) {
             lost.push(request.id);
-            if request.order.deed != Deed::Check {
+            if !matches!(request.order.deed, Deed::Check | Deed::Look) {
                 self.strays.push(request.order);
             }
         }
@@ -214,7 +214,7 @@ impl Client {
         let idle = |order: &Order| match order.deed {
             Deed::Obtain { .. } => false,
             Deed::Refresh | Deed::Release => !live.contains(&order.value),
-            Deed::Check => true,
+            Deed::Check | Deed::Look => true,
         };
         line.strays.retain(|order| !idle(order));
         line.requests.retain(|request| {

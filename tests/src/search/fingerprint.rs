@@ -258,7 +258,8 @@ fn print_outcome(outcome: &Outcome) -> u64 {
         Outcome::Denied {
             retry_after,
             watched,
-        } => print((what, retry_after, watched)),
+            held,
+        } => print((what, retry_after, watched, held)),
         Outcome::Failed(error) => print((what, error)),
         Outcome::Granted { .. } | Outcome::Unknown | _ => print(what),
     }

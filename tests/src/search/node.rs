@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, Op, Outcome};
+use tenure_core::{Instant, KeySet, Op, Outcome};
 
 /// Keys are the letters from a on.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -60,6 +60,7 @@ pub(super) enum Deed {
     Obtain { again: bool },
     Refresh,
     Check,
+    Look,
     Release,
 }
 
@@ -70,6 +71,7 @@ impl Order {
             Op::Obtain { claim, ttl, again } => (Deed::Obtain { again }, claim, ttl.as_duration()),
             Op::Refresh { claim, ttl } => (Deed::Refresh, claim, ttl.as_duration()),
             Op::Check { claim } => (Deed::Check, claim, Duration::ZERO),
+            Op::Look { claim } => (Deed::Look, claim, Duration::ZERO),
             Op::Release { claim } => (Deed::Release, claim, Duration::ZERO),
             Op::Inspect { .. } | _ => return None,
         };
@@ -138,9 +140,10 @@ impl Node {
                 let mut keys = order.keys();
                 keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
+            Deed::Look => order.keys().all(|key| self.entries[key].is_none()),
             Deed::Release => return self.release(order, client, wakes),
         };
-        if granted && order.deed != Deed::Check {
+        if granted && !matches!(order.deed, Deed::Check | Deed::Look) {
             let (value, until) = (order.value, now + lifetime(order.ttl_ms, manner));
             for key in order.keys() {
                 self.changed(key, client, wakes);
@@ -153,14 +156,23 @@ impl Node {
             }
         }
         if granted {
-            return Outcome::Granted { fence: None };
+            return Outcome::GRANTED;
         }
         let lasts = order.keys().filter_map(|key| self.entries[key]);
         let retry_after = lasts.map(|entry| entry.until.saturating_since(now)).max();
         Outcome::Denied {
             retry_after: retry_after.filter(|_| order.deed != Deed::Check),
             watched: manner.watch,
+            held: self.held(order),
         }
+    }
+
+    fn held(&self, order: &Order) -> KeySet {
+        let mut held = KeySet::NONE;
+        let places = order.keys().enumerate();
+        let there = places.filter(|(_, key)| self.entries[*key].is_some());
+        there.for_each(|(place, _)| held.insert(place));
+        held
     }
 
     fn release(&mut self, order: &Order, client: Option<usize>, wakes: &mut Watches) -> Outcome {
@@ -174,11 +186,12 @@ impl Node {
             }
         }
         if all {
-            Outcome::Granted { fence: None }
+            Outcome::GRANTED
         } else {
             Outcome::Denied {
                 retry_after: None,
                 watched: false,
+                held: KeySet::ALL,
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenure_core::{Holding, Instant, Key, Keys, Op, Outcome, RequestId};
+use tenure_core::{Holding, Instant, Key, KeySet, Keys, Op, Outcome, RequestId};
 
 /// A request on its way.
 pub(super) struct Request {
@@ -18,6 +18,7 @@ pub(super) enum Deed {
     Obtain(Duration, bool),
     Refresh(Duration),
     Check,
+    Look,
     Release,
     Inspect,
 }
@@ -28,6 +29,7 @@ impl Request {
             Op::Obtain { claim, ttl, again } => (Deed::Obtain(ttl.as_duration(), again), claim),
             Op::Refresh { claim, ttl } => (Deed::Refresh(ttl.as_duration()), claim),
             Op::Check { claim } => (Deed::Check, claim),
+            Op::Look { claim } => (Deed::Look, claim),
             Op::Release { claim } => (Deed::Release, claim),
             Op::Inspect { keys } => {
                 let (deed, keys, value) = (Deed::Inspect, keys.clone(), Vec::new());
@@ -80,6 +82,7 @@ impl Node {
                 Some(ours) => ours && again,
             }),
             Deed::Refresh(_) | Deed::Check | Deed::Release | Deed::Inspect => all_ours,
+            Deed::Look => keys.iter().all(|key| !of.contains_key(key)),
         };
         match request.deed {
             Deed::Obtain(ttl, _) | Deed::Refresh(ttl) if done => {
@@ -88,15 +91,20 @@ impl Node {
                 }
             }
             Deed::Release => of.retain(|_, (value, _)| *value != request.value),
-            Deed::Obtain(_, _) | Deed::Refresh(_) | Deed::Check | Deed::Inspect => {}
+            Deed::Obtain(_, _) | Deed::Refresh(_) | Deed::Check | Deed::Look | Deed::Inspect => {}
         }
         if done {
-            return Outcome::Granted { fence: None };
+            return Outcome::GRANTED;
         }
         let left = keys.iter().filter_map(|key| of.get(key));
+        let mut held = KeySet::NONE;
+        let places = keys.iter().enumerate();
+        let there = places.filter(|(_, key)| of.contains_key(key));
+        there.for_each(|(place, _)| held.insert(place));
         Outcome::Denied {
             retry_after: left.map(|(_, until)| until.saturating_since(now)).max(),
             watched,
+            held,
         }
     }
 }
