@@ -66,13 +66,20 @@ pub enum Event {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NotObtained {
-    /// Somebody else holds it, and the caller did not want to wait, or not ask again.
+    /// It is held, and the caller did not want to wait, or not try again.
     Taken {
         /// How long the holder still has without a refresh, where it is known.
         remaining: Option<Duration>,
+        /// Who holds it.
+        by: Holder,
     },
-    /// The wait is over, and at the last look somebody else held it.
-    TimedOut,
+    /// The wait is over, and at the last look it was held.
+    TimedOut {
+        /// Who held it.
+        by: Holder,
+    },
+    /// It was granted so late that its ttl, or `max_hold`, was over by then. Ask for a longer one.
+    TooLate,
     /// Too few nodes gave an answer: who holds it is not known.
     Unreachable(NodeError),
     /// A node refuses for a reason that asking again does not mend.
@@ -83,20 +90,42 @@ pub enum NotObtained {
     LimitReached,
 }
 
+/// Who holds a key that is taken.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Holder {
+    /// Somebody that this engine does not know.
+    Other,
+    /// Another lock of this engine.
+    Ourselves,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Other => "by somebody else",
+            Self::Ourselves => "by another lock of this program",
+        })
+    }
+}
+
 impl fmt::Display for NotObtained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken {
                 remaining: Some(remaining),
+                by,
             } => {
-                write!(
-                    f,
-                    "held by somebody else for up to {} ms more",
-                    remaining.as_millis()
-                )
+                let ms = remaining.as_millis();
+                write!(f, "held {by} for up to {ms} ms more")
             }
-            Self::Taken { remaining: None } => f.write_str("held by somebody else"),
-            Self::TimedOut => f.write_str("still held by somebody else when the wait was over"),
+            Self::Taken {
+                remaining: None,
+                by,
+            } => write!(f, "held {by}"),
+            Self::TimedOut { by } => write!(f, "still held {by} when the wait was over"),
+            Self::TooLate => f.write_str(
+                "granted so late that its time was over: ask for a longer ttl or max_hold",
+            ),
             Self::Unreachable(error) => write!(f, "too few nodes answered: {error}"),
             Self::Refused(error) => write!(f, "refused: {error}"),
             Self::Withdrawn => f.write_str("withdrawn"),
@@ -111,8 +140,13 @@ impl core::error::Error for NotObtained {}
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Loss {
-    /// The lease ended before a refresh got through.
-    Expired,
+    /// The lease ended before a refresh got through, or before the lock was released.
+    Expired {
+        /// Why the last refresh did not get through, if there was one.
+        error: Option<NodeError>,
+    },
+    /// A node refuses to refresh it, for a reason that trying again does not mend.
+    Refused(NodeError),
     /// The nodes say that the key is not ours any more: deleted, overwritten, or expired there.
     Taken,
     /// Renewal had kept it for as long as it may.
@@ -123,12 +157,16 @@ pub enum Loss {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expired => "the lease ended before a refresh got through",
-            Self::Taken => "the key was deleted, overwritten or expired on the server",
-            Self::MaxHold => "it was held for as long as it may be",
-            Self::Closed => "the locker was closed",
-        })
+        match self {
+            Self::Expired { error: None } => f.write_str("the lease ended"),
+            Self::Expired { error: Some(error) } => {
+                write!(f, "the lease ended before a refresh got through: {error}")
+            }
+            Self::Refused(error) => write!(f, "it cannot be refreshed: {error}"),
+            Self::Taken => f.write_str("the key was deleted, overwritten or expired on the server"),
+            Self::MaxHold => f.write_str("it was held for as long as it may be"),
+            Self::Closed => f.write_str("the locker was closed"),
+        }
     }
 }
 
@@ -142,8 +180,12 @@ pub enum Released {
     Confirmed,
     /// The nodes answered that it had not been ours any more. What was still ours is free now.
     Missing,
-    /// Too few nodes answered in the lock's time. It is free at the latest when its ttl is over.
+    /// Too few nodes confirmed it, or not in time. It is free at the latest when its ttl is over.
     Unconfirmed,
+    /// Another lock of this engine has the same token and still holds the keys.
+    Shared,
+    /// Its lease was over by then: it had been lost. The core tells that as [`Event::Lost`].
+    Expired,
 }
 
 impl fmt::Display for Released {
@@ -151,7 +193,9 @@ impl fmt::Display for Released {
         f.write_str(match self {
             Self::Confirmed => "released",
             Self::Missing => "it was not held any more",
-            Self::Unconfirmed => "no answer: it is free when its ttl is over",
+            Self::Unconfirmed => "not confirmed: it is free at the latest when its ttl is over",
+            Self::Shared => "another lock with the same token still holds it",
+            Self::Expired => "its lease had ended before",
         })
     }
 }

@@ -90,7 +90,7 @@ pub use claim::{
 };
 pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
-pub use event::{Event, Loss, NodeError, NodeState, NotObtained, Released};
+pub use event::{Event, Holder, Loss, NodeError, NodeState, NotObtained, Released};
 pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 pub use lock::{Fence, Holding, Inspection, KeySet, Lease, Op, Outcome, UnknownLock};
 pub use locks::{Locks, LocksOutput};

@@ -61,7 +61,7 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
     let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
     proxy.black_hole(true);
 
-    assert_eq!(lock.lost().await, Loss::Expired);
+    assert_eq!(lock.lost().await, Loss::Expired { error: None });
 
     // Not before it had to be; a slow machine may be later, but not without bound.
     assert!(start.elapsed() >= 988 * MS);

@@ -156,7 +156,10 @@ impl Recorder {
         match event {
             Event::Obtained { .. } => attempt.answer = Some((at, Answer::Held)),
             Event::NotObtained { reason, .. } => {
-                let denied = matches!(reason, NotObtained::Taken { .. } | NotObtained::TimedOut);
+                let denied = matches!(
+                    reason,
+                    NotObtained::Taken { .. } | NotObtained::TimedOut { .. }
+                );
                 let answer = if denied {
                     Answer::Denied
                 } else {
@@ -293,7 +296,9 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
                     attempt.released = Some((now(), proof == Released::Confirmed));
                 }
             }
-            Err(ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut)) => {
+            Err(ObtainError::NotObtained(
+                NotObtained::Taken { .. } | NotObtained::TimedOut { .. },
+            )) => {
                 attempt.answer = Some((now(), Answer::Denied));
             }
             Err(_) => attempt.answer = Some((now(), Answer::Unknown)),

@@ -75,7 +75,7 @@ async fn a_server_that_stands_still_for_too_long_costs_the_lock() {
         let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
 
         server.pause();
-        assert_eq!(lock.lost().await, Loss::Expired, "{kind:?}");
+        assert_eq!(lock.lost().await, Loss::Expired { error: None }, "{kind:?}");
         assert!(!lock.is_held());
         server.resume();
 
@@ -144,7 +144,10 @@ async fn two_of_five_servers_may_die() {
 
     servers[2].kill();
     let refreshed = lock.refresh().await;
-    assert!(matches!(refreshed, Err(Loss::Expired)), "{refreshed:?}");
+    assert!(
+        matches!(refreshed, Err(Loss::Expired { error: None })),
+        "{refreshed:?}"
+    );
     let tried = locker.obtain("j").await;
     assert!(
         matches!(

@@ -81,7 +81,7 @@ pub(crate) fn not_obtained(error: &ObtainError, keys: &[String], wait: Duration)
     let keys = keys.join(", ");
     let is_taken = matches!(
         error,
-        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut)
+        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut { .. })
     );
     let exit = if is_taken {
         Exit::NotObtained
@@ -106,6 +106,7 @@ pub(crate) fn not_inspected(error: &InspectError, key: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tenure::Holder;
 
     #[test]
     fn arguments_win_over_the_environment_and_that_over_the_default() {
@@ -140,10 +141,16 @@ mod tests {
             not_obtained(&error, &["k".to_owned()], Duration::ZERO).exit
         };
         assert_eq!(
-            exit(NotObtained::Taken { remaining: None }),
+            exit(NotObtained::Taken {
+                remaining: None,
+                by: Holder::Other
+            }),
             Exit::NotObtained
         );
-        assert_eq!(exit(NotObtained::TimedOut), Exit::NotObtained);
+        assert_eq!(
+            exit(NotObtained::TimedOut { by: Holder::Other }),
+            Exit::NotObtained
+        );
         let error = tenure::NodeError::Disconnected;
         assert_eq!(exit(NotObtained::Unreachable(error)), Exit::Unavailable);
         assert_eq!(exit(NotObtained::Refused(error)), Exit::Unavailable);

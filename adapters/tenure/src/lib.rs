@@ -81,7 +81,7 @@ pub use lock::Lock;
 pub use locker::{Locker, ObtainFuture, Obtaining};
 pub use servers::Servers;
 pub use tenure_core::{
-    ClaimError, Holding, Instant, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY, MAX_KEYS,
-    MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released, Renewal, Retry,
-    Token, Ttl,
+    ClaimError, Holder, Holding, Instant, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY,
+    MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released,
+    Renewal, Retry, Token, Ttl,
 };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tenure::tokio::{Memory, memory};
 use tenure::{
-    ClaimError, Key, Lock, Locker, Loss, NotObtained, ObtainError, RefreshError, Released, Retry,
+    ClaimError, Holder, Key, Lock, Locker, Loss, NotObtained, ObtainError, RefreshError, Released,
+    Retry,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -98,7 +99,9 @@ async fn a_wait_ends() {
 
     assert_eq!(
         refused.err(),
-        Some(ObtainError::NotObtained(NotObtained::TimedOut))
+        Some(ObtainError::NotObtained(NotObtained::TimedOut {
+            by: Holder::Other
+        }))
     );
     assert_eq!(start.elapsed(), 5 * SECOND);
 }
@@ -153,12 +156,12 @@ async fn a_lock_without_renewal_ends_with_its_lease() {
     let start = Instant::now();
     let lock = alice.obtain("k").ttl(SECOND).manual().await.unwrap();
 
-    assert_eq!(lock.lost().await, Loss::Expired);
+    assert_eq!(lock.lost().await, Loss::Expired { error: None });
 
     assert_eq!(start.elapsed(), Duration::from_millis(988));
     assert!(!lock.is_held());
     assert_eq!(lock.remaining(), Duration::ZERO);
-    assert_eq!(lock.refresh().await, Err(Loss::Expired));
+    assert_eq!(lock.refresh().await, Err(Loss::Expired { error: None }));
     assert_eq!(lock.release().await, Released::Unconfirmed);
     assert!(bob.obtain("k").wait(SECOND).await.is_ok());
 }
@@ -265,9 +268,9 @@ async fn many_may_wait_for_a_loss() {
         .collect();
     // One that gives up must not take another's place.
     assert!(timeout(SECOND / 2, lock.lost()).await.is_err());
-    assert_eq!(lock.lost().await, Loss::Expired);
+    assert_eq!(lock.lost().await, Loss::Expired { error: None });
     for waiting in waiting {
-        assert_eq!(waiting.await.unwrap(), Loss::Expired);
+        assert_eq!(waiting.await.unwrap(), Loss::Expired { error: None });
     }
 }
 

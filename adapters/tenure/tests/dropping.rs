@@ -77,7 +77,10 @@ async fn an_obtain_dropped_after_its_end_harms_nobody() {
 
     drop(over);
 
-    assert_eq!(timeout(10 * SECOND, next.lost()).await, Ok(Loss::Expired));
+    assert_eq!(
+        timeout(10 * SECOND, next.lost()).await,
+        Ok(Loss::Expired { error: None })
+    );
     assert!(held.is_held());
 }
 

@@ -65,7 +65,7 @@ async fn a_life_is_told_and_no_secret_is() {
     let refused = locker.obtain("nightly").await;
     refused.unwrap_err();
     locker.inspect("nightly").await.unwrap();
-    assert_eq!(held.lost().await, Loss::Expired);
+    assert_eq!(held.lost().await, Loss::Expired { error: None });
     locker.close().await;
 
     let lines = lines.0.lock().unwrap();

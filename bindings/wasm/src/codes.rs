@@ -35,7 +35,7 @@ pub(crate) const fn config(error: ConfigError) -> u8 {
 pub(crate) fn not_obtained(reason: NotObtained) -> (u8, f64) {
     match reason {
         NotObtained::Taken { .. } => (0, -1.0),
-        NotObtained::TimedOut => (1, -1.0),
+        NotObtained::TimedOut { .. } => (1, -1.0),
         NotObtained::Unreachable(error) => (2, f64::from(node(error))),
         NotObtained::Refused(error) => (3, f64::from(node(error))),
         NotObtained::LimitReached => (4, -1.0),
@@ -45,7 +45,7 @@ pub(crate) fn not_obtained(reason: NotObtained) -> (u8, f64) {
 
 pub(crate) const fn loss(loss: Loss) -> u8 {
     match loss {
-        Loss::Expired => 0,
+        Loss::Expired { .. } => 0,
         Loss::Taken => 1,
         Loss::MaxHold => 2,
         Loss::Closed => 3,
@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use std::string::String;
     use std::vec::Vec;
+    use tenure_core::Holder;
 
     /// The names in one table of `errors.ts`.
     fn names(table: &str) -> Vec<&'static str> {
@@ -172,13 +173,28 @@ mod tests {
         }
         assert_eq!(arguments[usize::from(MALFORMED)], "malformed");
         let losses = names("const LOSSES");
-        for reason in [Loss::Expired, Loss::Taken, Loss::MaxHold, Loss::Closed] {
-            assert_eq!(losses[usize::from(loss(reason))], snake(reason));
+        for reason in [
+            Loss::Expired { error: None },
+            Loss::Taken,
+            Loss::MaxHold,
+            Loss::Closed,
+        ] {
+            let name = snake(reason);
+            assert_eq!(
+                losses[usize::from(loss(reason))],
+                name.split(' ').next().unwrap_or_default()
+            );
         }
         let reasons = names("const NOT_OBTAINED");
         for (reason, name) in [
-            (NotObtained::Taken { remaining: None }, "taken"),
-            (NotObtained::TimedOut, "timed_out"),
+            (
+                NotObtained::Taken {
+                    remaining: None,
+                    by: Holder::Other,
+                },
+                "taken",
+            ),
+            (NotObtained::TimedOut { by: Holder::Other }, "timed_out"),
             (NotObtained::Unreachable(NodeError::Busy), "unreachable"),
             (NotObtained::Refused(NodeError::Busy), "refused"),
             (NotObtained::LimitReached, "limit_reached"),

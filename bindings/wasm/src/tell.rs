@@ -34,7 +34,7 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         Event::NotObtained { lock, reason } => {
             record.name(lock.to_bits());
             let (code, mut more) = codes::not_obtained(reason);
-            if let NotObtained::Taken { remaining } = reason {
+            if let NotObtained::Taken { remaining, .. } = reason {
                 more = millis(remaining);
             }
             record.numbers(f64::from(code), more);

@@ -4,7 +4,7 @@ use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use crate::claim::Claim;
-use crate::event::{NodeError, NotObtained};
+use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lock::{Answer, Op, Outcome, Round};
 use crate::obtain::Ttl;
@@ -122,6 +122,7 @@ impl Ask {
         if self.round.is_denied() {
             return NotObtained::Taken {
                 remaining: self.free_at.map(|at| at.saturating_since(now)),
+                by: Holder::Other,
             };
         }
         match self.error {

@@ -119,7 +119,7 @@ impl Locks {
         let reason = if longest.is_some_and(|at| at <= now) {
             Loss::MaxHold
         } else {
-            Loss::Expired
+            Loss::Expired { error: None }
         };
         self.lost(id, reason);
     }

@@ -1,6 +1,6 @@
 //! From a wish to a held lock, or to a reason why not.
 
-use crate::event::{Event, NotObtained};
+use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
 use crate::lock::{State, Verdict, What};
 
@@ -154,9 +154,11 @@ impl Locks {
         let Some(lock) = self.lock(id) else { return };
         let waited = lock.give_up_at.is_some_and(|at| at <= now);
         let reason = match lock.failure {
-            Some(NotObtained::Taken { .. }) | None if waited => NotObtained::TimedOut,
+            Some(NotObtained::Taken { .. }) | None if waited => {
+                NotObtained::TimedOut { by: Holder::Other }
+            }
             Some(reason) => reason,
-            None => NotObtained::TimedOut,
+            None => NotObtained::TimedOut { by: Holder::Other },
         };
         self.end_unobtained(id, reason);
     }

@@ -297,7 +297,7 @@ pub(super) fn blames_others(event: &Event) -> bool {
     matches!(
         event,
         Event::NotObtained {
-            reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+            reason: NotObtained::Taken { .. } | NotObtained::TimedOut { .. },
             ..
         } | Event::Lost {
             reason: Loss::Taken,

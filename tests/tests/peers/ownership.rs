@@ -135,7 +135,7 @@ fn a_holder_is_told_of_every_loss_and_why() {
         end,
         Event::Lost {
             lock: unreachable,
-            reason: Loss::Expired
+            reason: Loss::Expired { error: None }
         }
     );
 }

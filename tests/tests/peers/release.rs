@@ -108,7 +108,7 @@ fn releasing_what_is_over_is_no_error() {
         end(&mut world, alice, expired, 2 * SECOND),
         Event::Lost {
             lock: expired,
-            reason: Loss::Expired
+            reason: Loss::Expired { error: None }
         }
     );
     world.run_for(SECOND);

@@ -79,7 +79,7 @@ fn whoever_slept_through_its_lease_knows_when_it_wakes() {
 
     let lost = Event::Lost {
         lock,
-        reason: Loss::Expired,
+        reason: Loss::Expired { error: None },
     };
     assert_eq!(world.last(alice, lock), Some(lost), "before anything else");
     world.run_for(2 * TTL);

@@ -84,7 +84,7 @@ fn a_lock_is_lost_when_its_lease_ends_before_a_renewal_gets_through() {
     let (at, _) = *world.events(alice).last().expect("an event");
     assert_eq!(
         (world.last(alice, lock), at),
-        (lost(lock, Loss::Expired), end)
+        (lost(lock, Loss::Expired { error: None }), end)
     );
 }
 
@@ -117,7 +117,10 @@ fn a_manual_lock_lasts_as_long_as_it_is_refreshed() {
     world.run_for(15_000 * MS);
     assert_eq!(kinds(&world, alice), ["obtained", "refreshed"]);
     world.run_for(10_000 * MS);
-    assert_eq!(world.last(alice, lock), lost(lock, Loss::Expired));
+    assert_eq!(
+        world.last(alice, lock),
+        lost(lock, Loss::Expired { error: None })
+    );
     assert!(
         world
             .act(alice, |engine, now| engine.refresh(lock, None, now))

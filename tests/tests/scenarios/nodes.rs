@@ -47,7 +47,10 @@ fn a_quorum_survives_two_dead_servers_of_five_but_not_three() {
     world.weather(alice, 2, Weather::Refusing);
     world.cut(alice, 2);
     world.run_for(11_000 * MS);
-    assert_eq!(world.last(alice, lock), lost(lock, Loss::Expired));
+    assert_eq!(
+        world.last(alice, lock),
+        lost(lock, Loss::Expired { error: None })
+    );
 }
 
 #[test]

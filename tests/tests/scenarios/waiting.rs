@@ -1,6 +1,6 @@
 //! Waiting for a lock that somebody holds.
 
-use tenure_core::{Arrangement, Event, LockId, Loss, NotObtained, Released, Retry};
+use tenure_core::{Arrangement, Event, Holder, LockId, Loss, NotObtained, Released, Retry};
 use tenure_tests::world::World;
 
 use crate::{
@@ -130,7 +130,7 @@ fn a_wait_ends_when_it_is_over_and_a_limit_when_it_is_reached() {
     let start = world.now();
     assert!(world.run_until(5000 * MS, |w| w.last(bob, waiting).is_some()));
     assert_eq!(world.now().saturating_since(start), 500 * MS);
-    let reason = NotObtained::TimedOut;
+    let reason = NotObtained::TimedOut { by: Holder::Other };
     assert_eq!(
         world.last(bob, waiting),
         Some(Event::NotObtained {

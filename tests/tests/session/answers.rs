@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Loss, NodeError, NotObtained, Released};
+use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Released};
 
 use crate::{Talk, patient, plain, wish};
 
@@ -108,7 +108,10 @@ fn a_key_of_another_type_is_taken() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.obtain(wish());
     talk.answer(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n:-1\r\n");
-    let reason = NotObtained::Taken { remaining: None };
+    let reason = NotObtained::Taken {
+        remaining: None,
+        by: Holder::Other,
+    };
     assert_eq!(
         talk.events.last(),
         Some(&Event::NotObtained { lock, reason })
@@ -190,7 +193,7 @@ fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
     }
     let lost = Event::Lost {
         lock,
-        reason: Loss::Expired,
+        reason: Loss::Expired { error: None },
     };
     assert!(talk.events.contains(&lost));
 }

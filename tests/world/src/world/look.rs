@@ -50,7 +50,7 @@ impl World {
             }
             Event::NotObtained {
                 lock,
-                reason: NotObtained::Taken { .. } | NotObtained::TimedOut,
+                reason: NotObtained::Taken { .. } | NotObtained::TimedOut { .. },
             } => self.look_at_denial(index, *lock),
             _ => Ok(()),
         }
