@@ -37,7 +37,7 @@ fn a_try_finds_the_lock_taken_and_says_for_how_long() {
     world.run_for(10 * MS);
 
     let Some(Event::NotObtained {
-        reason: NotObtained::Taken { remaining },
+        reason: NotObtained::Taken { remaining, .. },
         ..
     }) = world.last(bob, try_once)
     else {
