@@ -21,9 +21,10 @@ pub struct Config {
     pub reconnect_min: Duration,
     /// The longest pause between two tries to connect. Default: 2 s.
     pub reconnect_max: Duration,
-    /// How often in a row a lock may go from one waiter of this engine to the next before others get their turn.
-    /// Default: 16.
-    pub handoffs: u8,
+    /// How long this engine keeps a key going from one of its locks to the next while others want it, too. Then it leaves
+    /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for ten
+    /// seconds, it does so every 250 ms. [`Duration::MAX`]: never. Default: 20 ms.
+    pub turn: Duration,
     /// Set in front of every key on the wire, and taken off again. Default: empty.
     pub prefix: Box<[u8]>,
     /// The name that nodes show in `CLIENT LIST`. Default: `tenure`.
@@ -63,7 +64,7 @@ impl Config {
             connect_timeout: Duration::from_secs(3),
             reconnect_min: Duration::from_millis(20),
             reconnect_max: Duration::from_secs(2),
-            handoffs: 16,
+            turn: Duration::from_millis(20),
             prefix: Box::default(),
             client_name: "tenure".into(),
             limits: Limits::default(),

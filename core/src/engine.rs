@@ -6,7 +6,7 @@ use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::id::{LockId, NodeId, RequestId};
-use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
+use crate::lock::{Inspection, Lease, Op, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -59,8 +59,12 @@ impl Engine {
     )]
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
         let nodes = (0..config.nodes().len()).filter_map(NodeId::new);
+        let mut locks = Locks::new(&config, seed, now);
+        for node in nodes.clone() {
+            locks.handle_node(node, Some(NodeError::Disconnected), now);
+        }
         Self {
-            locks: Locks::new(&config, seed, now),
+            locks,
             sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
             events: Queue::default(),
             unsent: Vec::new(),
@@ -260,15 +264,18 @@ impl Engine {
         let now = self.locks.now();
         loop {
             while let Some(request) = self.locks.next_request() {
-                let Some(op) = self.locks.hand_out(request) else {
+                let Some(op) = self.locks.op(request) else {
                     continue;
                 };
+                let sets = matches!(op, Op::Obtain { .. });
                 let asked = match self.sessions.get_mut(request.node().index()) {
                     Some(session) => session.ask(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
-                if let Err(error) = asked {
-                    self.unsent.push((request, error));
+                match asked {
+                    Ok(true) if sets => self.locks.sent(request),
+                    Ok(_) => {}
+                    Err(error) => self.unsent.push((request, error)),
                 }
             }
             if self.unsent.is_empty() || self.locks.has_event() {
@@ -304,9 +311,13 @@ impl Engine {
                 Answer::WakeAll => self.locks.handle_wake_all(node, now),
                 Answer::State(state) => {
                     self.events.push_back(Event::Node { node, state });
-                    if matches!(state, NodeState::Ready { .. }) {
-                        // Whatever was registered before is forgotten, and much may have happened since.
-                        self.locks.handle_wake_all(node, now);
+                    match state {
+                        NodeState::Ready { .. } => {
+                            self.locks.handle_node(node, None, now);
+                            // Whatever was registered before is forgotten, and much may have happened since.
+                            self.locks.handle_wake_all(node, now);
+                        }
+                        NodeState::Down(error) => self.locks.handle_node(node, Some(error), now),
                     }
                 }
             }
@@ -318,7 +329,8 @@ impl Engine {
     #[inline(never)]
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {
-            session.send_waiting(&self.locks, self.locks.now());
+            let now = self.locks.now();
+            session.send_waiting(&mut self.locks, now);
         }
     }
 }

@@ -95,6 +95,7 @@ impl KeySet {
     pub const NONE: Self = Self(0);
     /// All of them.
     pub const ALL: Self = Self(u64::MAX);
+    pub(crate) const ALL_BUT_FIRST: Self = Self(u64::MAX - 1);
 
     /// Adds the key at this place; places from [`MAX_KEYS`] on are ignored.
     pub fn insert(&mut self, place: usize) {

@@ -215,7 +215,8 @@ impl Progress {
             // What is not known of one key is not known of the lock.
             self.held = KeySet::ALL;
             if let Item::Error(line) = reply.item() {
-                self.error.get_or_insert(ServerError::of(line).node());
+                self.error
+                    .get_or_insert_with(|| ServerError::of(line).node());
             }
             return;
         };

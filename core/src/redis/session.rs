@@ -110,7 +110,7 @@ impl Session {
         }
     }
 
-    /// Sends the request, or keeps it until it can be sent.
+    /// Sends the request, or keeps it until it can be sent; says whether it was sent.
     ///
     /// # Errors
     /// Why it was surely not sent.
@@ -119,18 +119,21 @@ impl Session {
         request: RequestId,
         op: Op<'_>,
         now: Instant,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         if self.exchange.len().saturating_add(self.waiting.len()) >= self.setup.pending {
             return Err(NodeError::Overloaded);
         }
         match self.state {
-            State::Down { .. } if !self.hopeful => return Err(self.error),
+            State::Down { .. } if !self.hopeful => Err(self.error),
             State::Down { .. } | State::Connecting { .. } | State::Greeting { .. } => {
                 self.waiting.push_back(request);
+                Ok(false)
             }
-            State::Ready => self.send(request, op, now),
+            State::Ready => {
+                self.send(request, op, now);
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn handle_connected(&mut self, now: Instant) {
@@ -239,11 +242,12 @@ impl Session {
     }
 
     /// Sends what had to wait, if somebody still wants it.
-    pub(crate) fn send_waiting(&mut self, locks: &Locks, now: Instant) {
+    pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
         if self.state == State::Ready {
             while let Some(request) = self.waiting.pop_front() {
                 if let Some(op) = locks.op(request) {
                     self.send(request, op, now);
+                    locks.sent(request);
                 }
             }
         }

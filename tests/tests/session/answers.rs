@@ -193,7 +193,9 @@ fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
     }
     let lost = Event::Lost {
         lock,
-        reason: Loss::Expired { error: None },
+        reason: Loss::Expired {
+            error: Some(NodeError::OutOfMemory),
+        },
     };
     assert!(talk.events.contains(&lost));
 }
