@@ -65,11 +65,15 @@ impl Ask {
     }
 
     /// What each node is asked to do.
-    pub(crate) const fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
         let again = self.again;
         match self.what {
             What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh | What::Renew => Op::Refresh { claim, ttl },
+            What::Refresh | What::Renew => {
+                // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
+                let keep = self.what == What::Renew && !claim.token().is_random();
+                Op::Refresh { claim, ttl, keep }
+            }
             What::Check => Op::Check { claim },
             What::Undo | What::Release => Op::Release { claim },
         }

@@ -11,7 +11,7 @@ use crate::obtain::Ttl;
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum Op<'a> {
-    /// Set all keys to the value if none has another one.
+    /// Set all keys to the value if none has another one. A longer remaining time of what is ours already stays.
     Obtain {
         /// Keys and value.
         claim: &'a Claim,
@@ -26,6 +26,8 @@ pub enum Op<'a> {
         claim: &'a Claim,
         /// For how long from now.
         ttl: Ttl,
+        /// Whether a longer remaining time is left as it is, because another lock with the same token counts on it.
+        keep: bool,
     },
     /// Say whether all keys have our value.
     Check {

@@ -68,10 +68,14 @@ impl Wire<'_> {
                 self.with_times(Kind::Set, claim)
             }
             Op::Obtain { claim, ttl, .. } => {
-                let kind = self.script(Script::Obtain, claim, Some(ttl));
+                let kind = self.script(Script::Obtain, claim, Some(ttl), false);
                 self.with_times(kind, claim)
             }
-            Op::Refresh { claim, ttl } if claim.keys().len() == 1 && self.capability.set_ifeq => {
+            Op::Refresh {
+                claim,
+                ttl,
+                keep: false,
+            } if claim.keys().len() == 1 && self.capability.set_ifeq => {
                 prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
                     .prepared(claim.frame().all())
                     .prepared(b"$4\r\nIFEQ\r\n")
@@ -80,12 +84,12 @@ impl Wire<'_> {
                     .prepared(self.ttl.argument(ttl));
                 self.with_times(Kind::SetIfEqual, claim)
             }
-            Op::Refresh { claim, ttl } => {
-                let kind = self.script(Script::Refresh, claim, Some(ttl));
+            Op::Refresh { claim, ttl, keep } => {
+                let kind = self.script(Script::Refresh, claim, Some(ttl), keep);
                 self.with_times(kind, claim)
             }
             Op::Release { claim } if claim.keys().len() == 1 => self.release_one(claim),
-            Op::Release { claim } => (self.script(Script::Release, claim, None), 1),
+            Op::Release { claim } => (self.script(Script::Release, claim, None, false), 1),
             Op::Check { claim } => {
                 self.for_each(b"GET", claim);
                 (Kind::Values, count(claim.keys(), 1))
@@ -120,15 +124,15 @@ impl Wire<'_> {
                     .prepared(b"$4\r\nIFEQ\r\n")
                     .prepared(frame.value());
             }
-            Delete::Script => return (self.script(Script::Release, claim, None), 1),
+            Delete::Script => return (self.script(Script::Release, claim, None, false), 1),
         }
         (Kind::DeleteIfEqual, 1)
     }
 
-    fn script(&mut self, script: Script, claim: &Claim, ttl: Option<Ttl>) -> Kind {
+    fn script(&mut self, script: Script, claim: &Claim, ttl: Option<Ttl>, keep: bool) -> Kind {
         let whole = self.capability.takes_text(script);
         match script.sha().as_bytes().first_chunk::<40>() {
-            Some(sha) if !whole && claim.keys().len() == 1 => {
+            Some(sha) if !whole && !keep && claim.keys().len() == 1 => {
                 // What nearly all are, without counting.
                 match ttl {
                     Some(_) => prepared(self.out, b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n"),
@@ -142,14 +146,21 @@ impl Wire<'_> {
                 }
                 Kind::Script { script, all: 1 }
             }
-            _ => self.any_script(script, whole, claim, ttl),
+            _ => self.any_script(script, whole, claim, (ttl, keep)),
         }
     }
 
     #[cold]
-    fn any_script(&mut self, script: Script, whole: bool, claim: &Claim, ttl: Option<Ttl>) -> Kind {
+    fn any_script(
+        &mut self,
+        script: Script,
+        whole: bool,
+        claim: &Claim,
+        (ttl, keep): (Option<Ttl>, bool),
+    ) -> Kind {
         let keys = claim.keys().len();
-        let args = keys.saturating_add(if ttl.is_some() { 5 } else { 4 });
+        let more = usize::from(ttl.is_some()).saturating_add(usize::from(keep));
+        let args = keys.saturating_add(4).saturating_add(more);
         let mut command = command(self.out, args);
         if whole {
             command.arg(b"EVAL").arg(script.text().as_bytes());
@@ -159,6 +170,9 @@ impl Wire<'_> {
         command.number(keys as u64).prepared(claim.frame().all());
         if let Some(ttl) = ttl {
             command.prepared(self.ttl.argument(ttl));
+        }
+        if keep {
+            command.arg(b"keep");
         }
         // A release tells how many keys it deleted; the others answer yes or no.
         let all = match script {

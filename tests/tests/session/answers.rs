@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Released};
+use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Obtain, Released, Token, Ttl};
 
 use crate::{Talk, patient, plain, wish};
 
@@ -140,6 +140,32 @@ fn a_script_that_is_missing_is_sent_along() {
     talk.answer(b":1\r\n");
     let proof = Released::Confirmed;
     assert_eq!(talk.events.last(), Some(&Event::Released { lock, proof }));
+}
+
+/// Handles of the same token in other processes may have a longer ttl.
+#[test]
+fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_wished_refresh_does_not() {
+    let own = || Token::new("my own").expect("a token");
+    let drawn = || wish().token;
+    let redis = || Talk::greeted(plain());
+    let valkey = || Talk::greeted_by_valkey(plain());
+    for (mut talk, token, renewed, refreshed) in [
+        (redis(), own(), ["EVALSHA", "keep"], ["EVALSHA", "20000"]),
+        (redis(), drawn(), ["EVALSHA", "30000"], ["EVALSHA", "20000"]),
+        (valkey(), own(), ["EVALSHA", "keep"], ["SET", "20000"]),
+        (valkey(), drawn(), ["SET", "30000"], ["SET", "20000"]),
+    ] {
+        let lock = talk.obtain(Obtain { token, ..wish() });
+        talk.grant();
+        talk.sleep();
+        assert_eq!(talk.ends_of_first(), renewed);
+        talk.grant();
+
+        let ttl = Some(Ttl::new(Duration::from_secs(20)).expect("a ttl"));
+        talk.engine.refresh(lock, ttl, talk.now).expect("held");
+        talk.drain();
+        assert_eq!(talk.ends_of_first(), refreshed);
+    }
 }
 
 #[test]
@@ -320,6 +346,20 @@ fn a_replica_is_not_asked_ever_faster() {
 }
 
 impl Talk {
+    /// Grants the command that was said first, and forgets all that was said.
+    fn grant(&mut self) {
+        let by_script = self.said[0][0] == "EVALSHA";
+        self.said.clear();
+        let granted: &[u8] = if by_script { b":1\r\n" } else { crate::OK };
+        self.answer(&[granted, b":30000\r\n"].concat());
+    }
+
+    /// The first and the last word of the command that was said first.
+    fn ends_of_first(&self) -> [&str; 2] {
+        let first = &self.said[0];
+        [&first[0], &first[first.len() - 1]]
+    }
+
     /// The handshake once more, without looking at what is said.
     fn greet_and_keep(&mut self) {
         self.answer(crate::HELLO_REDIS_7);
