@@ -69,9 +69,13 @@ impl Ask {
         let again = self.again;
         match self.what {
             What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh | What::Renew => {
+            What::Refresh => {
+                let keep = false;
+                Op::Refresh { claim, ttl, keep }
+            }
+            What::Renew => {
                 // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
-                let keep = self.what == What::Renew && !claim.token().is_random();
+                let keep = !claim.token().is_random();
                 Op::Refresh { claim, ttl, keep }
             }
             What::Check => Op::Check { claim },

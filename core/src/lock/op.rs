@@ -29,7 +29,8 @@ pub enum Op<'a> {
         /// Whether a longer remaining time is left as it is, because another lock with the same token counts on it.
         keep: bool,
     },
-    /// Say whether all keys have our value.
+    /// Say whether all keys have our value, and how long the one that ends first still lasts; register interest in each
+    /// again.
     Check {
         /// Keys and value.
         claim: &'a Claim,

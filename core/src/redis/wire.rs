@@ -21,7 +21,8 @@ pub(crate) enum Kind {
     DeleteIfEqual,
     /// Only remaining times: all decide.
     Times,
-    Values,
+    /// Values and remaining times in turns, of keys that should be ours.
+    Check,
     ValuesAndTimes,
 }
 
@@ -68,14 +69,17 @@ impl Wire<'_> {
                 self.with_times(Kind::Set, claim)
             }
             Op::Obtain { claim, ttl, .. } => {
-                let kind = self.script(Script::Obtain, claim, Some(ttl), false);
+                let kind = self.script(Script::Obtain, claim, Some(ttl));
                 self.with_times(kind, claim)
             }
             Op::Refresh {
                 claim,
                 ttl,
-                keep: false,
-            } if claim.keys().len() == 1 && self.capability.set_ifeq => {
+                keep: true,
+            } => self.refresh_if_shorter(claim, ttl),
+            Op::Refresh { claim, ttl, .. }
+                if claim.keys().len() == 1 && self.capability.set_ifeq =>
+            {
                 prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
                     .prepared(claim.frame().all())
                     .prepared(b"$4\r\nIFEQ\r\n")
@@ -84,32 +88,33 @@ impl Wire<'_> {
                     .prepared(self.ttl.argument(ttl));
                 self.with_times(Kind::SetIfEqual, claim)
             }
-            Op::Refresh { claim, ttl, keep } => {
-                let kind = self.script(Script::Refresh, claim, Some(ttl), keep);
+            Op::Refresh { claim, ttl, .. } => {
+                let kind = self.script(Script::Refresh, claim, Some(ttl));
                 self.with_times(kind, claim)
             }
             Op::Release { claim } if claim.keys().len() == 1 => self.release_one(claim),
-            Op::Release { claim } => (self.script(Script::Release, claim, None, false), 1),
+            Op::Release { claim } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
-                self.for_each(b"GET", claim);
-                (Kind::Values, count(claim.keys(), 1))
+                self.values_and_times(claim.keys());
+                (Kind::Check, count(claim.keys(), 2))
             }
             Op::Look { claim } => {
                 self.for_each(b"PTTL", claim);
                 (Kind::Times, count(claim.keys(), 1))
             }
             Op::Inspect { keys } => {
-                for key in keys.iter() {
-                    command(self.out, 2)
-                        .arg(b"GET")
-                        .joined(self.prefix, key.as_bytes());
-                    command(self.out, 2)
-                        .arg(b"PTTL")
-                        .joined(self.prefix, key.as_bytes());
-                }
+                self.values_and_times(keys);
                 (Kind::ValuesAndTimes, count(keys, 2))
             }
         }
+    }
+
+    /// No command can do that, only the script.
+    #[cold]
+    fn refresh_if_shorter(&mut self, claim: &Claim, ttl: Ttl) -> (Kind, u16) {
+        let whole = self.capability.takes_text(Script::Refresh);
+        let kind = self.any_script(Script::Refresh, whole, claim, (Some(ttl), true));
+        self.with_times(kind, claim)
     }
 
     fn release_one(&mut self, claim: &Claim) -> (Kind, u16) {
@@ -124,15 +129,15 @@ impl Wire<'_> {
                     .prepared(b"$4\r\nIFEQ\r\n")
                     .prepared(frame.value());
             }
-            Delete::Script => return (self.script(Script::Release, claim, None, false), 1),
+            Delete::Script => return (self.script(Script::Release, claim, None), 1),
         }
         (Kind::DeleteIfEqual, 1)
     }
 
-    fn script(&mut self, script: Script, claim: &Claim, ttl: Option<Ttl>, keep: bool) -> Kind {
+    fn script(&mut self, script: Script, claim: &Claim, ttl: Option<Ttl>) -> Kind {
         let whole = self.capability.takes_text(script);
         match script.sha().as_bytes().first_chunk::<40>() {
-            Some(sha) if !whole && !keep && claim.keys().len() == 1 => {
+            Some(sha) if !whole && claim.keys().len() == 1 => {
                 // What nearly all are, without counting.
                 match ttl {
                     Some(_) => prepared(self.out, b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n"),
@@ -146,7 +151,7 @@ impl Wire<'_> {
                 }
                 Kind::Script { script, all: 1 }
             }
-            _ => self.any_script(script, whole, claim, (ttl, keep)),
+            _ => self.any_script(script, whole, claim, (ttl, false)),
         }
     }
 
@@ -191,6 +196,16 @@ impl Wire<'_> {
         }
         self.for_each(b"PTTL", claim);
         (kind, count(claim.keys(), 1).saturating_add(1))
+    }
+
+    fn values_and_times(&mut self, keys: &Keys) {
+        for key in keys.iter() {
+            for name in [b"GET".as_slice(), b"PTTL"] {
+                command(self.out, 2)
+                    .arg(name)
+                    .joined(self.prefix, key.as_bytes());
+            }
+        }
     }
 
     /// A command of one key for each.

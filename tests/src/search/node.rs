@@ -159,11 +159,14 @@ impl Node {
                 self.watches[key] |= 1 << client;
             }
         }
-        if granted {
-            return Outcome::GRANTED;
-        }
         let lasts = order.keys().filter_map(|key| self.entries[key]);
-        let retry_after = lasts.map(|entry| entry.until.saturating_since(now)).max();
+        let mut lasts = lasts.map(|entry| entry.until.saturating_since(now));
+        if granted {
+            let remaining = (order.deed == Deed::Check).then(|| lasts.min()).flatten();
+            let fence = None;
+            return Outcome::Granted { fence, remaining };
+        }
+        let retry_after = lasts.max();
         Outcome::Denied {
             retry_after: retry_after.filter(|_| order.deed != Deed::Check),
             watched: manner.watch,

@@ -260,9 +260,9 @@ fn where_bytes_are_split_changes_nothing() {
         talk.answer(second);
         assert_eq!(
             talk.said.last().map(|said| said.join(" ")),
-            Some("GET k".to_owned())
+            Some("PTTL k".to_owned())
         );
-        talk.answer(b"$-1\r\n");
+        talk.answer(b"$-1\r\n:-2\r\n");
         talk.events
     };
     let whole = run(answers.len());

@@ -97,16 +97,22 @@ impl Node {
             Deed::Release => of.retain(|_, (value, _)| *value != request.value),
             Deed::Obtain(_, _) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Inspect => {}
         }
-        if done {
-            return Outcome::GRANTED;
-        }
         let left = keys.iter().filter_map(|key| of.get(key));
+        let left = left.map(|(_, until)| until.saturating_since(now));
+        if done {
+            let remaining = match request.deed {
+                Deed::Check => left.min(),
+                _ => None,
+            };
+            let fence = None;
+            return Outcome::Granted { fence, remaining };
+        }
         let mut held = KeySet::NONE;
         let places = keys.iter().enumerate();
         let there = places.filter(|(_, key)| of.contains_key(key));
         there.for_each(|(place, _)| held.insert(place));
         Outcome::Denied {
-            retry_after: left.map(|(_, until)| until.saturating_since(now)).max(),
+            retry_after: left.max(),
             watched,
             held,
         }
