@@ -205,6 +205,22 @@ impl Engine {
         }
     }
 
+    /// What a node said last in an error that is not known here ([`NodeError::Other`]), in its own words: up to 128 bytes,
+    /// with others than printable ASCII escaped. `None` if no node has, or if the words may repeat what was sent. Of all
+    /// nodes, or of one: see [`Engine::unknown_error_of`].
+    #[must_use]
+    pub fn unknown_error(&self) -> Option<&str> {
+        let all = self.sessions.iter().filter_map(Session::unknown_error);
+        all.max_by_key(|(at, _)| *at).map(|(_, words)| words)
+    }
+
+    /// What this node said last in an error that is not known here. See [`Engine::unknown_error`].
+    #[must_use]
+    pub fn unknown_error_of(&self, node: NodeId) -> Option<&str> {
+        let session = self.sessions.get(node.index())?;
+        session.unknown_error().map(|(_, words)| words)
+    }
+
     /// Whether, after [`Engine::close`], nothing is left to do or to send.
     #[must_use]
     pub fn is_drained(&self) -> bool {

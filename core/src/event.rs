@@ -259,7 +259,7 @@ pub enum NodeError {
     NoReplicas,
     /// It does not know a command, or the form of it.
     Unsupported,
-    /// Any other error.
+    /// Any other error. [`crate::Engine::unknown_error`] has the node's own words.
     Other,
 }
 

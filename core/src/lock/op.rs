@@ -52,6 +52,20 @@ pub enum Op<'a> {
     },
 }
 
+impl<'a> Op<'a> {
+    /// Keys and value, of all but an inspection.
+    pub(crate) const fn claim(self) -> Option<&'a Claim> {
+        match self {
+            Self::Obtain { claim, .. }
+            | Self::Refresh { claim, .. }
+            | Self::Check { claim }
+            | Self::Look { claim }
+            | Self::Release { claim } => Some(claim),
+            Self::Inspect { .. } => None,
+        }
+    }
+}
+
 /// What came of an operation on one node.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -73,6 +73,11 @@ impl Exchange {
         self.sent.len()
     }
 
+    /// The oldest unanswered request.
+    pub(crate) fn first(&self) -> Option<RequestId> {
+        self.sent.front().map(|sent| sent.request)
+    }
+
     /// When the oldest unanswered request was sent.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.sent.front().map(|sent| sent.at)

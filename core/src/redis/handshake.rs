@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::config::{Config, NodeConfig};
+use crate::config::{Config, NodeConfig, Secret};
 use crate::event::NodeError;
 use crate::id::NodeId;
 use crate::redis::Script;
@@ -56,6 +56,11 @@ impl Handshake {
             client_name: config.client_name.clone(),
             step: Step::Hello,
         }
+    }
+
+    /// Must never be shown.
+    pub(crate) fn password(&self) -> Option<&[u8]> {
+        self.node.password.as_ref().map(Secret::expose)
     }
 
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {

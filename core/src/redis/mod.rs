@@ -11,6 +11,7 @@ pub mod resp;
 mod script;
 mod session;
 mod wire;
+mod words;
 
 pub(crate) use frame::Frame;
 pub use script::Script;

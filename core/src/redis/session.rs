@@ -1,5 +1,6 @@
 //! One connection to one server, as the core sees it: connecting, handshake, requests, answers, wakes, and its end.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -12,12 +13,15 @@ use crate::locks::Locks;
 use crate::queue::Queue;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
-use crate::redis::handshake::{Greeting, Handshake};
+use crate::redis::handshake::Handshake;
 use crate::redis::outbox::Outbox;
-use crate::redis::push::{self, Push};
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder};
+use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::{LastTtl, Wire};
 use crate::time::{Instant, Micros};
+
+mod read;
+
+use read::Read;
 
 pub(crate) struct Session {
     setup: Setup,
@@ -42,6 +46,8 @@ pub(crate) struct Session {
     hopeful: bool,
     /// To be told to the locks.
     change: Option<NodeState>,
+    /// The last error that is not known here, in the server's words, and when it came.
+    unknown: Option<(Instant, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +113,7 @@ impl Session {
             error: NodeError::Disconnected,
             hopeful: false,
             change: None,
+            unknown: None,
         }
     }
 
@@ -213,7 +220,7 @@ impl Session {
             if let Some(state) = self.change.take() {
                 return Some(Answer::State(state));
             }
-            match self.read(locks) {
+            match self.read(locks, now) {
                 Read::Nothing => return None,
                 Read::Handled => {}
                 Read::Greeted => self.greet(),
@@ -257,6 +264,12 @@ impl Session {
         core::mem::take(&mut self.disconnect)
     }
 
+    /// The last error that is not known here, in the server's words, and when it came.
+    pub(crate) fn unknown_error(&self) -> Option<(Instant, &str)> {
+        let (at, words) = self.unknown.as_ref()?;
+        Some((*at, words))
+    }
+
     /// The bytes to be sent next, once.
     pub(crate) fn transmit(&mut self) -> Option<&[u8]> {
         self.out.lend()
@@ -279,43 +292,6 @@ impl Session {
             ttl: &mut self.ttl,
         };
         self.exchange.send(request, op, &mut wire, now);
-    }
-
-    fn read(&mut self, locks: &Locks) -> Read {
-        let reply = match self.decoder.next_reply() {
-            Ok(Some(reply)) => reply,
-            Ok(None) => return Read::Nothing,
-            Err(DecodeError::Malformed) => return Read::Broken(NodeError::Malformed),
-            Err(DecodeError::TooLarge | DecodeError::TooDeep) => {
-                return Read::Broken(NodeError::AnswerTooLarge);
-            }
-        };
-        if reply.is_push() {
-            return match push::read(reply, &self.setup.prefix, &mut self.woken) {
-                Push::Other => Read::Handled,
-                Push::Key => Read::Wake,
-                Push::All => Read::WakeAll,
-            };
-        }
-        if let State::Greeting { .. } = self.state {
-            return match self
-                .handshake
-                .receive(reply, &mut self.capability, self.out.open())
-            {
-                Greeting::Continue => Read::Handled,
-                Greeting::Done => Read::Greeted,
-                Greeting::Refused(error) => Read::Broken(error),
-            };
-        }
-        let is_ours = |request, value: &[u8]| match locks.op(request) {
-            Some(Op::Check { claim }) => claim.value() == value,
-            _ => false,
-        };
-        match self.exchange.receive(reply, is_ours, &mut self.capability) {
-            Some(Some((request, finding))) => Read::Answer(request, finding),
-            Some(None) => Read::Handled,
-            None => Read::Broken(NodeError::Malformed),
-        }
     }
 
     fn greet(&mut self) {
@@ -357,17 +333,6 @@ impl Session {
         }
         self.change.take().map(Answer::State)
     }
-}
-
-/// What one reply was.
-enum Read {
-    Nothing,
-    Handled,
-    Greeted,
-    Answer(RequestId, Finding),
-    Wake,
-    WakeAll,
-    Broken(NodeError),
 }
 
 /// Shows no bytes: they hold passwords and tokens.

@@ -160,7 +160,7 @@ impl Node {
             }
         }
         let lasts = order.keys().filter_map(|key| self.entries[key]);
-        let mut lasts = lasts.map(|entry| entry.until.saturating_since(now));
+        let lasts = lasts.map(|entry| entry.until.saturating_since(now));
         if granted {
             let remaining = (order.deed == Deed::Check).then(|| lasts.min()).flatten();
             let fence = None;

@@ -202,6 +202,34 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
 }
 
 #[test]
+fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
+    let mut talk = Talk::greeted(plain());
+    assert_eq!(talk.engine.unknown_error(), None);
+    let lock = talk.obtain(wish());
+    talk.answer(b"-PROXY upstream \x1b is gone, try 'k' later\r\n:-2\r\n");
+    let reason = NotObtained::Unreachable(NodeError::Other);
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock, reason })
+    );
+    let words = Some("PROXY upstream \\x1b is gone, try");
+    assert_eq!(talk.engine.unknown_error(), words);
+    assert_eq!(talk.engine.unknown_error_of(talk.node), words);
+
+    // One that is known says nothing new, nor do errors that repeat what was sent.
+    let token = String::from_utf8(wish().token.as_bytes().to_vec()).expect("ASCII");
+    for line in [
+        "OOM command not allowed when used memory > 'maxmemory'.".to_owned(),
+        format!("ERR do not know {token}"),
+        "ERR odd, with args beginning with: k".to_owned(),
+    ] {
+        talk.obtain(wish());
+        talk.answer(format!("-{line}\r\n:-2\r\n").as_bytes());
+        assert_eq!(talk.engine.unknown_error(), words, "{line}");
+    }
+}
+
+#[test]
 fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.hold();
