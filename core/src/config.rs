@@ -123,6 +123,9 @@ pub struct NodeConfig {
     /// Whether to load the scripts while connecting, so that the first use of one costs no extra round trip.
     /// Default: no.
     pub prepare: bool,
+    /// Whether to speak RESP2 from the start, for a server or proxy that hangs up at `HELLO`: without that command, and so
+    /// without being told of changes. One that refuses `HELLO` with an error needs no such hint. Default: no.
+    pub resp2: bool,
     /// Whether a client that somebody else made carries the commands, one by one: it has a connection, a user and a
     /// database already, and no way to tell of changes. Then the engine does not introduce itself and asks for nothing
     /// but what the server can do. The driver takes each command out of [`crate::Output::Transmit`] and gives back the
@@ -138,6 +141,7 @@ impl Default for NodeConfig {
             database: 0,
             tracking: true,
             prepare: false,
+            resp2: false,
             lent: false,
         }
     }

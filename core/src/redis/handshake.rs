@@ -11,7 +11,8 @@ use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply, command};
 
-/// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is not known), then all the rest at once.
+/// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is refused or not wanted), then all the rest at
+/// once.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     node: NodeConfig,
@@ -68,6 +69,10 @@ impl Handshake {
             self.step = Step::Commands;
             return ask_commands(out, &self.node);
         }
+        if self.node.resp2 {
+            self.authenticate(Capability::BASIC, out);
+            return;
+        }
         self.step = Step::Hello;
         match &self.node.password {
             None => {
@@ -102,7 +107,16 @@ impl Handshake {
                 capability.guess(reply);
                 self.introduce(*capability, out)
             }
-            (Step::Hello, Some(ServerError::Unsupported)) => self.authenticate(*capability, out),
+            // Proxies refuse it in words of their own. What is wrong besides is found out without it.
+            (
+                Step::Hello,
+                Some(
+                    ServerError::Unsupported
+                    | ServerError::NoScript
+                    | ServerError::WrongType
+                    | ServerError::Node(NodeError::Other),
+                ),
+            ) => self.authenticate(*capability, out),
             (Step::Auth, None) => self.introduce(*capability, out),
             // Servers before Redis 6 have one `ERR` for all that is wrong with a password.
             (Step::Auth, Some(ServerError::Node(NodeError::Other))) => {

@@ -31,6 +31,10 @@ fn errors_that_pass_are_waited_out() {
             "NOREPLICAS Not enough good replicas to write.",
             NodeError::NoReplicas,
         ),
+        (
+            "ERR max number of clients reached",
+            NodeError::TooManyClients,
+        ),
         ("SOMETHING new", NodeError::Other),
     ] {
         let mut talk = Talk::greeted(plain());

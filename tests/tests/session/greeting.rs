@@ -53,21 +53,86 @@ fn a_server_that_does_not_know_hello_is_spoken_to_in_resp2() {
             password,
             ..NodeConfig::default()
         };
-        let mut talk = Talk::new(Config::single(node));
-        talk.said.clear();
-        talk.answer(b"-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n");
-        assert_eq!(talk.said[0].join(" "), auth);
-        talk.said.clear();
-        talk.answer(OK);
-        assert!(
-            !talk
-                .said
-                .iter()
-                .any(|command| command.contains(&"TRACKING".to_owned()))
-        );
-        talk.answer(&[OK, OK, OK, NEITHER].concat());
-        assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+        for refusal in [
+            "ERR unknown command `HELLO`, with args beginning with: `3`, ",
+            "NOPROTO unsupported protocol version",
+            "ERR invalid request",
+            "PROXY does not take that",
+        ] {
+            let mut talk = Talk::new(Config::single(node.clone()));
+            talk.said.clear();
+            talk.answer(format!("-{refusal}\r\n").as_bytes());
+            talk.authenticates_in_resp2(auth);
+        }
+        let resp2 = true;
+        let mut talk = Talk::new(Config::single(NodeConfig { resp2, ..node }));
+        talk.authenticates_in_resp2(auth);
     }
+}
+
+#[test]
+fn a_server_that_hangs_up_at_hello_can_be_left_without() {
+    let mut talk = Talk::new(Config::single(NodeConfig {
+        resp2: true,
+        ..NodeConfig::default()
+    }));
+    assert!(talk.said.iter().all(|command| command[0] != "HELLO"));
+    talk.answer(&[OK, OK, OK, NEITHER].concat());
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+}
+
+/// While a server starts, and while it has no room, there is nothing for a person to mend.
+#[test]
+fn errors_that_pass_are_waited_out_while_connecting() {
+    let password = Some(Secret::new(*b"hunter2"));
+    for (line, error) in [
+        (
+            "LOADING Redis is loading the dataset in memory",
+            NodeError::Loading,
+        ),
+        (
+            "ERR max number of clients reached",
+            NodeError::TooManyClients,
+        ),
+        ("BUSY Redis is busy running a script.", NodeError::Busy),
+    ] {
+        for answers in [&[line][..], &["NOPROTO", line]] {
+            let mut talk = Talk::new(Config::single(NodeConfig {
+                password: password.clone(),
+                ..NodeConfig::default()
+            }));
+            talk.obtain(crate::patient());
+            for answer in answers {
+                talk.answer(format!("-{answer}\r\n").as_bytes());
+            }
+            let state = NodeState::Down(error);
+            let down = Event::Node {
+                node: talk.node,
+                state,
+            };
+            assert_eq!(talk.events, [down], "the wait goes on after {answers:?}");
+            while talk.connects < 2 {
+                talk.sleep();
+            }
+            talk.connect();
+            talk.answer(HELLO_REDIS_7);
+            talk.answer(&[OK, OK, OK, OK, NEITHER].concat());
+            while !talk.names().contains(&"SET".to_owned()) {
+                talk.sleep();
+            }
+        }
+    }
+}
+
+#[test]
+fn protected_mode_is_final_and_no_matter_of_rights() {
+    let mut talk = Talk::new(plain());
+    let lock = talk.obtain(crate::patient());
+    talk.answer(
+        b"-DENIED Redis is running in protected mode because protected mode is enabled\r\n",
+    );
+    let reason = NotObtained::Refused(NodeError::ProtectedMode);
+    assert!(talk.events.contains(&Event::NotObtained { lock, reason }));
 }
 
 #[test]
@@ -193,5 +258,18 @@ fn ready(talk: &Talk, tracking: bool) -> Event {
     Event::Node {
         node: talk.node,
         state: NodeState::Ready { tracking },
+    }
+}
+
+impl Talk {
+    /// What comes after `HELLO` has been refused, or not been said.
+    fn authenticates_in_resp2(&mut self, auth: &str) {
+        assert_eq!(self.said[0].join(" "), auth);
+        self.said.clear();
+        self.answer(OK);
+        let tracks = |command: &Vec<String>| command.contains(&"TRACKING".to_owned());
+        assert!(!self.said.iter().any(tracks));
+        self.answer(&[OK, OK, OK, NEITHER].concat());
+        assert_eq!(self.events.last(), Some(&ready(self, false)));
     }
 }
