@@ -16,8 +16,9 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long a connection and its handshake may take. Default: 3 s.
     pub connect_timeout: Duration,
-    /// The pause before a second try to connect; it doubles up to [`Config::reconnect_max`]. Less than 1 ms counts as
-    /// that. Default: 20 ms.
+    /// The pause before a second try to connect; it doubles up to [`Config::reconnect_max`], until a connection has proven
+    /// itself: by an answered request, or by lasting for longer than that. The upper half of each pause is drawn. Less than
+    /// 1 ms counts as that. Default: 20 ms.
     pub reconnect_min: Duration,
     /// The longest pause between two tries to connect. Default: 2 s.
     pub reconnect_max: Duration,

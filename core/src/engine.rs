@@ -51,7 +51,8 @@ pub enum Output<'a> {
 }
 
 impl Engine {
-    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and nothing else.
+    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and of connecting again, and
+    /// nothing else.
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
@@ -61,7 +62,9 @@ impl Engine {
         let nodes = (0..config.nodes().len()).filter_map(NodeId::new);
         Self {
             locks: Locks::new(&config, seed, now),
-            sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
+            sessions: nodes
+                .map(|node| Session::new(&config, node, seed, now))
+                .collect(),
             events: Queue::default(),
             unsent: Vec::new(),
             closing: false,

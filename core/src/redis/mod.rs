@@ -1,5 +1,6 @@
 //! Redis and Valkey.
 
+mod backoff;
 mod capability;
 mod error;
 mod exchange;

@@ -11,6 +11,7 @@ use crate::id::{NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
 use crate::queue::Queue;
+use crate::redis::backoff::Backoff;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::Handshake;
@@ -39,7 +40,9 @@ pub(crate) struct Session {
     /// To be told to the driver.
     connect: bool,
     disconnect: bool,
-    backoff: Duration,
+    backoff: Backoff,
+    /// When the last handshake was done.
+    ready_at: Instant,
     /// Why there is no connection.
     error: NodeError,
     /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
@@ -54,8 +57,6 @@ pub(crate) struct Session {
 struct Setup {
     request_timeout: Micros,
     connect_timeout: Duration,
-    reconnect_min: Duration,
-    reconnect_max: Duration,
     pending: usize,
     prefix: alloc::boxed::Box<[u8]>,
 }
@@ -80,9 +81,7 @@ pub(crate) enum Answer<'a> {
 
 impl Session {
     /// A session that wants to connect.
-    pub(crate) fn new(config: &Config, node: NodeId, now: Instant) -> Self {
-        // No pause at all would never grow.
-        let reconnect_min = config.reconnect_min.max(Duration::from_millis(1));
+    pub(crate) fn new(config: &Config, node: NodeId, seed: u64, now: Instant) -> Self {
         let limits = DecodeLimits {
             bytes: config.limits.answer_bytes,
             ..DecodeLimits::default()
@@ -91,8 +90,6 @@ impl Session {
             setup: Setup {
                 request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
-                reconnect_min,
-                reconnect_max: config.reconnect_max.max(reconnect_min),
                 pending: config.limits.pending_requests,
                 prefix: config.prefix.clone(),
             },
@@ -109,7 +106,8 @@ impl Session {
             ttl: LastTtl::default(),
             connect: true,
             disconnect: false,
-            backoff: reconnect_min,
+            backoff: Backoff::new(config, seed, node),
+            ready_at: now,
             error: NodeError::Disconnected,
             hopeful: false,
             change: None,
@@ -223,7 +221,7 @@ impl Session {
             match self.read(locks, now) {
                 Read::Nothing => return None,
                 Read::Handled => {}
-                Read::Greeted => self.greet(),
+                Read::Greeted => self.greet(now),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
                     if let Outcome::Failed(error) = outcome
                         && error.hangs_up()
@@ -294,12 +292,9 @@ impl Session {
         self.exchange.send(request, op, &mut wire, now);
     }
 
-    fn greet(&mut self) {
+    fn greet(&mut self, now: Instant) {
         self.state = State::Ready;
-        // A server that is no use is not asked more often because it can be reached.
-        if !self.error.hangs_up() {
-            self.backoff = self.setup.reconnect_min;
-        }
+        self.ready_at = now;
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
         });
@@ -307,10 +302,12 @@ impl Session {
 
     fn hang_up(&mut self, error: NodeError, now: Instant) {
         self.hopeful = self.state == State::Ready && !error.hangs_up();
+        if self.has_proven(error, now) {
+            self.backoff.reset();
+        }
         self.state = State::Down {
-            retry_at: now + self.backoff,
+            retry_at: now + self.backoff.pause(),
         };
-        self.backoff = self.backoff.saturating_mul(2).min(self.setup.reconnect_max);
         self.connect = false;
         self.disconnect = true;
         for script in self.exchange.unanswered_scripts() {
@@ -320,6 +317,16 @@ impl Session {
         self.out.open().clear();
         self.error = error;
         self.change = Some(NodeState::Down(error));
+    }
+
+    /// Whether the connection that ends with this error was of use. A greeting alone says nothing of that, nor does the
+    /// answer of a server that is the wrong one; but one that was there for longer than any pause is not tried too often.
+    fn has_proven(&self, error: NodeError, now: Instant) -> bool {
+        if self.state != State::Ready {
+            return false;
+        }
+        let answered = self.capability.sent() > self.exchange.len() && !error.hangs_up();
+        answered || now.saturating_since(self.ready_at) > self.backoff.longest()
     }
 
     fn next_lost(&mut self) -> Option<Answer<'_>> {

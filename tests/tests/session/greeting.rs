@@ -193,8 +193,7 @@ fn a_database_that_is_not_there_is_final() {
 #[test]
 fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
     let mut talk = Talk::new(plain());
-    let mut pauses = Vec::new();
-    for _ in 0..9 {
+    for whole in [20, 40, 80, 160, 320, 640, 1280, 2000, 2000] {
         let start = talk.now;
         talk.sleep();
         assert_eq!(
@@ -202,13 +201,56 @@ fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
             Duration::from_secs(3),
             "the handshake"
         );
-        let start = talk.now;
-        talk.sleep();
-        pauses.push(talk.now.saturating_since(start).as_millis());
+        talk.pauses_up_to(whole);
         talk.connect();
     }
-    assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1280, 2000, 2000]);
     assert_eq!((talk.connects, talk.disconnects), (10, 9));
+}
+
+#[test]
+fn a_server_that_hangs_up_behind_its_greeting_is_not_asked_ever_faster() {
+    let mut talk = Talk::greeted(plain());
+    for whole in [20, 40, 80, 160, 320] {
+        talk.engine.handle_disconnected(talk.node, talk.now);
+        talk.drain();
+        talk.pauses_up_to(whole);
+        talk.connect();
+        talk.greet();
+    }
+    // Nor one that leaves the first request unanswered.
+    for whole in [640, 1280] {
+        talk.obtain(wish());
+        talk.engine.handle_disconnected(talk.node, talk.now);
+        talk.drain();
+        talk.pauses_up_to(whole);
+        talk.connect();
+        talk.greet();
+    }
+}
+
+#[test]
+fn a_connection_that_has_answered_or_lasted_is_made_again_soon() {
+    let mut talk = Talk::greeted(plain());
+    let prove: [fn(&mut Talk); 2] = [
+        |talk| {
+            talk.obtain(wish());
+            talk.answer(b"$-1\r\n:-2\r\n");
+        },
+        |talk| talk.now = talk.now + Duration::from_millis(2001),
+    ];
+    for prove in prove {
+        for whole in [20, 40, 80] {
+            talk.engine.handle_disconnected(talk.node, talk.now);
+            talk.drain();
+            talk.pauses_up_to(whole);
+            talk.connect();
+            talk.greet();
+        }
+        prove(&mut talk);
+    }
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    talk.pauses_up_to(20);
 }
 
 #[test]

@@ -104,6 +104,22 @@ impl Talk {
         );
     }
 
+    /// Sleeps until it connects again, and that must be after the upper half of so many milliseconds.
+    fn pauses_up_to(&mut self, millis: u64) {
+        let (start, connects) = (self.now, self.connects);
+        while self.connects == connects {
+            self.sleep();
+        }
+        let (whole, pause) = (
+            Duration::from_millis(millis),
+            self.now.saturating_since(start),
+        );
+        assert!(
+            pause >= whole / 2 && pause <= whole,
+            "{pause:?} of {whole:?}"
+        );
+    }
+
     fn obtain(&mut self, wish: Obtain) -> LockId {
         let lock = self.engine.obtain(wish, self.now);
         self.drain();
