@@ -51,7 +51,8 @@ pub enum Output<'a> {
 }
 
 impl Engine {
-    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and nothing else.
+    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and of connecting again, and
+    /// nothing else.
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
@@ -65,7 +66,9 @@ impl Engine {
         }
         Self {
             locks,
-            sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
+            sessions: nodes
+                .map(|node| Session::new(&config, node, seed, now))
+                .collect(),
             events: Queue::default(),
             unsent: Vec::new(),
             closing: false,
@@ -207,6 +210,22 @@ impl Engine {
             (Some((at, reason)), lock) if lock.is_none_or(|lock| at < lock) => reason,
             _ => self.locks.next_reason(),
         }
+    }
+
+    /// What a node said last in an error that is not known here ([`NodeError::Other`]), in its own words: up to 128 bytes,
+    /// with others than printable ASCII escaped. `None` if no node has, or if the words may repeat what was sent. Of all
+    /// nodes, or of one: see [`Engine::unknown_error_of`].
+    #[must_use]
+    pub fn unknown_error(&self) -> Option<&str> {
+        let all = self.sessions.iter().filter_map(Session::unknown_error);
+        all.max_by_key(|(at, _)| *at).map(|(_, words)| words)
+    }
+
+    /// What this node said last in an error that is not known here. See [`Engine::unknown_error`].
+    #[must_use]
+    pub fn unknown_error_of(&self, node: NodeId) -> Option<&str> {
+        let session = self.sessions.get(node.index())?;
+        session.unknown_error().map(|(_, words)| words)
     }
 
     /// Whether, after [`Engine::close`], nothing is left to do or to send.

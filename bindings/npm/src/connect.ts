@@ -35,7 +35,8 @@ export interface Target extends Node {
  *
  * A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS,
  * `redis+unix://[user[:password]@]/path/to/socket[?db=database]`, or `ws://` and `wss://` to a bridge that passes the
- * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them.
+ * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them. With `?resp=2` there is no
+ * `HELLO`, for proxies that hang up at it.
  *
  * Rejected with a `ConnectError` if too many servers cannot be used at their first try, with an `ArgumentError`, or with
  * the reason of `options.signal`.

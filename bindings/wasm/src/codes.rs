@@ -84,7 +84,9 @@ pub(crate) const fn node(error: NodeError) -> u8 {
         NodeError::Busy => 18,
         NodeError::NoReplicas => 19,
         NodeError::Unsupported => 20,
-        NodeError::Other | _ => 21,
+        NodeError::ProtectedMode => 21,
+        NodeError::TooManyClients => 22,
+        NodeError::Other | _ => 23,
     }
 }
 
@@ -118,34 +120,38 @@ mod tests {
         name
     }
 
+    /// In the order of their codes.
+    const NODES: [NodeError; 24] = [
+        NodeError::Disconnected,
+        NodeError::TimedOut,
+        NodeError::Malformed,
+        NodeError::AnswerTooLarge,
+        NodeError::Overloaded,
+        NodeError::Loading,
+        NodeError::ReadOnly,
+        NodeError::MasterDown,
+        NodeError::Moved,
+        NodeError::ClusterDown,
+        NodeError::TryAgain,
+        NodeError::CrossSlot,
+        NodeError::NoAuth,
+        NodeError::WrongPassword,
+        NodeError::NoPermission,
+        NodeError::NoDatabase,
+        NodeError::OutOfMemory,
+        NodeError::Misconfigured,
+        NodeError::Busy,
+        NodeError::NoReplicas,
+        NodeError::Unsupported,
+        NodeError::ProtectedMode,
+        NodeError::TooManyClients,
+        NodeError::Other,
+    ];
+
     #[test]
     fn the_names_stand_in_the_order_of_the_codes() {
-        let nodes = [
-            NodeError::Disconnected,
-            NodeError::TimedOut,
-            NodeError::Malformed,
-            NodeError::AnswerTooLarge,
-            NodeError::Overloaded,
-            NodeError::Loading,
-            NodeError::ReadOnly,
-            NodeError::MasterDown,
-            NodeError::Moved,
-            NodeError::ClusterDown,
-            NodeError::TryAgain,
-            NodeError::CrossSlot,
-            NodeError::NoAuth,
-            NodeError::WrongPassword,
-            NodeError::NoPermission,
-            NodeError::NoDatabase,
-            NodeError::OutOfMemory,
-            NodeError::Misconfigured,
-            NodeError::Busy,
-            NodeError::NoReplicas,
-            NodeError::Unsupported,
-            NodeError::Other,
-        ];
         let names_of_nodes = names("const NODES");
-        for error in nodes {
+        for error in NODES {
             assert_eq!(names_of_nodes[usize::from(node(error))], snake(error));
         }
         let arguments = names("const ARGUMENTS");

@@ -73,11 +73,19 @@ impl Ask {
     }
 
     /// What each node is asked to do.
-    pub(crate) const fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
         let again = self.again;
         match self.what {
             What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh | What::Renew => Op::Refresh { claim, ttl },
+            What::Refresh => {
+                let keep = false;
+                Op::Refresh { claim, ttl, keep }
+            }
+            What::Renew => {
+                // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
+                let keep = !claim.token().is_random();
+                Op::Refresh { claim, ttl, keep }
+            }
             What::Check => Op::Check { claim },
             What::Look => Op::Look { claim },
             What::Release => Op::Release { claim },
