@@ -24,6 +24,22 @@ pub(crate) enum Endpoint {
     Memory(Embedded),
 }
 
+impl Endpoint {
+    /// Whether both lead to the same server, as far as it can be seen without looking names up.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Tcp { host, port },
+                Self::Tcp {
+                    host: other_host,
+                    port: other_port,
+                },
+            ) => port == other_port && host.eq_ignore_ascii_case(other_host),
+            _ => self == other,
+        }
+    }
+}
+
 /// Shown in errors and logs.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
