@@ -61,8 +61,12 @@ pub(crate) fn all_cases() -> Vec<Case> {
     for arrangement in Arrangement::ALL {
         two_processes(arrangement, &mut cases);
         one_farther_away(arrangement, &mut cases);
-        let parties = vec![Party::new(1, 0); 16];
-        cases.push(Case::new(Aim::Herd, arrangement, parties));
+        for hold in HOLDS {
+            let parties = vec![Party::new(1, 0); 16];
+            let mut case = Case::new(Aim::Herd, arrangement, parties);
+            (case.hold, case.in_smoke) = (hold, hold.is_zero());
+            cases.push(case);
+        }
     }
     for threads in [1, 2] {
         let party = Party {
@@ -192,20 +196,17 @@ impl Case {
         processes
     }
 
-    /// Many workers and one in turns, so that what else the machine does meets both.
+    /// Many workers and one in turns, so that what else the machine does meets both; twice the length in all.
     fn measure_alone(&self, process: &mut Process, length: Duration, row: Row) -> Row {
-        const TURNS: u32 = 5;
+        const TURNS: u32 = 15;
         let turn = length / TURNS;
         let mut run = |workers| {
             process.go(workers, turn);
             process.reports()
         };
-        let (mut many, mut one) = (Vec::new(), Vec::new());
-        for _ in 0..TURNS {
-            many.push(run(self.parties[0].workers));
-            one.push(run(1));
-        }
-        row.with_turns(&many, &one, turn)
+        let many = self.parties[0].workers;
+        let turns: Vec<_> = (0..TURNS).map(|_| (run(many), run(1))).collect();
+        row.with_turns(&turns, turn)
     }
 }
 

@@ -34,7 +34,7 @@ impl Process {
 
     /// Lets its workers begin.
     pub(crate) fn go(&mut self, workers: usize, length: Duration) {
-        let line = format!("{workers} {}\n", length.as_millis());
+        let line = format!("{workers} {}\n", length.as_micros());
         self.told.write_all(line.as_bytes()).expect("it lives");
     }
 

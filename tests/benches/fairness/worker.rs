@@ -157,7 +157,7 @@ impl Report {
     }
 }
 
-/// Says "ready" when it is connected. Then, for each line "workers milliseconds", lets so many workers contend for so
+/// Says "ready" when it is connected. Then, for each line "workers microseconds", lets so many workers contend for so
 /// long, and says what became of each, and "done".
 pub(crate) fn run(job: &Job) {
     let runtime = job.runtime();
@@ -165,8 +165,8 @@ pub(crate) fn run(job: &Job) {
     println!("ready");
     for line in std::io::stdin().lines() {
         let line = line.expect("text");
-        let (workers, millis) = line.split_once(' ').expect("workers and milliseconds");
-        let length = Duration::from_millis(number(millis));
+        let (workers, micros) = line.split_once(' ').expect("workers and microseconds");
+        let length = Duration::from_micros(number(micros));
         let contend = async {
             let workers = contend(&locker, job, number(workers), length);
             timeout(length + PATIENCE, workers).await
