@@ -12,10 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
+use tenure_tests::trials::Crowd;
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
+tests/sim --prompt N                                        plays so many crowded worlds of each kind
 tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
@@ -37,6 +39,7 @@ struct Args {
     jobs: usize,
     resume: bool,
     one: Option<One>,
+    prompt: Option<u64>,
     shrink: bool,
     svg: Option<PathBuf>,
     part: Option<Part>,
@@ -71,6 +74,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(count) = args.prompt {
+        return prompt(count);
+    }
     let Some(one) = &args.one else {
         return run(&args);
     };
@@ -101,6 +107,7 @@ fn parse() -> Result<Args, String> {
             "--seeds" => args.seeds = number()?,
             "--from" => args.from = number()?,
             "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
+            "--prompt" => args.prompt = Some(number()?),
             "--seed" => args.one = Some(One::Seed(number()?)),
             "--file" => args.one = Some(One::File(path()?)),
             "--svg" => args.svg = Some(path()?),
@@ -115,6 +122,27 @@ fn parse() -> Result<Args, String> {
         args.from = state.trim().parse().unwrap_or(args.from);
     }
     Ok(args)
+}
+
+/// Plays crowded worlds and counts those in which a promise was broken.
+fn prompt(count: u64) -> ExitCode {
+    let mut all = 0;
+    for kind in Crowd::ALL {
+        let mut broken: BTreeMap<Promise, u64> = BTreeMap::new();
+        let mut first = None;
+        for seed in 0..count {
+            if let Err(violation) = kind.play(seed) {
+                *broken.entry(violation.promise).or_default() += 1;
+                first.get_or_insert_with(|| format!("seed {seed}: {violation}"));
+                all += 1;
+            }
+        }
+        println!("{kind:?}: broken in {broken:?} of {count}");
+        if let Some(first) = first {
+            println!("  {first}");
+        }
+    }
+    ExitCode::from(u8::from(all > 0))
 }
 
 /// Tells a schedule, or draws it.

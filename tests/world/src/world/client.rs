@@ -72,6 +72,9 @@ pub(crate) struct Wish {
     pub(crate) keys: Keys,
     pub(crate) token: Token,
     pub(crate) ttl: Duration,
+    /// When it was asked for, on the clock of its client, and how long it waits.
+    pub(crate) asked: Instant,
+    pub(crate) wait: Option<Duration>,
     /// It renews itself for as long as it is held.
     pub(crate) renewed: bool,
     /// Somebody asked for another time since.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
-use super::client::Belief;
+use super::client::{Belief, lock_of};
 use super::oracle::{Promise, Violation, quorum};
 
 impl World {
@@ -20,6 +20,9 @@ impl World {
                 self.plan_release(index, *lock);
             }
             result = result.and_then(|()| self.look_at(index, event));
+            if let Some(lock) = lock_of(event) {
+                self.watches_hear(index, event, lock);
+            }
         }
         news.clear();
         self.clients[index].news = news;

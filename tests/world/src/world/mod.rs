@@ -11,6 +11,7 @@ mod look;
 mod net;
 mod oracle;
 mod pipe;
+mod prompt;
 mod queue;
 mod record;
 mod rng;
@@ -38,6 +39,7 @@ pub use net::Weather;
 use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
+use prompt::Waiters;
 use queue::Happening;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
@@ -61,6 +63,10 @@ pub struct World {
     /// How often each key was asked for.
     asked: BTreeMap<Key, u32>,
     oracle: Oracle,
+    /// What waits.
+    waiters: Waiters,
+    /// Servers report a key that has expired at once.
+    announces: bool,
     /// How nodes are spoken to.
     node: NodeConfig,
     /// What is in front of every key on the wire.
@@ -86,6 +92,8 @@ struct Node {
     paused: bool,
     /// A server that is down refuses connections.
     down: bool,
+    /// It answers with an error to some or all of what it is asked.
+    refuses: bool,
     /// On its own clock.
     due: Option<Instant>,
     /// Which connection is which.
@@ -95,9 +103,8 @@ struct Node {
 }
 
 impl Node {
-    fn server_is_well(&mut self) -> bool {
-        let options = self.server.options_mut();
-        !self.paused && !self.down && options.trouble.is_none() && options.max_keys > 0
+    fn is_well(&self) -> bool {
+        !self.paused && !self.down && !self.refuses
     }
 }
 
@@ -131,6 +138,7 @@ impl World {
             clock: Clock::new(0, TRUE_RATE),
             paused: false,
             down: false,
+            refuses: false,
             due: None,
             open: Vec::new(),
             replica: None,
@@ -146,6 +154,8 @@ impl World {
             tokens: 0,
             asked: BTreeMap::new(),
             oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
+            waiters: Waiters::default(),
+            announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",
             seed: 0,
@@ -227,6 +237,8 @@ impl World {
             keys: wish.keys.clone(),
             token: wish.token.clone(),
             ttl: wish.ttl.as_duration(),
+            asked: own,
+            wait: wish.wait.filter(|wait| !wait.is_zero()),
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
@@ -240,8 +252,10 @@ impl World {
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
+        let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
         of.open.push((lock, of.wishes.len()));
         of.wishes.push(noted);
+        self.watch(client.0, lock, keys, waits);
         self.drain(client.0);
         lock
     }

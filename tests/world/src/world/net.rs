@@ -305,6 +305,16 @@ impl Net {
         Duration::from_micros(habits.latency_us + habits.jitter_us)
     }
 
+    /// The same, if bytes that were sent in other weather are still ahead on the way.
+    pub(crate) fn longest_trip_now(&self, client: usize, node: usize, now: Instant) -> Duration {
+        let current = self.links[client][node].current;
+        let ahead = current.map_or(now, |conn| {
+            let conn = &self.conns[conn];
+            conn.up.last.max(conn.down.last)
+        });
+        self.longest_trip(client, node).max(ahead.saturating_since(now))
+    }
+
     /// Whether every connection of a client is open and nothing is on its way.
     pub(crate) fn is_quiet(&self, client: usize) -> bool {
         self.links[client].iter().all(|link| {
