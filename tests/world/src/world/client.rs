@@ -28,6 +28,8 @@ pub struct Client {
     /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
+    /// When something last went wrong with it, or was repaired, in true time.
+    pub(crate) trouble: Instant,
     /// Bytes of an old connection came late to a server.
     pub(crate) straggled: bool,
     /// Something happened since its engine was last asked what to do.
@@ -114,6 +116,7 @@ impl Client {
             nodes: Vec::new(),
             due: None,
             suspended: false,
+            trouble: Instant::default(),
             straggled: false,
             undrained: false,
             timed_out: None,

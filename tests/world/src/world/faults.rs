@@ -6,7 +6,7 @@ use tenure_core::memory::{self, Server};
 
 use super::client::Client;
 use super::log::Input;
-use super::net::Weather;
+use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
 impl World {
@@ -106,7 +106,8 @@ impl World {
 
     /// What was kept on a connection arrives.
     pub(crate) fn unstick(&mut self, conn: usize) {
-        self.disturbed();
+        let Conn { client, node, .. } = self.net.conns[conn];
+        self.disturbed(Place::Link(client, node));
         self.net.conns[conn].stuck = false;
         self.net.stir_one(conn, self.now);
     }

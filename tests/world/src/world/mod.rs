@@ -94,6 +94,8 @@ struct Node {
     down: bool,
     /// It answers with an error to some or all of what it is asked.
     refuses: bool,
+    /// When something last went wrong with it, or was repaired.
+    trouble: Instant,
     /// On its own clock.
     due: Option<Instant>,
     /// Which connection is which.
@@ -139,6 +141,7 @@ impl World {
             paused: false,
             down: false,
             refuses: false,
+            trouble: Instant::default(),
             due: None,
             open: Vec::new(),
             replica: None,
@@ -194,6 +197,7 @@ impl World {
         let link = Link {
             weather: Weather::Fair,
             habits,
+            trouble: Instant::default(),
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);

@@ -43,6 +43,8 @@ pub(crate) struct Habits {
 pub(crate) struct Link {
     pub(crate) weather: Weather,
     pub(crate) habits: Habits,
+    /// When something last went wrong with it, or was repaired.
+    pub(crate) trouble: Instant,
     /// The connection that the client knows of.
     pub(crate) current: Option<usize>,
 }
@@ -312,7 +314,8 @@ impl Net {
             let conn = &self.conns[conn];
             conn.up.last.max(conn.down.last)
         });
-        self.longest_trip(client, node).max(ahead.saturating_since(now))
+        self.longest_trip(client, node)
+            .max(ahead.saturating_since(now))
     }
 
     /// Whether every connection of a client is open and nothing is on its way.

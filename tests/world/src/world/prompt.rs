@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use tenure_core::{Arrangement, Event, Instant, Keys, LockId};
 
-use super::World;
 use super::client::is_terminal;
 use super::oracle::{Promise, quorum};
+use super::{Place, World};
 
 /// All locks that were asked for and have not been obtained, in the order in which they were asked for.
 #[derive(Debug)]
@@ -125,9 +125,14 @@ impl World {
             .retain(|watch| watch.lock != lock || watch.client != client);
     }
 
-    /// Something went wrong, or was repaired: times begin anew.
-    pub(super) fn disturbed(&mut self) {
+    /// Something went wrong there, or was repaired: times begin anew.
+    pub(super) fn disturbed(&mut self, place: Place) {
         let now = self.now;
+        match place {
+            Place::Node(node) => self.nodes[node].trouble = now,
+            Place::Client(client) => self.clients[client].trouble = now,
+            Place::Link(client, node) => self.net.links[client][node].trouble = now,
+        }
         self.waiters.trouble = now;
         self.waiters.running = 0;
         for watch in &mut self.waiters.watches {
@@ -239,14 +244,15 @@ impl World {
         if !watch.waits || client.suspended || !client.honest {
             return Found::Taken;
         }
-        if !self.can_obtain(watch.client, &watch.keys) {
+        let since = watch.since.unwrap_or(self.now);
+        let Some(steady) = self.can_obtain(watch.client, &watch.keys, since) else {
             return Found::Taken;
-        }
+        };
         let mut behind = false;
         for older in &self.waiters.watches[..at] {
             let neighbour = older.client == watch.client && older.waits;
             if neighbour && share_a_key(&older.keys, &watch.keys) {
-                if self.can_obtain(older.client, &older.keys) {
+                if self.can_obtain(older.client, &older.keys, since).is_some() {
                     // Its own time runs.
                     return Found::Taken;
                 }
@@ -254,16 +260,33 @@ impl World {
             }
         }
         Found::Free {
-            bound: self.promptness(watch.client, behind),
+            bound: self.promptness(watch.client, behind, steady),
             behind,
         }
     }
 
-    /// Whether all of these keys are free on a quorum of nodes that a client can reach.
-    fn can_obtain(&self, client: usize, keys: &Keys) -> bool {
-        let free =
-            (0..self.nodes.len()).filter(|n| self.is_free(*n, keys) && self.reaches(client, *n));
-        free.count() >= self.quorum()
+    /// If all of these keys are free on a quorum of nodes that a client can reach: whether nothing had gone wrong on such
+    /// a quorum for a while before `since`.
+    fn can_obtain(&self, client: usize, keys: &Keys, since: Instant) -> Option<bool> {
+        let (mut free, mut steady) = (0, 0);
+        let while_before = self.recovery(client);
+        for node in 0..self.nodes.len() {
+            if self.is_free(node, keys) && self.reaches(client, node) {
+                free += 1;
+                let link = self.net.links[client][node].trouble;
+                let last = link.max(self.nodes[node].trouble);
+                let last = last.max(self.clients[client].trouble);
+                steady += usize::from(last + while_before <= since);
+            }
+        }
+        (free >= self.quorum()).then_some(steady >= self.quorum())
+    }
+
+    /// How long a fault may keep a client busy after it is over: an attempt and its undo that are never answered, and the
+    /// pause before the next attempt.
+    fn recovery(&self, client: usize) -> Duration {
+        let timeout = self.clients[client].config.request_timeout;
+        timeout * 2 + timeout.max(1000 * MS)
     }
 
     fn is_free(&self, node: usize, keys: &Keys) -> bool {
@@ -278,10 +301,7 @@ impl World {
     }
 
     pub(super) fn quorum(&self) -> usize {
-        quorum(
-            self.nodes.len(),
-            self.arrangement == Arrangement::Ordered,
-        )
+        quorum(self.nodes.len(), self.arrangement == Arrangement::Ordered)
     }
 
     /// How long it takes at most until somebody's request occupies a key that can be obtained.
@@ -296,11 +316,12 @@ impl World {
     /// | with a quorum, contenders spread | 10 ms |
     /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
+    /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
     /// | a node does not report changes: the pause of the lock | 1 s, or the request timeout if that is longer |
     ///
     /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
     /// time begins anew.
-    fn promptness(&self, client: usize, behind: bool) -> Duration {
+    fn promptness(&self, client: usize, behind: bool, steady: bool) -> Duration {
         let of = &self.clients[client];
         let nodes = 0..self.nodes.len();
         let reached = nodes.filter(|node| self.net.is_fine(client, *node));
@@ -318,6 +339,9 @@ impl World {
         }
         if (0..self.nodes.len()).any(|node| of.is_ready(node) == Some(false)) {
             bound += of.config.request_timeout.max(1000 * MS);
+        }
+        if !steady {
+            bound += self.recovery(client);
         }
         // Clocks differ.
         bound + bound / 50 + MS / 10

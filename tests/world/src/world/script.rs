@@ -176,7 +176,7 @@ impl World {
 
     /// Notes that something goes wrong, if anybody wants to know.
     pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
-        self.disturbed();
+        self.disturbed(place);
         let (now, what) = (self.now, what.into());
         self.say(|| format!("{place}: {what}"));
         self.net.record(|record| record.happens(place, what, now));
@@ -184,7 +184,7 @@ impl World {
 
     /// Notes that something is wrong from now on, or not any more.
     pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
-        self.disturbed();
+        self.disturbed(place);
         let record = self.net.record.as_mut();
         if !record.is_some_and(|record| record.turns(place, kind, what, self.now)) {
             return;
