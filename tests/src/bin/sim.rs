@@ -12,12 +12,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
-use tenure_tests::trials::Crowd;
+use tenure_tests::trials::{ARRANGEMENTS, Contest, Crowd};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
 tests/sim --prompt N                                        plays so many crowded worlds of each kind
+tests/sim --fair                                            prints the shares of engines that contend
 tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
@@ -40,6 +41,7 @@ struct Args {
     resume: bool,
     one: Option<One>,
     prompt: Option<u64>,
+    fair: bool,
     shrink: bool,
     svg: Option<PathBuf>,
     part: Option<Part>,
@@ -77,6 +79,9 @@ fn main() -> ExitCode {
     if let Some(count) = args.prompt {
         return prompt(count);
     }
+    if args.fair {
+        return fair();
+    }
     let Some(one) = &args.one else {
         return run(&args);
     };
@@ -94,7 +99,7 @@ fn parse() -> Result<Args, String> {
     };
     let mut words = std::env::args().skip(1).peekable();
     while let Some(word) = words.next() {
-        let value = words.next_if(|_| !matches!(&*word, "--resume" | "--shrink"));
+        let value = words.next_if(|_| !matches!(&*word, "--resume" | "--shrink" | "--fair"));
         let value = || value.clone().ok_or_else(|| format!("{word} wants a value"));
         let path = || value().map(PathBuf::from);
         let number = || {
@@ -108,6 +113,7 @@ fn parse() -> Result<Args, String> {
             "--from" => args.from = number()?,
             "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
             "--prompt" => args.prompt = Some(number()?),
+            "--fair" => args.fair = true,
             "--seed" => args.one = Some(One::Seed(number()?)),
             "--file" => args.one = Some(One::File(path()?)),
             "--svg" => args.svg = Some(path()?),
@@ -143,6 +149,48 @@ fn prompt(count: u64) -> ExitCode {
         }
     }
     ExitCode::from(u8::from(all > 0))
+}
+
+/// Plays contests and prints what came of them.
+fn fair() -> ExitCode {
+    let far = |engines: &[(u32, u32)]| Contest {
+        engines: engines.to_vec(),
+        ..Contest::new(0, 0)
+    };
+    let contests = [
+        Contest::new(2, 1),
+        Contest::new(2, 2),
+        far(&[(1, 10), (1, 1)]),
+        far(&[(1, 1), (8, 1)]),
+        far(&[(1, 2), (8, 2)]),
+        far(&[(1, 1), (1, 1), (8, 1)]),
+        Contest::new(16, 1),
+    ];
+    for contest in contests {
+        for (nodes, arrangement) in ARRANGEMENTS {
+            for drops in [false, true] {
+                let contest = Contest {
+                    nodes,
+                    arrangement,
+                    drops,
+                    ..contest.clone()
+                };
+                let scores = contest.play();
+                println!(
+                    "{:?} {nodes} {arrangement:?} drops {drops}: least share {} %, worker {} % of the mean, longest {:?}",
+                    contest.engines,
+                    scores.least_share(),
+                    scores.least_worker(),
+                    scores.longest_wait(),
+                );
+                println!("  {:?}", scores.engines);
+                if let Some(violation) = scores.violation {
+                    println!("  {violation}");
+                }
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// Tells a schedule, or draws it.

@@ -4,6 +4,7 @@
 
 mod client;
 mod clock;
+mod fair;
 mod faults;
 mod hear;
 mod log;
@@ -19,6 +20,7 @@ mod script;
 mod steps;
 mod trace;
 mod wire;
+mod work;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use tenure_core::{
 
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
+use fair::Turns;
 pub(crate) use faults::DRIFT;
 pub(crate) use hear::Leftover;
 use log::Log;
@@ -44,10 +47,19 @@ use queue::Happening;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;
+pub use work::{Work, Worker};
 
 /// Names one client of a world.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct ClientId(pub(crate) usize);
+
+impl ClientId {
+    /// Its number: clients are counted from zero.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// Everything there is.
 pub struct World {
@@ -65,6 +77,9 @@ pub struct World {
     oracle: Oracle,
     /// What waits.
     waiters: Waiters,
+    /// Whose turn it is with each key.
+    turns: Vec<Turns>,
+    workers: Vec<Worker>,
     /// Servers report a key that has expired at once.
     announces: bool,
     /// How nodes are spoken to.
@@ -158,6 +173,8 @@ impl World {
             asked: BTreeMap::new(),
             oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
             waiters: Waiters::default(),
+            turns: Vec::new(),
+            workers: Vec::new(),
             announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",

@@ -49,6 +49,8 @@ pub(crate) struct Watch {
     pub(crate) client: usize,
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
+    /// When it was asked for, in true time.
+    pub(crate) asked: Instant,
     /// It waits; otherwise it tries once.
     pub(crate) waits: bool,
     /// From when on it could have been obtained.
@@ -86,6 +88,7 @@ impl World {
             client,
             lock,
             keys,
+            asked: self.now,
             waits,
             since: None,
             reached: None,
@@ -269,17 +272,25 @@ impl World {
     /// a quorum for a while before `since`.
     fn can_obtain(&self, client: usize, keys: &Keys, since: Instant) -> Option<bool> {
         let (mut free, mut steady) = (0, 0);
-        let while_before = self.recovery(client);
         for node in 0..self.nodes.len() {
             if self.is_free(node, keys) && self.reaches(client, node) {
                 free += 1;
                 let link = self.net.links[client][node].trouble;
                 let last = link.max(self.nodes[node].trouble);
                 let last = last.max(self.clients[client].trouble);
-                steady += usize::from(last + while_before <= since);
+                steady += usize::from(self.settled(client, last) <= since);
             }
         }
         (free >= self.quorum()).then_some(steady >= self.quorum())
+    }
+
+    /// From when on a fault that was last seen then is no matter to a client any more.
+    pub(super) fn settled(&self, client: usize, trouble: Instant) -> Instant {
+        if trouble == Instant::default() {
+            // Nothing ever went wrong.
+            return trouble;
+        }
+        trouble + self.recovery(client)
     }
 
     /// How long a fault may keep a client busy after it is over: an attempt and its undo that are never answered, and the

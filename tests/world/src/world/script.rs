@@ -67,6 +67,7 @@ impl World {
     /// From now on everybody lets go a moment after having obtained.
     pub(crate) fn let_go_of_all(&mut self) {
         self.brief = true;
+        self.end_of_work();
         self.everybody = self.clients.len();
         for client in 0..self.clients.len() {
             let held: Vec<LockId> = self.clients[client]

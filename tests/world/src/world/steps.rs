@@ -56,9 +56,12 @@ impl World {
                     self.drain_now(client);
                 }
             }
+            Happening::Work(worker) => self.worker_asks(worker),
             Happening::Release(client, lock) => {
                 if client < self.clients.len() && !self.clients[client].suspended {
-                    self.release(ClientId(client), LockId::from_bits(lock));
+                    let lock = LockId::from_bits(lock);
+                    self.release(ClientId(client), lock);
+                    self.worker_let_go(client, lock);
                 }
             }
         }
