@@ -13,4 +13,4 @@ pub mod search;
 pub mod servers;
 mod tls;
 
-pub use tenure_world::{laws, picture, schedule, world};
+pub use tenure_world::{laws, picture, schedule, trials, world};

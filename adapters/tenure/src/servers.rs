@@ -38,7 +38,8 @@ impl Servers {
     ///
     /// A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS, or
     /// `redis+unix://[user[:password]@]/path/to/socket[?db=database]`. `valkey` may stand for `redis`. What is not a
-    /// letter, digit or one of `-._~` in a user or password is to be percent-encoded.
+    /// letter, digit or one of `-._~` in a user or password is to be percent-encoded. With `?resp=2` there is no `HELLO`,
+    /// for proxies that hang up at it: then a loss is found out at the next renewal.
     pub fn single(url: impl Into<String>) -> Self {
         Self::new(vec![url.into()], Arrangement::Ordered)
     }

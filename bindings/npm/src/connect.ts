@@ -37,7 +37,8 @@ export interface Target extends Node {
  *
  * A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS,
  * `redis+unix://[user[:password]@]/path/to/socket[?db=database]`, or `ws://` and `wss://` to a bridge that passes the
- * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them.
+ * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them. With `?resp=2` there is no
+ * `HELLO`, for proxies that hang up at it.
  *
  * Several servers must be independent: the same one twice is refused, be it the same transport or client, or URLs with
  * equal host (in any case) and port or an equal path, whatever their user, TLS and database. Two names of one machine are

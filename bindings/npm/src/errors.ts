@@ -71,6 +71,8 @@ const NODES = {
   busy: "BUSY: it runs a script that does not end",
   no_replicas: "NOREPLICAS: too few replicas",
   unsupported: "it does not know a command",
+  protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
+  too_many_clients: "it has as many clients as its maxclients allows",
   other: "an error that is not known here",
 };
 

@@ -195,6 +195,11 @@ export interface Login {
   password?: Bytes;
   /** The number of the database. Default: 0. */
   database?: number;
+  /**
+   * Whether to speak RESP2 from the start, for a proxy that hangs up at `HELLO`; `?resp=2` in a URL says the same. Then a
+   * loss is found out at the next renewal. Default: no.
+   */
+  resp2?: boolean;
 }
 
 /** @internal */
@@ -228,7 +233,8 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
       .word(count("database", login.database) ?? 0)
       .byte(options.tracking === false ? 0 : 1)
       .byte(options.prepare ? 1 : 0)
-      .byte(lent ? 1 : 0);
+      .byte(lent ? 1 : 0)
+      .byte(login.resp2 ? 1 : 0);
   }
   return packer.bytes();
 }

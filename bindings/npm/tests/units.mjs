@@ -49,7 +49,7 @@ test("a URL says where and how", () => {
   const read = (url) => {
     const { kind, login, shown, ...rest } = parse(url);
     const where = { tcp: `${rest.tls ? "tls " : ""}${rest.host} ${rest.port}`, unix: rest.path, ws: rest.url }[kind];
-    return [where, login.username ?? "-", login.password ?? "-", login.database ?? 0].join(" ");
+    return [where, login.username ?? "-", login.password ?? "-", login.database ?? 0, ...(login.resp2 ? ["resp2"] : [])].join(" ");
   };
   for (const [url, expected] of [
     ["redis://localhost", "localhost 6379 - - 0"],
@@ -60,6 +60,9 @@ test("a URL says where and how", () => {
     ["rediss://:pw@h", "tls h 6379 - pw 0"],
     ["redis+unix:///run/r%20s", "/run/r s - - 0"],
     ["redis+unix://me:pw@/r.s?db=2", "/r.s me pw 2"],
+    ["redis://h/1?resp=2", "h 6379 - - 1 resp2"],
+    ["redis+unix:///r.s?resp=2&db=2", "/r.s - - 2 resp2"],
+    ["redis://h?resp=3", "h 6379 - - 0"],
     ["unix://localhost/r.s", "/r.s - - 0"],
     ["ws://me:pw@h:8080/path?x=1", "ws://h:8080/path?x=1 me pw 0"],
   ]) {
@@ -71,6 +74,7 @@ test("a bad URL is an error without its secrets", () => {
   for (const url of [
     "", "localhost", "127.0.0.1:6379", "http://h", "redis://", "redis://h:0", "redis://h:99999", "redis://h/x", "redis://h/1/2",
     "redis://h/1?db=1", "redis://h?timeout=1", "redis://a,b", "redis+unix://", "redis+unix://host/path",
+    "redis://h?resp=1", "redis://h?resp=2&resp=2",
     "redis://me:hunter2@h/x", "redis://me:hunter2/@h/x", "redis://me:x#hunter2@h", "me:hunter2@h", "redis://h?password=hunter2",
   ]) {
     assert.throws(() => parse(url), (error) => error.code === "bad_url" && !error.message.includes("hunter2"), url);

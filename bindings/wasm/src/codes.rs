@@ -111,8 +111,10 @@ pub(crate) const fn node(error: NodeError) -> u8 {
         NodeError::Busy => 18,
         NodeError::NoReplicas => 19,
         NodeError::Unsupported => 20,
+        NodeError::ProtectedMode => 21,
+        NodeError::TooManyClients => 22,
         // What is not known here is no more than another error.
-        NodeError::Other | _ => 21,
+        NodeError::Other | _ => 23,
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(seen, variants, "all of {name}");
     }
 
-    const NODES: [NodeError; 22] = [
+    const NODES: [NodeError; 24] = [
         NodeError::Disconnected,
         NodeError::TimedOut,
         NodeError::Malformed,
@@ -209,6 +211,8 @@ mod tests {
         NodeError::Busy,
         NodeError::NoReplicas,
         NodeError::Unsupported,
+        NodeError::ProtectedMode,
+        NodeError::TooManyClients,
         NodeError::Other,
     ];
 

@@ -12,10 +12,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
+use tenure_tests::trials::{ARRANGEMENTS, Contest, Crowd};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
+tests/sim --prompt N                                        plays so many crowded worlds of each kind
+tests/sim --fair                                            prints the shares of engines that contend
 tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
@@ -37,6 +40,8 @@ struct Args {
     jobs: usize,
     resume: bool,
     one: Option<One>,
+    prompt: Option<u64>,
+    fair: bool,
     shrink: bool,
     svg: Option<PathBuf>,
     part: Option<Part>,
@@ -71,6 +76,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(count) = args.prompt {
+        return prompt(count);
+    }
+    if args.fair {
+        return fair();
+    }
     let Some(one) = &args.one else {
         return run(&args);
     };
@@ -88,7 +99,7 @@ fn parse() -> Result<Args, String> {
     };
     let mut words = std::env::args().skip(1).peekable();
     while let Some(word) = words.next() {
-        let value = words.next_if(|_| !matches!(&*word, "--resume" | "--shrink"));
+        let value = words.next_if(|_| !matches!(&*word, "--resume" | "--shrink" | "--fair"));
         let value = || value.clone().ok_or_else(|| format!("{word} wants a value"));
         let path = || value().map(PathBuf::from);
         let number = || {
@@ -101,6 +112,8 @@ fn parse() -> Result<Args, String> {
             "--seeds" => args.seeds = number()?,
             "--from" => args.from = number()?,
             "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
+            "--prompt" => args.prompt = Some(number()?),
+            "--fair" => args.fair = true,
             "--seed" => args.one = Some(One::Seed(number()?)),
             "--file" => args.one = Some(One::File(path()?)),
             "--svg" => args.svg = Some(path()?),
@@ -115,6 +128,69 @@ fn parse() -> Result<Args, String> {
         args.from = state.trim().parse().unwrap_or(args.from);
     }
     Ok(args)
+}
+
+/// Plays crowded worlds and counts those in which a promise was broken.
+fn prompt(count: u64) -> ExitCode {
+    let mut all = 0;
+    for kind in Crowd::ALL {
+        let mut broken: BTreeMap<Promise, u64> = BTreeMap::new();
+        let mut first = None;
+        for seed in 0..count {
+            if let Err(violation) = kind.play(seed) {
+                *broken.entry(violation.promise).or_default() += 1;
+                first.get_or_insert_with(|| format!("seed {seed}: {violation}"));
+                all += 1;
+            }
+        }
+        println!("{kind:?}: broken in {broken:?} of {count}");
+        if let Some(first) = first {
+            println!("  {first}");
+        }
+    }
+    ExitCode::from(u8::from(all > 0))
+}
+
+/// Plays contests and prints what came of them.
+fn fair() -> ExitCode {
+    let far = |engines: &[(u32, u32)]| Contest {
+        engines: engines.to_vec(),
+        ..Contest::new(0, 0)
+    };
+    let contests = [
+        Contest::new(2, 1),
+        Contest::new(2, 2),
+        far(&[(1, 10), (1, 1)]),
+        far(&[(1, 1), (8, 1)]),
+        far(&[(1, 2), (8, 2)]),
+        far(&[(1, 1), (1, 1), (8, 1)]),
+        Contest::new(16, 1),
+    ];
+    for contest in contests {
+        for (nodes, arrangement) in ARRANGEMENTS {
+            for drops in [false, true] {
+                let contest = Contest {
+                    nodes,
+                    arrangement,
+                    drops,
+                    ..contest.clone()
+                };
+                let scores = contest.play();
+                println!(
+                    "{:?} {nodes} {arrangement:?} drops {drops}: least share {} %, worker {} % of the mean, longest {:?}",
+                    contest.engines,
+                    scores.least_share(),
+                    scores.least_worker(),
+                    scores.longest_wait(),
+                );
+                println!("  {:?}", scores.engines);
+                if let Some(violation) = scores.violation {
+                    println!("  {violation}");
+                }
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// Tells a schedule, or draws it.

@@ -4,4 +4,5 @@ pub mod laws;
 #[cfg(feature = "picture")]
 pub mod picture;
 pub mod schedule;
+pub mod trials;
 pub mod world;

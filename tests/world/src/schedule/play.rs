@@ -114,6 +114,7 @@ impl Play {
                 let options = self.world.server(n).options_mut();
                 options.trouble = None;
                 options.max_keys = 1 << 20;
+                self.world.refuses(n, false);
                 self.world.turns(Place::Node(n), Lasting::Refusing, None);
             }
             Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
@@ -385,6 +386,7 @@ impl Play {
                 "out of memory"
             }
         };
+        self.world.refuses(node, true);
         self.world
             .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));

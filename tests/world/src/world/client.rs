@@ -1,5 +1,7 @@
 //! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
 
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output, Token};
@@ -8,6 +10,7 @@ use super::clock::Clock;
 use super::log::{Input, Log};
 use super::net::Net;
 use super::oracle::{Promise, Violation};
+use super::trace::Trace;
 use super::wire;
 use crate::laws::STEPS;
 
@@ -28,6 +31,8 @@ pub struct Client {
     /// On its own clock.
     pub(crate) due: Option<Instant>,
     pub(crate) suspended: bool,
+    /// When something last went wrong with it, or was repaired, in true time.
+    pub(crate) trouble: Instant,
     /// Bytes of an old connection came late to a server.
     pub(crate) straggled: bool,
     /// Something happened since its engine was last asked what to do.
@@ -39,7 +44,9 @@ pub struct Client {
     pub(crate) beliefs: Vec<Belief>,
     /// Values after whose release, or after whose end, nothing may be set any more.
     pub(crate) spent: wire::Values,
-    ended: Vec<LockId>,
+    /// Locks whose terminal event is out, and those among them whose event came since all was done.
+    ended: Ended,
+    just_ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
     /// Locks without a terminal event so far, each with the place of its wish.
@@ -55,6 +62,9 @@ pub struct Client {
     /// How often each of the promises that are looked at here was kept.
     pub(crate) kept: Kept,
 }
+
+/// The bits of locks, to be looked up for every event.
+type Ended = HashSet<u64, BuildHasherDefault<Trace>>;
 
 /// How often a promise about one client was kept.
 #[derive(Copy, Clone, Default, Debug)]
@@ -72,6 +82,9 @@ pub(crate) struct Wish {
     pub(crate) keys: Keys,
     pub(crate) token: Token,
     pub(crate) ttl: Duration,
+    /// When it was asked for, on the clock of its client, and how long it waits.
+    pub(crate) asked: Instant,
+    pub(crate) wait: Option<Duration>,
     /// It renews itself for as long as it is held.
     pub(crate) renewed: bool,
     /// Somebody asked for another time since.
@@ -111,13 +124,15 @@ impl Client {
             nodes: Vec::new(),
             due: None,
             suspended: false,
+            trouble: Instant::default(),
             straggled: false,
             undrained: false,
             timed_out: None,
             writes: 0,
             beliefs: Vec::new(),
             spent: wire::Values::default(),
-            ended: Vec::new(),
+            ended: Ended::default(),
+            just_ended: Vec::new(),
             lost: None,
             open: Vec::new(),
             hold: None,
@@ -142,7 +157,6 @@ impl Client {
         now: Instant,
         net: &mut Net,
     ) -> Result<(), Violation> {
-        let ended = self.ended.len();
         self.undrained = false;
         for step in 0..STEPS {
             match self.engine.poll_output() {
@@ -180,8 +194,8 @@ impl Client {
                     self.log.settle(step > 0);
                     self.look_for_progress()?;
                     // What was on its way to the wire when a lock ended goes out together with its release.
-                    for at in ended..self.ended.len() {
-                        self.spend(self.ended[at]);
+                    while let Some(lock) = self.just_ended.pop() {
+                        self.spend(lock);
                     }
                     self.note_tokens();
                     self.look_for_old_beliefs(now)?;
@@ -201,7 +215,7 @@ impl Client {
             self.nodes.push((now, event));
             return Ok(());
         };
-        if self.ended.contains(&lock) {
+        if self.ended.contains(&lock.to_bits()) {
             return Err(
                 Promise::OneEnd.broken(format!("{event:?} after the terminal event of its lock"))
             );
@@ -230,7 +244,8 @@ impl Client {
                 });
             }
         } else if is_terminal(&event) {
-            self.ended.push(lock);
+            self.ended.insert(lock.to_bits());
+            self.just_ended.push(lock);
             self.open.retain(|(other, _)| *other != lock);
             let at = self.beliefs.iter().position(|belief| belief.lock == lock);
             let belief = at.map(|at| self.beliefs.swap_remove(at));

@@ -6,7 +6,7 @@ use tenure_core::memory::{self, Server};
 
 use super::client::Client;
 use super::log::Input;
-use super::net::Weather;
+use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
 impl World {
@@ -106,6 +106,8 @@ impl World {
 
     /// What was kept on a connection arrives.
     pub(crate) fn unstick(&mut self, conn: usize) {
+        let Conn { client, node, .. } = self.net.conns[conn];
+        self.disturbed(Place::Link(client, node));
         self.net.conns[conn].stuck = false;
         self.net.stir_one(conn, self.now);
     }
@@ -168,6 +170,11 @@ impl World {
         }
     }
 
+    /// Whether a server answers with an error, as its options say.
+    pub(crate) fn refuses(&mut self, node: usize, refuses: bool) {
+        self.nodes[node].refuses = refuses;
+    }
+
     /// Stops a server from doing anything, or lets it go on.
     pub fn pause(&mut self, node: usize, paused: bool) {
         let what = paused.then_some("paused");
@@ -227,6 +234,8 @@ impl World {
         let mut new = self.process(old.seed.wrapping_add(1000), clock);
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
+        self.forget_watches(index);
+        self.workers_end(index);
         self.happens(Place::Client(index), "killed");
         self.drain_now(index);
         old
@@ -255,6 +264,7 @@ impl World {
             let options = self.nodes[node].server.options_mut();
             options.trouble = None;
             options.max_keys = 1 << 20;
+            self.refuses(node, false);
             self.turns(Place::Node(node), Lasting::Refusing, None);
             self.pause(node, false);
         }

@@ -22,8 +22,8 @@ impl World {
     }
 
     /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
-    pub(crate) fn who_must_hear(&mut self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
-        let able = self.nodes.len() == 1 && self.nodes[0].server_is_well();
+    pub(crate) fn who_must_hear(&self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
+        let able = self.nodes.len() == 1 && self.nodes[0].is_well();
         let clients = self.clients.iter().enumerate().filter(|(index, client)| {
             // In the middle of a refresh it would take until the next.
             let calm = self.net.is_quiet(*index) && !client.suspended;
@@ -55,20 +55,14 @@ impl World {
     }
 
     /// Where a held lock must be gone from when it is let go of now: on all nodes that its client can reach.
-    pub(crate) fn who_must_let_go(&mut self, client: ClientId, lock: LockId) -> Vec<Leftover> {
-        let nodes = 0..self.nodes.len();
-        let well: Vec<bool> = nodes
-            .map(|node| self.nodes[node].server_is_well())
-            .collect();
+    pub(crate) fn who_must_let_go(&self, client: ClientId, lock: LockId) -> Vec<Leftover> {
         let of = &self.clients[client.0];
         let belief = of.beliefs.iter().find(|belief| belief.lock == lock);
         let Some(belief) = belief.filter(|belief| !belief.owned && !of.suspended && !of.straggled)
         else {
             return Vec::new();
         };
-        let reached = (0..self.nodes.len()).filter(|node| {
-            well[*node] && self.net.is_fine(client.0, *node) && of.is_ready(*node).is_some()
-        });
+        let reached = (0..self.nodes.len()).filter(|node| self.reaches(client.0, *node));
         let leftover = |node| Leftover {
             client,
             node,

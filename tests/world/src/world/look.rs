@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
-use super::client::Belief;
+use super::client::{Belief, lock_of};
 use super::oracle::{Promise, Violation, quorum};
 
 impl World {
@@ -20,6 +20,12 @@ impl World {
                 self.plan_release(index, *lock);
             }
             result = result.and_then(|()| self.look_at(index, event));
+            if let Some(lock) = lock_of(event) {
+                self.watches_hear(index, event, lock);
+                if !self.workers.is_empty() {
+                    self.workers_hear(index, event, lock);
+                }
+            }
         }
         news.clear();
         self.clients[index].news = news;
@@ -38,6 +44,9 @@ impl World {
                         Promise::Cover.broken(format!("{index} hears {event:?} at {own:?}"))
                     );
                 }
+                if let Event::Obtained { lock, .. } = event {
+                    self.look_at_turns(index, *lock)?;
+                }
                 self.look_for_rivals(index)?;
                 self.look_for_cover(index)
             }
@@ -54,6 +63,16 @@ impl World {
             } => self.look_at_denial(index, *lock),
             _ => Ok(()),
         }
+    }
+
+    fn look_at_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+        let beliefs = self.clients[index].beliefs.iter().rev();
+        let keys = beliefs.into_iter().find(|belief| belief.lock == lock);
+        let Some(keys) = keys.map(|belief| belief.keys.clone()) else {
+            return Ok(());
+        };
+        keys.iter()
+            .try_for_each(|key| self.look_at_turn(index, key))
     }
 
     /// At no instant do two clients believe in the same key. Beliefs begin only with what a client says, so that

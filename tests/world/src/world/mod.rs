@@ -4,6 +4,7 @@
 
 mod client;
 mod clock;
+mod fair;
 mod faults;
 mod hear;
 mod log;
@@ -11,6 +12,7 @@ mod look;
 mod net;
 mod oracle;
 mod pipe;
+mod prompt;
 mod queue;
 mod record;
 mod rng;
@@ -18,6 +20,7 @@ mod script;
 mod steps;
 mod trace;
 mod wire;
+mod work;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +33,7 @@ use tenure_core::{
 
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
+use fair::Turns;
 pub(crate) use faults::DRIFT;
 pub(crate) use hear::Leftover;
 use log::Log;
@@ -38,14 +42,24 @@ pub use net::Weather;
 use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
+use prompt::Waiters;
 use queue::Happening;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;
+pub use work::{Work, Worker};
 
 /// Names one client of a world.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct ClientId(pub(crate) usize);
+
+impl ClientId {
+    /// Its number: clients are counted from zero.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// Everything there is.
 pub struct World {
@@ -61,6 +75,13 @@ pub struct World {
     /// How often each key was asked for.
     asked: BTreeMap<Key, u32>,
     oracle: Oracle,
+    /// What waits.
+    waiters: Waiters,
+    /// Whose turn it is with each key.
+    turns: Vec<Turns>,
+    workers: Vec<Worker>,
+    /// Servers report a key that has expired at once.
+    announces: bool,
     /// How nodes are spoken to.
     node: NodeConfig,
     /// What is in front of every key on the wire.
@@ -86,6 +107,10 @@ struct Node {
     paused: bool,
     /// A server that is down refuses connections.
     down: bool,
+    /// It answers with an error to some or all of what it is asked.
+    refuses: bool,
+    /// When something last went wrong with it, or was repaired.
+    trouble: Instant,
     /// On its own clock.
     due: Option<Instant>,
     /// Which connection is which.
@@ -95,9 +120,8 @@ struct Node {
 }
 
 impl Node {
-    fn server_is_well(&mut self) -> bool {
-        let options = self.server.options_mut();
-        !self.paused && !self.down && options.trouble.is_none() && options.max_keys > 0
+    fn is_well(&self) -> bool {
+        !self.paused && !self.down && !self.refuses
     }
 }
 
@@ -131,6 +155,8 @@ impl World {
             clock: Clock::new(0, TRUE_RATE),
             paused: false,
             down: false,
+            refuses: false,
+            trouble: Instant::default(),
             due: None,
             open: Vec::new(),
             replica: None,
@@ -146,6 +172,10 @@ impl World {
             tokens: 0,
             asked: BTreeMap::new(),
             oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
+            waiters: Waiters::default(),
+            turns: Vec::new(),
+            workers: Vec::new(),
+            announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",
             seed: 0,
@@ -184,6 +214,7 @@ impl World {
         let link = Link {
             weather: Weather::Fair,
             habits,
+            trouble: Instant::default(),
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);
@@ -227,6 +258,8 @@ impl World {
             keys: wish.keys.clone(),
             token: wish.token.clone(),
             ttl: wish.ttl.as_duration(),
+            asked: own,
+            wait: wish.wait.filter(|wait| !wait.is_zero()),
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
@@ -240,8 +273,10 @@ impl World {
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
+        let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
         of.open.push((lock, of.wishes.len()));
         of.wishes.push(noted);
+        self.watch(client.0, lock, keys, waits);
         self.drain(client.0);
         lock
     }

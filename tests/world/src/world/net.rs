@@ -43,6 +43,8 @@ pub(crate) struct Habits {
 pub(crate) struct Link {
     pub(crate) weather: Weather,
     pub(crate) habits: Habits,
+    /// When something last went wrong with it, or was repaired.
+    pub(crate) trouble: Instant,
     /// The connection that the client knows of.
     pub(crate) current: Option<usize>,
 }
@@ -303,6 +305,17 @@ impl Net {
     pub(crate) fn longest_trip(&self, client: usize, node: usize) -> Duration {
         let habits = self.links[client][node].habits;
         Duration::from_micros(habits.latency_us + habits.jitter_us)
+    }
+
+    /// The same, if bytes that were sent in other weather are still ahead on the way.
+    pub(crate) fn longest_trip_now(&self, client: usize, node: usize, now: Instant) -> Duration {
+        let current = self.links[client][node].current;
+        let ahead = current.map_or(now, |conn| {
+            let conn = &self.conns[conn];
+            conn.up.last.max(conn.down.last)
+        });
+        self.longest_trip(client, node)
+            .max(ahead.saturating_since(now))
     }
 
     /// Whether every connection of a client is open and nothing is on its way.

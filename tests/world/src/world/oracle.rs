@@ -35,6 +35,12 @@ pub enum Promise {
     Ends,
     /// When faults stop, whoever asks gets a free lock.
     Progress,
+    /// A lock that waits, and could be obtained on a quorum of nodes that its client can reach, is obtained by somebody
+    /// within a few round trips, whatever other nodes and clients do.
+    Prompt,
+    /// Of several clients that contend for a key, each that waits is passed over a bounded number of times, and no turn
+    /// of another goes on for long.
+    Fair,
     /// After all releases and a ttl no key is left.
     NothingLeft,
     /// After closing, the engine is drained in bounded time.
@@ -70,7 +76,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Exclusion,
         Self::Cover,
         Self::Told,
@@ -83,6 +89,8 @@ impl Promise {
         Self::Silence,
         Self::Ends,
         Self::Progress,
+        Self::Prompt,
+        Self::Fair,
         Self::NothingLeft,
         Self::Drains,
         Self::Steps,

@@ -19,6 +19,8 @@ pub(crate) enum Happening {
     Drain(usize),
     /// A user lets go of a lock.
     Release(usize, u64),
+    /// A worker asks again.
+    Work(usize),
 }
 
 /// A happening, and when. Nobody has two at once that are equal in all of this.
@@ -66,7 +68,8 @@ impl Queue {
             | Happening::Up(_)
             | Happening::Down(_)
             | Happening::Drain(_)
-            | Happening::Release(..) => unreachable!("it has no deadline"),
+            | Happening::Release(..)
+            | Happening::Work(_) => unreachable!("it has no deadline"),
         };
         if self.deadlines.len() <= place {
             self.deadlines.resize(place + 1, None);

@@ -67,6 +67,7 @@ impl World {
     /// From now on everybody lets go a moment after having obtained.
     pub(crate) fn let_go_of_all(&mut self) {
         self.brief = true;
+        self.end_of_work();
         self.everybody = self.clients.len();
         for client in 0..self.clients.len() {
             let held: Vec<LockId> = self.clients[client]
@@ -176,6 +177,7 @@ impl World {
 
     /// Notes that something goes wrong, if anybody wants to know.
     pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
+        self.disturbed(place);
         let (now, what) = (self.now, what.into());
         self.say(|| format!("{place}: {what}"));
         self.net.record(|record| record.happens(place, what, now));
@@ -183,6 +185,7 @@ impl World {
 
     /// Notes that something is wrong from now on, or not any more.
     pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
+        self.disturbed(place);
         let record = self.net.record.as_mut();
         if !record.is_some_and(|record| record.turns(place, kind, what, self.now)) {
             return;

@@ -17,6 +17,9 @@ impl World {
             self.step(at, what);
         }
         self.now = end;
+        if self.waiters.due <= end {
+            self.look_at_waiters();
+        }
     }
 
     /// Lets time pass until something is so, at most `most`.
@@ -38,6 +41,9 @@ impl World {
 
     fn step(&mut self, at: Instant, what: Happening) {
         self.now = self.now.max(at);
+        if self.waiters.due <= self.now {
+            self.look_at_waiters();
+        }
         match what {
             Happening::Client(client) => self.client_due(client),
             Happening::Server(node) => self.server_due(node),
@@ -50,9 +56,12 @@ impl World {
                     self.drain_now(client);
                 }
             }
+            Happening::Work(worker) => self.worker_asks(worker),
             Happening::Release(client, lock) => {
                 if client < self.clients.len() && !self.clients[client].suspended {
-                    self.release(ClientId(client), LockId::from_bits(lock));
+                    let lock = LockId::from_bits(lock);
+                    self.release(ClientId(client), lock);
+                    self.worker_let_go(client, lock);
                 }
             }
         }
@@ -135,6 +144,9 @@ impl World {
             of.server.handle_disconnected(server);
             of.open.retain(|(id, _)| *id != server);
             conn.server = None;
+        }
+        if self.waiters.running > 0 {
+            self.watches_see(node);
         }
         self.carry_answers(node);
         let Conn { client, wanted, .. } = self.net.conns[index];

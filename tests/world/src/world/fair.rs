@@ -1,0 +1,206 @@
+//! [`Promise::Fair`]: of several engines that contend for a key, none is passed over for ever.
+//!
+//! A turn is an unbroken series of grants of one key to one client. A client waits for a key if it asked for that key alone
+//! and is connected to a quorum of nodes that report changes. For it two things are counted: how many turns of others have
+//! begun since it waits ([`World::most_turns`]), and how long a turn of somebody else goes on ([`World::longest_turn`]).
+//! Counting begins anew when anything goes wrong anywhere.
+
+use std::time::Duration;
+
+use tenure_core::{Arrangement, Instant, Key};
+
+use super::World;
+use super::oracle::{Promise, Violation};
+
+/// The turns on one key.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    key: Key,
+    /// Whose turn it is, when it began, and when its last grant was.
+    client: usize,
+    began: Instant,
+    last: Instant,
+    /// The longest time between two grants of this turn: it was held for no longer.
+    longest: Duration,
+    waiting: Vec<Waiting>,
+}
+
+/// How one client fares with a key.
+#[derive(Debug, Default)]
+struct Waiting {
+    client: usize,
+    /// How many turns of others have begun since it waits, and since when that is counted.
+    passed: u32,
+    since: Instant,
+    /// When it last obtained the key.
+    granted: Instant,
+    /// When somebody else last obtained the key while it waited.
+    saw: Option<Instant>,
+}
+
+/// How long a turn lasts while others are known to wait, and while nobody is.
+const CONTENDED: Duration = Duration::from_millis(20);
+const ALONE: Duration = Duration::from_millis(250);
+/// An engine that has seen nobody else for this long takes itself to be alone. It is 10 s; clocks differ.
+const FORGETS: Duration = Duration::from_secs(9);
+const MS: Duration = Duration::from_millis(1);
+
+impl World {
+    /// A client has obtained a key.
+    pub(super) fn look_at_turn(&mut self, client: usize, key: &Key) -> Result<(), Violation> {
+        let now = self.now;
+        let place = self.turns.iter().position(|turns| turns.key == *key);
+        let mut turns = match place {
+            Some(place) => self.turns.swap_remove(place),
+            None => Turns {
+                key: key.clone(),
+                client: usize::MAX,
+                began: now,
+                last: now,
+                longest: Duration::ZERO,
+                waiting: Vec::new(),
+            },
+        };
+        let is_new = turns.client != client;
+        if is_new {
+            (turns.client, turns.began, turns.longest) = (client, now, Duration::ZERO);
+        } else {
+            turns.longest = turns.longest.max(now.saturating_since(turns.last));
+        }
+        turns.last = now;
+        let result = self.look_at_waiting(&mut turns, is_new);
+        let mine = waiting(&mut turns.waiting, client);
+        (mine.passed, mine.since, mine.granted) = (0, now, now);
+        self.turns.push(turns);
+        result
+    }
+
+    /// Counts for each client that waits, and looks whether it is too much.
+    fn look_at_waiting(&mut self, turns: &mut Turns, is_new: bool) -> Result<(), Violation> {
+        let now = self.now;
+        let contenders = self.contenders(&turns.key, turns.client);
+        let count = u32::try_from(contenders.len()).unwrap_or(u32::MAX) + 1;
+        for (client, asked) in contenders {
+            let settled = self.settled(client, self.waiters.trouble);
+            let one = waiting(&mut turns.waiting, client);
+            let begin = one.granted.max(asked);
+            if one.since < begin.max(settled) {
+                (one.since, one.passed) = (begin.max(settled).min(now), 0);
+            }
+            one.saw = Some(now);
+            if settled > now {
+                continue;
+            }
+            let (since, passed) = (one.since, one.passed + u32::from(is_new));
+            one.passed = passed;
+            if is_new {
+                let most = self.most_turns(client, turns.client, count);
+                if passed > most {
+                    let how = format!(
+                        "{client} waits for {:?} since {since:?}, and {passed} turns of others have begun",
+                        turns.key
+                    );
+                    return Err(Promise::Fair.broken(how));
+                }
+            } else {
+                let lasted = now.saturating_since(turns.began.max(since));
+                let saw = waiting(&mut turns.waiting, turns.client).saw;
+                let alone = saw.is_none_or(|at| at + FORGETS < turns.began);
+                if lasted > self.longest_turn(turns.client, alone, turns.longest) {
+                    let how = format!(
+                        "{client} waits for {:?}, and the turn of {} goes on after {lasted:?}",
+                        turns.key, turns.client
+                    );
+                    return Err(Promise::Fair.broken(how));
+                }
+            }
+            self.oracle.kept(Promise::Fair);
+        }
+        Ok(())
+    }
+
+    /// Who else waits for a key and nothing else, and since when.
+    fn contenders(&self, key: &Key, but: usize) -> Vec<(usize, Instant)> {
+        let mut all: Vec<(usize, Instant)> = Vec::new();
+        for watch in &self.waiters.watches {
+            let other = watch.waits && watch.client != but;
+            let about = other && watch.keys.iter().any(|other| other == key);
+            if about && all.iter().all(|(client, _)| *client != watch.client) {
+                all.push((watch.client, watch.asked));
+            }
+        }
+        // The oldest lock of an engine asks: one with several keys may be waiting for another of them.
+        all.retain(|(client, _)| {
+            let of = |watch: &&super::prompt::Watch| {
+                watch.waits && watch.client == *client && watch.keys.iter().any(|k| k == key)
+            };
+            let first = self.waiters.watches.iter().find(of);
+            first.is_some_and(|watch| watch.keys.len() == 1) && self.is_told(*client)
+        });
+        all
+    }
+
+    /// Whether a client hears of changes from a quorum of nodes.
+    fn is_told(&self, client: usize) -> bool {
+        let of = &self.clients[client];
+        let told = (0..self.nodes.len())
+            .filter(|node| self.reaches(client, *node) && of.is_ready(*node) == Some(true));
+        !of.suspended && of.honest && told.count() >= self.quorum()
+    }
+
+    /// How many turns of others may begin while a client waits.
+    ///
+    /// Four for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
+    /// to 8: whoever is farther away comes second more often. With a quorum contenders spread at random, and 16 more for
+    /// each make it less likely than one in a million that chance alone gets there.
+    fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
+        let mine = self.trip(client);
+        let near = (0..self.clients.len())
+            .filter(|other| self.is_told(*other))
+            .map(|other| self.trip(other))
+            .min()
+            .unwrap_or(mine)
+            .min(self.trip(nearest))
+            .max(Duration::from_micros(1));
+        let ratio = mine.as_micros().div_ceil(near.as_micros()).clamp(1, 8);
+        let ratio = u32::try_from(ratio).unwrap_or(8);
+        let chance = if self.arrangement == Arrangement::Quorum {
+            16
+        } else {
+            0
+        };
+        count.saturating_mul(4 * ratio + chance)
+    }
+
+    /// How long a turn may last while others wait: its time, then the lock that is held just then, the yield and the round
+    /// trips of what is under way; with a quorum the spread of contenders, too.
+    fn longest_turn(&self, client: usize, alone: bool, hold: Duration) -> Duration {
+        let round = self.trip(client) * 2;
+        let count = u32::try_from(self.nodes.len()).unwrap_or(1);
+        let (rounds, spread) = if self.arrangement == Arrangement::Ordered {
+            (4 * count, Duration::ZERO)
+        } else {
+            (4, 10 * MS)
+        };
+        let turn = if alone { ALONE } else { CONTENDED };
+        let bound = turn + hold + round * rounds + (round * 8).max(MS) + spread;
+        bound + bound / 50
+    }
+
+    fn trip(&self, client: usize) -> Duration {
+        let trips = (0..self.nodes.len()).map(|node| self.net.longest_trip(client, node));
+        trips.max().unwrap_or_default()
+    }
+}
+
+fn waiting(all: &mut Vec<Waiting>, client: usize) -> &mut Waiting {
+    let place = all.iter().position(|one| one.client == client);
+    let place = place.unwrap_or_else(|| {
+        all.push(Waiting {
+            client,
+            ..Waiting::default()
+        });
+        all.len() - 1
+    });
+    &mut all[place]
+}

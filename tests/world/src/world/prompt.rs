@@ -1,0 +1,364 @@
+//! [`Promise::Prompt`]: a lock that could be obtained now is obtained soon, by somebody.
+//!
+//! Every lock that waits is watched. While a quorum of nodes that its client can reach has all of its keys free, without
+//! interruption and without any new fault, a time runs. It stops when an engine reports one of these keys as obtained, or
+//! a lock that shares one of them ends, or a request occupies a key. If it reaches [`World::promptness`], the promise is
+//! broken.
+//!
+//! Looks are rare, because a world takes thousands of steps: after an event that may have freed a key, when a time would
+//! be over, and now and then. While a time runs, every request that reaches a node is looked at, so that no interruption
+//! is missed.
+
+use std::time::Duration;
+
+use tenure_core::{Arrangement, Event, Instant, Keys, LockId};
+
+use super::client::is_terminal;
+use super::oracle::{Promise, quorum};
+use super::{Place, World};
+
+/// All locks that were asked for and have not been obtained, in the order in which they were asked for.
+#[derive(Debug)]
+pub(crate) struct Waiters {
+    pub(crate) watches: Vec<Watch>,
+    /// When to look next: compared with the time of every step.
+    pub(crate) due: Instant,
+    /// How many watches have a time that runs.
+    pub(crate) running: usize,
+    /// When something last went wrong, or was repaired, anywhere.
+    pub(crate) trouble: Instant,
+    /// How often to look at locks whose keys were taken.
+    pub(crate) every: Duration,
+}
+
+impl Default for Waiters {
+    fn default() -> Self {
+        Self {
+            watches: Vec::new(),
+            due: NEVER,
+            running: 0,
+            trouble: Instant::default(),
+            every: Duration::from_millis(500),
+        }
+    }
+}
+
+/// One lock that was asked for.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) client: usize,
+    pub(crate) lock: LockId,
+    pub(crate) keys: Keys,
+    /// When it was asked for, in true time.
+    pub(crate) asked: Instant,
+    /// It waits; otherwise it tries once.
+    pub(crate) waits: bool,
+    /// From when on it could have been obtained.
+    pub(crate) since: Option<Instant>,
+    /// From when on its client could reach a quorum, and from when on it could not.
+    pub(crate) reached: Option<Instant>,
+    pub(crate) cut_off: Option<Instant>,
+    /// How much its client had heard of its connections when these times began.
+    heard: usize,
+    next: Instant,
+}
+
+/// What a look finds.
+enum Found {
+    /// It cannot be obtained now, or an older lock of the same engine goes first.
+    Taken,
+    /// It can, and must be within `bound`. `behind`: an older lock of the same engine shares a key and waits for another.
+    Free { bound: Duration, behind: bool },
+}
+
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+const MS: Duration = Duration::from_millis(1);
+
+impl World {
+    /// Looks at locks that wait every few milliseconds, so that no stall is too short to be seen.
+    pub(crate) fn look_often(&mut self) {
+        self.waiters.every = 5 * MS;
+    }
+
+    /// A lock was asked for.
+    pub(super) fn watch(&mut self, client: usize, lock: LockId, keys: Keys, waits: bool) {
+        let next = self.now + 4 * MS;
+        self.waiters.due = self.waiters.due.min(next);
+        self.waiters.watches.push(Watch {
+            client,
+            lock,
+            keys,
+            asked: self.now,
+            waits,
+            since: None,
+            reached: None,
+            cut_off: None,
+            heard: 0,
+            next,
+        });
+    }
+
+    /// An engine reports something about a lock.
+    pub(super) fn watches_hear(&mut self, client: usize, event: &Event, lock: LockId) {
+        let obtained = matches!(event, Event::Obtained { .. });
+        if !obtained && !is_terminal(event) {
+            return;
+        }
+        let wishes = self.clients[client].wishes.iter().rev();
+        let Some(wish) = wishes.into_iter().find(|wish| wish.lock == lock) else {
+            return;
+        };
+        let now = self.now;
+        let next = if obtained {
+            now + self.waiters.every
+        } else {
+            self.waiters.due = now;
+            now
+        };
+        let mut stopped = 0;
+        for watch in &mut self.waiters.watches {
+            if share_a_key(&watch.keys, &wish.keys) {
+                stopped += usize::from(watch.since.take().is_some());
+                watch.next = next;
+            }
+        }
+        self.waiters.running -= stopped;
+        self.waiters
+            .watches
+            .retain(|watch| watch.lock != lock || watch.client != client);
+    }
+
+    /// Something went wrong there, or was repaired: times begin anew.
+    pub(super) fn disturbed(&mut self, place: Place) {
+        let now = self.now;
+        match place {
+            Place::Node(node) => self.nodes[node].trouble = now,
+            Place::Client(client) => self.clients[client].trouble = now,
+            Place::Link(client, node) => self.net.links[client][node].trouble = now,
+        }
+        self.waiters.trouble = now;
+        self.waiters.running = 0;
+        for watch in &mut self.waiters.watches {
+            if watch.since.take().is_some() {
+                watch.next = now;
+                self.waiters.due = now;
+            }
+            (watch.reached, watch.cut_off) = (None, None);
+        }
+    }
+
+    /// A process has ended, and what it asked for with it.
+    pub(super) fn forget_watches(&mut self, client: usize) {
+        self.waiters.watches.retain(|watch| watch.client != client);
+    }
+
+    /// A request has reached a node while a time runs: whether it has occupied a key.
+    #[cold]
+    pub(super) fn watches_see(&mut self, node: usize) {
+        for at in 0..self.waiters.watches.len() {
+            let watch = &self.waiters.watches[at];
+            if watch.since.is_none() || self.is_free(node, &watch.keys) {
+                continue;
+            }
+            let next = self.now + self.waiters.every;
+            if matches!(self.find(at), Found::Taken) {
+                let watch = &mut self.waiters.watches[at];
+                (watch.since, watch.next) = (None, next);
+                self.waiters.running -= 1;
+                self.oracle.kept(Promise::Prompt);
+                self.waiters.due = self.waiters.due.min(next);
+            }
+        }
+    }
+
+    /// Looks at every lock that is due to be looked at.
+    #[cold]
+    pub(super) fn look_at_waiters(&mut self) {
+        let now = self.now;
+        for at in 0..self.waiters.watches.len() {
+            if self.waiters.watches[at].next <= now {
+                self.look_at_waiter(at);
+            }
+        }
+        let nexts = self.waiters.watches.iter().map(|watch| watch.next);
+        self.waiters.due = nexts.min().unwrap_or(NEVER);
+    }
+
+    fn look_at_waiter(&mut self, at: usize) {
+        let now = self.now;
+        self.look_at_reach(at);
+        let found = self.find(at);
+        let every = self.waiters.every;
+        let watch = &mut self.waiters.watches[at];
+        let was_running = watch.since.is_some();
+        match (found, watch.since) {
+            (Found::Taken, _) => (watch.since, watch.next) = (None, now + every),
+            (Found::Free { bound, behind }, Some(since)) if since + bound < now => {
+                let (client, lock) = (watch.client, watch.lock);
+                watch.next = NEVER;
+                let behind = if behind {
+                    ", behind an older one that waits for another key"
+                } else {
+                    ""
+                };
+                let how = format!(
+                    "{client} waits for {lock:?}, which could have been obtained for {:?}{behind}",
+                    now.saturating_since(since)
+                );
+                return self.broken(Promise::Prompt, how);
+            }
+            (Found::Free { bound, .. }, since) => {
+                let since = since.unwrap_or(now);
+                watch.since = Some(since);
+                watch.next = since + bound + Duration::from_micros(1);
+            }
+        }
+        let runs = watch.since.is_some();
+        self.waiters.running += usize::from(runs && !was_running);
+        self.waiters.running -= usize::from(was_running && !runs);
+    }
+
+    /// Notes from when on its client can reach a quorum, or cannot.
+    fn look_at_reach(&mut self, at: usize) {
+        let now = self.now;
+        let client = self.waiters.watches[at].client;
+        let reached = (0..self.nodes.len()).filter(|node| self.reaches(client, *node));
+        let enough = reached.count() >= self.quorum();
+        let heard = self.clients[client].nodes.len();
+        let watch = &mut self.waiters.watches[at];
+        if watch.heard != heard {
+            watch.heard = heard;
+            self.waiters.running -= usize::from(watch.since.take().is_some());
+            (watch.reached, watch.cut_off) = (None, None);
+        }
+        if enough {
+            watch.cut_off = None;
+            watch.reached.get_or_insert(now);
+        } else {
+            watch.reached = None;
+            watch.cut_off.get_or_insert(now);
+        }
+    }
+
+    /// Whether a lock that waits can be obtained now.
+    fn find(&self, at: usize) -> Found {
+        let watch = &self.waiters.watches[at];
+        let client = &self.clients[watch.client];
+        if !watch.waits || client.suspended || !client.honest {
+            return Found::Taken;
+        }
+        let since = watch.since.unwrap_or(self.now);
+        let Some(steady) = self.can_obtain(watch.client, &watch.keys, since) else {
+            return Found::Taken;
+        };
+        let mut behind = false;
+        for older in &self.waiters.watches[..at] {
+            let neighbour = older.client == watch.client && older.waits;
+            if neighbour && share_a_key(&older.keys, &watch.keys) {
+                if self.can_obtain(older.client, &older.keys, since).is_some() {
+                    // Its own time runs.
+                    return Found::Taken;
+                }
+                behind = true;
+            }
+        }
+        Found::Free {
+            bound: self.promptness(watch.client, behind, steady),
+            behind,
+        }
+    }
+
+    /// If all of these keys are free on a quorum of nodes that a client can reach: whether nothing had gone wrong on such
+    /// a quorum for a while before `since`.
+    fn can_obtain(&self, client: usize, keys: &Keys, since: Instant) -> Option<bool> {
+        let (mut free, mut steady) = (0, 0);
+        for node in 0..self.nodes.len() {
+            if self.is_free(node, keys) && self.reaches(client, node) {
+                free += 1;
+                let link = self.net.links[client][node].trouble;
+                let last = link.max(self.nodes[node].trouble);
+                let last = last.max(self.clients[client].trouble);
+                steady += usize::from(self.settled(client, last) <= since);
+            }
+        }
+        (free >= self.quorum()).then_some(steady >= self.quorum())
+    }
+
+    /// From when on a fault that was last seen then is no matter to a client any more.
+    pub(super) fn settled(&self, client: usize, trouble: Instant) -> Instant {
+        if trouble == Instant::default() {
+            // Nothing ever went wrong.
+            return trouble;
+        }
+        trouble + self.recovery(client)
+    }
+
+    /// How long a fault may keep a client busy after it is over: an attempt and its undo that are never answered, and the
+    /// pause before the next attempt.
+    fn recovery(&self, client: usize) -> Duration {
+        let timeout = self.clients[client].config.request_timeout;
+        timeout * 2 + timeout.max(1000 * MS)
+    }
+
+    fn is_free(&self, node: usize, keys: &Keys) -> bool {
+        keys.iter().all(|key| self.holding(node, key).is_none())
+    }
+
+    /// Whether a client has a connection to a node over which it gets answers.
+    pub(super) fn reaches(&self, client: usize, node: usize) -> bool {
+        self.nodes[node].is_well()
+            && self.net.is_fine(client, node)
+            && self.clients[client].is_ready(node).is_some()
+    }
+
+    pub(super) fn quorum(&self) -> usize {
+        quorum(self.nodes.len(), self.arrangement == Arrangement::Ordered)
+    }
+
+    /// How long it takes at most until somebody's request occupies a key that can be obtained.
+    ///
+    /// With the round trip `r` of the farthest node that the client can reach, `n` nodes in order (otherwise `n` = 1):
+    ///
+    /// | what | how long |
+    /// |---|---|
+    /// | an attempt that is under way, and taking it back | `2 n r` |
+    /// | a script that is missing, then the wake and the new attempt | `2 r` |
+    /// | the engine whose turn is over lets others go first | 8 `r`, at least 1 ms |
+    /// | with a quorum, contenders spread | 10 ms |
+    /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
+    /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
+    /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
+    /// | a node does not report changes: the pause of the lock | 1 s, or the request timeout if that is longer |
+    ///
+    /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
+    /// time begins anew.
+    fn promptness(&self, client: usize, behind: bool, steady: bool) -> Duration {
+        let of = &self.clients[client];
+        let nodes = 0..self.nodes.len();
+        let reached = nodes.filter(|node| self.net.is_fine(client, *node));
+        let trips = reached.map(|node| self.net.longest_trip_now(client, node, self.now));
+        let round = trips.max().unwrap_or_default() * 2;
+        let ordered = self.arrangement == Arrangement::Ordered;
+        let count = u32::try_from(self.nodes.len()).unwrap_or(1);
+        let rounds = if ordered { 2 * count } else { 2 };
+        let mut bound = round * (rounds * (1 + u32::from(behind)) + 2) + (round * 8).max(MS);
+        if !ordered {
+            bound += 10 * MS;
+        }
+        if !self.announces {
+            bound += self.oracle.longest / 100;
+        }
+        if (0..self.nodes.len()).any(|node| of.is_ready(node) == Some(false)) {
+            bound += of.config.request_timeout.max(1000 * MS);
+        }
+        if !steady {
+            bound += self.recovery(client);
+        }
+        // Clocks differ.
+        bound + bound / 50 + MS / 10
+    }
+}
+
+pub(super) fn share_a_key(a: &Keys, b: &Keys) -> bool {
+    a.iter().any(|key| b.iter().any(|other| other == key))
+}
