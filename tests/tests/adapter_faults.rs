@@ -24,7 +24,7 @@ async fn a_locker_comes_back_when_its_server_does() {
     let refused = locker.obtain("j").await;
     assert!(matches!(
         refused,
-        Err(ObtainError::NotObtained(NotObtained::Unreachable(_)))
+        Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _))
     ));
 
     server.restart();

@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn taken(result: Result<Lock, ObtainError>) -> bool {
     matches!(
         result,
-        Err(ObtainError::NotObtained(NotObtained::Taken { .. }))
+        Err(ObtainError::NotObtained(NotObtained::Taken { .. }, _))
     )
 }
 
@@ -99,9 +99,12 @@ async fn a_wait_ends() {
 
     assert_eq!(
         refused.err(),
-        Some(ObtainError::NotObtained(NotObtained::TimedOut {
-            by: Holder::Other
-        }))
+        Some(ObtainError::NotObtained(
+            NotObtained::TimedOut {
+                by: Holder::Ourselves
+            },
+            None
+        ))
     );
     assert_eq!(start.elapsed(), 5 * SECOND);
 }
