@@ -73,7 +73,6 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
 }
 
 /// Without a bound of its own it would take the ttl.
-#[ignore = "needs the bound of the core"]
 #[tokio::test]
 async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
     let server = Server::start(Kind::Redis7);

@@ -170,7 +170,6 @@ async fn a_lock_without_renewal_ends_with_its_lease() {
 }
 
 /// Without a paused clock: a paused one moves only while the driver can run.
-#[ignore = "needs a core that reports a release after the lease as a loss"]
 #[tokio::test(flavor = "current_thread")]
 async fn a_lock_released_by_a_program_that_stood_still_has_expired() {
     let locker = memory();
