@@ -235,6 +235,7 @@ impl World {
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
         self.forget_watches(index);
+        self.killed = true;
         self.workers_end(index);
         self.happens(Place::Client(index), "killed");
         self.drain_now(index);

@@ -36,6 +36,7 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        self.look_at_truth(index, event)?;
         match event {
             Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
                 let own = self.clients[index].clock.read(self.now);

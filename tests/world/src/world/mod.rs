@@ -19,6 +19,7 @@ mod rng;
 mod script;
 mod steps;
 mod trace;
+mod truth;
 mod wire;
 mod work;
 
@@ -80,6 +81,12 @@ pub struct World {
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
     workers: Vec<Worker>,
+    /// When a node last gave, or may give for ever, an error that is final.
+    refused: Option<Instant>,
+    /// A process was killed, and may have left keys behind.
+    killed: bool,
+    /// When what is held of which keys last changed for some client.
+    changed: Vec<(Instant, Keys)>,
     /// Servers report a key that has expired at once.
     announces: bool,
     /// How nodes are spoken to.
@@ -175,6 +182,9 @@ impl World {
             waiters: Waiters::default(),
             turns: Vec::new(),
             workers: Vec::new(),
+            refused: None,
+            killed: false,
+            changed: Vec::new(),
             announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",
@@ -260,6 +270,12 @@ impl World {
             ttl: wish.ttl.as_duration(),
             asked: own,
             wait: wish.wait.filter(|wait| !wait.is_zero()),
+            max_hold: match wish.renewal {
+                Renewal::Automatic { max_hold } => max_hold,
+                _ => None,
+            },
+            ended: None,
+            lease: None,
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
@@ -288,7 +304,7 @@ impl World {
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Release(lock));
         of.spend(lock);
-        of.beliefs.retain(|belief| belief.lock != lock);
+        of.end_belief(lock);
         let (clock, now) = (of.clock, self.now);
         self.net
             .record(|record| record.ends(client.0, Some(lock), "", clock, now));
@@ -317,7 +333,8 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Inspect(keys.clone()));
-        of.engine.inspect(keys, own);
+        let inspection = of.engine.inspect(keys.clone(), own);
+        self.snapshot(client.0, inspection, keys);
         self.drain(client.0);
     }
 
@@ -326,8 +343,9 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Close);
-        let believed: Vec<LockId> = of.beliefs.drain(..).map(|belief| belief.lock).collect();
+        let believed: Vec<LockId> = of.beliefs.iter().map(|belief| belief.lock).collect();
         for lock in believed {
+            of.end_belief(lock);
             of.spend(lock);
         }
         let (clock, now) = (of.clock, self.now);

@@ -109,6 +109,7 @@ impl World {
             return;
         };
         let now = self.now;
+        self.changed.push((now, wish.keys.clone()));
         let next = if obtained {
             now + self.waiters.every
         } else {
