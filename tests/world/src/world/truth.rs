@@ -277,6 +277,10 @@ impl World {
         let (Ok(found), quorum) = (result, self.quorum()) else {
             return None;
         };
+        // A process that was killed, or a hand, may have changed keys without an event.
+        if self.waiters.trouble >= before.at {
+            return None;
+        }
         let busy = |key| {
             let last = self
                 .changed
