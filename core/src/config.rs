@@ -16,14 +16,16 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long a connection and its handshake may take. Default: 3 s.
     pub connect_timeout: Duration,
-    /// The pause before a second try to connect; it doubles up to [`Config::reconnect_max`]. Less than 1 ms counts as
-    /// that. Default: 20 ms.
+    /// The pause before a second try to connect; it doubles up to [`Config::reconnect_max`], until a connection has proven
+    /// itself: by an answered request, or by lasting for longer than that. The upper half of each pause is drawn. Less than
+    /// 1 ms counts as that. Default: 20 ms.
     pub reconnect_min: Duration,
     /// The longest pause between two tries to connect. Default: 2 s.
     pub reconnect_max: Duration,
-    /// How often in a row a lock may go from one waiter of this engine to the next before others get their turn.
-    /// Default: 16.
-    pub handoffs: u8,
+    /// How long this engine keeps a key going from one of its locks to the next while others want it, too. Then it leaves
+    /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for ten
+    /// seconds, it does so every 250 ms. [`Duration::MAX`]: never. Default: 20 ms.
+    pub turn: Duration,
     /// Set in front of every key on the wire, and taken off again. Default: empty.
     pub prefix: Box<[u8]>,
     /// The name that nodes show in `CLIENT LIST`. Default: `tenure`.
@@ -63,7 +65,7 @@ impl Config {
             connect_timeout: Duration::from_secs(3),
             reconnect_min: Duration::from_millis(20),
             reconnect_max: Duration::from_secs(2),
-            handoffs: 16,
+            turn: Duration::from_millis(20),
             prefix: Box::default(),
             client_name: "tenure".into(),
             limits: Limits::default(),
@@ -123,6 +125,9 @@ pub struct NodeConfig {
     /// Whether to load the scripts while connecting, so that the first use of one costs no extra round trip.
     /// Default: no.
     pub prepare: bool,
+    /// Whether to speak RESP2 from the start, for a server or proxy that hangs up at `HELLO`: without that command, and so
+    /// without being told of changes. One that refuses `HELLO` with an error needs no such hint. Default: no.
+    pub resp2: bool,
     /// Whether a client that somebody else made carries the commands, one by one: it has a connection, a user and a
     /// database already, and no way to tell of changes. Then the engine does not introduce itself and asks for nothing
     /// but what the server can do. The driver takes each command out of [`crate::Output::Transmit`] and gives back the
@@ -138,6 +143,7 @@ impl Default for NodeConfig {
             database: 0,
             tracking: true,
             prepare: false,
+            resp2: false,
             lent: false,
         }
     }

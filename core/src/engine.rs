@@ -6,7 +6,7 @@ use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::id::{LockId, NodeId, RequestId};
-use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
+use crate::lock::{Inspection, Lease, Op, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -51,7 +51,8 @@ pub enum Output<'a> {
 }
 
 impl Engine {
-    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and nothing else.
+    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and of connecting again, and
+    /// nothing else.
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
@@ -59,9 +60,15 @@ impl Engine {
     )]
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
         let nodes = (0..config.nodes().len()).filter_map(NodeId::new);
+        let mut locks = Locks::new(&config, seed, now);
+        for node in nodes.clone() {
+            locks.handle_node(node, Some(NodeError::Disconnected), now);
+        }
         Self {
-            locks: Locks::new(&config, seed, now),
-            sessions: nodes.map(|node| Session::new(&config, node, now)).collect(),
+            locks,
+            sessions: nodes
+                .map(|node| Session::new(&config, node, seed, now))
+                .collect(),
             events: Queue::default(),
             unsent: Vec::new(),
             closing: false,
@@ -205,6 +212,22 @@ impl Engine {
         }
     }
 
+    /// What a node said last in an error that is not known here ([`NodeError::Other`]), in its own words: up to 128 bytes,
+    /// with others than printable ASCII escaped. `None` if no node has, or if the words may repeat what was sent. Of all
+    /// nodes, or of one: see [`Engine::unknown_error_of`].
+    #[must_use]
+    pub fn unknown_error(&self) -> Option<&str> {
+        let all = self.sessions.iter().filter_map(Session::unknown_error);
+        all.max_by_key(|(at, _)| *at).map(|(_, words)| words)
+    }
+
+    /// What this node said last in an error that is not known here. See [`Engine::unknown_error`].
+    #[must_use]
+    pub fn unknown_error_of(&self, node: NodeId) -> Option<&str> {
+        let session = self.sessions.get(node.index())?;
+        session.unknown_error().map(|(_, words)| words)
+    }
+
     /// Whether, after [`Engine::close`], nothing is left to do or to send.
     #[must_use]
     pub fn is_drained(&self) -> bool {
@@ -260,15 +283,18 @@ impl Engine {
         let now = self.locks.now();
         loop {
             while let Some(request) = self.locks.next_request() {
-                let Some(op) = self.locks.hand_out(request) else {
+                let Some(op) = self.locks.op(request) else {
                     continue;
                 };
+                let sets = matches!(op, Op::Obtain { .. });
                 let asked = match self.sessions.get_mut(request.node().index()) {
                     Some(session) => session.ask(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
-                if let Err(error) = asked {
-                    self.unsent.push((request, error));
+                match asked {
+                    Ok(true) if sets => self.locks.sent(request),
+                    Ok(_) => {}
+                    Err(error) => self.unsent.push((request, error)),
                 }
             }
             if self.unsent.is_empty() || self.locks.has_event() {
@@ -304,9 +330,13 @@ impl Engine {
                 Answer::WakeAll => self.locks.handle_wake_all(node, now),
                 Answer::State(state) => {
                     self.events.push_back(Event::Node { node, state });
-                    if matches!(state, NodeState::Ready { .. }) {
-                        // Whatever was registered before is forgotten, and much may have happened since.
-                        self.locks.handle_wake_all(node, now);
+                    match state {
+                        NodeState::Ready { .. } => {
+                            self.locks.handle_node(node, None, now);
+                            // Whatever was registered before is forgotten, and much may have happened since.
+                            self.locks.handle_wake_all(node, now);
+                        }
+                        NodeState::Down(error) => self.locks.handle_node(node, Some(error), now),
                     }
                 }
             }
@@ -318,7 +348,8 @@ impl Engine {
     #[inline(never)]
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {
-            session.send_waiting(&self.locks, self.locks.now());
+            let now = self.locks.now();
+            session.send_waiting(&mut self.locks, now);
         }
     }
 }

@@ -259,7 +259,11 @@ pub enum NodeError {
     NoReplicas,
     /// It does not know a command, or the form of it.
     Unsupported,
-    /// Any other error.
+    /// `DENIED`: it is in protected mode, and takes connections from its own machine only.
+    ProtectedMode,
+    /// It has as many connections as it takes.
+    TooManyClients,
+    /// Any other error. [`crate::Engine::unknown_error`] has the node's own words.
     Other,
 }
 
@@ -276,6 +280,7 @@ impl NodeError {
                 | Self::NoPermission
                 | Self::NoDatabase
                 | Self::Unsupported
+                | Self::ProtectedMode
         )
     }
 }
@@ -304,6 +309,10 @@ impl fmt::Display for NodeError {
             Self::Busy => "BUSY: it runs a script that does not end",
             Self::NoReplicas => "NOREPLICAS: too few replicas",
             Self::Unsupported => "it does not know a command",
+            Self::ProtectedMode => {
+                "DENIED: it is in protected mode: set a password there, or connect from its own machine"
+            }
+            Self::TooManyClients => "it has as many clients as its maxclients allows",
             Self::Other => "an error that is not known here",
         })
     }

@@ -10,15 +10,18 @@ mod obtain;
 mod queue;
 mod release;
 mod rounds;
+mod share;
+mod turn;
+mod verdict;
 
 use alloc::sync::Arc;
 
 use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
-use crate::event::{Event, NotObtained};
-use crate::id::{LockId, NodeId, NodeSet, RequestId};
+use crate::event::{Event, NodeError, NotObtained};
+use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 use crate::lock::{
-    Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, UnknownLock, WAITER,
+    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock, WAITER,
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -37,6 +40,9 @@ pub struct Locks {
     slab: Slab<Entry>,
     index: Index,
     timers: Timers,
+    turns: Turns,
+    /// Why a node cannot be used just now.
+    down: [Option<NodeError>; MAX_NODES],
     requests: Queue<RequestId>,
     events: Queue<Event>,
     closing: bool,
@@ -52,7 +58,6 @@ struct Setup {
     /// The order in which an obtain asks.
     order: Order,
     request_timeout: Micros,
-    handoffs: u8,
     limit: usize,
 }
 
@@ -62,6 +67,9 @@ enum Entry {
     Lock(Lock),
     Probe(Probe),
 }
+
+/// All keys of a lock but the first.
+const OTHERS: KeySet = KeySet::ALL_BUT_FIRST;
 
 /// What to do next.
 #[derive(Debug)]
@@ -95,7 +103,6 @@ impl Locks {
                 quorum: config.quorum(),
                 order,
                 request_timeout: config.request_timeout.into(),
-                handoffs: config.handoffs,
                 limit: config.limits.locks,
             },
             rng: Rng::new(seed),
@@ -104,6 +111,8 @@ impl Locks {
             slab: Slab::default(),
             index: Index::default(),
             timers: Timers::default(),
+            turns: Turns::new(config.turn),
+            down: [None; MAX_NODES],
             requests: Queue::default(),
             events: Queue::default(),
             closing: false,
@@ -223,7 +232,8 @@ impl Locks {
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
         while let Some(id) = self.next_request() {
-            if self.hand_out(id).is_some() {
+            if self.op(id).is_some() {
+                self.sent(id);
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
                     // Never: what is handed out has an operation. Then there is something to do at once.
@@ -274,9 +284,7 @@ impl Locks {
     pub fn lease(&self, lock: LockId) -> Option<Lease> {
         match &self.lock(lock)?.state {
             State::Held(held) => Some(held.lease),
-            State::Asking | State::Undoing { .. } | State::Waiting { .. } | State::Releasing(_) => {
-                None
-            }
+            State::Asking | State::Waiting { .. } | State::Releasing(_) => None,
         }
     }
 

@@ -6,7 +6,10 @@ use core::time::Duration;
 
 use crate::rng::Rng;
 
-/// How long to pause between two asks of a waiting lock.
+/// The shortest pause.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// How long to pause between two asks of a waiting lock. Less than a millisecond counts as that.
 ///
 /// Where nodes tell of a release by themselves (client tracking), pauses are not needed and not used: the lock asks
 /// when it is woken and when the holder's time is over. Elsewhere the holder's remaining time caps every pause.
@@ -152,6 +155,8 @@ impl Retry {
                     .min(ceiling)
             }
         };
+        // A pause of nothing would be a loop without end.
+        let pause = pause.max(LEAST);
         progress.previous = pause;
         Some(pause)
     }

@@ -44,8 +44,14 @@ impl Instant {
 }
 
 /// A duration in whole microseconds: added with one instruction, where a [`Duration`] takes a dozen.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub(crate) struct Micros(pub(crate) u64);
+
+impl Micros {
+    pub(crate) const fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+}
 
 impl From<Duration> for Micros {
     fn from(duration: Duration) -> Self {

@@ -72,6 +72,30 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
     assert!(closing.elapsed() < 20 * SECOND);
 }
 
+/// Without a bound of its own it would take the ttl.
+#[ignore = "needs the bound of the core"]
+#[tokio::test]
+async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
+    let server = Server::start(Kind::Redis7);
+    let proxy = Proxy::start(server.port());
+    let locker = connect(quick(proxy.url())).await.expect("a locker");
+    let obtaining = locker.obtain("k").ttl(3600 * SECOND);
+    let lock = obtaining.await.expect("the lock");
+    proxy.black_hole(true);
+
+    let released = tokio::time::timeout(60 * SECOND, lock.release()).await;
+
+    assert_eq!(released, Ok(Released::Unconfirmed));
+    let mut raw = server.raw();
+    assert_eq!(raw.command(&["EXISTS", "k"]), Value::Int(1));
+    proxy.black_hole(false);
+    let deadline = Instant::now() + 60 * SECOND;
+    while raw.command(&["EXISTS", "k"]) != Value::Int(0) {
+        assert!(Instant::now() < deadline, "nobody releases it any more");
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_key_that_somebody_deletes_is_missed_before_the_next_renewal() {
     for kind in [Kind::Redis7, Kind::Valkey9] {

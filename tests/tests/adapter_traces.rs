@@ -102,6 +102,7 @@ fn word(shown: &str) -> &'static str {
         ("withdrawn", "withdrawn"),
         ("too few nodes answered", "unreachable"),
         ("released", "confirmed"),
+        ("it was not held any more", "missing"),
     ];
     let found = words.iter().find(|(start, _)| shown.starts_with(start));
     found.unwrap_or_else(|| panic!("no word for {shown:?}")).1
@@ -215,6 +216,24 @@ async fn loss_by_del() {
     a.obtain("k").await.expect("free").release().await;
 
     assert_eq!(trace.lines(), expected("loss by DEL", "a"));
+}
+
+#[tokio::test]
+async fn loss_that_only_the_release_finds() {
+    let server = Server::start(Kind::Redis7);
+    let (a, trace) = client_of(Servers::single(server.url()).tracking(false)).await;
+    for _ in 0..4 {
+        let lock = a.obtain("k").ttl(HOUR).await.expect("free");
+        server.raw().command(&["DEL", "k"]);
+        assert_eq!(lock.release().await, Released::Missing);
+    }
+    for _ in 0..2 {
+        let lock = a.obtain("k").ttl(HOUR).await.expect("free");
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+
+    let expected = expected("loss that only the release finds", "a");
+    assert_eq!(trace.lines(), expected);
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ background go on without it.
 Exit status:
   that of the command, or 128+n if signal n ended it
   64   bad usage
-  69   too few servers can be reached, or they refuse
-  70   the lock was lost while the command ran
+  69   too few servers can be reached, or they refuse, or answer too late for the ttl
+  70   the lock was lost while the command ran, or the release found it gone
   71   the operating system refused something
   75   not obtained: somebody else holds it
   126  the command cannot be run
@@ -120,7 +120,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug, Default)]
 #[command(group(ArgGroup::new("arrangement").args(["quorum", "ordered"])))]
 pub(crate) struct ServerArgs {
-    /// A server; repeat it for several [default: $TENURE_URL, or redis://127.0.0.1:6379]
+    /// A server; repeat it for several, which must differ [default: $TENURE_URL, or redis://127.0.0.1:6379]
     #[arg(long = "url", value_name = "URL")]
     pub(crate) urls: Vec<String>,
     /// Several independent servers of which more than half must grant (Redlock)

@@ -19,11 +19,13 @@ pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
     let urls = urls(&args.urls, environment.as_deref());
     let servers = servers(args, urls)?;
     tenure::tokio::connect(servers).await.map_err(|error| {
-        if matches!(error, ConnectError::Unreachable(_) | ConnectError::Closed) {
-            let advice = "Start a server there, name another with --url or TENURE_URL, or use `tenure serve`.";
-            Failure::new(Exit::Unavailable, format!("{error}\n{advice}"))
-        } else {
-            Failure::usage(error.to_string())
+        match error {
+            ConnectError::Unreachable(_) | ConnectError::Closed => {
+                let advice = "Start a server there, name another with --url or TENURE_URL, or use `tenure serve`.";
+                Failure::new(Exit::Unavailable, format!("{error}\n{advice}"))
+            }
+            ConnectError::NoRandomness => Failure::new(Exit::System, error.to_string()),
+            _ => Failure::usage(error.to_string()),
         }
     })
 }
@@ -79,21 +81,21 @@ fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
 /// What to tell of an obtain that failed.
 pub(crate) fn not_obtained(error: &ObtainError, keys: &[String], wait: Duration) -> Failure {
     let keys = keys.join(", ");
-    let is_taken = matches!(
-        error,
-        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut { .. })
-    );
-    let exit = if is_taken {
-        Exit::NotObtained
-    } else if matches!(error, ObtainError::Claim(_)) {
-        Exit::Usage
-    } else {
-        Exit::Unavailable
-    };
-    let advice = if is_taken && wait.is_zero() {
-        "\nGive --wait a time to wait for it."
-    } else {
-        ""
+    let (exit, advice) = match error {
+        ObtainError::NotObtained(NotObtained::Taken { .. }) if wait.is_zero() => {
+            (Exit::NotObtained, "\nGive --wait a time to wait for it.")
+        }
+        // Only these say that somebody holds it.
+        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut { .. }) => {
+            (Exit::NotObtained, "")
+        }
+        ObtainError::NotObtained(NotObtained::TooLate) => {
+            (Exit::Unavailable, "\nGive --ttl a longer time.")
+        }
+        ObtainError::Claim(_) => (Exit::Usage, ""),
+        ObtainError::NoRandomness => (Exit::System, ""),
+        // Unreachable, refused, closed, and what is not known here: nobody knows who holds it.
+        _ => (Exit::Unavailable, ""),
     };
     Failure::new(exit, format!("{keys}: {error}{advice}"))
 }
@@ -106,7 +108,7 @@ pub(crate) fn not_inspected(error: &InspectError, key: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tenure::Holder;
+    use tenure::{ClaimError, Holder};
 
     #[test]
     fn arguments_win_over_the_environment_and_that_over_the_default() {
@@ -135,24 +137,56 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_has_its_exit_code() {
-        let exit = |reason| {
-            let error = ObtainError::NotObtained(reason);
-            not_obtained(&error, &["k".to_owned()], Duration::ZERO).exit
+    fn each_reason_has_its_exit_code_and_true_words() {
+        let (other, ours) = (Holder::Other, Holder::Ourselves);
+        let taken = |by| NotObtained::Taken {
+            remaining: None,
+            by,
         };
-        assert_eq!(
-            exit(NotObtained::Taken {
-                remaining: None,
-                by: Holder::Other
-            }),
-            Exit::NotObtained
-        );
-        assert_eq!(
-            exit(NotObtained::TimedOut { by: Holder::Other }),
-            Exit::NotObtained
-        );
-        let error = tenure::NodeError::Disconnected;
-        assert_eq!(exit(NotObtained::Unreachable(error)), Exit::Unavailable);
-        assert_eq!(exit(NotObtained::Refused(error)), Exit::Unavailable);
+        let node = tenure::NodeError::Disconnected;
+        for (reason, exit, words) in [
+            (
+                taken(other),
+                Exit::NotObtained,
+                "held by somebody else\nGive --wait",
+            ),
+            (
+                taken(ours),
+                Exit::NotObtained,
+                "held by another lock of this program",
+            ),
+            (
+                NotObtained::TimedOut { by: other },
+                Exit::NotObtained,
+                "still held by somebody else when the wait was over",
+            ),
+            (
+                NotObtained::TimedOut { by: ours },
+                Exit::NotObtained,
+                "still held by another lock of this program",
+            ),
+            (NotObtained::TooLate, Exit::Unavailable, "granted so late"),
+            (
+                NotObtained::Unreachable(node),
+                Exit::Unavailable,
+                "not connected",
+            ),
+            (NotObtained::Refused(node), Exit::Unavailable, "refused"),
+            (
+                NotObtained::LimitReached,
+                Exit::Unavailable,
+                "too many locks",
+            ),
+        ] {
+            let error = ObtainError::NotObtained(reason);
+            let failure = not_obtained(&error, &["k".to_owned()], Duration::ZERO);
+            assert_eq!(failure.exit, exit, "{reason:?}");
+            let is_told = failure.message.contains(words) && failure.message.starts_with("k: ");
+            assert!(is_told, "{}", failure.message);
+        }
+        let exit = |error| not_obtained(&error, &[], Duration::ZERO).exit;
+        assert_eq!(exit(ObtainError::Claim(ClaimError::EmptyKey)), Exit::Usage);
+        assert_eq!(exit(ObtainError::NoRandomness), Exit::System);
+        assert_eq!(exit(ObtainError::Closed), Exit::Unavailable);
     }
 }

@@ -24,6 +24,22 @@ pub(crate) enum Endpoint {
     Memory(Embedded),
 }
 
+impl Endpoint {
+    /// Whether both lead to the same server, as far as it can be seen without looking names up.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Tcp { host, port },
+                Self::Tcp {
+                    host: other_host,
+                    port: other_port,
+                },
+            ) => port == other_port && host.eq_ignore_ascii_case(other_host),
+            _ => self == other,
+        }
+    }
+}
+
 /// Shown in errors and logs.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,12 +108,13 @@ fn parse(text: &str) -> Result<Address, Problem> {
             "means nothing here; write # as %23 in a password",
         );
     }
-    let mut database = None;
+    let (mut database, mut resp2) = (None, None);
     for (name, value) in url.query_pairs() {
-        if name == "db" && database.is_none() {
-            database = Some(number(&value)?);
-        } else {
-            return problem(UrlPart::Query, "may only be ?db=N, once");
+        match (&*name, &*value) {
+            ("db", number) if database.is_none() => database = Some(self::number(number)?),
+            ("resp", "2") if resp2.is_none() => resp2 = Some(true),
+            ("resp", "3") if resp2.is_none() => resp2 = Some(false),
+            _ => return problem(UrlPart::Query, "may only be ?db=N and ?resp=2, once each"),
         }
     }
     let endpoint = if unix {
@@ -120,6 +137,7 @@ fn parse(text: &str) -> Result<Address, Problem> {
             username,
             password,
             database: database.unwrap_or_default(),
+            resp2: resp2.unwrap_or_default(),
             ..NodeConfig::default()
         },
     })
@@ -258,7 +276,8 @@ mod tests {
         let password = node.password.as_ref().map_or(&b"-"[..], Secret::expose);
         let password = password.escape_ascii();
         let tls = if tls { " tls" } else { "" };
-        format!("{endpoint}{tls} {user}:{password} {}", node.database)
+        let resp2 = if node.resp2 { " resp2" } else { "" };
+        format!("{endpoint}{tls} {user}:{password} {}{resp2}", node.database)
     }
 
     #[test]
@@ -280,6 +299,9 @@ mod tests {
             ("redis+unix:///run/r%20s", "/run/r s -:- 0"),
             ("redis+unix://me:pw@/r.s?db=2", "/r.s me:pw 2"),
             ("unix://localhost/r.s", "/r.s -:- 0"),
+            ("redis://h?resp=2", "h:6379 -:- 0 resp2"),
+            ("redis://h/1?resp=3", "h:6379 -:- 1"),
+            ("redis+unix:///r.s?resp=2&db=2", "/r.s -:- 2 resp2"),
         ] {
             assert_eq!(read(url), expected, "{url}");
         }
@@ -308,6 +330,8 @@ mod tests {
             ("redis://h?db=", UrlPart::Database),
             ("redis://h?timeout=1", UrlPart::Query),
             ("redis://h?db=1&db=2", UrlPart::Query),
+            ("redis://h?resp=1", UrlPart::Query),
+            ("redis://h?resp=2&resp=2", UrlPart::Query),
             ("redis://h#x", UrlPart::Fragment),
             ("redis://%ff:pw@h", UrlPart::User),
             ("redis+unix://", UrlPart::Path),

@@ -15,6 +15,11 @@ pub enum ConnectError {
     TooFewForQuorum,
     /// More URLs than one locker can use.
     TooMany,
+    /// Two URLs of a quorum or an ordered list lead to the same server, which would count twice.
+    SameServer {
+        /// Host and port, or the path of the Unix socket.
+        address: String,
+    },
     /// A URL that says nothing useful.
     Url {
         /// Which part of it is wrong.
@@ -99,6 +104,10 @@ impl fmt::Display for ConnectError {
                 f,
                 "one locker uses at most {} servers: take some out",
                 tenure_core::MAX_NODES
+            ),
+            Self::SameServer { address } => write!(
+                f,
+                "{address} is listed twice: several servers must be independent, and databases of one server are not; take one out"
             ),
             Self::Url { part, url, reason } => write!(f, "the {part} of {url:?} {reason}"),
             Self::Certificate(reason) => write!(f, "cannot use the certificate: {reason}"),

@@ -30,8 +30,8 @@
 //! - **A loss is told**, with its cause: [`Lock::lost`] as soon as a server tells that the key is gone, at the latest
 //!   when the lease ends by a clock that goes on while the machine is suspended. [`Lock::is_held`] and
 //!   [`Lock::remaining`] ask that clock at the moment of the question.
-//! - **No answer is not a refusal.** [`NotObtained::Taken`] means that somebody holds it, [`NotObtained::Unreachable`]
-//!   that nobody knows; what may have been set meanwhile is taken back.
+//! - **No answer is not a refusal.** [`NotObtained::Taken`] means that somebody holds it and says whether that is a lock
+//!   of this very locker, [`NotObtained::Unreachable`] that nobody knows; what may have been set meanwhile is taken back.
 //! - **Waiting is not polling**: servers tell of a release by themselves, where they can.
 //! - **Several servers**: [`Servers::quorum`] is Redlock, [`Servers::ordered`] wants all of them.
 //!

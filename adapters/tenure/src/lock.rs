@@ -177,17 +177,42 @@ impl Lock {
         Ok(remaining.and_then(|each| each.into_iter().min()))
     }
 
-    /// Releases the lock and says what came of it. Dropping the future does not keep it.
+    /// Releases the lock and says what the release found. Dropping the future does not keep the lock.
+    ///
+    /// - [`Released::Confirmed`]: every key was still ours on enough servers, and is free now.
+    /// - [`Released::Missing`]: the servers answered that the lock was not ours any more.
+    /// - [`Released::Expired`]: the lease had ended before the release, be it by its ttl or by
+    ///   [`Obtaining::max_hold`](crate::Obtaining::max_hold), even if nothing had reported that yet. What ran until now
+    ///   may have run without the lock.
+    /// - [`Released::Shared`]: another lock of this locker has the same token and still holds the keys.
+    /// - [`Released::Unconfirmed`]: too few servers confirmed it. The keys are free at the latest when their ttl is over.
+    ///
+    /// It takes at most three request timeouts
+    /// ([`Servers::request_timeout`](crate::Servers::request_timeout): 3 s by default). If the servers have not confirmed
+    /// the release by then, it resolves to [`Released::Unconfirmed`], and the driver goes on releasing in the background
+    /// until they do or the ttl is over.
     pub async fn release(self) -> Released {
         self.handle
             .command(|engine, now| engine.release(self.id, now));
         let ended = |state: &mut CellState| match state.phase {
             Phase::Over(End::Released(released)) => Some(released),
-            Phase::Over(End::Lost(Loss::Taken)) => Some(Released::Missing),
-            Phase::Over(_) => Some(Released::Unconfirmed),
+            Phase::Over(End::Lost(loss)) => Some(found_after(loss)),
+            Phase::Over(End::Closed | End::NotObtained(_)) => Some(Released::Unconfirmed),
             Phase::Asking | Phase::Held => None,
         };
         std::future::poll_fn(|cx| self.cell.poll(cx, ended)).await
+    }
+}
+
+/// What the release of a lock finds that has been lost before.
+const fn found_after(loss: Loss) -> Released {
+    match loss {
+        Loss::Taken => Released::Missing,
+        // Renewal stops at `max_hold`, so that the lease ends there.
+        Loss::Expired { .. } | Loss::MaxHold => Released::Expired,
+        // The keys may still be on the servers until their ttl is over; of a reason that is not known here, no more can
+        // be said either.
+        Loss::Refused(_) | Loss::Closed | _ => Released::Unconfirmed,
     }
 }
 
@@ -206,6 +231,30 @@ impl Drop for Lock {
         if !matches!(lock(&self.cell.0).phase, Phase::Over(_)) {
             self.handle
                 .command(|engine, now| engine.release(self.id, now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_core::NodeError;
+
+    #[test]
+    fn a_release_after_a_loss_says_what_is_so() {
+        let error = Some(NodeError::TimedOut);
+        for (loss, released) in [
+            (Loss::Expired { error: None }, Released::Expired),
+            (Loss::Expired { error }, Released::Expired),
+            (Loss::MaxHold, Released::Expired),
+            (Loss::Taken, Released::Missing),
+            (
+                Loss::Refused(NodeError::NoPermission),
+                Released::Unconfirmed,
+            ),
+            (Loss::Closed, Released::Unconfirmed),
+        ] {
+            assert_eq!(found_after(loss), released, "{loss:?}");
         }
     }
 }

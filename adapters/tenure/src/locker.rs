@@ -173,14 +173,21 @@ impl Obtaining {
         self
     }
 
-    /// A token of your own. Whoever asks for the same keys with the same token and metadata gets the same lock. Default:
-    /// 16 random bytes.
+    /// A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
+    /// lock. Default: 16 random bytes, which nobody else has.
+    ///
+    /// - Within one locker such locks are counted: the release of one is [`Released::Shared`](crate::Released::Shared),
+    ///   and the keys stay until the last one is released.
+    /// - Between lockers and processes nobody counts: the first that releases deletes the keys, and the others are lost.
+    /// - bsm/redislock compares the token alone. With the same token and other metadata it overwrites our key, and
+    ///   [`Lock::lost`] says so at once.
     pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
         self.token = Some(Token::new(token));
         self
     }
 
-    /// When to ask again while waiting, where servers do not tell of a release by themselves.
+    /// When to ask again while waiting, where servers do not tell of a release by themselves. No pause is shorter than
+    /// 1 ms: less, zero included, counts as that. Default: 16 ms doubling to 1 s, half of each pause random.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
@@ -192,7 +199,10 @@ impl Obtaining {
         self
     }
 
-    /// The longest time that automatic renewal may keep the lock. Default: for ever.
+    /// The longest time that automatic renewal may keep the lock, counted from when it was asked for. Default: for ever.
+    ///
+    /// If it is over before the grant arrives, as with less than a round trip, the lock is not obtained:
+    /// [`NotObtained::TooLate`].
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
         self.max_hold = Some(max_hold);
         self

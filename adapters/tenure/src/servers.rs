@@ -38,18 +38,24 @@ impl Servers {
     ///
     /// A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS, or
     /// `redis+unix://[user[:password]@]/path/to/socket[?db=database]`. `valkey` may stand for `redis`. What is not a
-    /// letter, digit or one of `-._~` in a user or password is to be percent-encoded.
+    /// letter, digit or one of `-._~` in a user or password is to be percent-encoded. With `?resp=2` there is no `HELLO`,
+    /// for proxies that hang up at it: then a loss is found out at the next renewal.
     pub fn single(url: impl Into<String>) -> Self {
         Self::new(vec![url.into()], Arrangement::Ordered)
     }
 
     /// Several independent servers, all of which must grant, asked in this order.
+    ///
+    /// The same server twice is [`ConnectError::SameServer`], here and in a [quorum](Self::quorum): it would vote twice,
+    /// and both votes are gone when it is. What counts as the same: equal host (in any case) and port, or equal path of
+    /// the socket. User, TLS and database make no difference. Two names of one machine are not recognised.
     pub fn ordered(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let urls = urls.into_iter().map(Into::into);
         Self::new(urls.collect(), Arrangement::Ordered)
     }
 
-    /// Redlock: at least three independent servers, more than half of which must grant.
+    /// Redlock: at least three independent servers, more than half of which must grant. The same server twice is refused:
+    /// see [`ordered`](Self::ordered).
     pub fn quorum(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let urls = urls.into_iter().map(Into::into);
         Self::new(urls.collect(), Arrangement::Quorum)
@@ -152,6 +158,7 @@ impl Servers {
             .iter()
             .map(|url| Address::parse(url))
             .collect::<Result<Vec<_>, _>>()?;
+        differ(&addresses)?;
         let nodes = addresses.iter().map(|address| {
             let mut node = address.node.clone();
             node.tracking = self.tracking;
@@ -187,6 +194,19 @@ impl Servers {
             targets: targets.collect(),
         })
     }
+}
+
+/// Nothing is gained by a server that counts twice, and the promise of a quorum is lost.
+fn differ(addresses: &[Address]) -> Result<(), ConnectError> {
+    for (index, Address { endpoint, .. }) in addresses.iter().enumerate() {
+        let mut earlier = addresses.iter().take(index);
+        if earlier.any(|other| other.endpoint.is_same_server(endpoint)) {
+            return Err(ConnectError::SameServer {
+                address: endpoint.to_string(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Shows no URL, because a URL may hold a password.
@@ -251,6 +271,39 @@ mod tests {
         assert!(Servers::ordered(two).plan().is_ok());
         let many = (0..=tenure_core::MAX_NODES).map(|i| format!("redis://h{i}"));
         assert_eq!(error(Servers::ordered(many)), ConnectError::TooMany);
+    }
+
+    #[test]
+    fn one_server_does_not_count_twice() {
+        for (urls, address) in [
+            (["redis://a", "redis://b", "redis://a"], "a:6379"),
+            (["redis://b", "redis://a", "redis://A:6379"], "A:6379"),
+            (["redis://me:pw@a", "redis://b", "rediss://a/2"], "a:6379"),
+            (
+                ["redis://[::1]", "redis://b", "redis://[0::1]"],
+                "[::1]:6379",
+            ),
+            (
+                [
+                    "redis+unix:///r.s",
+                    "redis://b",
+                    "unix://localhost/r.s?db=1",
+                ],
+                "/r.s",
+            ),
+        ] {
+            let same = ConnectError::SameServer {
+                address: address.into(),
+            };
+            assert_eq!(error(Servers::quorum(urls)), same, "{urls:?}");
+            assert_eq!(error(Servers::ordered(urls)), same, "{urls:?}");
+        }
+        for urls in [
+            ["redis://a:1", "redis://a:2", "redis://b"],
+            ["redis+unix:///r", "redis+unix:///R", "redis://r"],
+        ] {
+            assert!(Servers::quorum(urls).plan().is_ok(), "{urls:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
-import { ClosedError, EngineError, LockLostError, NotObtainedError, type LockLostCode } from "./errors.js";
+import { ClosedError, EngineError, LockLostError, NotObtainedError, type Fault, type LockLostCode } from "./errors.js";
 import type { Bytes, Drawn } from "./options.js";
 
 /** What a release found: see `Lock.release`. */
-export type Released = "confirmed" | "missing" | "unconfirmed";
+export type Released = "confirmed" | "missing" | "unconfirmed" | "shared" | "expired";
 
 /** What one promise waits for. */
 export interface Waiter<T> {
@@ -17,6 +17,8 @@ export class Cell {
   readonly token: Drawn | Bytes;
   /** Why it is not held any more; nothing while it is, or is asked for. */
   lost: LockLostCode | undefined;
+  /** What a server had to do with that. */
+  fault: Fault | undefined;
   /** Whoever waits for the lock. */
   obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
@@ -40,6 +42,11 @@ export class Cell {
       this.tell();
     }
     return this.#abort.signal;
+  }
+
+  /** That it is not held any more: the lease is over if nobody has said why. */
+  error(): LockLostError {
+    return new LockLostError(this.lost ?? "expired", this.fault);
   }
 
   held(): void {
@@ -74,13 +81,13 @@ export class Cell {
     this.lost ??= lost;
     this.#ended = proof;
     this.#releasing?.(proof);
-    this.refreshing.splice(0).forEach((waiter) => waiter.reject(new LockLostError(this.lost as LockLostCode)));
+    this.refreshing.splice(0).forEach((waiter) => waiter.reject(this.error()));
   }
 
   /** Tells the signal, unless the owner let go of it: nothing was lost then. */
   tell(): void {
     if (this.lost !== undefined && this.lost !== "released") {
-      this.#abort?.abort(new LockLostError(this.lost));
+      this.#abort?.abort(this.error());
     }
   }
 }

@@ -26,6 +26,8 @@ export interface Platform {
 export interface Target extends Node {
   dial: Dial;
   shown: string;
+  /** What tells it from others. */
+  identity: unknown;
   textOnly?: boolean;
 }
 
@@ -35,7 +37,12 @@ export interface Target extends Node {
  *
  * A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS,
  * `redis+unix://[user[:password]@]/path/to/socket[?db=database]`, or `ws://` and `wss://` to a bridge that passes the
- * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them.
+ * bytes of a server on. `valkey` may stand for `redis`. Not every runtime has all of them. With `?resp=2` there is no
+ * `HELLO`, for proxies that hang up at it.
+ *
+ * Several servers must be independent: the same one twice is refused, be it the same transport or client, or URLs with
+ * equal host (in any case) and port or an equal path, whatever their user, TLS and database. Two names of one machine are
+ * not recognised.
  *
  * Rejected with a `ConnectError` if too many servers cannot be used at their first try, with an `ArgumentError`, or with
  * the reason of `options.signal`.
@@ -49,6 +56,7 @@ export function connector(platform: Platform): Connect {
     options.signal?.throwIfAborted();
     const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
     const targets = list.map((server) => target(server, platform, options));
+    differ(targets);
     compiled ??= platform.module();
     const driver = start(await compiled, targets, options);
     await ready(driver, options.signal);
@@ -62,10 +70,10 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
   }
   if (server && "dial" in server) {
     const { dial, name: shown, textOnly } = server;
-    return { dial, login: {}, lent: true, shown, textOnly };
+    return { dial, login: {}, lent: true, shown, textOnly, identity: server };
   }
   if (server && "connect" in server) {
-    return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport" };
+    return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport", identity: server };
   }
   // Such as a variable of the environment that is not set.
   throw new ArgumentError("bad_url", `a server is a URL or a way to connect, not ${server}`);
@@ -75,12 +83,21 @@ function targetOf(url: string, platform: Platform, options: ConnectOptions): Tar
   const address = parse(url);
   const { login, shown } = address;
   if (address.kind === "ws") {
-    return { dial: dialWebSocket(address.url), login, shown };
+    return { dial: dialWebSocket(address.url), login, shown, identity: address.url };
   }
   if (platform.dial === undefined) {
     throw new ArgumentError("bad_url", "this runtime has no TCP: connect to a bridge with ws:// or wss://, or give a transport");
   }
-  return { dial: platform.dial(address, options), login, shown };
+  return { dial: platform.dial(address, options), login, shown, identity: shown };
+}
+
+/** A server that is listed twice would vote twice, and both votes are gone when it is. */
+function differ(targets: readonly Target[]): void {
+  targets.forEach(({ identity, shown }, index) => {
+    if (targets.findIndex((other) => other.identity === identity) < index) {
+      throw new ArgumentError("same_server", `${shown} is listed twice: several servers must be independent, and databases of one server are not`);
+    }
+  });
 }
 
 /** Each engine has an instance of its own, so that a trap in one leaves the others alone. */

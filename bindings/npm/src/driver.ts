@@ -1,6 +1,6 @@
 import { Cell, type Released, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ClosedError, EngineError, InspectError, LockLostError, NotObtainedError, faultOf, lossOf, refusal } from "./errors.js";
+import { ClosedError, EngineError, InspectError, NotObtainedError, faultOf, lossOf, reasonOf, refusal, type Fault, type LockLostCode } from "./errors.js";
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
@@ -18,9 +18,8 @@ const TOGETHER = 32;
 
 const NOW = Promise.resolve();
 
-/** What `bindings/wasm/src/codes.rs` has for these. */
-const WITHDRAWN = 5;
-const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed"];
+/** In the order of `bindings/wasm/src/codes.rs`. */
+const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed", "shared", "expired"];
 
 /** The values of some keys, as an inspection found them. */
 export type Found = { remaining: number; value: Uint8Array }[];
@@ -91,7 +90,7 @@ export class Driver implements Owner {
 
   refresh(cell: Cell, ttl: number | undefined): Promise<void> {
     if (cell.lost !== undefined) {
-      return Promise.reject(new LockLostError(cell.lost));
+      return Promise.reject(cell.error());
     }
     const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
     if (!fits) {
@@ -117,6 +116,11 @@ export class Driver implements Owner {
   close(): Promise<void> {
     if (this.#stage === "open") {
       this.#stage = "closing";
+      for (const cell of this.#cells.values()) {
+        // The release may be carried out at any moment.
+        cell.lost ??= "closed";
+        this.#later.push(() => cell.tell());
+      }
       this.#command((now) => this.#machine.engine.close(now));
     }
     return this.#ended;
@@ -249,7 +253,7 @@ export class Driver implements Owner {
       case Todo.NODE_READY:
         return this.#ready(machine.node(), machine.first() !== 0);
       case Todo.NODE_DOWN:
-        return this.#down(machine.node(), faultOf(machine.first()));
+        return this.#down(machine.node(), faultOf(machine.first()) as Fault);
       case Todo.INSPECTED:
         return this.#inspected(machine.id());
       default: {
@@ -274,20 +278,24 @@ export class Driver implements Owner {
     }
     this.#cells.delete(cell.id);
     if (todo === Todo.NOT_OBTAINED) {
-      const withdrawn = machine.first() === WITHDRAWN;
+      const reason = reasonOf(machine.first());
       // Withdrawn while somebody still waits for it: by closing.
-      const error = withdrawn ? new ClosedError() : new NotObtainedError(machine.first(), machine.second());
+      const error = reason === "withdrawn" ? new ClosedError() : new NotObtainedError(machine.first(), machine.second());
       cell.notObtained(error);
-      return this.#tell(() => ({ type: "not_obtained", keys, reason: withdrawn ? "withdrawn" : error.code }));
+      return this.#tell(() => ({ type: "not_obtained", keys, reason, fault: (error as NotObtainedError).fault }));
     }
     const lost = todo === Todo.LOST && lossOf(machine.first());
+    if (lost) {
+      // Also if its owner has just released it: the engine says so when it was over before.
+      cell.lost = lost;
+      cell.fault = faultOf(machine.second());
+    }
     const proof = lost ? endOf(lost) : (PROOFS[machine.first()] as Released);
-    const closed = cell.released === undefined;
-    cell.over(lost || (closed ? "closed" : "released"), proof);
-    if (lost || closed) {
+    cell.over("released", proof);
+    if (lost) {
       this.#later.push(() => cell.tell());
     }
-    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof }));
+    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof, fault: cell.fault }));
   }
 
   #inspected(id: bigint): void {
@@ -313,7 +321,7 @@ export class Driver implements Owner {
     this.#tell(() => ({ type: "node_ready", address: this.nodes.address(node), tracking }));
   }
 
-  #down(node: number, reason: ReturnType<typeof faultOf>): void {
+  #down(node: number, reason: Fault): void {
     this.nodes.down(node, reason, this.#links[node]?.error);
     this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason }));
   }
@@ -380,7 +388,8 @@ export class Driver implements Owner {
   }
 }
 
-/** What a release of a lock that was lost meanwhile has found. */
-function endOf(loss: string): Released {
-  return loss === "taken" ? "missing" : "unconfirmed";
+/** What a release of a lock that was lost before has found. If a server refused, the key may still be there. */
+function endOf(loss: LockLostCode): Released {
+  const found: Partial<Record<LockLostCode, Released>> = { taken: "missing", expired: "expired", max_hold: "expired" };
+  return found[loss] ?? "unconfirmed";
 }

@@ -11,7 +11,8 @@ export abstract class TenureError extends Error {
   }
 }
 
-// The engine gives reasons as the numbers of lines in these tables: `bindings/wasm/src/codes.rs`.
+// The engine gives reasons as the numbers of lines in these tables. The tests of `bindings/wasm/src/codes.rs` see that
+// every reason has its line.
 
 const ARGUMENTS = {
   malformed: "the engine is of another version than the program",
@@ -39,7 +40,7 @@ export function refusal(code: number): ArgumentError {
 /**
  * What was given cannot be used. Codes: `empty_key`, `key_too_long`, `no_key`, `too_many_keys`, `duplicate_key`,
  * `empty_token`, `token_too_long`, `metadata_too_long`, `ttl_too_short`, `ttl_too_long`, `no_server`,
- * `too_many_servers`, `too_few_for_quorum`, `not_text`, `bad_url`, `bad_option`.
+ * `too_many_servers`, `too_few_for_quorum`, `same_server`, `not_text`, `bad_url`, `bad_option`.
  */
 export class ArgumentError extends TenureError {
   /** @internal */
@@ -70,20 +71,21 @@ const NODES = {
   busy: "BUSY: it runs a script that does not end",
   no_replicas: "NOREPLICAS: too few replicas",
   unsupported: "it does not know a command",
+  protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
+  too_many_clients: "it has as many clients as its maxclients allows",
   other: "an error that is not known here",
 };
 
-/** The name of a line in a table; what is not known there is the last. */
 function nameOf<Name extends string>(table: Record<Name, string>, code: number): Name {
-  const names = Object.keys(table) as Name[];
-  return names[code] ?? (names.at(-1) as Name);
+  return Object.keys(table)[code] as Name;
 }
 
-type Fault = keyof typeof NODES;
+/** @internal */
+export type Fault = keyof typeof NODES;
 
-/** @internal What a server did wrong. */
-export function faultOf(code: number): Fault {
-  return nameOf(NODES, code);
+/** @internal What a server did wrong, if it is the fault of one: the number is negative if not. */
+export function faultOf(code: number): Fault | undefined {
+  return Object.keys(NODES)[code] as Fault | undefined;
 }
 
 /** @internal What people may read about the fault of a server. */
@@ -91,22 +93,39 @@ export function fault(name: Fault): string {
   return NODES[name];
 }
 
-/** Why a lock was not obtained. */
-export type NotObtainedCode = "taken" | "timed_out" | "unreachable" | "refused" | "limit_reached";
+function because(name: Fault | undefined): string {
+  return name === undefined ? "" : `: ${NODES[name]}`;
+}
 
-const NOT_OBTAINED: Record<NotObtainedCode, string> = {
-  taken: "held by somebody else",
-  timed_out: "still held by somebody else when the wait was over",
+/** Why a lock was not obtained. */
+export type NotObtainedCode = "taken" | "timed_out" | "too_late" | "unreachable" | "refused" | "limit_reached";
+
+/** `#` stands for the holder. */
+const NOT_OBTAINED: Record<NotObtainedCode | "withdrawn", string> = {
+  taken: "held by #",
+  timed_out: "still held by # when the wait was over",
+  too_late: "granted so late that its time was over: ask for a longer ttl or maxHold",
   unreachable: "too few servers answered",
   refused: "refused",
   limit_reached: "too many locks at once",
+  withdrawn: "",
 };
+
+/** Added to the number of a line if the holder is another lock of the same engine. */
+const OURS = 8;
+
+/** @internal */
+export function reasonOf(code: number): NotObtainedCode | "withdrawn" {
+  return nameOf(NOT_OBTAINED, code % OURS);
+}
 
 /**
  * The lock was not obtained, and nothing of the attempt is left on a server. Codes:
  *
- * - `taken`: somebody else holds it, and there was no `wait`, or `retry` allows no further try;
- * - `timed_out`: the `wait` is over, and at the last look somebody else held it;
+ * - `taken`: it is held, and there was no `wait`, or `retry` allows no further try. `ours` says whether the holder is
+ *   another lock of this `Tenure`;
+ * - `timed_out`: the `wait` is over, and at the last look it was held. `ours` as above;
+ * - `too_late`: it was granted so late that its `ttl` or `maxHold` was over by then: they are shorter than a round trip;
  * - `unreachable`: too few servers gave an answer, so who holds it is not known. `fault` says what a server did;
  * - `refused`: a server refuses for a reason that trying again does not mend. `fault` says which;
  * - `limit_reached`: there are as many locks at once as `limits.locks` allows.
@@ -115,34 +134,33 @@ export class NotObtainedError extends TenureError {
   declare readonly code: NotObtainedCode;
   /** With `taken`: how long the holder still has without a refresh, in milliseconds, where that is known. */
   readonly remaining: number | undefined;
+  /** With `taken` and `timed_out`: whether another lock of this `Tenure` holds it. Otherwise false. */
+  readonly ours: boolean;
   /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
   readonly fault: string | undefined;
 
   /** @internal With the time that the holder still has, or the fault of a server; negative for neither. */
   constructor(reason: number, more: number) {
-    const code = nameOf(NOT_OBTAINED, reason);
-    let text = NOT_OBTAINED[code];
-    let [remaining, name]: [number?, Fault?] = [];
-    if (more >= 0 && code === "taken") {
-      remaining = more;
-      text += ` for up to ${Math.ceil(more)} ms more`;
-    } else if (more >= 0) {
-      name = faultOf(more);
-      text += `: ${fault(name)}`;
-    }
-    super("NotObtainedError", code, text);
+    const code = reasonOf(reason) as NotObtainedCode;
+    const ours = reason >= OURS;
+    const [remaining, name] = code === "taken" ? [more < 0 ? undefined : more] : [undefined, faultOf(more)];
+    const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
+    const holder = ours ? "another lock of this Tenure" : "somebody else";
+    super("NotObtainedError", code, NOT_OBTAINED[code].replace("#", holder) + left + because(name));
     this.remaining = remaining;
+    this.ours = ours;
     this.fault = name;
   }
 }
 
 /** Why a lock is not held any more. */
-export type LockLostCode = "expired" | "taken" | "max_hold" | "closed" | "released" | "engine_failed";
+export type LockLostCode = "expired" | "taken" | "max_hold" | "refused" | "closed" | "released" | "engine_failed";
 
 const LOSSES: Record<LockLostCode, string> = {
-  expired: "the lease ended before a refresh got through",
+  expired: "the lease ended",
   taken: "the key was deleted, overwritten or expired on the server",
   max_hold: "it was held for as long as it may be",
+  refused: "it cannot be refreshed",
   closed: "its Tenure was closed",
   released: "it was released",
   engine_failed: "its engine failed, so nothing keeps it alive any more",
@@ -156,19 +174,24 @@ export function lossOf(code: number): LockLostCode {
 /**
  * The lock is not held any more. This is the reason of `lock.signal`, too. Codes:
  *
- * - `expired`: the lease ended before a refresh got through;
+ * - `expired`: the lease ended before a refresh got through, or before it was released. `fault` says why the last
+ *   refresh failed, if one did;
  * - `taken`: the servers say that the key is not ours any more: deleted, overwritten, or expired there;
  * - `max_hold`: it was held for as long as `maxHold` allows;
+ * - `refused`: a server refuses to refresh it, for a reason that trying again does not mend. `fault` says which;
  * - `released`: it was released by `release()`;
  * - `closed`: its `Tenure` was closed;
  * - `engine_failed`: its engine trapped, see {@link EngineError}.
  */
 export class LockLostError extends TenureError {
   declare readonly code: LockLostCode;
+  /** With `refused`, and with `expired` where it is known: what a server did wrong, such as `no_permission`. */
+  readonly fault: string | undefined;
 
   /** @internal */
-  constructor(code: LockLostCode) {
-    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}`);
+  constructor(code: LockLostCode, name?: Fault) {
+    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}${because(name)}`);
+    this.fault = name;
   }
 }
 
@@ -179,8 +202,8 @@ export class InspectError extends TenureError {
 
   /** @internal */
   constructor(code: number) {
-    const name = faultOf(code);
-    super("InspectError", "not_answered", `too few servers answered: ${fault(name)}`);
+    const name = faultOf(code) as Fault;
+    super("InspectError", "not_answered", `too few servers answered${because(name)}`);
     this.fault = name;
   }
 }

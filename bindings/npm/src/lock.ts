@@ -62,7 +62,7 @@ export class Lock implements AsyncDisposable {
   /** Throws a {@link LockLostError} unless the lock is certainly still ours at this moment; see {@link Lock.remaining}. */
   assertHeld(): void {
     if (!this.isHeld()) {
-      throw new LockLostError(this.#cell.lost ?? "expired");
+      throw this.#cell.error();
     }
   }
 
@@ -110,8 +110,14 @@ export class Lock implements AsyncDisposable {
    * Releases the lock. Never rejected, and it may be called again. Tells what it found:
    *
    * - `confirmed`: every key was still ours on enough servers, and is free now;
-   * - `missing`: the lock had not been ours any more;
-   * - `unconfirmed`: too few servers answered in the lock's time. It is free at the latest when its ttl is over.
+   * - `missing`: the servers answered that the lock was not ours any more;
+   * - `expired`: the lease had ended before the release, by its `ttl` or by `maxHold`, even if nothing had reported that
+   *   yet. What ran until now may have run without the lock;
+   * - `shared`: another lock of this `Tenure` has the same `token` and still holds the keys;
+   * - `unconfirmed`: too few servers confirmed it. The keys are free at the latest when their ttl is over.
+   *
+   * It takes at most three request timeouts (`requestTimeout`: 3 s by default). If the servers have not confirmed the
+   * release by then, it is `unconfirmed`, and releasing goes on in the background until they do or the ttl is over.
    */
   release(): Promise<Released> {
     if (this.#cell.released === undefined) {
@@ -120,6 +126,18 @@ export class Lock implements AsyncDisposable {
       this.#cell.lost ??= "released";
     }
     return this.#cell.released as Promise<Released>;
+  }
+
+  /** @internal Releases it, unless its user has done so, and throws if it was lost before. */
+  async end(): Promise<void> {
+    const proof = await this.release();
+    const cell = this.#cell;
+    if (proof === "missing") {
+      cell.lost = "taken";
+    }
+    if (cell.lost !== "released") {
+      throw cell.error();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,9 +4,16 @@ import type { Packer } from "./pack.js";
 /** Bytes, or text that stands for its UTF-8. */
 export type Bytes = string | Uint8Array;
 
-/** When a waiting lock tries again, where servers do not tell of a release by themselves. All times in milliseconds. */
+/**
+ * When a waiting lock tries again, where servers do not tell of a release by themselves. All times in milliseconds; no
+ * pause is shorter than 1 ms: less, 0 included, counts as that. What is negative or not a number is refused with an
+ * `ArgumentError`.
+ */
 export type RetryOptions = {
-  /** How chance changes a pause: not at all, the last `full` percent of it, or up to `decorrelated` times the last one. */
+  /**
+   * How chance changes a pause: not at all; the last `full` percent of it are random (100 ms at 50 become 50 to 100 ms);
+   * or it is drawn between the shortest pause and `decorrelated` times the last one.
+   */
   jitter?: "none" | { full: number } | { decorrelated: number };
   /** At most this many more tries after the first. Default: no limit. */
   limit?: number;
@@ -29,14 +36,20 @@ export interface ObtainOptions {
   metadata?: Bytes;
   /**
    * A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
-   * lock. Default: 16 random bytes as 22 characters.
+   * lock. Within one `Tenure` such locks are counted: `release()` of one is `shared`, and the keys stay until the last one
+   * is released. Between processes nobody counts: the first that releases deletes the keys, and the others are lost.
+   * bsm/redislock compares the token alone: with the same token and other metadata it overwrites our key, and we are told
+   * at once that the lock is lost. Default: 16 random bytes as 22 characters, which nobody else has.
    */
   token?: Bytes;
   /**
    * Whether the lock is kept alive without your help: refreshed each time a third of its ttl has passed. Default: true.
    */
   renew?: boolean;
-  /** The longest time that renewal may keep the lock, in milliseconds. Default: for ever. */
+  /**
+   * The longest time that renewal may keep the lock, in milliseconds, counted from when it was asked for. If that is over
+   * before the grant arrives, as with a time below a round trip, the lock is not obtained: `too_late`. Default: for ever.
+   */
   maxHold?: number;
   /**
    * When to try again while waiting, where servers do not tell of a release; `false`: only when woken, or when the
@@ -65,7 +78,7 @@ export interface TlsOptions {
 /** Something that happened: for logs and metrics. Tokens and passwords are never in it. */
 export type TenureEvent =
   | { type: "obtained" | "refreshed"; keys: readonly Bytes[]; /** In milliseconds. */ remaining: number }
-  | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string }
+  | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string; /** Of a server. */ fault?: string }
   | { type: "node_ready"; address: string; /** Whether it tells of changes by itself. */ tracking: boolean }
   | { type: "node_down"; address: string; reason: string };
 
@@ -182,6 +195,11 @@ export interface Login {
   password?: Bytes;
   /** The number of the database. Default: 0. */
   database?: number;
+  /**
+   * Whether to speak RESP2 from the start, for a proxy that hangs up at `HELLO`; `?resp=2` in a URL says the same. Then a
+   * loss is found out at the next renewal. Default: no.
+   */
+  resp2?: boolean;
 }
 
 /** @internal */
@@ -215,7 +233,8 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
       .word(count("database", login.database) ?? 0)
       .byte(options.tracking === false ? 0 : 1)
       .byte(options.prepare ? 1 : 0)
-      .byte(lent ? 1 : 0);
+      .byte(lent ? 1 : 0)
+      .byte(login.resp2 ? 1 : 0);
   }
   return packer.bytes();
 }

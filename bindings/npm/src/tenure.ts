@@ -1,5 +1,5 @@
 import type { Driver } from "./driver.js";
-import { LockLostError, NotObtainedError } from "./errors.js";
+import { NotObtainedError } from "./errors.js";
 import { Lock } from "./lock.js";
 import type { Bytes, ObtainOptions } from "./options.js";
 
@@ -58,7 +58,7 @@ export class Tenure implements AsyncDisposable {
     });
   }
 
-  /** The same, but `null` if somebody else holds it, or still does when the `wait` is over. */
+  /** The same, but `null` if it is held, by whomever, or still is when the `wait` is over. */
   async tryObtain(keys: Keys, options?: ObtainOptions): Promise<Lock | null> {
     try {
       return await this.obtain(keys, options);
@@ -72,8 +72,11 @@ export class Tenure implements AsyncDisposable {
 
   /**
    * Obtains a lock, does the work, and releases the lock, however the work ends. Pass `lock.signal` on: it is aborted
-   * when the lock is lost. If that happens before the work has ended, the promise is rejected with a `LockLostError`,
-   * unless the work fails with an error of its own.
+   * when the lock is lost.
+   *
+   * Rejected with a `LockLostError` if the lock was lost before the work had ended, also if only the release finds that;
+   * with the error of the work, if it fails; and as {@link Tenure.obtain} is. It waits for the release, which takes at
+   * most three request timeouts and goes on in the background then: see {@link Lock.release}.
    */
   using<T>(keys: Keys, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
   using<T>(keys: Keys, options: ObtainOptions, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
@@ -84,13 +87,15 @@ export class Tenure implements AsyncDisposable {
   ): Promise<T> {
     const [how, what] = typeof options === "function" ? [{}, options] : [options, work as NonNullable<typeof work>];
     const lock = await this.obtain(keys, how);
+    let result: T;
     try {
-      const result = await what(lock);
-      stillHeld(lock);
-      return result;
-    } finally {
+      result = await what(lock);
+    } catch (error) {
       await lock.release();
+      throw error;
     }
+    await lock.end();
+    return result;
   }
 
   /**
@@ -123,15 +128,4 @@ export class Tenure implements AsyncDisposable {
 
 function listed(keys: Keys): readonly Bytes[] {
   return typeof keys === "string" || keys instanceof Uint8Array ? [keys] : [...keys];
-}
-
-/** The work may have released the lock itself, as early as it could. */
-function stillHeld(lock: Lock): void {
-  try {
-    lock.assertHeld();
-  } catch (error) {
-    if (!(error instanceof LockLostError && error.code === "released")) {
-      throw error;
-    }
-  }
 }

@@ -37,9 +37,9 @@ export function parse(given: string): Address {
   if (/[,/ ]/.test(host) || port === "0") {
     return bad("must name one host and port");
   }
-  const database = databaseOf(url.pathname.slice(1), url.searchParams, bad);
+  const more = queryOf(url.pathname.slice(1), url.searchParams, bad);
   const shown = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return { kind: "tcp", host, port: Number(port), tls: s !== "", login: { ...login, database }, shown };
+  return { kind: "tcp", host, port: Number(port), tls: s !== "", login: { ...login, ...more }, shown };
 }
 
 function unix(text: string, bad: (reason: string) => never): Address {
@@ -49,7 +49,7 @@ function unix(text: string, bad: (reason: string) => never): Address {
   const login = {
     username: decoded(username ?? "", bad),
     password: decoded(password ?? "", bad),
-    database: databaseOf("", new URLSearchParams(query), bad),
+    ...queryOf("", new URLSearchParams(query), bad),
   };
   const decodedPath = decoded(path as string, bad) as string;
   return { kind: "unix", path: decodedPath, login, shown: decodedPath };
@@ -71,15 +71,19 @@ function decoded(text: string, bad: (reason: string) => never): string | undefin
   }
 }
 
-function databaseOf(path: string, query: URLSearchParams, bad: (reason: string) => never): number | undefined {
+function queryOf(path: string, query: URLSearchParams, bad: (reason: string) => never): Login {
   const given = [...(path === "" ? [] : [path]), ...query.getAll("db")];
-  if ([...query.keys()].some((name) => name !== "db")) {
-    return bad("may have no other parameter than ?db=N");
+  if ([...query.keys()].some((name) => name !== "db" && name !== "resp")) {
+    return bad("may have no other parameters than ?db=N and ?resp=2");
+  }
+  const resp = query.getAll("resp");
+  if (resp.length > 1 || resp.some((version) => !/^[23]$/.test(version))) {
+    return bad("must have resp=2 or resp=3, once");
   }
   if (given.length > 1 || given.some((number) => !/^\d{1,9}$/.test(number))) {
     return bad("must have one number as its database");
   }
-  return given[0] === undefined ? undefined : Number(given[0]);
+  return { database: given[0] === undefined ? undefined : Number(given[0]), resp2: resp[0] === "2" };
 }
 
 /** A password that is not encoded may hold anything: all before the last `@` goes, and the query. */

@@ -101,6 +101,29 @@ const scenarios = {
     equal(await world.command(port, "EXISTS", "k"), 0, "the key");
   },
 
+  async "loss that only the release finds"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port, { tracking: false });
+    const remove = () => world.command(port, "DEL", "k");
+    const options = { ttl: HOUR };
+
+    const lock = await a.obtain("k", options);
+    await remove();
+    equal(await lock.release(), "missing", "a release");
+    const error = await rejected(a.using("k", options, remove));
+    check(error instanceof world.tenure.LockLostError, `${error}`);
+    equal(error.code, "taken", "work without its lock");
+    const early = await rejected(a.using("k", options, async (held) => {
+      await remove();
+      await held.release();
+    }));
+    equal(early.code, "taken", "work that releases by itself");
+    const own = new Error("its own");
+    check((await rejected(a.using("k", options, () => remove().then(() => Promise.reject(own))))) === own, "an error of the work");
+    equal(await a.using("k", options, (held) => held.release()), "confirmed", "work that releases in time");
+    equal((await rejected(a.using("k", options, () => void a.close()))).code, "closed", "work that closes");
+  },
+
   async "loss by time"(world) {
     const port = await world.server();
     const a = await world.client("a", port);
@@ -112,6 +135,8 @@ const scenarios = {
     const reason = await aborted(manual.signal);
     check(["expired", "taken"].includes(reason.code), reason.code);
     equal((await aborted(capped.signal)).code, "max_hold", "renewed, but not for ever");
+    equal(await manual.release(), reason.code === "taken" ? "missing" : "expired", "a release after the loss");
+    equal(await capped.release(), "expired", "a release after maxHold");
     delete world.traces.a;
   },
 
@@ -229,9 +254,15 @@ const scenarios = {
     equal(await code(connect(undefined)), "bad_url", "a variable that is not set");
     equal(await code(connect([{}])), "bad_url", "neither URL nor transport");
     equal(await code((async () => world.tenure.upstash({ url: "localhost" }))()), "bad_url", "an endpoint");
+    equal(await code(a.obtain("k", { wait: 1, retry: { every: NaN } })), "bad_option", "a pause");
+    equal(await code(a.obtain("k", { wait: 1, retry: { min: 1, max: -1 } })), "bad_option", "a pause");
+    equal(await code(a.obtain("k", { wait: 1, retry: { pauses: [1, "1"] } })), "bad_option", "a pause");
     equal(await code(connect([])), "no_server", "urls");
-    const two = [world.url(port), world.url(port)];
-    equal(await code(connect(two)), "too_few_for_quorum", "urls");
+    equal(await code(connect([world.url(port), world.url(port + 1)])), "too_few_for_quorum", "urls");
+    for (const arrangement of ["quorum", "ordered"]) {
+      const twice = [world.url(port), world.url(port + 1), world.url(port)];
+      equal(await code(connect(twice, { arrangement })), "same_server", arrangement);
+    }
     const secret = await rejected(connect("redis://me:hunter2@h/x/y"));
     check(!secret.message.includes("hunter2"), "no secret in an error");
     const lock = await a.obtain("k");

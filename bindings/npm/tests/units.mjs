@@ -12,6 +12,7 @@ async function load(file) {
 const { Clock } = await load("src/clock.ts");
 const { parse } = await load("src/url.ts");
 const { Supply } = await load("src/options.ts");
+const { LockLostError, NotObtainedError } = await load("src/errors.ts");
 
 test("a suspend that only the wall clock saw is counted once", () => {
   let [steady, wall] = [5_000, 100_000];
@@ -48,7 +49,7 @@ test("a URL says where and how", () => {
   const read = (url) => {
     const { kind, login, shown, ...rest } = parse(url);
     const where = { tcp: `${rest.tls ? "tls " : ""}${rest.host} ${rest.port}`, unix: rest.path, ws: rest.url }[kind];
-    return [where, login.username ?? "-", login.password ?? "-", login.database ?? 0].join(" ");
+    return [where, login.username ?? "-", login.password ?? "-", login.database ?? 0, ...(login.resp2 ? ["resp2"] : [])].join(" ");
   };
   for (const [url, expected] of [
     ["redis://localhost", "localhost 6379 - - 0"],
@@ -59,6 +60,9 @@ test("a URL says where and how", () => {
     ["rediss://:pw@h", "tls h 6379 - pw 0"],
     ["redis+unix:///run/r%20s", "/run/r s - - 0"],
     ["redis+unix://me:pw@/r.s?db=2", "/r.s me pw 2"],
+    ["redis://h/1?resp=2", "h 6379 - - 1 resp2"],
+    ["redis+unix:///r.s?resp=2&db=2", "/r.s - - 2 resp2"],
+    ["redis://h?resp=3", "h 6379 - - 0"],
     ["unix://localhost/r.s", "/r.s - - 0"],
     ["ws://me:pw@h:8080/path?x=1", "ws://h:8080/path?x=1 me pw 0"],
   ]) {
@@ -70,10 +74,31 @@ test("a bad URL is an error without its secrets", () => {
   for (const url of [
     "", "localhost", "127.0.0.1:6379", "http://h", "redis://", "redis://h:0", "redis://h:99999", "redis://h/x", "redis://h/1/2",
     "redis://h/1?db=1", "redis://h?timeout=1", "redis://a,b", "redis+unix://", "redis+unix://host/path",
+    "redis://h?resp=1", "redis://h?resp=2&resp=2",
     "redis://me:hunter2@h/x", "redis://me:hunter2/@h/x", "redis://me:x#hunter2@h", "me:hunter2@h", "redis://h?password=hunter2",
   ]) {
     assert.throws(() => parse(url), (error) => error.code === "bad_url" && !error.message.includes("hunter2"), url);
   }
+});
+
+test("an error says who holds the lock, and what a server did", () => {
+  const told = ({ code, ours, remaining, fault, message }) => [code, ours, remaining, fault, message];
+  for (const [code, more, expected] of [
+    [0, -1, ["taken", false, undefined, undefined, "held by somebody else"]],
+    [0, 4.2, ["taken", false, 4.2, undefined, "held by somebody else for up to 5 ms more"]],
+    [8, 0, ["taken", true, 0, undefined, "held by another lock of this Tenure for up to 0 ms more"]],
+    [1, -1, ["timed_out", false, undefined, undefined, "still held by somebody else when the wait was over"]],
+    [9, -1, ["timed_out", true, undefined, undefined, "still held by another lock of this Tenure when the wait was over"]],
+    [3, 0, ["unreachable", false, undefined, "disconnected", "too few servers answered: not connected"]],
+    [4, 14, ["refused", false, undefined, "no_permission", "refused: NOPERM: the user lacks a permission"]],
+    [5, -1, ["limit_reached", false, undefined, undefined, "too many locks at once"]],
+  ]) {
+    assert.deepEqual(told(new NotObtainedError(code, more)), expected);
+  }
+  assert.equal(new NotObtainedError(2, -1).code, "too_late");
+  const lost = new LockLostError("refused", "no_permission");
+  assert.deepEqual([lost.fault, lost.message], ["no_permission", "the lock is not held: it cannot be refreshed: NOPERM: the user lacks a permission"]);
+  assert.deepEqual([new LockLostError("taken").fault, new LockLostError("expired").message], [undefined, "the lock is not held: the lease ended"]);
 });
 
 test("after a trap the engine does nothing more, and others go on", () => {

@@ -1,7 +1,11 @@
 //! Reasons as numbers. Their names, which programs in JavaScript may rely on, stand in the same order in
-//! `bindings/npm/src/errors.ts`; a reason that is unknown here is behind the last name there.
+//! `bindings/npm/src/errors.ts` and `driver.ts`. The enums of the core may grow, and the compiler does not say so here: a
+//! test compares these lists with the core's source, so that no variant is without a code and a name of its own.
 
-use tenure_core::{ClaimError, ConfigError, Loss, NodeError, NotObtained, Released};
+use tenure_core::{ClaimError, ConfigError, Holder, Loss, NodeError, NotObtained, Released};
+
+/// What no variant has. There is no name for it.
+const NEW: u8 = u8::MAX;
 
 /// The request cannot be read: program and module are of different versions.
 pub(crate) const MALFORMED: u8 = 0;
@@ -18,7 +22,7 @@ pub(crate) const fn claim(error: ClaimError) -> u8 {
         ClaimError::MetadataTooLong => 8,
         ClaimError::TtlTooShort => 9,
         ClaimError::TtlTooLong => 10,
-        _ => u8::MAX,
+        _ => NEW,
     }
 }
 
@@ -27,29 +31,49 @@ pub(crate) const fn config(error: ConfigError) -> u8 {
         ConfigError::NoNode => 11,
         ConfigError::TooManyNodes => 12,
         ConfigError::TooFewForQuorum => 13,
-        _ => u8::MAX,
+        _ => NEW,
     }
 }
+
+/// Added to a code if the lock is held by another one of this engine. Codes are smaller.
+pub(crate) const OURS: u8 = 8;
 
 /// And what the node said, if it is its fault; negative if not.
 pub(crate) fn not_obtained(reason: NotObtained) -> (u8, f64) {
     match reason {
-        NotObtained::Taken { .. } => (0, -1.0),
-        NotObtained::TimedOut { .. } => (1, -1.0),
-        NotObtained::Unreachable(error) => (2, f64::from(node(error))),
-        NotObtained::Refused(error) => (3, f64::from(node(error))),
-        NotObtained::LimitReached => (4, -1.0),
-        NotObtained::Withdrawn | _ => (5, -1.0),
+        NotObtained::Taken { by, .. } => (holder(by), NONE),
+        NotObtained::TimedOut { by } => (1 + holder(by), NONE),
+        NotObtained::TooLate => (2, NONE),
+        NotObtained::Unreachable(error) => (3, fault(Some(error))),
+        NotObtained::Refused(error) => (4, fault(Some(error))),
+        NotObtained::LimitReached => (5, NONE),
+        NotObtained::Withdrawn => (6, NONE),
+        _ => (NEW, NONE),
     }
 }
 
-pub(crate) const fn loss(loss: Loss) -> u8 {
+const NONE: f64 = -1.0;
+
+const fn holder(by: Holder) -> u8 {
+    match by {
+        Holder::Other => 0,
+        Holder::Ourselves => OURS,
+    }
+}
+
+fn fault(error: Option<NodeError>) -> f64 {
+    error.map_or(NONE, |error| f64::from(node(error)))
+}
+
+/// And what the node said, if it is its fault; negative if not.
+pub(crate) fn loss(loss: Loss) -> (u8, f64) {
     match loss {
-        Loss::Expired { .. } => 0,
-        Loss::Taken => 1,
-        Loss::MaxHold => 2,
-        Loss::Closed => 3,
-        _ => u8::MAX,
+        Loss::Expired { error } => (0, fault(error)),
+        Loss::Taken => (1, NONE),
+        Loss::MaxHold => (2, NONE),
+        Loss::Refused(error) => (3, fault(Some(error))),
+        Loss::Closed => (4, NONE),
+        _ => (NEW, NONE),
     }
 }
 
@@ -57,7 +81,10 @@ pub(crate) const fn released(proof: Released) -> u8 {
     match proof {
         Released::Confirmed => 0,
         Released::Missing => 1,
-        Released::Unconfirmed | _ => 2,
+        Released::Unconfirmed => 2,
+        Released::Shared => 3,
+        Released::Expired => 4,
+        _ => NEW,
     }
 }
 
@@ -84,32 +111,60 @@ pub(crate) const fn node(error: NodeError) -> u8 {
         NodeError::Busy => 18,
         NodeError::NoReplicas => 19,
         NodeError::Unsupported => 20,
-        NodeError::Other | _ => 21,
+        NodeError::ProtectedMode => 21,
+        NodeError::TooManyClients => 22,
+        // What is not known here is no more than another error.
+        NodeError::Other | _ => 23,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::string::String;
     use std::vec::Vec;
-    use tenure_core::Holder;
 
-    /// The names in one table of `errors.ts`.
+    const CORE: &str = concat!(
+        include_str!("../../../core/src/claim.rs"),
+        include_str!("../../../core/src/config.rs"),
+        include_str!("../../../core/src/event.rs")
+    );
+    const TYPESCRIPT: &str = concat!(
+        include_str!("../../npm/src/errors.ts"),
+        include_str!("../../npm/src/driver.ts")
+    );
+
+    /// The names in one table of TypeScript.
     fn names(table: &str) -> Vec<&'static str> {
-        let source = include_str!("../../npm/src/errors.ts");
-        let (_, rest) = source.split_once(table).expect(table);
-        let (lines, _) = rest.split_once("\n}").expect("an end");
+        let start = format!("const {table}");
+        let (_, rest) = TYPESCRIPT.split_once(&start).expect(table);
+        let (_, list) = rest.split_once(" = ").expect("a value");
+        let (list, _) = list.split_once(";\n").expect("an end");
+        if let Some(list) = list.strip_prefix('[') {
+            return list.split('"').skip(1).step_by(2).collect();
+        }
+        let lines = list.lines().skip(1).map(str::trim);
         lines
-            .lines()
-            .skip(1)
-            .map(|line| line.trim().split(':').next().unwrap_or_default())
+            .filter_map(|line| Some(line.split_once(':')?.0))
             .collect()
     }
 
-    fn snake(variant: impl core::fmt::Debug) -> String {
+    /// The variants of an enum of the core, as its source has them.
+    fn variants(name: &str) -> BTreeSet<String> {
+        let start = format!("pub enum {name} {{\n");
+        let (_, rest) = CORE.split_once(&start).expect(name);
+        let (body, _) = rest.split_once("\n}").expect("an end");
+        let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+        let is_variant = |line: &&str| line.starts_with(char::is_uppercase);
+        lines.filter(is_variant).map(snake).collect()
+    }
+
+    /// The name of a variant in the words of JavaScript.
+    fn snake(shown: &str) -> String {
+        let end = shown.find(|letter: char| !letter.is_alphanumeric());
         let mut name = String::new();
-        for letter in format!("{variant:?}").chars() {
+        for letter in shown[..end.unwrap_or(shown.len())].chars() {
             if letter.is_uppercase() && !name.is_empty() {
                 name.push('_');
             }
@@ -118,38 +173,61 @@ mod tests {
         name
     }
 
-    #[test]
-    fn the_names_stand_in_the_order_of_the_codes() {
-        let nodes = [
-            NodeError::Disconnected,
-            NodeError::TimedOut,
-            NodeError::Malformed,
-            NodeError::AnswerTooLarge,
-            NodeError::Overloaded,
-            NodeError::Loading,
-            NodeError::ReadOnly,
-            NodeError::MasterDown,
-            NodeError::Moved,
-            NodeError::ClusterDown,
-            NodeError::TryAgain,
-            NodeError::CrossSlot,
-            NodeError::NoAuth,
-            NodeError::WrongPassword,
-            NodeError::NoPermission,
-            NodeError::NoDatabase,
-            NodeError::OutOfMemory,
-            NodeError::Misconfigured,
-            NodeError::Busy,
-            NodeError::NoReplicas,
-            NodeError::Unsupported,
-            NodeError::Other,
-        ];
-        let names_of_nodes = names("const NODES");
-        for error in nodes {
-            assert_eq!(names_of_nodes[usize::from(node(error))], snake(error));
+    /// Each variant of the enum is among `coded`, and its code leads to its name in the table.
+    fn agree<T: core::fmt::Debug>(name: &str, table: &str, coded: &[(T, u8)]) {
+        let (variants, names) = (variants(name), names(table));
+        let mut seen = BTreeSet::new();
+        for (value, code) in coded {
+            let variant = snake(&format!("{value:?}"));
+            let expected = match name {
+                "ConfigError" => variant.replace("node", "server"),
+                _ => variant.clone(),
+            };
+            assert_eq!(names.get(usize::from(*code)), Some(&&*expected), "{name}");
+            seen.insert(variant);
         }
-        let arguments = names("const ARGUMENTS");
-        for error in [
+        assert_eq!(seen, variants, "all of {name}");
+    }
+
+    const NODES: [NodeError; 24] = [
+        NodeError::Disconnected,
+        NodeError::TimedOut,
+        NodeError::Malformed,
+        NodeError::AnswerTooLarge,
+        NodeError::Overloaded,
+        NodeError::Loading,
+        NodeError::ReadOnly,
+        NodeError::MasterDown,
+        NodeError::Moved,
+        NodeError::ClusterDown,
+        NodeError::TryAgain,
+        NodeError::CrossSlot,
+        NodeError::NoAuth,
+        NodeError::WrongPassword,
+        NodeError::NoPermission,
+        NodeError::NoDatabase,
+        NodeError::OutOfMemory,
+        NodeError::Misconfigured,
+        NodeError::Busy,
+        NodeError::NoReplicas,
+        NodeError::Unsupported,
+        NodeError::ProtectedMode,
+        NodeError::TooManyClients,
+        NodeError::Other,
+    ];
+
+    #[test]
+    fn every_error_of_a_node_has_its_name() {
+        agree(
+            "NodeError",
+            "NODES",
+            &NODES.map(|error| (error, node(error))),
+        );
+    }
+
+    #[test]
+    fn every_argument_that_is_refused_has_its_name() {
+        let claims = [
             ClaimError::EmptyKey,
             ClaimError::KeyTooLong,
             ClaimError::NoKey,
@@ -160,46 +238,95 @@ mod tests {
             ClaimError::MetadataTooLong,
             ClaimError::TtlTooShort,
             ClaimError::TtlTooLong,
-        ] {
-            assert_eq!(arguments[usize::from(claim(error))], snake(error));
-        }
-        for error in [
+        ];
+        agree(
+            "ClaimError",
+            "ARGUMENTS",
+            &claims.map(|error| (error, claim(error))),
+        );
+        let configs = [
             ConfigError::NoNode,
             ConfigError::TooManyNodes,
             ConfigError::TooFewForQuorum,
-        ] {
-            let name = snake(error).replace("node", "server");
-            assert_eq!(arguments[usize::from(config(error))], name);
+        ];
+        agree(
+            "ConfigError",
+            "ARGUMENTS",
+            &configs.map(|error| (error, config(error))),
+        );
+        assert_eq!(names("ARGUMENTS")[usize::from(MALFORMED)], "malformed");
+    }
+
+    #[test]
+    fn every_end_of_a_lock_has_its_name() {
+        let (busy, other) = (NodeError::Busy, Holder::Other);
+        let fault = f64::from(node(busy));
+        let losses = [
+            (Loss::Expired { error: None }, -1.0),
+            (Loss::Expired { error: Some(busy) }, fault),
+            (Loss::Taken, -1.0),
+            (Loss::MaxHold, -1.0),
+            (Loss::Refused(busy), fault),
+            (Loss::Closed, -1.0),
+        ];
+        agree(
+            "Loss",
+            "LOSSES",
+            &losses.map(|(reason, _)| (reason, loss(reason).0)),
+        );
+        for (reason, more) in losses {
+            assert!(loss(reason).1.total_cmp(&more).is_eq(), "{reason:?}");
         }
-        assert_eq!(arguments[usize::from(MALFORMED)], "malformed");
-        let losses = names("const LOSSES");
-        for reason in [
-            Loss::Expired { error: None },
-            Loss::Taken,
-            Loss::MaxHold,
-            Loss::Closed,
-        ] {
-            let name = snake(reason);
-            assert_eq!(
-                losses[usize::from(loss(reason))],
-                name.split(' ').next().unwrap_or_default()
-            );
-        }
-        let reasons = names("const NOT_OBTAINED");
-        for (reason, name) in [
+        let proofs = [
+            Released::Confirmed,
+            Released::Missing,
+            Released::Unconfirmed,
+            Released::Shared,
+            Released::Expired,
+        ];
+        agree(
+            "Released",
+            "PROOFS",
+            &proofs.map(|proof| (proof, released(proof))),
+        );
+        let remaining = None;
+        let reasons = [
             (
                 NotObtained::Taken {
-                    remaining: None,
-                    by: Holder::Other,
+                    remaining,
+                    by: other,
                 },
-                "taken",
+                -1.0,
             ),
-            (NotObtained::TimedOut { by: Holder::Other }, "timed_out"),
-            (NotObtained::Unreachable(NodeError::Busy), "unreachable"),
-            (NotObtained::Refused(NodeError::Busy), "refused"),
-            (NotObtained::LimitReached, "limit_reached"),
-        ] {
-            assert_eq!(reasons[usize::from(not_obtained(reason).0)], name);
+            (NotObtained::TimedOut { by: other }, -1.0),
+            (NotObtained::TooLate, -1.0),
+            (NotObtained::Unreachable(busy), fault),
+            (NotObtained::Refused(busy), fault),
+            (NotObtained::LimitReached, -1.0),
+            (NotObtained::Withdrawn, -1.0),
+        ];
+        agree(
+            "NotObtained",
+            "NOT_OBTAINED",
+            &reasons.map(|(reason, _)| (reason, not_obtained(reason).0)),
+        );
+        for (reason, more) in reasons {
+            assert!(
+                not_obtained(reason).1.total_cmp(&more).is_eq(),
+                "{reason:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_held_by_ourselves_says_so() {
+        let by = [Holder::Other, Holder::Ourselves];
+        let remaining = None;
+        let [taken, ours] = by.map(|by| not_obtained(NotObtained::Taken { remaining, by }).0);
+        assert_eq!(ours, taken + OURS);
+        let [late, ours] = by.map(|by| not_obtained(NotObtained::TimedOut { by }).0);
+        assert_eq!(ours, late + OURS);
+        assert!(TYPESCRIPT.contains(&format!("const OURS = {OURS};")));
+        assert!(names("NOT_OBTAINED").len() <= usize::from(OURS));
     }
 }

@@ -221,6 +221,7 @@ impl<'a> Reader<'a> {
             tracking: self.flag(),
             prepare: self.flag(),
             lent: self.flag(),
+            resp2: self.flag(),
         }
     }
 }

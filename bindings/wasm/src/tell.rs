@@ -47,7 +47,8 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         }
         Event::Lost { lock, reason } => {
             record.name(lock.to_bits());
-            record.code(codes::loss(reason));
+            let (code, fault) = codes::loss(reason);
+            record.numbers(f64::from(code), fault);
             todo::LOST
         }
         Event::Released { lock, proof } => {
@@ -72,11 +73,17 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
                     record.code(codes::node(error));
                     todo::NODE_DOWN
                 }
-                _ => todo::NOTHING,
+                _ => nothing(record),
             }
         }
-        _ => todo::NOTHING,
+        _ => nothing(record),
     }
+}
+
+/// An event that is not known here. The record must not go on about the last lock.
+fn nothing(record: &mut Record) -> u8 {
+    record.name(u64::MAX);
+    todo::NOTHING
 }
 
 /// Per key: the time it has left as a float (negative: without an end; not a number: free), the length of its value,

@@ -6,15 +6,15 @@ use core::time::Duration;
 use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Answer, Op, Outcome, Round};
+use crate::lock::{Answer, KeySet, Op, Outcome, Round};
 use crate::obtain::Ttl;
 use crate::time::Instant;
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum What {
     Obtain,
-    /// Takes back a lost attempt before the next.
-    Undo,
+    /// Whether the keys are free: before others have had their turn nobody asks for them.
+    Look,
     /// The caller waits for it.
     Refresh,
     /// It is time.
@@ -38,7 +38,13 @@ pub(crate) struct Ask {
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
+    /// The keys that stood in the way on some node.
+    held: KeySet,
+    /// Nodes that refuse for a reason that asking again does not mend.
+    refused: NodeSet,
     error: Option<NodeError>,
+    /// Between which instants the first node forgets what it was asked to check.
+    ends: Option<(Instant, Instant)>,
 }
 
 impl Ask {
@@ -50,7 +56,6 @@ impl Ask {
         again: bool,
         held_before: NodeSet,
     ) -> Self {
-        let (free_at, watched, error) = (None, true, None);
         Self {
             what,
             round,
@@ -58,20 +63,32 @@ impl Ask {
             deadline,
             again,
             held_before,
-            free_at,
-            watched,
-            error,
+            free_at: None,
+            watched: true,
+            held: KeySet::NONE,
+            refused: NodeSet::EMPTY,
+            error: None,
+            ends: None,
         }
     }
 
     /// What each node is asked to do.
-    pub(crate) const fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
         let again = self.again;
         match self.what {
             What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh | What::Renew => Op::Refresh { claim, ttl },
+            What::Refresh => {
+                let keep = false;
+                Op::Refresh { claim, ttl, keep }
+            }
+            What::Renew => {
+                // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
+                let keep = !claim.token().is_random();
+                Op::Refresh { claim, ttl, keep }
+            }
             What::Check => Op::Check { claim },
-            What::Undo | What::Release => Op::Release { claim },
+            What::Look => Op::Look { claim },
+            What::Release => Op::Release { claim },
         }
     }
 
@@ -92,43 +109,97 @@ impl Ask {
         if !self.round.answer(node, answer) {
             return None;
         }
-        let releases = matches!(self.what, What::Undo | What::Release);
+        if self.what == What::Look {
+            self.note_denial(outcome, now);
+            self.note_error(node, outcome);
+            return Some(None);
+        }
+        let releases = self.what == What::Release;
         Some(match outcome {
-            Outcome::Granted { .. } => Some(!releases),
-            Outcome::Denied {
-                retry_after,
-                watched,
-                ..
-            } => {
-                let free_at = retry_after.map(|after| now + after);
-                self.free_at = [self.free_at, free_at].into_iter().flatten().min();
-                self.watched &= watched;
+            Outcome::Granted { remaining, .. } => {
+                self.note_end(remaining, now);
+                Some(!releases)
+            }
+            Outcome::Denied { .. } => {
+                self.note_denial(outcome, now);
                 let kept = several && !releases && self.held_before.contains(node);
                 (!kept).then_some(false)
             }
-            Outcome::Failed(error) => {
-                // An error that asking again does not mend says most.
-                if self.error.is_none_or(|known| !known.is_final()) {
-                    self.error = Some(error);
-                }
+            Outcome::Failed(_) => {
+                self.note_error(node, outcome);
                 (self.what == What::Obtain).then(|| self.held_before.contains(node))
             }
             Outcome::Unknown => None,
         })
     }
 
-    /// Why an obtain that did not win did not.
-    pub(crate) fn failure(&self, now: Instant) -> NotObtained {
-        if self.round.is_denied() {
-            return NotObtained::Taken {
-                remaining: self.free_at.map(|at| at.saturating_since(now)),
-                by: Holder::Other,
-            };
+    fn note_denial(&mut self, outcome: Outcome, now: Instant) {
+        if let Outcome::Denied {
+            retry_after,
+            watched,
+            held,
+        } = outcome
+        {
+            let free_at = retry_after.map(|after| now + after);
+            self.free_at = [self.free_at, free_at].into_iter().flatten().min();
+            self.watched &= watched;
+            self.held = self.held.union(held);
         }
-        match self.error {
-            Some(error) if error.is_final() => NotObtained::Refused(error),
-            Some(error) => NotObtained::Unreachable(error),
-            None => NotObtained::Unreachable(NodeError::TimedOut),
+    }
+
+    fn note_error(&mut self, node: NodeId, outcome: Outcome) {
+        if let Outcome::Failed(error) = outcome {
+            // An error that asking again does not mend says most.
+            if self.error.is_none_or(|known| !known.is_final()) {
+                self.error = Some(error);
+            }
+            if error.is_final() {
+                self.refused.insert(node);
+            }
+        }
+    }
+
+    fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
+        let ends = remaining.map(|remaining| (self.at + remaining, now + remaining));
+        self.ends = [self.ends, ends].into_iter().flatten().min();
+    }
+
+    /// Between which instants the first of the nodes forgets the lock, if they said so.
+    pub(crate) const fn ends(&self) -> Option<(Instant, Instant)> {
+        self.ends
+    }
+
+    /// The keys that stood in the way. If that is not known, all may have.
+    pub(crate) fn held(&self) -> KeySet {
+        if self.round.is_denied() {
+            self.held
+        } else {
+            KeySet::ALL
+        }
+    }
+
+    /// Why a round that did not win did not, other than by time or by holders.
+    pub(crate) fn error(&self) -> NodeError {
+        self.error.unwrap_or(NodeError::TimedOut)
+    }
+
+    /// The error for which so many nodes refuse that asking again is of no use.
+    pub(crate) fn refusal(&self) -> Option<NodeError> {
+        let is_final = |error: &NodeError| error.is_final();
+        self.error
+            .filter(is_final)
+            .filter(|_| self.round.fails_without(self.refused))
+    }
+
+    /// Why an obtain that did not win did not.
+    pub(crate) fn failure(&self, now: Instant, by: Holder) -> NotObtained {
+        if self.round.is_denied() {
+            let remaining = self.free_at.map(|at| at.saturating_since(now));
+            return NotObtained::Taken { remaining, by };
+        }
+        match self.refusal() {
+            Some(error) => NotObtained::Refused(error),
+            None => NotObtained::Unreachable(self.error()),
         }
     }
 
@@ -147,11 +218,11 @@ impl Ask {
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         (self.what, self.round.manner()).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
-        if !matches!(self.what, What::Undo | What::Check) {
+        if self.what != What::Check {
             now.saturating_since(self.at).hash(hasher);
         }
-        if self.what == What::Obtain {
-            (self.again, self.watched, self.error).hash(hasher);
+        if matches!(self.what, What::Obtain | What::Look) {
+            (self.again, self.watched, self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
     }
@@ -159,8 +230,8 @@ impl Ask {
     /// What of it is said of `node`. `several`: the lock has more than one key.
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
-        let releases = matches!(self.what, What::Undo | What::Release);
-        if self.what == What::Obtain || several && !releases {
+        self.refused.contains(node).hash(hasher);
+        if self.what == What::Obtain || several && self.what != What::Release {
             self.held_before.contains(node).hash(hasher);
         }
     }

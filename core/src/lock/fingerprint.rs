@@ -16,7 +16,7 @@ impl Lock {
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, name: u64, hasher: &mut H) {
         let ahead = |at: Instant| at.saturating_since(now);
         (name, self.claim.keys(), self.claim.token().is_random()).hash(hasher);
-        (self.ttl, self.is_waiter(), self.handoffs).hash(hasher);
+        (self.ttl, self.is_waiter()).hash(hasher);
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, State::Releasing(_)) {
             (self.shortest, self.renewal, self.disturbed).hash(hasher);
@@ -28,10 +28,16 @@ impl Lock {
         if self.is_wanted() {
             self.give_up_at.map(ahead).hash(hasher);
             self.retry.remembered(&self.progress).hash(hasher);
-            (self.undoing, self.woken, self.doubted).hash(hasher);
+            (self.woken, self.doubted).hash(hasher);
+            self.look_at.map(ahead).hash(hasher);
+            let rests = self.rests_since.map(|since| now.saturating_since(since));
+            rests.hash(hasher);
         }
-        if matches!(self.state, State::Waiting { .. } | State::Undoing { .. }) {
-            self.failure.as_ref().map(discriminant).hash(hasher);
+        if self.is_wanted() {
+            let known = self.failure.as_ref();
+            let word = known.map(|(reason, at)| (discriminant(reason), now.saturating_since(*at)));
+            word.hash(hasher);
+            (self.blocked, self.round_trip).hash(hasher);
         }
         self.ask.is_some().hash(hasher);
         if let Some(ask) = &self.ask {
@@ -43,9 +49,13 @@ impl Lock {
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let several = self.claim.keys().len() > 1;
         self.may_hold.contains(node).hash(hasher);
+        if self.is_wanted() {
+            self.denied.contains(node).hash(hasher);
+        }
         if let State::Releasing(releasing) = &self.state
-            && releasing.announce
+            && releasing.announce.is_some()
         {
+            releasing.unsure.contains(node).hash(hasher);
             releasing.freed.contains(node).hash(hasher);
             releasing.missing.contains(node).hash(hasher);
         }
@@ -64,7 +74,7 @@ impl Lock {
     /// It is not held yet, and somebody waits for that.
     fn is_wanted(&self) -> bool {
         match self.state {
-            State::Asking | State::Undoing { .. } | State::Waiting { .. } => true,
+            State::Asking | State::Waiting { .. } => true,
             State::Held(_) | State::Releasing(_) => false,
         }
     }
@@ -76,15 +86,15 @@ impl State {
         discriminant(self).hash(hasher);
         match self {
             Self::Asking => {}
-            Self::Undoing { until } => until.map(ahead).hash(hasher),
             Self::Waiting { until, parked } => (until.map(ahead), parked).hash(hasher),
             Self::Held(held) => {
                 (held.lease.remaining(now), held.lease.ttl()).hash(hasher);
                 (held.renew_at.map(ahead), held.wanted).hash(hasher);
-                (held.retrying, held.recheck).hash(hasher);
+                (held.retrying, held.recheck, held.error).hash(hasher);
             }
             Self::Releasing(releasing) => {
-                (releasing.announce, ahead(releasing.until)).hash(hasher);
+                (releasing.announce.map(ahead), releasing.once).hash(hasher);
+                ahead(releasing.until).hash(hasher);
                 releasing.retry_at.map(ahead).hash(hasher);
             }
         }

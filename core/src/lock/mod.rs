@@ -2,14 +2,15 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round | won and lease still ahead → `Held`, **Obtained**; otherwise `Undoing`, `Waiting` or **NotObtained** | pending nodes become unknown; look again | release what may be held, **NotObtained(Withdrawn)** | look again after a denial |
-//! | `Undoing { until }` | end of round | all answered → `Waiting` | the rest stays noted in `may_hold`; → `Waiting` | as above | wait no longer |
-//! | `Waiting { until }` | the earlier of `until` and `give_up_at` | stale: ignored | ask again, or **NotObtained** | as above | ask again, at once or after jitter |
-//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; quorum impossible by denials → **Lost(Taken)**; by unknowns → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
-//! | `Releasing` | round end, next try, at last `until` | all that may hold it answered → **Released** | **Released(Unconfirmed)** | – | try again |
+//! | `Asking` | end of round, at last `give_up_at` | won and lease still ahead → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
+//! | `Waiting { until }` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | ask again, look again, or **NotObtained** | as above | ask again, at once or after jitter |
+//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; quorum impossible by denials → **Lost(Taken)**, by refusals → **Lost(Refused)**; by unknowns → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
+//! | `Releasing` | round end, next try, `announce`, at last `until` | all that may hold it answered → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
-//! `Undoing` is the part of a lost attempt that takes back what some nodes granted before the lock waits. A lock whose
-//! terminal event is out stays in `Releasing` without a further event until nothing of it can be left on a node.
+//! `Asking` asks for the keys, or only looks whether they are free: periodically, because a wake may never come, and after
+//! a turn, to let others go first (`turns.rs`). What a lost attempt may have left on nodes is taken back by a lock of its
+//! own, which only releases, while this one goes on with a fresh token. A lock whose terminal event is out stays in
+//! `Releasing` without a further event until nothing of it can be left on a node.
 
 mod ask;
 mod fingerprint;
@@ -20,6 +21,7 @@ mod probe;
 mod round;
 mod slab;
 mod state;
+mod turns;
 
 use core::fmt;
 use core::time::Duration;
@@ -33,8 +35,9 @@ pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, Releasing, State};
+pub(crate) use turns::{Turns, hash, rest};
 
-use crate::claim::Claim;
+use crate::claim::{Claim, Keys};
 use crate::event::NotObtained;
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::obtain::{Obtain, Renewal, Ttl};
@@ -77,8 +80,6 @@ pub(crate) struct Lock {
     pub(crate) gone_at: Instant,
     /// Some request was never answered: it may still be carried out, in whatever order.
     disturbed: bool,
-    /// A release for a lost attempt was never answered: it may still come, and hit the next attempt.
-    undoing: bool,
     /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
@@ -86,15 +87,25 @@ pub(crate) struct Lock {
     /// The round that won it, and nodes that had not answered by then. What could not be sent to them yet still is: the
     /// more nodes have the lock, the more may fail.
     late: (u32, NodeSet),
-    /// How often in a row the lock came from a neighbour in this engine.
-    pub(crate) handoffs: u8,
-    /// Why the last attempt failed.
-    pub(crate) failure: Option<NotObtained>,
+    /// The hash of its first key.
+    pub(crate) spot: u64,
+    /// While it waits: the keys that stood in the way of the last attempt, and the nodes that said so.
+    pub(crate) blocked: KeySet,
+    pub(crate) denied: NodeSet,
+    /// While it waits: when to look again, whatever is heard until then.
+    pub(crate) look_at: Option<Instant>,
+    /// Since when it leaves the keys to others, after a turn of this engine.
+    pub(crate) rests_since: Option<Instant>,
+    /// How long its last round took.
+    pub(crate) round_trip: Micros,
+    /// Why the last attempt failed, and when that was known.
+    pub(crate) failure: Option<(NotObtained, Instant)>,
 }
 
 impl Lock {
     pub(crate) fn new(request: Obtain, prefix: &[u8], rank: u64, now: Instant) -> Self {
         let metadata = request.metadata.as_bytes();
+        let spot = hash(request.keys.first());
         let claim = Claim::new(prefix, request.keys, request.token, metadata);
         Self {
             claim,
@@ -118,11 +129,15 @@ impl Lock {
             may_hold: NodeSet::EMPTY,
             gone_at: now,
             disturbed: false,
-            undoing: false,
             woken: false,
             doubted: false,
             late: (0, NodeSet::EMPTY),
-            handoffs: 0,
+            spot,
+            blocked: KeySet::NONE,
+            denied: NodeSet::EMPTY,
+            look_at: None,
+            rests_since: None,
+            round_trip: Micros::default(),
             failure: None,
         }
     }
@@ -131,12 +146,13 @@ impl Lock {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
-            State::Asking | State::Undoing { .. } => round,
-            State::Waiting { until, .. } => earlier(*until, self.give_up_at),
+            State::Asking => round,
+            State::Waiting { until, .. } => earlier(earlier(*until, self.look_at), self.give_up_at),
             State::Held(held) => earlier(round.or(held.renew_at), Some(held.lease.expires_at())),
-            State::Releasing(releasing) => {
-                earlier(round.or(releasing.retry_at), Some(releasing.until))
-            }
+            State::Releasing(releasing) => earlier(
+                earlier(round.or(releasing.retry_at), releasing.announce),
+                Some(releasing.until),
+            ),
         }
     }
 
@@ -146,31 +162,58 @@ impl Lock {
         let asks = self.ask.is_some();
         match &self.state {
             State::Waiting { until, .. } if due == *until => "asking again",
+            State::Waiting { .. } if due == self.look_at => "looking again",
             State::Waiting { .. } => "end of a wait",
             State::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
             State::Held(_) if !asks => "renewal",
             State::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
+            State::Releasing(releasing) if due == releasing.announce => "end of a release",
             State::Releasing(_) if !asks => "releasing again",
-            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
-                "end of a round"
-            }
+            State::Asking if due == self.give_up_at => "end of a wait",
+            State::Asking | State::Held(_) | State::Releasing(_) => "end of a round",
         }
+    }
+
+    pub(crate) fn releasing(&self) -> Option<&Releasing> {
+        match &self.state {
+            State::Releasing(releasing) => Some(releasing),
+            State::Asking | State::Waiting { .. } | State::Held(_) => None,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        self.claim.keys().clone()
     }
 
     pub(crate) fn is_waiter(&self) -> bool {
         self.rank >= WAITER
     }
 
-    /// Whether a waiter of the same engine with this claim must leave the keys alone for now.
-    pub(crate) fn blocks(&self, claim: &Claim) -> bool {
+    /// Whether a lock of the same engine with this claim must leave the keys alone for now. If it does not wait, it asks
+    /// all the same whether they are held.
+    pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
         match &self.state {
-            State::Held(_) => self.claim.value() != claim.value(),
-            // Behind a release that is already handed out, an obtain is in time: answers come in order.
-            State::Releasing(_) => self
-                .ask
-                .as_ref()
-                .is_some_and(|ask| !ask.round.unasked().is_empty()),
-            State::Asking | State::Undoing { .. } | State::Waiting { .. } => false,
+            State::Held(_) => waits && self.claim.value() != claim.value(),
+            // Behind a release that is already handed out, an obtain is in time: answers come in order. But a release that
+            // is sent again must not hit an obtain with the same value.
+            State::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {
+                !ask.round.unasked().is_empty() || self.claim.value() == claim.value()
+            }),
+            State::Asking | State::Waiting { .. } => false,
+        }
+    }
+
+    /// Whether it is the one that asks for `key`, behind which others of this engine wait: it asks just now, or that key
+    /// stood in its way the last time.
+    pub(crate) fn stands_on(&self, key: &[u8]) -> bool {
+        match &self.state {
+            State::Asking => true,
+            State::Waiting { parked: false, .. } => {
+                let mut keys = self.claim.keys().iter();
+                let place = keys.position(|own| own.as_bytes() == key);
+                place.is_some_and(|place| self.blocked.contains(place))
+            }
+            State::Waiting { parked: true, .. } | State::Held(_) | State::Releasing(_) => false,
         }
     }
 
@@ -180,8 +223,11 @@ impl Lock {
         if matches!(what, What::Obtain | What::Refresh | What::Renew) {
             self.shortest = self.shortest.min(self.ttl);
         }
-        if what == What::Obtain {
+        if matches!(what, What::Obtain | What::Look) {
             self.woken = false;
+            self.look_at = None;
+        }
+        if what == What::Obtain {
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
@@ -195,41 +241,42 @@ impl Lock {
     pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
         let Some(ask) = self.ask.as_mut() else { return };
         ask.deadline = deadline;
-        if ask.what == What::Obtain && self.progress.asks > 1 {
-            // The first round has its full time, later ones only what is left of the wait.
+        if matches!(ask.what, What::Obtain | What::Look) {
+            // A wait is a bound: what is not answered by then is the matter of the release behind it.
             ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
         }
         if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
-            self.gone_at = self.gone_at.max(ask.deadline + self.ttl.as_micros());
+            self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
         }
     }
 
     /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
-    pub(crate) fn disturb(&mut self) {
+    pub(crate) const fn disturb(&mut self) {
         self.disturbed = true;
-        self.undoing |= self.ask.as_ref().is_some_and(|ask| ask.what == What::Undo);
     }
 
-    pub(crate) const fn needs_fresh_token(&self) -> bool {
-        self.undoing
-    }
-
-    /// Takes a fresh token if a release of the old one may still be on its way: it must not hit the next attempt. What
-    /// the old one may have left is then the matter of another lock, which only releases.
-    pub(crate) fn renew_token(&mut self, rank: u64) -> Option<Self> {
-        if !core::mem::take(&mut self.undoing) {
-            return None;
-        }
-        let claim = self.claim.successor()?;
+    /// A lock that takes back what a lost attempt may have left, while this one goes on with a fresh token: whatever comes
+    /// late of the old one, obtain or release, does not hurt the next attempt. A token of the user's own cannot change:
+    /// then what may be left stays this lock's matter, too, and is taken back only once.
+    pub(crate) fn split_off(&mut self, rank: u64) -> Self {
         let mut rest = self.clone();
         rest.rank = rank;
         rest.give_up_at = None;
-        rest.start_releasing(false, self.gone_at);
-        self.claim = claim;
-        self.may_hold = NodeSet::EMPTY;
-        self.disturbed = false;
-        self.shortest = self.ttl;
-        (!rest.may_hold.is_empty()).then_some(rest)
+        rest.start_releasing(None, self.gone_at);
+        match self.claim.successor() {
+            Some(claim) => {
+                self.claim = claim;
+                self.may_hold = NodeSet::EMPTY;
+                self.disturbed = false;
+                self.shortest = self.ttl;
+            }
+            None => {
+                if let State::Releasing(releasing) = &mut rest.state {
+                    releasing.once = true;
+                }
+            }
+        }
+        rest
     }
 
     /// Whether a node may hold our value already, so that finding it there is a success.
@@ -264,16 +311,11 @@ impl Lock {
         wanted.then(|| ask.op(&self.claim, self.ttl))
     }
 
-    /// What `request` asks for, which leaves now: from here on the node may have our value.
-    pub(crate) fn hand_out(&mut self, request: RequestId) -> Option<Op<'_>> {
-        let ask = self.ask.as_ref()?;
-        if self.round != request.round || !ask.round.pending().contains(request.node) {
-            return None;
-        }
-        if ask.what == What::Obtain {
+    /// What `request` asks for leaves now: if it is an obtain, the node may have our value from here on.
+    pub(crate) fn sent(&mut self, request: RequestId) {
+        if matches!(self.op(request), Some(Op::Obtain { .. })) {
             self.may_hold.insert(request.node);
         }
-        Some(ask.op(&self.claim, self.ttl))
     }
 
     /// Notes that a node has answered, perhaps to the round that won the lock.
@@ -301,6 +343,7 @@ impl Lock {
             wanted: None,
             retrying: false,
             recheck,
+            error: None,
         });
     }
 
@@ -311,13 +354,15 @@ impl Lock {
         }
     }
 
-    pub(crate) fn start_releasing(&mut self, announce: bool, until: Instant) {
+    pub(crate) fn start_releasing(&mut self, announce: Option<Instant>, until: Instant) {
         self.state = State::Releasing(Releasing {
             announce,
+            once: false,
             until,
             retry_at: None,
             freed: NodeSet::EMPTY,
             missing: NodeSet::EMPTY,
+            unsure: NodeSet::EMPTY,
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::obtain::Ttl;
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum Op<'a> {
-    /// Set all keys to the value if none has another one.
+    /// Set all keys to the value if none has another one. A longer remaining time of what is ours already stays.
     Obtain {
         /// Keys and value.
         claim: &'a Claim,
@@ -26,8 +26,11 @@ pub enum Op<'a> {
         claim: &'a Claim,
         /// For how long from now.
         ttl: Ttl,
+        /// Whether a longer remaining time is left as it is, because another lock with the same token counts on it.
+        keep: bool,
     },
-    /// Say whether all keys have our value.
+    /// Say whether all keys have our value, and how long the one that ends first still lasts; register interest in each
+    /// again.
     Check {
         /// Keys and value.
         claim: &'a Claim,
@@ -47,6 +50,20 @@ pub enum Op<'a> {
         /// Which keys.
         keys: &'a Keys,
     },
+}
+
+impl<'a> Op<'a> {
+    /// Keys and value, of all but an inspection.
+    pub(crate) const fn claim(self) -> Option<&'a Claim> {
+        match self {
+            Self::Obtain { claim, .. }
+            | Self::Refresh { claim, .. }
+            | Self::Check { claim }
+            | Self::Look { claim }
+            | Self::Release { claim } => Some(claim),
+            Self::Inspect { .. } => None,
+        }
+    }
 }
 
 /// What came of an operation on one node.
@@ -95,6 +112,7 @@ impl KeySet {
     pub const NONE: Self = Self(0);
     /// All of them.
     pub const ALL: Self = Self(u64::MAX);
+    pub(crate) const ALL_BUT_FIRST: Self = Self(u64::MAX - 1);
 
     /// Adds the key at this place; places from [`MAX_KEYS`] on are ignored.
     pub fn insert(&mut self, place: usize) {

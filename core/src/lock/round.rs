@@ -144,6 +144,20 @@ impl Round {
         }
     }
 
+    /// Whether the goal cannot be reached without `nodes`.
+    pub(crate) const fn fails_without(&self, nodes: NodeSet) -> bool {
+        let all = self
+            .unasked
+            .union(self.pending)
+            .union(self.granted)
+            .union(self.denied)
+            .union(self.unknown);
+        match self.goal {
+            Goal::Quorum(quorum) => !all.without(nodes).holds(quorum),
+            Goal::Everyone => false,
+        }
+    }
+
     /// Whether it would be so if every node that was asked denied.
     const fn may_be_denied(&self) -> bool {
         let others = self.unasked.union(self.granted).union(self.unknown);
@@ -166,6 +180,10 @@ impl Round {
         let unknown = self.unknown.contains(node).then_some(sets.len());
         let counts = |place: &usize| *place < 2 || self.goal != Goal::Everyone;
         place.or(unknown).filter(counts).hash(hasher);
+    }
+
+    pub(crate) const fn denied(&self) -> NodeSet {
+        self.denied
     }
 
     pub(crate) const fn pending(&self) -> NodeSet {

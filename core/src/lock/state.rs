@@ -1,6 +1,6 @@
 //! In which of its states a lock is, and what is to be known there.
 
-use crate::event::Released;
+use crate::event::{NodeError, Released};
 use crate::id::{NodeId, NodeSet};
 use crate::lock::{Lease, Outcome};
 use crate::obtain::{Renewal, Ttl};
@@ -9,10 +9,8 @@ use crate::time::{Instant, Micros};
 /// The state of one lock. What is asked of the nodes just now is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum State {
+    /// It asks for its keys, or looks whether it may.
     Asking,
-    Undoing {
-        until: Option<Instant>,
-    },
     Waiting {
         /// When to ask again; `None` leaves that to a wake.
         until: Option<Instant>,
@@ -34,26 +32,55 @@ pub(crate) struct Held {
     pub(crate) retrying: bool,
     /// A wake came while a round was under way.
     pub(crate) recheck: bool,
+    /// Why the last refresh did not get through.
+    pub(crate) error: Option<NodeError>,
 }
 
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Releasing {
-    /// Whether [`crate::Event::Released`] is still to come.
-    pub(crate) announce: bool,
+    /// Until when [`crate::Event::Released`] is to come, if it is.
+    pub(crate) announce: Option<Instant>,
+    /// What is not answered is not tried again: the next attempt has the same value.
+    pub(crate) once: bool,
     /// When to give up, because the key is gone from the nodes by itself.
     pub(crate) until: Instant,
     /// When to try again what was not answered.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) freed: NodeSet,
     pub(crate) missing: NodeSet,
+    /// Nodes on which a release may have been carried out that was never answered.
+    pub(crate) unsure: NodeSet,
 }
 
 impl Held {
+    /// The first of the nodes forgets the lock between these two instants. If that is before the lease is over, somebody
+    /// has made the key's time shorter: it is refreshed, or where nobody wants that, believed in no longer. `single`: no
+    /// node can be done without.
+    pub(crate) fn note_end(
+        &mut self,
+        (least, most): (Instant, Instant),
+        renewal: Renewal,
+        single: bool,
+        now: Instant,
+    ) {
+        if most >= self.lease.expires_at() {
+            return;
+        }
+        if single {
+            let allowance = Micros(2_000);
+            self.lease = self.lease.capped(least.saturating_before(allowance.into()));
+        }
+        if let Renewal::Automatic { .. } = renewal {
+            self.renew_at = Some(now);
+        }
+    }
+
     /// A refresh was granted.
     pub(crate) fn refreshed(&mut self, lease: Lease, renew_at: Option<Instant>) {
         self.lease = self.lease.extended(lease);
         self.renew_at = renew_at;
         self.retrying = false;
+        self.error = None;
     }
 }
 
@@ -72,9 +99,17 @@ impl Releasing {
     pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
         match outcome {
             Outcome::Granted { .. } => self.freed.insert(node),
+            // What an earlier release may have deleted was not missing before that.
+            Outcome::Denied { .. } if self.unsure.contains(node) => {}
             Outcome::Denied { .. } => self.missing.insert(node),
-            Outcome::Failed(_) | Outcome::Unknown => {}
+            Outcome::Failed(_) => {}
+            Outcome::Unknown => self.unsure.insert(node),
         }
+    }
+
+    /// Whether it is time to tell what came of it, or to give up.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.until <= now || self.announce.is_some_and(|at| at <= now)
     }
 
     /// What can be said by now; `None` while more answers may come.

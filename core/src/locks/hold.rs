@@ -1,11 +1,11 @@
 //! While a lock is held: renewals, refreshes, checks, and its loss.
 
-use crate::event::{Event, Loss};
+use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
-use crate::lock::{Lease, State, Verdict, What, pause_after_silence};
+use crate::lock::{Ask, KeySet, Lease, State, Verdict, What, pause_after_silence};
 use crate::obtain::Ttl;
 
-use super::queue::Turn;
+use super::queue::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
@@ -55,7 +55,10 @@ impl Locks {
         let (what, asked_at) = (ask.what, ask.at);
         let denied = verdict == Verdict::Lost && ask.round.is_denied();
         let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
+        let (error, ends) = (ask.error(), ask.ends());
+        let refusal = ask.refusal().filter(|_| verdict == Verdict::Lost);
         lock.ask = None;
+        let single = self.setup.quorum == self.setup.nodes.len();
         let (renewal, ttl) = (lock.renewal, lock.ttl);
         let State::Held(held) = &mut lock.state else {
             return;
@@ -67,7 +70,14 @@ impl Locks {
         if !held.lease.is_valid(now) {
             return self.lease_over(id);
         }
-        if what != What::Check {
+        if let Some(error) = refusal.filter(|_| what != What::Check) {
+            return self.lost(id, Loss::Refused(error));
+        }
+        if what == What::Check {
+            if let Some(ends) = ends.filter(|_| won.is_some()) {
+                held.note_end(ends, renewal, single, now);
+            }
+        } else {
             let asked = what == What::Refresh;
             if let Some(lease) = won {
                 held.refreshed(lease, renewal.after(asked_at, lease));
@@ -84,6 +94,7 @@ impl Locks {
                     held.wanted = held.wanted.or(Some(ttl));
                 }
                 held.retrying = true;
+                held.error = Some(error);
                 held.renew_at = Some(now + pause_after_silence(ttl));
             }
         }
@@ -115,11 +126,19 @@ impl Locks {
     /// The lease has come to its end.
     pub(super) fn lease_over(&mut self, id: LockId) {
         let now = self.now;
-        let longest = self.lock(id).and_then(|lock| lock.hold_until);
-        let reason = if longest.is_some_and(|at| at <= now) {
+        let Some(lock) = self.lock(id) else { return };
+        let reason = if lock.hold_until.is_some_and(|at| at <= now) {
             Loss::MaxHold
         } else {
-            Loss::Expired { error: None }
+            let refreshes = |ask: &Ask| matches!(ask.what, What::Refresh | What::Renew);
+            let unanswered = lock.ask.as_ref().filter(|ask| refreshes(ask));
+            let error = match lock.state {
+                State::Held(held) => held.error,
+                State::Asking | State::Waiting { .. } | State::Releasing(_) => None,
+            };
+            Loss::Expired {
+                error: error.or_else(|| unanswered.map(|_| NodeError::TimedOut)),
+            }
         };
         self.lost(id, reason);
     }
@@ -129,7 +148,11 @@ impl Locks {
             return;
         };
         self.events.push_back(Event::Lost { lock: id, reason });
+        if reason == Loss::Taken {
+            let now = self.now;
+            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.lost(key, now));
+        }
         self.clean_up(id);
-        self.turn_of_next(&keys, Turn::Now);
+        self.pass_on(&keys, Freed::No);
     }
 }

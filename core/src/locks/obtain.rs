@@ -1,35 +1,42 @@
 //! From a wish to a held lock, or to a reason why not.
 
+use core::time::Duration;
+
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{State, Verdict, What};
+use crate::lock::{State, Verdict, WAITER};
+use crate::time::Instant;
 
+use super::queue::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
     /// Asks, or waits for the turn of this lock.
     pub(super) fn ask_or_park(&mut self, id: LockId) {
-        if self.is_blocked(id) {
-            if let Some(lock) = self.lock_mut(id) {
-                lock.state = State::Waiting {
-                    until: None,
-                    parked: true,
-                };
-            }
-            self.rearm(id);
-        } else {
-            self.ask_now(id);
+        if !self.is_blocked(id) {
+            return self.ask_now(id);
         }
+        // A lock that does not wait stands behind a release of this engine only, which is on its way.
+        self.join_queue(id);
+        if let Some(lock) = self.lock_mut(id) {
+            lock.look_at = None;
+            lock.state = State::Waiting {
+                until: None,
+                parked: true,
+            };
+        }
+        self.rearm(id);
     }
 
-    pub(super) fn ask_now(&mut self, id: LockId) {
-        if let Some(lock) = self.lock_mut(id) {
-            lock.state = State::Asking;
-            if lock.needs_fresh_token() {
-                self.renew_token(id);
-            }
-            self.begin(id, What::Obtain);
-        }
+    fn join_queue(&mut self, id: LockId) {
+        let Some(lock) = self.lock_mut(id).filter(|lock| !lock.is_waiter()) else {
+            return;
+        };
+        let (keys, old) = (lock.claim.keys().clone(), lock.rank);
+        lock.rank |= WAITER;
+        let new = lock.rank;
+        self.index.remove(&keys, old);
+        self.index.insert(&keys, new, id.slot);
     }
 
     /// A round of asking has come to its end.
@@ -50,7 +57,14 @@ impl Locks {
                 lock.ask = None;
                 lock.hold(lease, asked_at, late);
                 self.timers.set(id.slot, lock.deadline());
+                self.turns.granted(lock.spot, now);
+                let several = lock.claim.keys().len() > 1;
                 self.events.push_back(Event::Obtained { lock: id, lease });
+                if several {
+                    self.for_keys(id, super::OTHERS, |locks, key| {
+                        locks.turns.granted(key, now)
+                    });
+                }
                 self.leave_queue(id);
                 return self.check_if_woken(id);
             }
@@ -59,106 +73,99 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// A round of asking was lost, or won too late: to be undone, and perhaps to be tried again.
-    fn obtain_failed(&mut self, id: LockId) {
+    /// A round of asking or looking was lost, or won too late: perhaps to be tried again.
+    pub(super) fn obtain_failed(&mut self, id: LockId) {
         let (now, after_wake) = (self.now, self.after_wake());
-        let (timeout, several) = (self.setup.request_timeout, self.setup.nodes.len() > 1);
+        let by = self.holder(id);
+        let timeout = Duration::from(self.setup.request_timeout);
         // Not through `lock_mut`: the random numbers are needed beside it.
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let Some(ask) = lock.ask.take() else { return };
+        let failure = if ask.round.verdict() == Verdict::Won {
+            NotObtained::TooLate
+        } else {
+            ask.failure(now, by)
+        };
         lock.hold_until = None;
-        lock.handoffs = 0;
-        let failure = ask.failure(now);
-        lock.failure = Some(failure);
+        lock.failure = Some((failure, now));
+        (lock.blocked, lock.denied) = (ask.held(), ask.round.denied());
+        lock.round_trip = now.micros_since(ask.at);
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
-        let final_word = matches!(failure, NotObtained::Refused(_));
-        if final_word || !in_time || !lock.retry.may_ask(&lock.progress) {
-            return self.not_obtained(id);
-        }
+        let is_final = matches!(failure, NotObtained::Refused(_));
+        let ends = is_final || !in_time || !lock.retry.may_ask(&lock.progress);
         let until = match ask.watch_until() {
             _ if core::mem::take(&mut lock.woken) => Some(after_wake),
-            Some(at) => Some(at),
+            // Several may wait for the end of the same time.
+            Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
                 // Without a pause of its own, a lock that no node will wake must still look again some time.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
-                let pause = pause.or_else(|| blind.then_some(timeout.into()));
+                let pause = pause.or_else(|| blind.then_some(timeout));
                 ask.pause_until(now, pause)
             }
         };
-        let Some(lock) = self.lock_mut(id) else {
-            return;
+        lock.state = State::Waiting {
+            until,
+            parked: false,
         };
+        if by == Holder::Other && ask.round.is_denied() {
+            self.for_keys(id, ask.held(), |locks, key| locks.turns.lost(key, now));
+        }
+        if ends {
+            return self.not_obtained(id);
+        }
         // On a single node the next attempt finds the key of this one and takes it, unless it was denied for another key
         // of several: then others need what is still ours.
-        let undoes = several || ask.round.is_denied();
-        if undoes && !lock.may_hold.is_empty() {
-            lock.state = State::Undoing { until };
-            self.begin(id, What::Undo);
-        } else {
-            lock.state = State::Waiting {
-                until,
-                parked: false,
-            };
-            self.wait_on(id);
+        if self.setup.nodes.len() > 1 || ask.round.is_denied() {
+            self.take_back(id);
         }
+        self.plan_look(id);
+        self.wait_on(id, until);
     }
 
-    /// Taking back has come to its end: the wait goes on.
-    pub(super) fn wait_now(&mut self, id: LockId) {
-        let Some(lock) = self.lock_mut(id) else {
-            return;
-        };
-        lock.ask = None;
-        if let State::Undoing { until } = lock.state {
-            lock.state = State::Waiting {
-                until,
-                parked: false,
-            };
-            self.wait_on(id);
-        }
-    }
-
-    /// Asks at once if there is no pause left.
-    fn wait_on(&mut self, id: LockId) {
-        let now = self.now;
-        let Some(lock) = self.lock(id) else { return };
-        if let State::Waiting {
-            until: Some(until), ..
-        } = lock.state
-            && until <= now
-        {
+    /// The lock waits. If there is no pause left, it asks at once.
+    fn wait_on(&mut self, id: LockId, until: Option<Instant>) {
+        if until.is_some_and(|until| until <= self.now) {
             self.ask_or_park(id);
         }
         self.rearm(id);
-    }
-
-    /// A pause or the whole wait has come to its end.
-    pub(super) fn wait_over(&mut self, id: LockId) {
-        let now = self.now;
-        let Some(lock) = self.lock_mut(id) else {
-            return;
-        };
-        if lock.give_up_at.is_some_and(|at| at <= now) {
-            self.not_obtained(id);
-        } else {
-            self.ask_or_park(id);
+        // Behind this one stand only those who wait for what it waits for.
+        let keys = self.lock(id).map(|lock| lock.claim.keys());
+        if let Some(keys) = keys.filter(|keys| keys.len() > 1).cloned() {
+            self.pass_on(&keys, Freed::No);
         }
     }
 
-    /// The terminal event of a lock that was never held, with the reason that the last attempt gave.
-    fn not_obtained(&mut self, id: LockId) {
+    /// A pause or the whole wait has come to its end, or it is time for another look.
+    pub(super) fn wait_over(&mut self, id: LockId) {
         let now = self.now;
+        let Some(lock) = self.lock(id) else {
+            return;
+        };
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let asks = match lock.state {
+            State::Waiting { until, .. } => due(until),
+            State::Asking | State::Held(_) | State::Releasing(_) => return,
+        };
+        if due(lock.give_up_at) {
+            self.not_obtained(id);
+        } else if asks || self.is_blocked(id) {
+            self.ask_or_park(id);
+        } else {
+            self.look_again(id);
+        }
+    }
+
+    /// The terminal event of a lock that was never held.
+    pub(super) fn not_obtained(&mut self, id: LockId) {
         let Some(lock) = self.lock(id) else { return };
-        let waited = lock.give_up_at.is_some_and(|at| at <= now);
+        let waited = lock.give_up_at.is_some_and(|at| at <= self.now);
         let reason = match lock.failure {
-            Some(NotObtained::Taken { .. }) | None if waited => {
-                NotObtained::TimedOut { by: Holder::Other }
-            }
-            Some(reason) => reason,
-            None => NotObtained::TimedOut { by: Holder::Other },
+            Some((reason, _)) if !waited => reason,
+            _ => self.last_word(lock),
         };
         self.end_unobtained(id, reason);
     }
@@ -166,7 +173,13 @@ impl Locks {
     pub(super) fn end_unobtained(&mut self, id: LockId, reason: NotObtained) {
         self.events
             .push_back(Event::NotObtained { lock: id, reason });
+        let waits = self.lock(id).filter(|lock| lock.is_waiter());
+        let keys = waits.map(|lock| lock.claim.keys().clone());
         self.leave_queue(id);
+        // First what is still ours on nodes: who asks next is behind that.
         self.clean_up(id);
+        if let Some(keys) = keys {
+            self.pass_on(&keys, Freed::No);
+        }
     }
 }

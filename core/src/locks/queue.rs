@@ -1,47 +1,75 @@
-//! Whose turn it is: of the waiters of one key in this engine only the first asks, the others queue in order.
+//! Whose turn it is: whom a waiter of this engine stands behind, and who asks when somebody has moved.
+//!
+//! An engine with several waiters must end no worse than as many engines with one each. So a waiter is parked, and sends
+//! nothing, only while
+//! - a lock of this engine holds one of its keys, or
+//! - an older waiter of this engine *stands on* one of its keys: it asks just now, or was told that this very key is in
+//!   its way ([`Lock::stands_on`]).
+//!
+//! In both cases somebody holds that key, or is being asked whether somebody does, and a waiter with an engine of its own
+//! would wait for the same. An older waiter that waits for another key is passed by; when its key comes free it asks first.
 
 use core::time::Duration;
 
-use crate::claim::Keys;
+use crate::claim::{Key, Keys};
 use crate::id::{LockId, NodeId};
-use crate::lock::{Order, State, WAITER, What};
-use crate::time::{Instant, Micros};
+use crate::lock::{Lock, Order, State, WAITER};
+use crate::time::Instant;
 
 use super::Locks;
 
 /// How far woken contenders for a quorum spread.
 const WAKE_SPREAD: Duration = Duration::from_millis(10);
 
-/// When the next waiter may ask.
+/// What has become of keys.
 #[derive(Copy, Clone, Debug)]
-pub(super) enum Turn {
-    Now,
-    After(Micros),
+pub(super) enum Freed {
+    /// Nothing: a waiter has moved.
+    No,
+    /// A release of them has been handed out to every node, so that what is asked now is behind it.
+    Asked,
+    /// This node has confirmed that they are free.
+    On(NodeId),
 }
 
 impl Locks {
-    /// Whether a waiter must leave its keys alone for now: a lock of this engine has one, or waits for one longer.
+    /// Whether a lock must leave its keys alone for now.
     pub(super) fn is_blocked(&self, id: LockId) -> bool {
-        let Some(lock) = self.lock(id).filter(|lock| lock.is_waiter()) else {
+        let Some(lock) = self.lock(id) else {
             return false;
         };
-        lock.claim.keys().iter().any(|key| {
-            let mut rank = 0;
-            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-                if at >= WAITER {
-                    return at != lock.rank;
-                }
-                let holder = self.slab.id_of(slot).and_then(|id| self.lock(id));
-                if holder.is_some_and(|holder| holder.blocks(&lock.claim)) {
-                    return true;
-                }
-                rank = at.saturating_add(1);
-            }
-            false
-        })
+        let mut keys = lock.claim.keys().iter();
+        keys.any(|key| self.blocker(lock, key).is_some())
     }
 
-    /// The lock waits no longer: the next of its keys is the first now.
+    /// Who stands before this lock on one of its keys.
+    pub(super) fn blocker(&self, lock: &Lock, key: &Key) -> Option<&Lock> {
+        let waits = lock.give_up_at.is_some();
+        let mut rank = 0;
+        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+            let is_waiter = at >= WAITER;
+            if is_waiter && (!waits || at >= lock.rank) {
+                return None;
+            }
+            let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+            let blocks = |other: &&Lock| {
+                if is_waiter {
+                    other.stands_on(key.as_bytes())
+                } else {
+                    other.blocks(&lock.claim, waits)
+                }
+            };
+            if at != lock.rank
+                && let Some(other) = other.filter(blocks)
+            {
+                return Some(other);
+            }
+            rank = at.saturating_add(1);
+        }
+        None
+    }
+
+    /// The lock waits no longer.
     pub(super) fn leave_queue(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter()) else {
             return;
@@ -51,78 +79,85 @@ impl Locks {
         let new = lock.rank;
         self.index.remove(&keys, old);
         self.index.insert(&keys, new, id.slot);
-        self.for_first_waiters(&keys, |locks, next| {
-            if let Some(State::Waiting { parked: true, .. }) = locks.lock(next).map(|l| l.state)
-                && !locks.is_blocked(next)
-            {
-                locks.ask_now(next);
-            }
-        });
     }
 
-    /// A held lock is being released: the next waiter asks in the same write, if it was not the neighbours' turn for
-    /// too long.
-    pub(super) fn hand_on(&mut self, id: LockId) {
-        if !self.index.has_waiters() {
-            return;
-        }
-        let Some(lock) = self.lock(id) else { return };
-        let handoffs = lock.handoffs.saturating_add(1);
-        if handoffs > self.setup.handoffs {
-            return;
-        }
-        let keys = lock.claim.keys().clone();
-        self.for_first_waiters(&keys, |locks, next| {
-            if locks.is_idle(next) && !locks.is_blocked(next) {
-                locks.ask_now(next);
-                if let Some(lock) = locks.lock_mut(next) {
-                    lock.handoffs = handoffs;
-                }
+    /// Lets the oldest waiter of each key ask that may.
+    pub(super) fn pass_on(&mut self, keys: &Keys, freed: Freed) {
+        if self.index.has_waiters() {
+            for key in keys.iter() {
+                self.pass_key_on(key, freed);
             }
-        });
+        }
     }
 
-    /// A local holder is gone: the next waiter of each key asks.
-    pub(super) fn turn_of_next(&mut self, keys: &Keys, turn: Turn) {
-        let now = self.now;
-        self.for_first_waiters(keys, |locks, next| {
-            let idle = locks.is_idle(next);
-            let blocked = locks.is_blocked(next);
-            let Some(lock) = locks.lock_mut(next) else {
-                return;
+    fn pass_key_on(&mut self, key: &Key, freed: Freed) {
+        let mut rank = WAITER;
+        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+            rank = at.saturating_add(1);
+            let Some(id) = self.slab.id_of(slot) else {
+                continue;
             };
-            match turn {
-                // It has asked already, perhaps too early.
-                _ if !idle => lock.woken = true,
-                // Whoever blocks it will wake it.
-                _ if blocked => {}
-                Turn::Now => locks.ask_now(next),
-                Turn::After(pause) => {
-                    let until = Some(now + pause);
-                    lock.state = State::Waiting {
-                        until,
-                        parked: false,
-                    };
-                    locks.rearm(next);
+            let Some(lock) = self.lock(id) else { continue };
+            match lock.state {
+                State::Asking => return self.note_freed(id, freed),
+                State::Waiting { parked: false, .. } if lock.stands_on(key.as_bytes()) => {
+                    return self.ask_if_freed(id, freed);
                 }
+                State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
+                    return self.ask_now(id);
+                }
+                State::Waiting { .. } | State::Held(_) | State::Releasing(_) => {}
             }
-        });
+        }
+    }
+
+    /// It has asked already: if it was denied where the keys are free now, it was too early.
+    fn note_freed(&mut self, id: LockId, freed: Freed) {
+        if let (Freed::On(node), Some(lock)) = (freed, self.lock_mut(id)) {
+            let ask = lock.ask.as_ref();
+            lock.woken |= ask.is_some_and(|ask| ask.round.denied().contains(node));
+        }
+    }
+
+    /// It waits for what was in its way to go: asks, if enough of that has gone.
+    fn ask_if_freed(&mut self, id: LockId, freed: Freed) {
+        let (nodes, quorum) = (self.setup.nodes, self.setup.quorum);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let asks = match freed {
+            Freed::No => false,
+            Freed::Asked => true,
+            Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
+        };
+        if asks && !self.is_blocked(id) {
+            self.ask_now(id);
+        }
     }
 
     pub(super) fn wake_key(&mut self, node: NodeId, key: &[u8]) {
         let mut rank = 0;
         while let Some((at, slot)) = self.index.first_from(key, rank) {
-            if let Some(id) = self.slab.id_of(slot)
-                && !self
-                    .lock(id)
-                    .is_some_and(|lock| matches!(lock.state, State::Releasing(_)))
-            {
+            rank = at.saturating_add(1);
+            let Some(id) = self.slab.id_of(slot) else {
+                continue;
+            };
+            let Some(lock) = self.lock(id) else { continue };
+            let stands = lock.stands_on(key);
+            let is_concerned = match lock.state {
+                State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
+                    return self.ask_now(id);
+                }
+                State::Waiting { .. } => stands,
+                State::Asking | State::Held(_) => true,
+                State::Releasing(_) => false,
+            };
+            if is_concerned {
                 self.wake(id, node);
             }
-            if at >= WAITER {
-                break;
+            if at >= WAITER && stands {
+                return;
             }
-            rank = at.saturating_add(1);
         }
     }
 
@@ -145,7 +180,6 @@ impl Locks {
                 lock.woken = true;
                 lock.doubted = true;
             }
-            State::Undoing { until } => *until = Some(at),
             State::Waiting { .. } if blocked => {}
             State::Waiting { .. } if at <= now => self.ask_now(id),
             State::Waiting { until, parked } => {
@@ -158,13 +192,13 @@ impl Locks {
                 self.check_if_woken(id);
             }
             State::Releasing(_) if busy => {}
-            State::Releasing(_) => self.begin(id, What::Release),
+            State::Releasing(_) => self.release_again(id),
         }
         self.rearm(id);
     }
 
-    /// When to ask after a wake. With a quorum, contenders that ask at the same moment share the nodes out and nobody
-    /// wins: let chance decide.
+    /// When to ask after a wake, or when a holder's time is over. With a quorum, contenders that ask at the same moment
+    /// share the nodes out and nobody wins: let chance decide.
     pub(super) fn after_wake(&mut self) -> Instant {
         let contend = self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel;
         let spread = if contend {
@@ -173,20 +207,5 @@ impl Locks {
             Duration::ZERO
         };
         self.now + spread
-    }
-
-    fn is_idle(&self, id: LockId) -> bool {
-        self.lock(id)
-            .is_some_and(|lock| matches!(lock.state, State::Waiting { .. }))
-    }
-
-    /// Calls `act` with the first waiter of each key.
-    fn for_first_waiters(&mut self, keys: &Keys, mut act: impl FnMut(&mut Self, LockId)) {
-        for key in keys.iter() {
-            let first = self.index.first_from(key.as_bytes(), WAITER);
-            if let Some(id) = first.and_then(|(_, slot)| self.slab.id_of(slot)) {
-                act(self, id);
-            }
-        }
     }
 }

@@ -1,15 +1,20 @@
 //! Letting go, in whatever state, until nothing of a lock can be left on a node.
 
+use crate::claim::Keys;
 use crate::event::{Event, NotObtained, Released};
-use crate::id::LockId;
-use crate::lock::{Lock, State, What, pause_after_silence};
-use crate::time::Micros;
+use crate::id::{LockId, NodeId};
+use crate::lock::{KeySet, Lock, Releasing, State, What, pause_after_silence};
 
-use super::queue::Turn;
+use super::queue::Freed;
 use super::{Entry, Locks};
+
+/// How many request timeouts a release may take before it is told to be unconfirmed.
+const PATIENCE: u64 = 3;
 
 impl Locks {
     pub(super) fn let_go(&mut self, id: LockId) {
+        let now = self.now;
+        let told_by = now + self.setup.request_timeout.times(PATIENCE);
         let Some(lock) = self.lock_mut(id) else {
             // An inspection that nobody waits for, or an old id, whose slot may be somebody else's by now.
             if self.slab.remove(id).is_some() {
@@ -18,13 +23,19 @@ impl Locks {
             return;
         };
         match lock.state {
-            State::Asking | State::Undoing { .. } | State::Waiting { .. } => {
+            State::Asking | State::Waiting { .. } => {
                 self.end_unobtained(id, NotObtained::Withdrawn);
             }
+            State::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
             State::Held(_) => {
-                lock.start_releasing(true, lock.gone_at);
+                lock.start_releasing(Some(told_by), lock.gone_at);
+                if self.is_kept_by_others(id) {
+                    let proof = Released::Shared;
+                    self.events.push_back(Event::Released { lock: id, proof });
+                    return self.forget(id);
+                }
                 self.begin(id, What::Release);
-                self.hand_on(id);
+                self.release_asked(id);
             }
             State::Releasing(_) => {}
         }
@@ -38,22 +49,65 @@ impl Locks {
             return;
         };
         lock.ask = None;
-        if lock.may_hold.is_empty() {
-            return self.forget(id);
-        }
         let until = if closing {
             lock.gone_at.min(now + timeout)
         } else {
             lock.gone_at
         };
-        lock.start_releasing(false, until);
+        lock.start_releasing(None, until);
+        if lock.may_hold.is_empty() || self.is_kept_by_others(id) {
+            return self.forget(id);
+        }
         self.begin(id, What::Release);
+    }
+
+    /// Before another attempt: what a lost one may have left is released on its own, ahead of what is asked next.
+    pub(super) fn take_back(&mut self, id: LockId) {
+        let rank = self.arrivals.saturating_add(1);
+        let Some(lock) = self.lock_mut(id).filter(|lock| !lock.may_hold.is_empty()) else {
+            return;
+        };
+        let rest = lock.split_off(rank);
+        self.arrivals = rank;
+        let keys = rest.keys();
+        let rest = self.slab.insert(Entry::Lock(rest));
+        self.index.insert(&keys, rank, rest.slot);
+        self.begin(rest, What::Release);
+    }
+
+    /// If a release has been handed out to every node, the next waiter asks in the same write.
+    pub(super) fn release_asked(&mut self, id: LockId) {
+        if !self.index.has_waiters() {
+            return;
+        }
+        let Some(lock) = self.lock(id) else { return };
+        let ask = lock.ask.as_ref();
+        if ask.is_none_or(|ask| ask.round.unasked().is_empty()) {
+            let keys = lock.keys();
+            // What a lost attempt leaves is not what others wait for.
+            let told = |releasing: &Releasing| releasing.announce.is_some();
+            let freed = if lock.releasing().is_some_and(told) {
+                Freed::Asked
+            } else {
+                Freed::No
+            };
+            self.pass_on(&keys, freed);
+        }
+    }
+
+    /// A node has confirmed that nothing of this lock is left there.
+    pub(super) fn freed_on(&mut self, id: LockId, node: NodeId) {
+        if self.index.has_waiters()
+            && let Some(keys) = self.lock(id).map(Lock::keys)
+        {
+            self.pass_on(&keys, Freed::On(node));
+        }
     }
 
     /// An answer to a release is in, or its round is over.
     pub(super) fn release_progressed(&mut self, id: LockId, round_over: bool) {
         let (now, quorum) = (self.now, self.setup.quorum);
-        let Some(lock) = self.lock_mut(id) else {
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
         let done = lock.may_hold.is_empty();
@@ -65,54 +119,82 @@ impl Locks {
             lock.ask = None;
             releasing.retry_at = Some(now + pause_after_silence(ttl));
         }
-        if releasing.announce
-            && let Some(proof) = releasing.proof(quorum, done)
+        let over = done || round_over && releasing.once;
+        let proof = releasing.proof(quorum, done);
+        if releasing.announce.is_some()
+            && let Some(proof) = proof
         {
-            releasing.announce = false;
+            releasing.announce = None;
             self.events.push_back(Event::Released { lock: id, proof });
+            let took = asked_at.map(|at| now.micros_since(at)).unwrap_or_default();
+            self.for_keys(id, KeySet::ALL, |locks, key| {
+                locks.turns.released(key, now, took);
+            });
         }
-        if done {
-            let round_trip = asked_at.map(|at| now.micros_since(at));
-            self.forget_and_hand_on(id, round_trip.unwrap_or_default());
+        if over {
+            self.forget_and_pass_on(id);
         } else {
             self.rearm(id);
+            if round_over && self.index.has_waiters() {
+                // Who has the same value may ask now.
+                let keys = self.lock(id).map(Lock::keys);
+                self.pass_on_all(keys);
+            }
         }
     }
 
-    /// The key is gone from the nodes by itself.
+    /// Tries once more what was not answered, unless another lock with the same token holds the keys by now.
+    pub(super) fn release_again(&mut self, id: LockId) {
+        if self.is_kept_by_others(id) {
+            self.release_ended(id);
+        } else {
+            self.begin(id, What::Release);
+        }
+    }
+
+    /// The time in which a release is to be told is over, or the key is gone from the nodes by itself.
     pub(super) fn release_over(&mut self, id: LockId) {
-        let Some(Lock {
-            state: State::Releasing(releasing),
-            ..
-        }) = self.lock(id)
-        else {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        if releasing.announce {
+        let State::Releasing(releasing) = &mut lock.state else {
+            return;
+        };
+        if releasing.until <= now {
+            return self.release_ended(id);
+        }
+        if releasing.announce.take().is_some() {
             let proof = Released::Unconfirmed;
             self.events.push_back(Event::Released { lock: id, proof });
         }
-        self.forget_and_hand_on(id, Micros::default());
+        self.rearm(id);
     }
 
-    /// The lock is through with its keys. If neighbours of this engine had them for too long in a row, the next one
-    /// lets others go first: their wake is one trip away, their ask another.
-    fn forget_and_hand_on(&mut self, id: LockId, round_trip: Micros) {
-        let Some(lock) = self.lock(id) else { return };
-        let yields = lock.handoffs >= self.setup.handoffs;
-        let keys = self.index.has_waiters().then(|| lock.claim.keys().clone());
+    /// Nothing is left to do for this lock.
+    fn release_ended(&mut self, id: LockId) {
+        let told = |releasing: &Releasing| releasing.announce.is_some();
+        if self.lock(id).and_then(Lock::releasing).is_some_and(told) {
+            let proof = Released::Unconfirmed;
+            self.events.push_back(Event::Released { lock: id, proof });
+        }
+        self.forget_and_pass_on(id);
+    }
+
+    fn forget_and_pass_on(&mut self, id: LockId) {
+        let waiters = self.index.has_waiters();
+        let keys = self.lock(id).filter(|_| waiters).map(Lock::keys);
         self.forget(id);
-        let turn = if yields {
-            Turn::After(round_trip)
-        } else {
-            Turn::Now
-        };
+        self.pass_on_all(keys);
+    }
+
+    fn pass_on_all(&mut self, keys: Option<Keys>) {
         if let Some(keys) = keys {
-            self.turn_of_next(&keys, turn);
+            self.pass_on(&keys, Freed::No);
         }
     }
 
-    fn forget(&mut self, id: LockId) {
+    pub(super) fn forget(&mut self, id: LockId) {
         if let Some(Entry::Lock(lock)) = self.slab.get(id) {
             self.index.remove(lock.claim.keys(), lock.rank);
         }

@@ -1,7 +1,7 @@
 //! Rounds of any kind: begun, carried on with each answer, and ended by an answer or by time.
 
 use crate::id::{LockId, NodeSet, RequestId};
-use crate::lock::{Goal, Op, Order, Outcome, Round, State, Verdict, What};
+use crate::lock::{Goal, Order, Outcome, Round, State, Verdict, What};
 use crate::queue::Queue;
 
 use super::{Entry, Locks};
@@ -13,15 +13,16 @@ impl Locks {
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let undo_order = match setup.order {
+        let release_order = match setup.order {
             Order::Forward => Order::Reverse,
             Order::Parallel | Order::Reverse => setup.order,
         };
         let quorum = Goal::Quorum(setup.quorum);
         let (nodes, goal, order) = match what {
             What::Obtain => (setup.nodes, quorum, setup.order),
+            What::Look => (setup.nodes, quorum, Order::Parallel),
             What::Refresh | What::Renew | What::Check => (setup.nodes, quorum, Order::Parallel),
-            What::Undo | What::Release => (lock.may_hold, Goal::Everyone, undo_order),
+            What::Release => (lock.may_hold, Goal::Everyone, release_order),
         };
         let mut round = Round::new(nodes, goal, order);
         let first = round.ask();
@@ -31,17 +32,6 @@ impl Locks {
             self.advance(id);
         } else {
             self.timers.set(id.slot, lock.deadline());
-        }
-    }
-
-    /// Before another attempt: what an old token may have left is released on its own, ahead of what is asked next.
-    #[cold]
-    pub(super) fn renew_token(&mut self, id: LockId) {
-        let rank = self.arrivals.saturating_add(1);
-        if let Some(rest) = self.lock_mut(id).and_then(|lock| lock.renew_token(rank)) {
-            self.arrivals = rank;
-            let rest = self.slab.insert(Entry::Lock(rest));
-            self.begin(rest, What::Release);
         }
     }
 
@@ -77,6 +67,9 @@ impl Locks {
         }
         if let State::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
+            if matches!(outcome, Outcome::Granted { .. } | Outcome::Denied { .. }) {
+                self.freed_on(id, node);
+            }
         }
         self.go_on(id, what, verdict);
     }
@@ -97,8 +90,8 @@ impl Locks {
         match what {
             What::Obtain => self.obtain_decided(id, verdict),
             What::Refresh | What::Renew | What::Check => self.hold_decided(id, verdict),
+            What::Look => self.look_decided(id, verdict),
             What::Release => self.release_progressed(id, true),
-            What::Undo => self.wait_now(id),
         }
     }
 
@@ -111,6 +104,9 @@ impl Locks {
             if !next.is_empty() {
                 ask_nodes(&mut self.requests, id, lock.round, next);
                 lock.be_patient_until(deadline);
+                if what == What::Release {
+                    self.release_asked(id);
+                }
             }
         }
         // A release may be proven before all have answered.
@@ -121,11 +117,10 @@ impl Locks {
         }
     }
 
-    /// What a request asks for that leaves now, or `None` if nobody waits for its answer any more.
-    pub(crate) fn hand_out(&mut self, id: RequestId) -> Option<Op<'_>> {
-        match self.slab.get_mut(id.lock)? {
-            Entry::Lock(lock) => lock.hand_out(id),
-            Entry::Probe(probe) => probe.op(id),
+    /// What a request asks for leaves now.
+    pub(crate) fn sent(&mut self, request: RequestId) {
+        if let Some(Entry::Lock(lock)) = self.slab.get_mut(request.lock) {
+            lock.sent(request);
         }
     }
 
@@ -142,21 +137,23 @@ impl Locks {
         match lock.state {
             State::Waiting { .. } => self.wait_over(id),
             State::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
-            State::Releasing(releasing) if releasing.until <= now => self.release_over(id),
-            State::Asking | State::Undoing { .. } | State::Held(_) | State::Releasing(_) => {
-                match lock.ask.as_mut() {
-                    Some(ask) => {
-                        let late = !ask.round.pending().is_empty();
-                        ask.round.time_out();
-                        if late {
-                            lock.disturb();
-                        }
-                        self.advance(id);
+            State::Asking if lock.give_up_at.is_some_and(|at| at <= now) => self.not_obtained(id),
+            State::Releasing(releasing) if releasing.is_over(now) => self.release_over(id),
+            State::Asking | State::Held(_) | State::Releasing(_) => match lock.ask.as_mut() {
+                Some(ask) => {
+                    let late = ask.round.pending();
+                    ask.round.time_out();
+                    if !late.is_empty() {
+                        lock.disturb();
                     }
-                    None if matches!(lock.state, State::Held(_)) => self.renew(id),
-                    None => self.begin(id, What::Release),
+                    if let State::Releasing(releasing) = &mut lock.state {
+                        releasing.unsure = releasing.unsure.union(late);
+                    }
+                    self.advance(id);
                 }
-            }
+                None if matches!(lock.state, State::Held(_)) => self.renew(id),
+                None => self.release_again(id),
+            },
         }
     }
 }

@@ -2,6 +2,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
+mod scripts;
+
 use super::*;
 use crate::redis::Script;
 use crate::redis::resp::command;
@@ -339,50 +341,4 @@ fn each_limit_holds_at_it_and_one_past_it() {
             .starts_with("-ERR Protocol error")
     );
     assert_eq!(fixture.closed, [conn]);
-}
-
-#[test]
-fn a_release_goes_on_past_a_key_of_another_type() {
-    let mut fixture = Fixture::new(|_| {});
-    let conn = fixture.server.connect();
-    fixture.ask(conn, &["LPUSH", "list", "x"]);
-    assert_eq!(
-        fixture.ask(
-            conn,
-            &["EVAL", Script::Obtain.text(), "2", "a", "b", "v", "1000"]
-        ),
-        ":1\r\n"
-    );
-    assert_eq!(
-        fixture.ask(
-            conn,
-            &["EVALSHA", Script::Obtain.sha(), "2", "a", "b", "v", "2000"]
-        ),
-        ":1\r\n"
-    );
-    assert_eq!(fixture.ask(conn, &["PTTL", "b"]), ":2000\r\n");
-    assert_eq!(
-        fixture.ask(
-            conn,
-            &[
-                "EVALSHA",
-                Script::Obtain.sha(),
-                "2",
-                "c",
-                "list",
-                "v",
-                "1000"
-            ]
-        ),
-        ":0\r\n"
-    );
-    assert_eq!(fixture.ask(conn, &["EXISTS", "c"]), ":0\r\n");
-    assert_eq!(
-        fixture.ask(
-            conn,
-            &["EVAL", Script::Release.text(), "3", "a", "list", "b", "v"]
-        ),
-        ":2\r\n"
-    );
-    assert_eq!(fixture.server.len(fixture.now), 1);
 }

@@ -94,6 +94,11 @@ impl Capability {
         self.delete = Delete::Script;
     }
 
+    /// How many requests went out on this connection.
+    pub(crate) const fn sent(&self) -> usize {
+        self.sent as usize
+    }
+
     /// The number of the request that goes out now.
     pub(crate) const fn count(&mut self) -> u32 {
         self.sent = self.sent.wrapping_add(1);

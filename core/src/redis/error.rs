@@ -18,7 +18,7 @@ pub(crate) enum ServerError {
 /// The first word of an error and its meaning. What follows from it:
 /// *retry* later while the wait lasts, *reconnect* (perhaps another server stands behind the name now) and retry, or
 /// *give up* because only a person can mend it ([`NodeError::is_final`]).
-const TABLE: [(&[u8], ServerError); 25] = [
+const TABLE: [(&[u8], ServerError); 26] = [
     (b"NOSCRIPT", ServerError::NoScript),
     (b"WRONGTYPE", ServerError::WrongType),
     // Retry.
@@ -29,6 +29,11 @@ const TABLE: [(&[u8], ServerError); 25] = [
     (b"MISCONF", ServerError::Node(NodeError::Misconfigured)),
     (b"BUSY", ServerError::Node(NodeError::Busy)),
     (b"NOREPLICAS", ServerError::Node(NodeError::NoReplicas)),
+    // Redis 7 counts the connections of a cluster, too, and says so behind these words.
+    (
+        b"ERR max number of clients",
+        ServerError::Node(NodeError::TooManyClients),
+    ),
     // Reconnect.
     (b"READONLY", ServerError::Node(NodeError::ReadOnly)),
     (b"MASTERDOWN", ServerError::Node(NodeError::MasterDown)),
@@ -39,7 +44,7 @@ const TABLE: [(&[u8], ServerError); 25] = [
     (b"NOAUTH", ServerError::Node(NodeError::NoAuth)),
     (b"WRONGPASS", ServerError::Node(NodeError::WrongPassword)),
     (b"NOPERM", ServerError::Node(NodeError::NoPermission)),
-    (b"DENIED", ServerError::Node(NodeError::NoPermission)),
+    (b"DENIED", ServerError::Node(NodeError::ProtectedMode)),
     // What a script may not do for its user: Redis 7, Redis 6.2 and Valkey.
     (
         b"ERR The user executing the script",
@@ -104,7 +109,7 @@ mod tests {
     }
 
     /// Lines as Redis 7, Redis 6.2 and Valkey 9 send them.
-    const LINES: [(&str, ServerError); 23] = [
+    const LINES: [(&str, ServerError); 26] = [
         (
             "NOSCRIPT No matching script. Please use EVAL.",
             ServerError::NoScript,
@@ -166,7 +171,19 @@ mod tests {
             ServerError::Unsupported,
         ),
         ("ERR syntax error", ServerError::Unsupported),
-        ("ERR max number of clients reached", node(NodeError::Other)),
+        (
+            "ERR max number of clients reached",
+            node(NodeError::TooManyClients),
+        ),
+        (
+            "ERR max number of clients + cluster connections reached",
+            node(NodeError::TooManyClients),
+        ),
+        (
+            "DENIED Redis is running in protected mode because protected mode is enabled",
+            node(NodeError::ProtectedMode),
+        ),
+        ("ERR something new", node(NodeError::Other)),
         (
             "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
             node(NodeError::OutOfMemory),

@@ -39,6 +39,8 @@ struct Progress {
     decided: Option<Decision>,
     /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
     longest: Option<i64>,
+    /// How long the key that ends first still lasts. Of a check only.
+    least: Option<u64>,
     /// Which keys are there, as far as it was said.
     held: KeySet,
     /// Why a remaining time was not told.
@@ -71,6 +73,11 @@ impl Exchange {
         self.sent.len()
     }
 
+    /// The oldest unanswered request.
+    pub(crate) fn first(&self) -> Option<RequestId> {
+        self.sent.front().map(|sent| sent.request)
+    }
+
     /// When the oldest unanswered request was sent.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.sent.front().map(|sent| sent.at)
@@ -84,7 +91,7 @@ impl Exchange {
             | Kind::SetIfEqual
             | Kind::DeleteIfEqual
             | Kind::Times
-            | Kind::Values
+            | Kind::Check
             | Kind::ValuesAndTimes => None,
         })
     }
@@ -125,7 +132,7 @@ impl Exchange {
             _ if self.progress.replies > 0 => None,
             Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
-            Kind::Script { .. } | Kind::Times | Kind::Values | Kind::ValuesAndTimes => None,
+            Kind::Script { .. } | Kind::Times | Kind::Check | Kind::ValuesAndTimes => None,
         };
         let mut rest = first?;
         // Then the remaining times, which do not matter to a holder.
@@ -150,8 +157,8 @@ impl Exchange {
             progress.all_equal = true;
         }
         match sent.kind {
-            Kind::Values => {
-                progress.note_value(reply, |value| is_ours(sent.request, value));
+            Kind::Check => {
+                progress.note_check(reply, |value| is_ours(sent.request, value));
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
@@ -215,7 +222,8 @@ impl Progress {
             // What is not known of one key is not known of the lock.
             self.held = KeySet::ALL;
             if let Item::Error(line) = reply.item() {
-                self.error.get_or_insert(ServerError::of(line).node());
+                self.error
+                    .get_or_insert_with(|| ServerError::of(line).node());
             }
             return;
         };
@@ -231,6 +239,23 @@ impl Progress {
                 known
             }
         }));
+    }
+
+    /// Values and times take turns. The time registers our interest again, as every write of somebody else's ends that.
+    fn note_check(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
+        if self.replies.is_multiple_of(2) {
+            return self.note_value(reply, is_ours);
+        }
+        self.note_time(reply, usize::from(self.replies / 2));
+        match reply.as_integer() {
+            Some(time @ 0..) => {
+                let time = time.unsigned_abs();
+                self.least = Some(self.least.map_or(time, |least| least.min(time)));
+            }
+            // It ended between the two.
+            Some(-2) => self.all_equal = false,
+            _ => {}
+        }
     }
 
     #[allow(
@@ -303,7 +328,10 @@ impl Progress {
             Some(Decision::Failed(error)) => Outcome::Failed(error),
             Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
             None if kind == Kind::Times => self.looked(watched),
-            None if self.all_equal => Outcome::GRANTED,
+            None if self.all_equal => Outcome::Granted {
+                fence: None,
+                remaining: self.least.map(Duration::from_millis),
+            },
             None => self.denied(watched),
         }
     }
@@ -338,7 +366,7 @@ impl Progress {
     /// The connection broke: what was decided stands, the rest is not known.
     fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
         match sent.kind {
-            Kind::Times | Kind::Values | Kind::ValuesAndTimes => Outcome::Unknown,
+            Kind::Times | Kind::Check | Kind::ValuesAndTimes => Outcome::Unknown,
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
                 if self.decided.is_some() {
                     self.outcome(sent.kind, false)
@@ -349,3 +377,6 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::config::{Config, NodeConfig};
+use crate::config::{Config, NodeConfig, Secret};
 use crate::event::NodeError;
 use crate::id::NodeId;
 use crate::redis::Script;
@@ -11,7 +11,8 @@ use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply, command};
 
-/// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is not known), then all the rest at once.
+/// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is refused or not wanted), then all the rest at
+/// once.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     node: NodeConfig,
@@ -58,10 +59,19 @@ impl Handshake {
         }
     }
 
+    /// Must never be shown.
+    pub(crate) fn password(&self) -> Option<&[u8]> {
+        self.node.password.as_ref().map(Secret::expose)
+    }
+
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
         if self.node.lent {
             self.step = Step::Commands;
             return ask_commands(out, &self.node);
+        }
+        if self.node.resp2 {
+            self.authenticate(Capability::BASIC, out);
+            return;
         }
         self.step = Step::Hello;
         match &self.node.password {
@@ -97,7 +107,16 @@ impl Handshake {
                 capability.guess(reply);
                 self.introduce(*capability, out)
             }
-            (Step::Hello, Some(ServerError::Unsupported)) => self.authenticate(*capability, out),
+            // Proxies refuse it in words of their own. What is wrong besides is found out without it.
+            (
+                Step::Hello,
+                Some(
+                    ServerError::Unsupported
+                    | ServerError::NoScript
+                    | ServerError::WrongType
+                    | ServerError::Node(NodeError::Other),
+                ),
+            ) => self.authenticate(*capability, out),
             (Step::Auth, None) => self.introduce(*capability, out),
             // Servers before Redis 6 have one `ERR` for all that is wrong with a password.
             (Step::Auth, Some(ServerError::Node(NodeError::Other))) => {

@@ -1,5 +1,6 @@
 //! Redis and Valkey.
 
+mod backoff;
 mod capability;
 mod error;
 mod exchange;
@@ -11,6 +12,7 @@ pub mod resp;
 mod script;
 mod session;
 mod wire;
+mod words;
 
 pub(crate) use frame::Frame;
 pub use script::Script;

@@ -19,9 +19,10 @@ macro_rules! bare {
 /// for it. All compare whole values, and reach keys only through `KEYS`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Script {
-    /// `KEYS`, value, ttl in ms → 1 if all keys hold the value now, else 0 and nothing changed.
+    /// `KEYS`, value, ttl in ms → 1 if all keys hold the value now, for at least the ttl, else 0 and nothing changed.
     Obtain,
-    /// `KEYS`, value, ttl in ms → 1 if all keys hold the value, for the new ttl, else 0 and nothing changed.
+    /// `KEYS`, value, ttl in ms, perhaps `keep` → 1 if all keys hold the value, for the new ttl or, with `keep`, for a
+    /// longer one, else 0 and nothing changed.
     Refresh,
     /// `KEYS`, value → how many keys held the value, and are deleted now.
     Release,
@@ -45,8 +46,8 @@ impl Script {
     #[must_use]
     pub const fn sha(self) -> &'static str {
         match self {
-            Self::Obtain => "09fde0b2b8f732616a3bc1bed4ded0632bb78c81",
-            Self::Refresh => "6c9eaf82c9a9b4e50dd6843a5ed231db9957d2b5",
+            Self::Obtain => "9350b4a72d831432676d0c73ac6898701db83a47",
+            Self::Refresh => "dbd16787804c129bd140b2184b501aa059ff42ce",
             Self::Release => "f189b9a3b5c0384ddbf102578dd1ba20bc9f0071",
         }
     }

@@ -1,5 +1,6 @@
 //! One connection to one server, as the core sees it: connecting, handshake, requests, answers, wakes, and its end.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -10,14 +11,18 @@ use crate::id::{NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
 use crate::queue::Queue;
+use crate::redis::backoff::Backoff;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
-use crate::redis::handshake::{Greeting, Handshake};
+use crate::redis::handshake::Handshake;
 use crate::redis::outbox::Outbox;
-use crate::redis::push::{self, Push};
-use crate::redis::resp::{DecodeError, DecodeLimits, Decoder};
+use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::{LastTtl, Wire};
 use crate::time::{Instant, Micros};
+
+mod read;
+
+use read::Read;
 
 pub(crate) struct Session {
     setup: Setup,
@@ -35,21 +40,23 @@ pub(crate) struct Session {
     /// To be told to the driver.
     connect: bool,
     disconnect: bool,
-    backoff: Duration,
+    backoff: Backoff,
+    /// When the last handshake was done.
+    ready_at: Instant,
     /// Why there is no connection.
     error: NodeError,
     /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
     hopeful: bool,
     /// To be told to the locks.
     change: Option<NodeState>,
+    /// The last error that is not known here, in the server's words, and when it came.
+    unknown: Option<(Instant, String)>,
 }
 
 #[derive(Clone, Debug)]
 struct Setup {
     request_timeout: Micros,
     connect_timeout: Duration,
-    reconnect_min: Duration,
-    reconnect_max: Duration,
     pending: usize,
     prefix: alloc::boxed::Box<[u8]>,
 }
@@ -74,9 +81,7 @@ pub(crate) enum Answer<'a> {
 
 impl Session {
     /// A session that wants to connect.
-    pub(crate) fn new(config: &Config, node: NodeId, now: Instant) -> Self {
-        // No pause at all would never grow.
-        let reconnect_min = config.reconnect_min.max(Duration::from_millis(1));
+    pub(crate) fn new(config: &Config, node: NodeId, seed: u64, now: Instant) -> Self {
         let limits = DecodeLimits {
             bytes: config.limits.answer_bytes,
             ..DecodeLimits::default()
@@ -85,8 +90,6 @@ impl Session {
             setup: Setup {
                 request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
-                reconnect_min,
-                reconnect_max: config.reconnect_max.max(reconnect_min),
                 pending: config.limits.pending_requests,
                 prefix: config.prefix.clone(),
             },
@@ -103,14 +106,16 @@ impl Session {
             ttl: LastTtl::default(),
             connect: true,
             disconnect: false,
-            backoff: reconnect_min,
+            backoff: Backoff::new(config, seed, node),
+            ready_at: now,
             error: NodeError::Disconnected,
             hopeful: false,
             change: None,
+            unknown: None,
         }
     }
 
-    /// Sends the request, or keeps it until it can be sent.
+    /// Sends the request, or keeps it until it can be sent; says whether it was sent.
     ///
     /// # Errors
     /// Why it was surely not sent.
@@ -119,18 +124,21 @@ impl Session {
         request: RequestId,
         op: Op<'_>,
         now: Instant,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         if self.exchange.len().saturating_add(self.waiting.len()) >= self.setup.pending {
             return Err(NodeError::Overloaded);
         }
         match self.state {
-            State::Down { .. } if !self.hopeful => return Err(self.error),
+            State::Down { .. } if !self.hopeful => Err(self.error),
             State::Down { .. } | State::Connecting { .. } | State::Greeting { .. } => {
                 self.waiting.push_back(request);
+                Ok(false)
             }
-            State::Ready => self.send(request, op, now),
+            State::Ready => {
+                self.send(request, op, now);
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn handle_connected(&mut self, now: Instant) {
@@ -213,10 +221,10 @@ impl Session {
             if let Some(state) = self.change.take() {
                 return Some(Answer::State(state));
             }
-            match self.read(locks) {
+            match self.read(locks, now) {
                 Read::Nothing => return None,
                 Read::Handled => {}
-                Read::Greeted => self.greet(),
+                Read::Greeted => self.greet(now),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
                     if let Outcome::Failed(error) = outcome
                         && error.hangs_up()
@@ -239,11 +247,12 @@ impl Session {
     }
 
     /// Sends what had to wait, if somebody still wants it.
-    pub(crate) fn send_waiting(&mut self, locks: &Locks, now: Instant) {
+    pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
         if self.state == State::Ready {
             while let Some(request) = self.waiting.pop_front() {
                 if let Some(op) = locks.op(request) {
                     self.send(request, op, now);
+                    locks.sent(request);
                 }
             }
         }
@@ -255,6 +264,12 @@ impl Session {
 
     pub(crate) fn take_disconnect(&mut self) -> bool {
         core::mem::take(&mut self.disconnect)
+    }
+
+    /// The last error that is not known here, in the server's words, and when it came.
+    pub(crate) fn unknown_error(&self) -> Option<(Instant, &str)> {
+        let (at, words) = self.unknown.as_ref()?;
+        Some((*at, words))
     }
 
     /// The bytes to be sent next, once.
@@ -281,49 +296,9 @@ impl Session {
         self.exchange.send(request, op, &mut wire, now);
     }
 
-    fn read(&mut self, locks: &Locks) -> Read {
-        let reply = match self.decoder.next_reply() {
-            Ok(Some(reply)) => reply,
-            Ok(None) => return Read::Nothing,
-            Err(DecodeError::Malformed) => return Read::Broken(NodeError::Malformed),
-            Err(DecodeError::TooLarge | DecodeError::TooDeep) => {
-                return Read::Broken(NodeError::AnswerTooLarge);
-            }
-        };
-        if reply.is_push() {
-            return match push::read(reply, &self.setup.prefix, &mut self.woken) {
-                Push::Other => Read::Handled,
-                Push::Key => Read::Wake,
-                Push::All => Read::WakeAll,
-            };
-        }
-        if let State::Greeting { .. } = self.state {
-            return match self
-                .handshake
-                .receive(reply, &mut self.capability, self.out.open())
-            {
-                Greeting::Continue => Read::Handled,
-                Greeting::Done => Read::Greeted,
-                Greeting::Refused(error) => Read::Broken(error),
-            };
-        }
-        let is_ours = |request, value: &[u8]| match locks.op(request) {
-            Some(Op::Check { claim }) => claim.value() == value,
-            _ => false,
-        };
-        match self.exchange.receive(reply, is_ours, &mut self.capability) {
-            Some(Some((request, finding))) => Read::Answer(request, finding),
-            Some(None) => Read::Handled,
-            None => Read::Broken(NodeError::Malformed),
-        }
-    }
-
-    fn greet(&mut self) {
+    fn greet(&mut self, now: Instant) {
         self.state = State::Ready;
-        // A server that is no use is not asked more often because it can be reached.
-        if !self.error.hangs_up() {
-            self.backoff = self.setup.reconnect_min;
-        }
+        self.ready_at = now;
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
         });
@@ -331,10 +306,12 @@ impl Session {
 
     fn hang_up(&mut self, error: NodeError, now: Instant) {
         self.hopeful = self.state == State::Ready && !error.hangs_up();
+        if self.has_proven(error, now) {
+            self.backoff.reset();
+        }
         self.state = State::Down {
-            retry_at: now + self.backoff,
+            retry_at: now + self.backoff.pause(),
         };
-        self.backoff = self.backoff.saturating_mul(2).min(self.setup.reconnect_max);
         self.connect = false;
         self.disconnect = true;
         for script in self.exchange.unanswered_scripts() {
@@ -344,6 +321,16 @@ impl Session {
         self.out.open().clear();
         self.error = error;
         self.change = Some(NodeState::Down(error));
+    }
+
+    /// Whether the connection that ends with this error was of use. A greeting alone says nothing of that, nor does the
+    /// answer of a server that is the wrong one; but one that was there for longer than any pause is not tried too often.
+    fn has_proven(&self, error: NodeError, now: Instant) -> bool {
+        if self.state != State::Ready {
+            return false;
+        }
+        let answered = self.capability.sent() > self.exchange.len() && !error.hangs_up();
+        answered || now.saturating_since(self.ready_at) > self.backoff.longest()
     }
 
     fn next_lost(&mut self) -> Option<Answer<'_>> {
@@ -357,17 +344,6 @@ impl Session {
         }
         self.change.take().map(Answer::State)
     }
-}
-
-/// What one reply was.
-enum Read {
-    Nothing,
-    Handled,
-    Greeted,
-    Answer(RequestId, Finding),
-    Wake,
-    WakeAll,
-    Broken(NodeError),
 }
 
 /// Shows no bytes: they hold passwords and tokens.

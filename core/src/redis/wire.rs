@@ -21,7 +21,8 @@ pub(crate) enum Kind {
     DeleteIfEqual,
     /// Only remaining times: all decide.
     Times,
-    Values,
+    /// Values and remaining times in turns, of keys that should be ours.
+    Check,
     ValuesAndTimes,
 }
 
@@ -71,7 +72,14 @@ impl Wire<'_> {
                 let kind = self.script(Script::Obtain, claim, Some(ttl));
                 self.with_times(kind, claim)
             }
-            Op::Refresh { claim, ttl } if claim.keys().len() == 1 && self.capability.set_ifeq => {
+            Op::Refresh {
+                claim,
+                ttl,
+                keep: true,
+            } => self.refresh_if_shorter(claim, ttl),
+            Op::Refresh { claim, ttl, .. }
+                if claim.keys().len() == 1 && self.capability.set_ifeq =>
+            {
                 prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
                     .prepared(claim.frame().all())
                     .prepared(b"$4\r\nIFEQ\r\n")
@@ -80,32 +88,33 @@ impl Wire<'_> {
                     .prepared(self.ttl.argument(ttl));
                 self.with_times(Kind::SetIfEqual, claim)
             }
-            Op::Refresh { claim, ttl } => {
+            Op::Refresh { claim, ttl, .. } => {
                 let kind = self.script(Script::Refresh, claim, Some(ttl));
                 self.with_times(kind, claim)
             }
             Op::Release { claim } if claim.keys().len() == 1 => self.release_one(claim),
             Op::Release { claim } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
-                self.for_each(b"GET", claim);
-                (Kind::Values, count(claim.keys(), 1))
+                self.values_and_times(claim.keys());
+                (Kind::Check, count(claim.keys(), 2))
             }
             Op::Look { claim } => {
                 self.for_each(b"PTTL", claim);
                 (Kind::Times, count(claim.keys(), 1))
             }
             Op::Inspect { keys } => {
-                for key in keys.iter() {
-                    command(self.out, 2)
-                        .arg(b"GET")
-                        .joined(self.prefix, key.as_bytes());
-                    command(self.out, 2)
-                        .arg(b"PTTL")
-                        .joined(self.prefix, key.as_bytes());
-                }
+                self.values_and_times(keys);
                 (Kind::ValuesAndTimes, count(keys, 2))
             }
         }
+    }
+
+    /// No command can do that, only the script.
+    #[cold]
+    fn refresh_if_shorter(&mut self, claim: &Claim, ttl: Ttl) -> (Kind, u16) {
+        let whole = self.capability.takes_text(Script::Refresh);
+        let kind = self.any_script(Script::Refresh, whole, claim, (Some(ttl), true));
+        self.with_times(kind, claim)
     }
 
     fn release_one(&mut self, claim: &Claim) -> (Kind, u16) {
@@ -142,14 +151,21 @@ impl Wire<'_> {
                 }
                 Kind::Script { script, all: 1 }
             }
-            _ => self.any_script(script, whole, claim, ttl),
+            _ => self.any_script(script, whole, claim, (ttl, false)),
         }
     }
 
     #[cold]
-    fn any_script(&mut self, script: Script, whole: bool, claim: &Claim, ttl: Option<Ttl>) -> Kind {
+    fn any_script(
+        &mut self,
+        script: Script,
+        whole: bool,
+        claim: &Claim,
+        (ttl, keep): (Option<Ttl>, bool),
+    ) -> Kind {
         let keys = claim.keys().len();
-        let args = keys.saturating_add(if ttl.is_some() { 5 } else { 4 });
+        let more = usize::from(ttl.is_some()).saturating_add(usize::from(keep));
+        let args = keys.saturating_add(4).saturating_add(more);
         let mut command = command(self.out, args);
         if whole {
             command.arg(b"EVAL").arg(script.text().as_bytes());
@@ -159,6 +175,9 @@ impl Wire<'_> {
         command.number(keys as u64).prepared(claim.frame().all());
         if let Some(ttl) = ttl {
             command.prepared(self.ttl.argument(ttl));
+        }
+        if keep {
+            command.arg(b"keep");
         }
         // A release tells how many keys it deleted; the others answer yes or no.
         let all = match script {
@@ -177,6 +196,16 @@ impl Wire<'_> {
         }
         self.for_each(b"PTTL", claim);
         (kind, count(claim.keys(), 1).saturating_add(1))
+    }
+
+    fn values_and_times(&mut self, keys: &Keys) {
+        for key in keys.iter() {
+            for name in [b"GET".as_slice(), b"PTTL"] {
+                command(self.out, 2)
+                    .arg(name)
+                    .joined(self.prefix, key.as_bytes());
+            }
+        }
     }
 
     /// A command of one key for each.

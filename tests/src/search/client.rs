@@ -213,7 +213,7 @@ impl Client {
         }
         let idle = |order: &Order| match order.deed {
             Deed::Obtain { .. } => false,
-            Deed::Refresh | Deed::Release => !live.contains(&order.value),
+            Deed::Refresh { .. } | Deed::Release => !live.contains(&order.value),
             Deed::Check | Deed::Look => true,
         };
         line.strays.retain(|order| !idle(order));
@@ -245,7 +245,7 @@ impl Client {
                         continue;
                     };
                     let released = matches!(self.lock, Some((lock, Phase::Releasing | Phase::Over)) if lock == id.lock());
-                    if released && order.deed == Deed::Refresh {
+                    if released && matches!(order.deed, Deed::Refresh { .. }) {
                         told.fault = Some("a refresh was sent after the lock was over");
                     }
                     self.lines[id.node().index()]

@@ -58,7 +58,7 @@ pub(super) struct Order {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Deed {
     Obtain { again: bool },
-    Refresh,
+    Refresh { keep: bool },
     Check,
     Look,
     Release,
@@ -69,7 +69,7 @@ impl Order {
     pub(super) fn new(op: Op<'_>) -> Option<Self> {
         let (deed, claim, ttl) = match op {
             Op::Obtain { claim, ttl, again } => (Deed::Obtain { again }, claim, ttl.as_duration()),
-            Op::Refresh { claim, ttl } => (Deed::Refresh, claim, ttl.as_duration()),
+            Op::Refresh { claim, ttl, keep } => (Deed::Refresh { keep }, claim, ttl.as_duration()),
             Op::Check { claim } => (Deed::Check, claim, Duration::ZERO),
             Op::Look { claim } => (Deed::Look, claim, Duration::ZERO),
             Op::Release { claim } => (Deed::Release, claim, Duration::ZERO),
@@ -136,7 +136,7 @@ impl Node {
             Deed::Obtain { again } => order
                 .keys()
                 .all(|key| self.entries[key].is_none_or(|entry| again && is_ours(entry))),
-            Deed::Refresh | Deed::Check => {
+            Deed::Refresh { .. } | Deed::Check => {
                 let mut keys = order.keys();
                 keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
@@ -144,8 +144,12 @@ impl Node {
             Deed::Release => return self.release(order, client, wakes),
         };
         if granted && !matches!(order.deed, Deed::Check | Deed::Look) {
+            let keep = !matches!(order.deed, Deed::Refresh { keep: false });
             let (value, until) = (order.value, now + lifetime(order.ttl_ms, manner));
             for key in order.keys() {
+                if keep && self.entries[key].is_some_and(|entry| entry.until > until) {
+                    continue;
+                }
                 self.changed(key, client, wakes);
                 self.entries[key] = Some(Entry { value, until });
             }
@@ -155,11 +159,14 @@ impl Node {
                 self.watches[key] |= 1 << client;
             }
         }
-        if granted {
-            return Outcome::GRANTED;
-        }
         let lasts = order.keys().filter_map(|key| self.entries[key]);
-        let retry_after = lasts.map(|entry| entry.until.saturating_since(now)).max();
+        let lasts = lasts.map(|entry| entry.until.saturating_since(now));
+        if granted {
+            let remaining = (order.deed == Deed::Check).then(|| lasts.min()).flatten();
+            let fence = None;
+            return Outcome::Granted { fence, remaining };
+        }
+        let retry_after = lasts.max();
         Outcome::Denied {
             retry_after: retry_after.filter(|_| order.deed != Deed::Check),
             watched: manner.watch,

@@ -139,6 +139,7 @@ impl Setup {
             _ => Config::new(nodes, self.arrangement).expect("a number of nodes that fits"),
         };
         config.request_timeout = TIMEOUT;
+        config.turn = Duration::MAX;
         config
     }
 

@@ -133,9 +133,10 @@ fn scripts() -> BoxedStrategy<Words> {
         vec(key(), 0..4),
         vec(value(), 0..2),
         ttl,
+        any::<bool>(),
         0..20,
     )
-        .prop_map(|(script, by_hash, keys, values, ttl, count)| {
+        .prop_map(|(script, by_hash, keys, values, ttl, keep, count)| {
             let (name, body) = if by_hash {
                 ("EVALSHA", script.sha())
             } else {
@@ -152,6 +153,7 @@ fn scripts() -> BoxedStrategy<Words> {
             words.extend(&values);
             if !values.is_empty() {
                 words.push(ttl);
+                words.extend(keep.then_some("keep"));
             }
             words.iter().map(|word| word.as_bytes().to_vec()).collect()
         });

@@ -1,6 +1,6 @@
 //! Whose lock it is.
 
-use tenure_core::{Event, Key, Keys, Loss, Metadata, NotObtained};
+use tenure_core::{Event, Key, Keys, Loss, Metadata, NodeError, NotObtained};
 use tenure_tests::world::World;
 
 use super::{
@@ -135,7 +135,9 @@ fn a_holder_is_told_of_every_loss_and_why() {
         end,
         Event::Lost {
             lock: unreachable,
-            reason: Loss::Expired { error: None }
+            reason: Loss::Expired {
+                error: Some(NodeError::TimedOut)
+            }
         }
     );
 }

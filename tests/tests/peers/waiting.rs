@@ -37,9 +37,10 @@ fn a_release_at_any_moment_of_an_attempt_is_heard() {
     }
 }
 
-/// redis-semaphore#266, madelson#142: a waiter asks all the time.
+/// redis-semaphore#266, madelson#142: a waiter asks all the time. Ours asks when something has changed, and every three
+/// seconds in case that was not told.
 #[test]
-fn a_waiter_asks_only_when_something_has_changed() {
+fn a_waiter_asks_only_when_something_has_changed_and_looks_now_and_then() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -51,7 +52,7 @@ fn a_waiter_asks_only_when_something_has_changed() {
     let renewed = world.of(alice).writes - renewed;
     // A renewal is a change of the key: nobody but its holder knows that it was nothing else.
     assert!(
-        asked <= renewed + 1,
+        asked <= renewed + 60 / 3,
         "{asked} questions while {renewed} renewals"
     );
 }

@@ -1,9 +1,9 @@
 //! While a lock is held: renewal, refresh, loss, release.
 
-use tenure_core::{Event, Loss, NotObtained, Released, Renewal, Ttl};
+use tenure_core::{Event, Loss, NodeError, NotObtained, Released, Renewal, Ttl};
 use tenure_tests::world::{Weather, World};
 
-use crate::{MS, TTL, is_free, is_held, kinds, lost, obtain, released};
+use crate::{MS, TTL, expired, is_free, is_held, kinds, lost, obtain, released};
 
 #[test]
 fn a_free_lock_is_obtained_renewed_and_released() {
@@ -84,7 +84,7 @@ fn a_lock_is_lost_when_its_lease_ends_before_a_renewal_gets_through() {
     let (at, _) = *world.events(alice).last().expect("an event");
     assert_eq!(
         (world.last(alice, lock), at),
-        (lost(lock, Loss::Expired { error: None }), end)
+        (lost(lock, expired(NodeError::TimedOut)), end)
     );
 }
 

@@ -9,7 +9,7 @@ mod waiting;
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Event, LockId, Loss, NotObtained, Released};
+use tenure_core::{Event, LockId, Loss, NodeError, NotObtained, Released};
 use tenure_tests::world::{ClientId, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -65,6 +65,10 @@ fn kinds(world: &World, client: ClientId) -> Vec<&'static str> {
 
 fn released(lock: LockId, proof: Released) -> Option<Event> {
     Some(Event::Released { lock, proof })
+}
+
+fn expired(error: NodeError) -> Loss {
+    Loss::Expired { error: Some(error) }
 }
 
 fn lost(lock: LockId, reason: Loss) -> Option<Event> {

@@ -1,9 +1,9 @@
 //! Several nodes: in order, and as a quorum.
 
-use tenure_core::{Arrangement, LockId, Loss, Released};
+use tenure_core::{Arrangement, LockId, NodeError, Released};
 use tenure_tests::world::{ClientId, Weather, World};
 
-use crate::{MS, TTL, is_held, kinds, lost, obtain, released, wait_for};
+use crate::{MS, TTL, expired, is_held, kinds, lost, obtain, released, wait_for};
 
 #[test]
 fn nodes_in_order_are_taken_in_order_and_none_is_kept_after_a_denial() {
@@ -49,7 +49,7 @@ fn a_quorum_survives_two_dead_servers_of_five_but_not_three() {
     world.run_for(11_000 * MS);
     assert_eq!(
         world.last(alice, lock),
-        lost(lock, Loss::Expired { error: None })
+        lost(lock, expired(NodeError::Disconnected))
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Released};
+use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Obtain, Released, Token, Ttl};
 
 use crate::{Talk, patient, plain, wish};
 
@@ -30,6 +30,10 @@ fn errors_that_pass_are_waited_out() {
         (
             "NOREPLICAS Not enough good replicas to write.",
             NodeError::NoReplicas,
+        ),
+        (
+            "ERR max number of clients reached",
+            NodeError::TooManyClients,
         ),
         ("SOMETHING new", NodeError::Other),
     ] {
@@ -142,6 +146,32 @@ fn a_script_that_is_missing_is_sent_along() {
     assert_eq!(talk.events.last(), Some(&Event::Released { lock, proof }));
 }
 
+/// Handles of the same token in other processes may have a longer ttl.
+#[test]
+fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_wished_refresh_does_not() {
+    let own = || Token::new("my own").expect("a token");
+    let drawn = || wish().token;
+    let redis = || Talk::greeted(plain());
+    let valkey = || Talk::greeted_by_valkey(plain());
+    for (mut talk, token, renewed, refreshed) in [
+        (redis(), own(), ["EVALSHA", "keep"], ["EVALSHA", "20000"]),
+        (redis(), drawn(), ["EVALSHA", "30000"], ["EVALSHA", "20000"]),
+        (valkey(), own(), ["EVALSHA", "keep"], ["SET", "20000"]),
+        (valkey(), drawn(), ["SET", "30000"], ["SET", "20000"]),
+    ] {
+        let lock = talk.obtain(Obtain { token, ..wish() });
+        talk.grant();
+        talk.sleep();
+        assert_eq!(talk.ends_of_first(), renewed);
+        talk.grant();
+
+        let ttl = Some(Ttl::new(Duration::from_secs(20)).expect("a ttl"));
+        talk.engine.refresh(lock, ttl, talk.now).expect("held");
+        talk.drain();
+        assert_eq!(talk.ends_of_first(), refreshed);
+    }
+}
+
 #[test]
 fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
     let mut talk = Talk::new(plain());
@@ -176,6 +206,34 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
 }
 
 #[test]
+fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
+    let mut talk = Talk::greeted(plain());
+    assert_eq!(talk.engine.unknown_error(), None);
+    let lock = talk.obtain(wish());
+    talk.answer(b"-PROXY upstream \x1b is gone, try 'k' later\r\n:-2\r\n");
+    let reason = NotObtained::Unreachable(NodeError::Other);
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock, reason })
+    );
+    let words = Some("PROXY upstream \\x1b is gone, try");
+    assert_eq!(talk.engine.unknown_error(), words);
+    assert_eq!(talk.engine.unknown_error_of(talk.node), words);
+
+    // One that is known says nothing new, nor do errors that repeat what was sent.
+    let token = String::from_utf8(wish().token.as_bytes().to_vec()).expect("ASCII");
+    for line in [
+        "OOM command not allowed when used memory > 'maxmemory'.".to_owned(),
+        format!("ERR do not know {token}"),
+        "ERR odd, with args beginning with: k".to_owned(),
+    ] {
+        talk.obtain(wish());
+        talk.answer(format!("-{line}\r\n:-2\r\n").as_bytes());
+        assert_eq!(talk.engine.unknown_error(), words, "{line}");
+    }
+}
+
+#[test]
 fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.hold();
@@ -193,7 +251,9 @@ fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
     }
     let lost = Event::Lost {
         lock,
-        reason: Loss::Expired { error: None },
+        reason: Loss::Expired {
+            error: Some(NodeError::OutOfMemory),
+        },
     };
     assert!(talk.events.contains(&lost));
 }
@@ -234,9 +294,9 @@ fn where_bytes_are_split_changes_nothing() {
         talk.answer(second);
         assert_eq!(
             talk.said.last().map(|said| said.join(" ")),
-            Some("GET k".to_owned())
+            Some("PTTL k".to_owned())
         );
-        talk.answer(b"$-1\r\n");
+        talk.answer(b"$-1\r\n:-2\r\n");
         talk.events
     };
     let whole = run(answers.len());
@@ -302,24 +362,32 @@ fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
 fn a_replica_is_not_asked_ever_faster() {
     let mut talk = Talk::greeted(plain());
     talk.obtain(patient());
-    let mut pauses = Vec::new();
-    for _ in 0..6 {
+    for whole in [20, 40, 80, 160, 320, 640] {
         talk.answer(b"-READONLY You can't write against a read only replica.\r\n:-2\r\n");
-        let (start, connects) = (talk.now, talk.connects);
-        while talk.connects == connects {
-            talk.sleep();
-        }
-        pauses.push(talk.now.saturating_since(start).as_millis());
+        talk.pauses_up_to(whole);
         talk.connect();
         talk.greet_and_keep();
         while !talk.names().contains(&"SET".to_owned()) {
             talk.sleep();
         }
     }
-    assert_eq!(pauses, [20, 40, 80, 160, 320, 640]);
 }
 
 impl Talk {
+    /// Grants the command that was said first, and forgets all that was said.
+    fn grant(&mut self) {
+        let by_script = self.said[0][0] == "EVALSHA";
+        self.said.clear();
+        let granted: &[u8] = if by_script { b":1\r\n" } else { crate::OK };
+        self.answer(&[granted, b":30000\r\n"].concat());
+    }
+
+    /// The first and the last word of the command that was said first.
+    fn ends_of_first(&self) -> [&str; 2] {
+        let first = &self.said[0];
+        [&first[0], &first[first.len() - 1]]
+    }
+
     /// The handshake once more, without looking at what is said.
     fn greet_and_keep(&mut self) {
         self.answer(crate::HELLO_REDIS_7);

@@ -53,21 +53,86 @@ fn a_server_that_does_not_know_hello_is_spoken_to_in_resp2() {
             password,
             ..NodeConfig::default()
         };
-        let mut talk = Talk::new(Config::single(node));
-        talk.said.clear();
-        talk.answer(b"-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n");
-        assert_eq!(talk.said[0].join(" "), auth);
-        talk.said.clear();
-        talk.answer(OK);
-        assert!(
-            !talk
-                .said
-                .iter()
-                .any(|command| command.contains(&"TRACKING".to_owned()))
-        );
-        talk.answer(&[OK, OK, OK, NEITHER].concat());
-        assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+        for refusal in [
+            "ERR unknown command `HELLO`, with args beginning with: `3`, ",
+            "NOPROTO unsupported protocol version",
+            "ERR invalid request",
+            "PROXY does not take that",
+        ] {
+            let mut talk = Talk::new(Config::single(node.clone()));
+            talk.said.clear();
+            talk.answer(format!("-{refusal}\r\n").as_bytes());
+            talk.authenticates_in_resp2(auth);
+        }
+        let resp2 = true;
+        let mut talk = Talk::new(Config::single(NodeConfig { resp2, ..node }));
+        talk.authenticates_in_resp2(auth);
     }
+}
+
+#[test]
+fn a_server_that_hangs_up_at_hello_can_be_left_without() {
+    let mut talk = Talk::new(Config::single(NodeConfig {
+        resp2: true,
+        ..NodeConfig::default()
+    }));
+    assert!(talk.said.iter().all(|command| command[0] != "HELLO"));
+    talk.answer(&[OK, OK, OK, NEITHER].concat());
+    assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
+}
+
+/// While a server starts, and while it has no room, there is nothing for a person to mend.
+#[test]
+fn errors_that_pass_are_waited_out_while_connecting() {
+    let password = Some(Secret::new(*b"hunter2"));
+    for (line, error) in [
+        (
+            "LOADING Redis is loading the dataset in memory",
+            NodeError::Loading,
+        ),
+        (
+            "ERR max number of clients reached",
+            NodeError::TooManyClients,
+        ),
+        ("BUSY Redis is busy running a script.", NodeError::Busy),
+    ] {
+        for answers in [&[line][..], &["NOPROTO", line]] {
+            let mut talk = Talk::new(Config::single(NodeConfig {
+                password: password.clone(),
+                ..NodeConfig::default()
+            }));
+            talk.obtain(crate::patient());
+            for answer in answers {
+                talk.answer(format!("-{answer}\r\n").as_bytes());
+            }
+            let state = NodeState::Down(error);
+            let down = Event::Node {
+                node: talk.node,
+                state,
+            };
+            assert_eq!(talk.events, [down], "the wait goes on after {answers:?}");
+            while talk.connects < 2 {
+                talk.sleep();
+            }
+            talk.connect();
+            talk.answer(HELLO_REDIS_7);
+            talk.answer(&[OK, OK, OK, OK, NEITHER].concat());
+            while !talk.names().contains(&"SET".to_owned()) {
+                talk.sleep();
+            }
+        }
+    }
+}
+
+#[test]
+fn protected_mode_is_final_and_no_matter_of_rights() {
+    let mut talk = Talk::new(plain());
+    let lock = talk.obtain(crate::patient());
+    talk.answer(
+        b"-DENIED Redis is running in protected mode because protected mode is enabled\r\n",
+    );
+    let reason = NotObtained::Refused(NodeError::ProtectedMode);
+    assert!(talk.events.contains(&Event::NotObtained { lock, reason }));
 }
 
 #[test]
@@ -128,8 +193,7 @@ fn a_database_that_is_not_there_is_final() {
 #[test]
 fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
     let mut talk = Talk::new(plain());
-    let mut pauses = Vec::new();
-    for _ in 0..9 {
+    for whole in [20, 40, 80, 160, 320, 640, 1280, 2000, 2000] {
         let start = talk.now;
         talk.sleep();
         assert_eq!(
@@ -137,13 +201,56 @@ fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
             Duration::from_secs(3),
             "the handshake"
         );
-        let start = talk.now;
-        talk.sleep();
-        pauses.push(talk.now.saturating_since(start).as_millis());
+        talk.pauses_up_to(whole);
         talk.connect();
     }
-    assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1280, 2000, 2000]);
     assert_eq!((talk.connects, talk.disconnects), (10, 9));
+}
+
+#[test]
+fn a_server_that_hangs_up_behind_its_greeting_is_not_asked_ever_faster() {
+    let mut talk = Talk::greeted(plain());
+    for whole in [20, 40, 80, 160, 320] {
+        talk.engine.handle_disconnected(talk.node, talk.now);
+        talk.drain();
+        talk.pauses_up_to(whole);
+        talk.connect();
+        talk.greet();
+    }
+    // Nor one that leaves the first request unanswered.
+    for whole in [640, 1280] {
+        talk.obtain(wish());
+        talk.engine.handle_disconnected(talk.node, talk.now);
+        talk.drain();
+        talk.pauses_up_to(whole);
+        talk.connect();
+        talk.greet();
+    }
+}
+
+#[test]
+fn a_connection_that_has_answered_or_lasted_is_made_again_soon() {
+    let mut talk = Talk::greeted(plain());
+    let prove: [fn(&mut Talk); 2] = [
+        |talk| {
+            talk.obtain(wish());
+            talk.answer(b"$-1\r\n:-2\r\n");
+        },
+        |talk| talk.now = talk.now + Duration::from_millis(2001),
+    ];
+    for prove in prove {
+        for whole in [20, 40, 80] {
+            talk.engine.handle_disconnected(talk.node, talk.now);
+            talk.drain();
+            talk.pauses_up_to(whole);
+            talk.connect();
+            talk.greet();
+        }
+        prove(&mut talk);
+    }
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    talk.pauses_up_to(20);
 }
 
 #[test]
@@ -193,5 +300,18 @@ fn ready(talk: &Talk, tracking: bool) -> Event {
     Event::Node {
         node: talk.node,
         state: NodeState::Ready { tracking },
+    }
+}
+
+impl Talk {
+    /// What comes after `HELLO` has been refused, or not been said.
+    fn authenticates_in_resp2(&mut self, auth: &str) {
+        assert_eq!(self.said[0].join(" "), auth);
+        self.said.clear();
+        self.answer(OK);
+        let tracks = |command: &Vec<String>| command.contains(&"TRACKING".to_owned());
+        assert!(!self.said.iter().any(tracks));
+        self.answer(&[OK, OK, OK, NEITHER].concat());
+        assert_eq!(self.events.last(), Some(&ready(self, false)));
     }
 }

@@ -15,9 +15,14 @@ use tenure_core::{
 
 const HELLO_REDIS_7: &[u8] =
     b"%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:3\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n";
+const HELLO_VALKEY_9: &[u8] =
+    b"%2\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nversion\r\n$5\r\n9.1.2\r\n";
 const OK: &[u8] = b"+OK\r\n";
 /// `COMMAND INFO DELIFEQ DELEX` where neither is known.
 const NEITHER: &[u8] = b"*2\r\n*-1\r\n*-1\r\n";
+
+/// The same where `DELIFEQ` is known.
+const DELIFEQ: &[u8] = b"*2\r\n*1\r\n$7\r\ndelifeq\r\n*-1\r\n";
 
 /// An engine with one node, and somebody who answers by hand.
 struct Talk {
@@ -58,6 +63,15 @@ impl Talk {
         talk
     }
 
+    /// Greeted by a Valkey 9 with tracking, which compares without scripts.
+    fn greeted_by_valkey(config: Config) -> Self {
+        let mut talk = Self::new(config);
+        talk.answer(HELLO_VALKEY_9);
+        talk.answer(&[OK, OK, OK, OK, DELIFEQ].concat());
+        talk.said.clear();
+        talk
+    }
+
     fn greet(&mut self) {
         self.answer(HELLO_REDIS_7);
         self.answer(&[OK, OK, OK, OK, NEITHER].concat());
@@ -87,6 +101,22 @@ impl Talk {
         assert!(
             self.due.is_none_or(|due| due > self.now),
             "the next timeout is later"
+        );
+    }
+
+    /// Sleeps until it connects again, and that must be after the upper half of so many milliseconds.
+    fn pauses_up_to(&mut self, millis: u64) {
+        let (start, connects) = (self.now, self.connects);
+        while self.connects == connects {
+            self.sleep();
+        }
+        let (whole, pause) = (
+            Duration::from_millis(millis),
+            self.now.saturating_since(start),
+        );
+        assert!(
+            pause >= whole / 2 && pause <= whole,
+            "{pause:?} of {whole:?}"
         );
     }
 

@@ -21,7 +21,7 @@ use crate::args::RunArgs;
 use crate::clock;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::servers;
-use tenure::{ClaimError, Key, Keys, Lock, Locker, Metadata, Released, Token, Ttl};
+use tenure::{ClaimError, Key, Keys, Lock, Locker, Loss, Metadata, Released, Token, Ttl};
 
 pub(crate) use self::signals::Signals;
 pub(crate) use self::warden::warden;
@@ -72,10 +72,10 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         is_gone: false,
     };
     let outcome = run.command(&args).await;
-    let loss = run.reason().await;
+    let mut loss = run.reason().await;
     run.group.dismiss();
     if loss.is_none() {
-        release(run.lock, &args.keys).await;
+        loss = release(run.lock, &args.keys).await;
         close(&locker, RELEASE_TIME).await;
     } else {
         // There is nothing to wait for: what may be left of it is let go if a server listens.
@@ -121,16 +121,26 @@ async fn obtain(locker: &Locker, args: &RunArgs) -> Result<Lock, Failure> {
         .map_err(|error| servers::not_obtained(&error, &args.keys, args.wait))
 }
 
-async fn release(lock: Lock, keys: &[String]) {
-    if let Ok(Released::Confirmed | Released::Missing) =
-        tokio::time::timeout(RELEASE_TIME, lock.release()).await
-    {
-        return;
+/// Releases the lock. Why it had been lost before, if the release is the first to find that.
+async fn release(lock: Lock, keys: &[String]) -> Option<String> {
+    let released = tokio::time::timeout(RELEASE_TIME, lock.release()).await;
+    match released {
+        Ok(Released::Confirmed) => None,
+        Ok(Released::Missing) => Some(Loss::Taken.to_string()),
+        Ok(Released::Expired) => Some(Loss::Expired { error: None }.to_string()),
+        Ok(proof @ Released::Shared) => {
+            crate::say(&format!("{}: {proof}", keys.join(", ")));
+            None
+        }
+        // What is not known here is not confirmed either.
+        Ok(Released::Unconfirmed | _) | Err(_) => {
+            crate::say(&format!(
+                "{}: too few servers confirm the release: it is free when its ttl is over",
+                keys.join(", ")
+            ));
+            None
+        }
     }
-    let keys = keys.join(", ");
-    crate::say(&format!(
-        "{keys}: no server confirms the release: it is free when its ttl is over"
-    ));
 }
 
 async fn close(locker: &Locker, time: Duration) {

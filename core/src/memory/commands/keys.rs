@@ -49,7 +49,12 @@ pub(super) fn ttl(call: &mut Call<'_>) {
 
 /// Milliseconds, or what is answered instead.
 fn remaining(call: &mut Call<'_>) -> Result<Millis, i64> {
-    let (db, key) = (call.database(), call.arg(1));
+    remaining_of(call, call.arg(1))
+}
+
+/// The same of any key.
+pub(super) fn remaining_of(call: &mut Call<'_>, key: &[u8]) -> Result<Millis, i64> {
+    let db = call.database();
     let Some(entry) = call.state.entry(db, key) else {
         return Err(-2);
     };

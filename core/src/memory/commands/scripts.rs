@@ -112,9 +112,10 @@ type Failed = &'static [u8];
 fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
     let value = args.first().copied();
     let ttl = args.get(1).copied().ok_or(MISSING_ARGUMENT);
+    let keep = args.get(2).copied() == Some(&b"keep"[..]);
     let result = match script {
         Script::Obtain => obtain(call, keys, value, ttl),
-        Script::Refresh => refresh(call, keys, value, ttl),
+        Script::Refresh => refresh(call, keys, value, ttl, keep),
         Script::Release => Ok(release(call, keys, value)),
     };
     match result {
@@ -134,12 +135,15 @@ fn obtain(
     value: Option<&[u8]>,
     ttl: Result<&[u8], Failed>,
 ) -> Result<i64, Failed> {
+    let mut longer = Vec::new();
     for key in keys {
-        if matches!(look(call, keys, key, value), Held::Other) {
-            return Ok(0);
+        match look(call, keys, key, value) {
+            Held::Other => return Ok(0),
+            Held::Same if lasts_longer(call, key, ttl) => longer.push(*key),
+            Held::Same | Held::Nothing => {}
         }
     }
-    for key in keys {
+    for key in keys.iter().filter(|key| !longer.contains(key)) {
         let value = value.ok_or(MISSING_ARGUMENT)?;
         let at = end_of(ttl?, 1, call.now())?;
         if !call.store(key, Value::String(value.to_vec()), Some(at)) {
@@ -154,6 +158,7 @@ fn refresh(
     keys: &[&[u8]],
     value: Option<&[u8]>,
     ttl: Result<&[u8], Failed>,
+    keep: bool,
 ) -> Result<i64, Failed> {
     for key in keys {
         if !matches!(look(call, keys, key, value), Held::Same) {
@@ -161,6 +166,9 @@ fn refresh(
         }
     }
     for key in keys {
+        if keep && lasts_longer(call, key, ttl) {
+            continue;
+        }
         let ttl = integer(ttl?).ok_or(NOT_AN_INTEGER)?;
         let at = call
             .now()
@@ -181,6 +189,12 @@ fn release(call: &mut Call<'_>, keys: &[&[u8]], value: Option<&[u8]>) -> i64 {
         }
     }
     released
+}
+
+/// Whether a key has an end, and that is later than the ttl.
+fn lasts_longer(call: &mut Call<'_>, key: &[u8], ttl: Result<&[u8], Failed>) -> bool {
+    let ttl = ttl.ok().and_then(integer).unwrap_or_default();
+    keys::remaining_of(call, key).is_ok_and(|left| left > ttl)
 }
 
 /// What a key holds, beside the value of the lock.

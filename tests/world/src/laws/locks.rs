@@ -273,12 +273,12 @@ impl Play {
             Deed::Inspect => {
                 Input::Found(request.id, self.nodes[node].find(&request.keys, self.now))
             }
-            Deed::Obtain(..) | Deed::Refresh(_) | Deed::Check | Deed::Look | Deed::Release
+            Deed::Obtain(..) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Release
                 if fate == 1 =>
             {
                 Input::Outcome(request.id, Outcome::Unknown)
             }
-            Deed::Obtain(..) | Deed::Refresh(_) | Deed::Check | Deed::Look | Deed::Release => {
+            Deed::Obtain(..) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Release => {
                 let watched = self.rng.once_in(2);
                 let outcome = self.nodes[node].carry_out(&request, self.now, watched);
                 Input::Outcome(request.id, outcome)

@@ -16,7 +16,7 @@ pub(super) struct Request {
 #[derive(Copy, Clone)]
 pub(super) enum Deed {
     Obtain(Duration, bool),
-    Refresh(Duration),
+    Refresh(Duration, bool),
     Check,
     Look,
     Release,
@@ -27,7 +27,7 @@ impl Request {
     pub(super) fn new(id: RequestId, op: Op<'_>) -> Option<Self> {
         let (deed, claim) = match op {
             Op::Obtain { claim, ttl, again } => (Deed::Obtain(ttl.as_duration(), again), claim),
-            Op::Refresh { claim, ttl } => (Deed::Refresh(ttl.as_duration()), claim),
+            Op::Refresh { claim, ttl, keep } => (Deed::Refresh(ttl.as_duration(), keep), claim),
             Op::Check { claim } => (Deed::Check, claim),
             Op::Look { claim } => (Deed::Look, claim),
             Op::Release { claim } => (Deed::Release, claim),
@@ -81,28 +81,38 @@ impl Node {
                 None => true,
                 Some(ours) => ours && again,
             }),
-            Deed::Refresh(_) | Deed::Check | Deed::Release | Deed::Inspect => all_ours,
+            Deed::Refresh(..) | Deed::Check | Deed::Release | Deed::Inspect => all_ours,
             Deed::Look => keys.iter().all(|key| !of.contains_key(key)),
         };
         match request.deed {
-            Deed::Obtain(ttl, _) | Deed::Refresh(ttl) if done => {
+            Deed::Obtain(ttl, _) | Deed::Refresh(ttl, _) if done => {
+                let keep = !matches!(request.deed, Deed::Refresh(_, false));
                 for key in keys.iter() {
+                    if keep && of.get(key).is_some_and(|(_, until)| *until > now + ttl) {
+                        continue;
+                    }
                     of.insert(key.clone(), (request.value.clone(), now + ttl));
                 }
             }
             Deed::Release => of.retain(|_, (value, _)| *value != request.value),
-            Deed::Obtain(_, _) | Deed::Refresh(_) | Deed::Check | Deed::Look | Deed::Inspect => {}
-        }
-        if done {
-            return Outcome::GRANTED;
+            Deed::Obtain(_, _) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Inspect => {}
         }
         let left = keys.iter().filter_map(|key| of.get(key));
+        let left = left.map(|(_, until)| until.saturating_since(now));
+        if done {
+            let remaining = match request.deed {
+                Deed::Check => left.min(),
+                _ => None,
+            };
+            let fence = None;
+            return Outcome::Granted { fence, remaining };
+        }
         let mut held = KeySet::NONE;
         let places = keys.iter().enumerate();
         let there = places.filter(|(_, key)| of.contains_key(key));
         there.for_each(|(place, _)| held.insert(place));
         Outcome::Denied {
-            retry_after: left.map(|(_, until)| until.saturating_since(now)).max(),
+            retry_after: left.max(),
             watched,
             held,
         }

@@ -28,7 +28,7 @@ pub(crate) struct Cast {
     lazy: bool,
     options: Options,
     request_timeout: Duration,
-    handoffs: u8,
+    turn: Duration,
     prepare: bool,
     prefix: bool,
     pub(crate) seed: u64,
@@ -78,7 +78,7 @@ impl Cast {
             // Answers come in time unless something is wrong.
             request_timeout: [MS * 1000, MS * 1000, MS * 300, MS * 2000][pick(5, 0, 3)]
                 .max(4 * (latency + jitter)),
-            handoffs: [16, 0, 1, 2][pick(5, 2, 3)],
+            turn: [MS * 20, Duration::ZERO, MS, MS * 5][pick(5, 2, 3)],
             prepare: pick(5, 4, 1) != 0,
             prefix: pick(5, 6, 1) != 0 && pick(5, 7, 1) != 0,
             seed: u64::from_le_bytes(seed),
@@ -108,10 +108,10 @@ impl Cast {
     }
 
     pub(crate) fn world(&self, watched: bool) -> World {
-        let (timeout, handoffs, prefix) = (self.request_timeout, self.handoffs, self.prefix);
+        let (timeout, turn, prefix) = (self.request_timeout, self.turn, self.prefix);
         let configure = move |config: &mut Config| {
             config.request_timeout = timeout;
-            config.handoffs = handoffs;
+            config.turn = turn;
             if prefix {
                 config.prefix = b"app:".as_slice().into();
             }

@@ -1,0 +1,83 @@
+// Releases that nobody answers, and releases that come too late, with a real server.
+//
+//   node --test tests/release.mjs     after ./build
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { connect as dial } from "node:net";
+import { Duplex } from "node:stream";
+import { test } from "node:test";
+
+import { Control } from "./control.mjs";
+
+const { connect } = createRequire(import.meta.url)("../dist/node.cjs");
+const HOUR = 3_600_000;
+
+const control = await new Control().open();
+const port = await control.startFresh();
+test.after(() => control.close());
+
+/** A way to the server that swallows all answers while it is silent. */
+function swallowing() {
+  const way = {
+    silent: false,
+    name: "swallowing",
+    connect() {
+      const socket = dial({ port, host: "127.0.0.1" });
+      const { readable, writable } = Duplex.toWeb(socket);
+      const transform = (chunk, answers) => void (way.silent || answers.enqueue(chunk));
+      const answers = readable.pipeThrough(new TransformStream({ transform }));
+      return { readable: answers, writable, close: () => socket.destroy() };
+    },
+  };
+  return way;
+}
+
+const bound = { skip: "needs the bound of the core" };
+
+test("a release that nobody answers is unconfirmed soon, and goes on", bound, async () => {
+  const way = swallowing();
+  const tenure = await connect(way, { requestTimeout: 100, connectTimeout: 100 });
+  const lock = await tenure.obtain("k", { ttl: HOUR });
+  way.silent = true;
+
+  // Without a bound of its own it would take the ttl, and the test would run into its limit.
+  assert.equal(await lock.release(), "unconfirmed");
+
+  assert.equal(lock.signal.aborted, false, "it was not lost");
+  // The server has released it, unheard. What stands there again shows that it is asked once more.
+  await control.command(port, ["SET", "k", lock.token]);
+  way.silent = false;
+  while ((await control.command(port, ["EXISTS", "k"])) !== 0);
+  await tenure.close();
+});
+
+test("work is over soon when nobody answers the release", bound, async () => {
+  const way = swallowing();
+  const tenure = await connect(way, { requestTimeout: 100, connectTimeout: 100 });
+
+  const result = await tenure.using("k", { ttl: HOUR }, () => ((way.silent = true), 42));
+
+  assert.equal(result, 42);
+  way.silent = false;
+  await tenure.close();
+});
+
+const late = { skip: "needs a core that reports a release after the lease as a loss" };
+
+test("a program that stood still learns that its lock was over", late, async () => {
+  const tenure = await connect(`redis://127.0.0.1:${port}`);
+  const stand = (lock) => {
+    while (lock.remaining() > 0);
+  };
+  const lock = await tenure.obtain("k", { ttl: 300 });
+  const { signal } = lock;
+
+  stand(lock);
+
+  assert.equal(await lock.release(), "expired");
+  assert.equal(signal.reason.code, "expired");
+  await assert.rejects(tenure.using("k", { ttl: 300, wait: 10_000 }, stand), { code: "expired" });
+  const released = async (held) => (stand(held), await held.release());
+  await assert.rejects(tenure.using("k", { ttl: 300, wait: 10_000 }, released), { code: "expired" });
+  await tenure.close();
+});

@@ -1,0 +1,248 @@
+//! How long this engine has had a key without a break: others must get their turn.
+//!
+//! Nobody tells the holder of a plain key that others wait for it. So an engine that passes a key from one of its locks to
+//! the next, or takes it again at once, lets go blindly now and then: after [`ALONE`], or after the shorter
+//! [`Config::turn`](crate::Config::turn) once somebody else was seen there. It then leaves the key alone for as long as a
+//! process that is eight times farther away needs to be woken and to ask.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::claim::Key;
+use crate::time::{Instant, Micros};
+
+/// How long a turn is while nobody else was seen.
+const ALONE: Micros = Micros(250_000);
+/// For how long somebody who was seen counts.
+const MEMORY: Micros = Micros(10_000_000);
+/// The least time for which a key is left alone: processes take that long to wake up.
+const LEAST_PAUSE: Micros = Micros(1_000);
+/// How much farther away another process may be.
+const DISTANCE: u64 = 8;
+/// How many keys are remembered at once. Keys that share a place forget each other's turn.
+const PLACES: usize = 64;
+
+/// The turns of this engine, by key.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns {
+    /// `None`: turns never end.
+    longest: Option<Micros>,
+    /// Made when the first key is granted, then never changed in size.
+    places: Vec<Turn>,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Turn {
+    /// The hash of its key.
+    key: u64,
+    /// When this engine got the key; `None` while somebody else has it.
+    since: Option<Instant>,
+    /// When nodes had confirmed that it is free, and how long they took; `None` while it is ours.
+    free: Option<(Instant, Micros)>,
+    /// When somebody else was last seen there.
+    seen: Option<Instant>,
+}
+
+impl Turns {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self {
+            longest: (longest != Duration::MAX).then_some(longest.into()),
+            places: Vec::new(),
+        }
+    }
+
+    /// Whether this engine has had the key for long enough, and others not yet had their chance.
+    pub(crate) fn is_over(&self, key: u64, now: Instant) -> bool {
+        let Some(longest) = self.longest else {
+            return false;
+        };
+        let Some(turn) = self.find(key) else {
+            return false;
+        };
+        let Some(since) = turn.since else {
+            return false;
+        };
+        let rested = |(at, round_trip)| at + rest(round_trip) <= now;
+        let contended = turn.seen.is_some_and(|at| now < at + MEMORY);
+        let most = if contended { longest.min(ALONE) } else { ALONE };
+        since + most <= now && !turn.free.is_some_and(rested)
+    }
+
+    /// A lock of this engine was granted the key.
+    pub(crate) fn granted(&mut self, key: u64, now: Instant) {
+        let Some(turn) = self.take_place(key) else {
+            return;
+        };
+        let rested = turn.free.is_some_and(|(at, trip)| at + rest(trip) <= now);
+        if rested || turn.since.is_none() {
+            turn.since = Some(now);
+        }
+        turn.free = None;
+    }
+
+    /// Nodes have confirmed that the key is free, which took them so long.
+    pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros) {
+        let place = self.places.get_mut(at(key));
+        if let Some(turn) = place.filter(|turn| turn.key == key) {
+            turn.free = Some((now, round_trip));
+        }
+    }
+
+    /// Others had their chance: a new turn begins with the next grant.
+    pub(crate) fn rested(&mut self, key: u64) {
+        let place = self.places.get_mut(at(key));
+        if let Some(turn) = place.filter(|turn| turn.key == key) {
+            (turn.since, turn.free) = (None, None);
+        }
+    }
+
+    /// Somebody else has the key.
+    pub(crate) fn lost(&mut self, key: u64, now: Instant) {
+        if let Some(turn) = self.take_place(key) {
+            (turn.since, turn.free, turn.seen) = (None, None, Some(now));
+        }
+    }
+
+    /// The place of this key, whoever had it before.
+    fn take_place(&mut self, key: u64) -> Option<&mut Turn> {
+        self.longest?;
+        if self.places.is_empty() {
+            self.places.resize(PLACES, Turn::NONE);
+        }
+        let turn = self.places.get_mut(at(key))?;
+        if turn.key != key {
+            *turn = Turn { key, ..Turn::NONE };
+        }
+        Some(turn)
+    }
+
+    fn find(&self, key: u64) -> Option<&Turn> {
+        self.places.get(at(key)).filter(|turn| turn.key == key)
+    }
+}
+
+impl Turn {
+    const NONE: Self = Self {
+        key: 0,
+        since: None,
+        free: None,
+        seen: None,
+    };
+}
+
+/// For how long to leave a key alone that nodes need so long to tell of. One round trip more than others need, because it
+/// counts from when the release leaves.
+pub(crate) fn rest(round_trip: Micros) -> Micros {
+    Micros(round_trip.0.saturating_mul(DISTANCE + 1)).max(LEAST_PAUSE)
+}
+
+fn at(key: u64) -> usize {
+    // The high bits are the best mixed.
+    usize::try_from(key >> 58).unwrap_or(0)
+}
+
+/// A hash of a key, eight bytes at a time: for this table only, where a collision costs a pause.
+pub(crate) fn hash(key: &Key) -> u64 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let bytes = key.as_bytes();
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut hash = bytes.len() as u64;
+    for word in words {
+        hash = (hash ^ u64::from_le_bytes(*word))
+            .wrapping_mul(MIX)
+            .rotate_left(29);
+    }
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    (hash ^ u64::from_le_bytes(last)).wrapping_mul(MIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Instant = Instant::from_micros(5_000_000);
+    const TURN: Duration = Duration::from_millis(20);
+    const KEY: u64 = 7 << 58;
+
+    fn ms(ms: u64) -> Micros {
+        Micros(ms * 1_000)
+    }
+
+    #[test]
+    fn a_turn_ends_after_a_quarter_of_a_second_and_sooner_once_somebody_was_seen() {
+        let mut turns = Turns::new(TURN);
+        turns.granted(KEY, START);
+        assert!(!turns.is_over(KEY, START + ms(249)));
+        assert!(turns.is_over(KEY, START + ms(250)));
+        turns.lost(KEY, START + ms(300));
+        assert!(!turns.is_over(KEY, START + ms(301)));
+        turns.granted(KEY, START + ms(400));
+        assert!(!turns.is_over(KEY, START + ms(419)));
+        assert!(turns.is_over(KEY, START + ms(420)));
+        turns.granted(KEY, START + ms(430));
+        assert!(turns.is_over(KEY, START + ms(430)), "the turn goes on");
+        assert!(!turns.is_over(KEY + 1, START + ms(430)), "another key");
+        // Ten seconds later nobody remembers.
+        turns.lost(KEY, START + ms(500));
+        turns.granted(KEY, START + ms(11_000));
+        assert!(!turns.is_over(KEY, START + ms(11_249)));
+    }
+
+    #[test]
+    fn a_pause_of_nine_round_trips_or_a_millisecond_is_a_break() {
+        for (trip, pause) in [(Micros(30), Micros(1_000)), (ms(1), ms(9))] {
+            let mut turns = Turns::new(TURN);
+            turns.granted(KEY, START);
+            let end = START + ms(250);
+            turns.released(KEY, end, trip);
+            let almost = Micros(pause.0 - 1);
+            assert!(turns.is_over(KEY, end + almost));
+            assert!(!turns.is_over(KEY, end + pause));
+            turns.granted(KEY, end + pause);
+            assert!(!turns.is_over(KEY, end + pause + ms(249)), "a new turn");
+        }
+    }
+
+    #[test]
+    fn keys_that_share_a_place_forget_each_other() {
+        let mut turns = Turns::new(TURN);
+        turns.granted(KEY, START);
+        turns.granted(KEY + 1, START + ms(100));
+        assert!(!turns.is_over(KEY, START + ms(300)));
+        turns.released(KEY, START, ms(1));
+        assert!(turns.is_over(KEY + 1, START + ms(350)), "not its release");
+        turns.lost(KEY, START);
+        assert!(!turns.is_over(KEY + 1, START + ms(350)));
+    }
+
+    #[test]
+    fn without_a_longest_turn_nothing_is_remembered() {
+        let mut turns = Turns::new(Duration::MAX);
+        turns.granted(KEY, START);
+        assert!(!turns.is_over(KEY, START + ms(1_000_000)));
+        assert!(turns.places.is_empty());
+    }
+
+    #[test]
+    fn keys_hash_apart() {
+        let of = |name: &str| hash(&Key::new(name).unwrap());
+        let names = [
+            "a",
+            "b",
+            "aa",
+            "12345678",
+            "123456789",
+            "12345678a",
+            "1234567",
+        ];
+        let mut seen = alloc::collections::BTreeSet::new();
+        assert!(names.iter().all(|name| seen.insert(of(name))));
+        let spread: alloc::collections::BTreeSet<_> = (0..1000)
+            .map(|n| at(of(&alloc::format!("job:{n}"))))
+            .collect();
+        assert!(spread.len() > 60, "{} of 64 places", spread.len());
+    }
+}

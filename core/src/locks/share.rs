@@ -1,0 +1,79 @@
+//! Several locks of one engine with the same token: one holding with a count.
+//!
+//! A token of the user's own gives the same lock to whoever asks with it. What one of these locks lets go of, or takes
+//! back, another one may still hold: so each key is left to the others, and only the last deletes it.
+
+use alloc::vec::Vec;
+
+use crate::claim::{Claim, Key, Keys};
+use crate::id::LockId;
+use crate::lock::{Lock, State, What};
+
+use super::Locks;
+
+impl Locks {
+    /// Leaves those keys of a lock that ends to others that hold them with the same token. True if that is all of them.
+    pub(super) fn is_kept_by_others(&mut self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id).filter(|lock| !lock.claim.token().is_random()) else {
+            return false;
+        };
+        let heirs = lock.claim.keys().iter().map(|key| self.heir(id, lock, key));
+        let heirs: Vec<Option<LockId>> = heirs.collect();
+        if heirs.iter().all(Option::is_none) {
+            return false;
+        }
+        let keys = lock.claim.keys().clone();
+        let (may_hold, gone_at) = (lock.may_hold, lock.gone_at);
+        for heir in heirs.iter().flatten() {
+            if let Some(heir) = self.lock_mut(*heir) {
+                heir.may_hold = heir.may_hold.union(may_hold);
+                heir.gone_at = heir.gone_at.max(gone_at);
+            }
+        }
+        let left = keys.iter().zip(&heirs).filter(|(_, heir)| heir.is_none());
+        match Keys::new(left.map(|(key, _)| key.clone())) {
+            Ok(left) => {
+                self.keep_only(id, left);
+                false
+            }
+            // None is left.
+            Err(_) => true,
+        }
+    }
+
+    /// Another lock with the same value that holds this key, or asks for it just now.
+    fn heir(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
+        let mut rank = 0;
+        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+            rank = at.saturating_add(1);
+            let Some(other) = self.slab.id_of(slot).filter(|other| *other != id) else {
+                continue;
+            };
+            let holds = self.lock(other).is_some_and(|other| match other.state {
+                _ if other.claim.value() != lock.claim.value() => false,
+                State::Held(_) => true,
+                State::Asking => other
+                    .ask
+                    .as_ref()
+                    .is_some_and(|ask| ask.what == What::Obtain),
+                State::Waiting { .. } | State::Releasing(_) => false,
+            });
+            if holds {
+                return Some(other);
+            }
+        }
+        None
+    }
+
+    fn keep_only(&mut self, id: LockId, left: Keys) {
+        let prefix = self.setup.prefix.clone();
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let (old, rank) = (lock.claim.keys().clone(), lock.rank);
+        let (token, metadata) = (lock.claim.token().clone(), lock.claim.metadata().to_vec());
+        lock.claim = Claim::new(&prefix, left.clone(), token, &metadata);
+        self.index.remove(&old, rank);
+        self.index.insert(&left, rank, id.slot);
+    }
+}

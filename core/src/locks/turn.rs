@@ -1,0 +1,110 @@
+//! Letting others go first: after a turn an engine looks whether somebody else takes the key before it asks again.
+//!
+//! The looks are the clock of that pause: each takes a round trip, and no timer of any runtime is as short.
+
+use core::time::Duration;
+
+use crate::id::LockId;
+use crate::lock::{KeySet, State, Verdict, What, hash, rest};
+
+use super::Locks;
+
+/// How often a waiter looks, whatever it hears: a wake may never come.
+pub(super) const LOOK: Duration = Duration::from_secs(3);
+
+impl Locks {
+    /// Asks, or looks first if this engine has had a key for long enough.
+    pub(super) fn ask_now(&mut self, id: LockId) {
+        let looks = self.is_turn_over(id);
+        if let Some(lock) = self.lock_mut(id) {
+            lock.state = State::Asking;
+            self.begin(id, if looks { What::Look } else { What::Obtain });
+        }
+    }
+
+    fn is_turn_over(&self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id) else {
+            return false;
+        };
+        let mut others = lock.claim.keys().iter().skip(1);
+        self.turns.is_over(lock.spot, self.now)
+            || others.any(|key| self.turns.is_over(hash(key), self.now))
+    }
+
+    /// Time to look whether the keys are still held.
+    pub(super) fn look_again(&mut self, id: LockId) {
+        if let Some(lock) = self.lock_mut(id) {
+            lock.state = State::Asking;
+            self.begin(id, What::Look);
+        }
+    }
+
+    /// A look has come to its end.
+    pub(super) fn look_decided(&mut self, id: LockId, verdict: Verdict) {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let Some(ask) = &lock.ask else { return };
+        if verdict == Verdict::Lost && ask.round.is_denied() {
+            lock.rests_since = None;
+            return self.obtain_failed(id);
+        }
+        let since = *lock.rests_since.get_or_insert(ask.at);
+        let rested = since + rest(now.micros_since(ask.at)) <= now;
+        // Nobody knows, or nobody came: then it is this engine's turn again.
+        if verdict == Verdict::Lost || rested {
+            lock.rests_since = None;
+            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.rested(key));
+            return self.begin(id, What::Obtain);
+        }
+        lock.ask = None;
+        self.ask_now(id);
+        if let Some(lock) = self.lock_mut(id)
+            && lock
+                .ask
+                .as_ref()
+                .is_some_and(|ask| ask.what == What::Obtain)
+        {
+            lock.rests_since = None;
+        }
+    }
+
+    /// Calls `act` with the hash of each of these keys of a lock.
+    pub(super) fn for_keys(
+        &mut self,
+        id: LockId,
+        keys: KeySet,
+        mut act: impl FnMut(&mut Self, u64),
+    ) {
+        let Some(lock) = self.lock(id) else { return };
+        if keys.contains(0) {
+            let spot = lock.spot;
+            act(self, spot);
+        }
+        let Some(lock) = self.lock(id).filter(|lock| lock.claim.keys().len() > 1) else {
+            return;
+        };
+        let all = lock.claim.keys().clone();
+        for (place, key) in all.iter().enumerate().skip(1) {
+            if keys.contains(place) {
+                act(self, hash(key));
+            }
+        }
+    }
+
+    /// When to look again while waiting, and one last time so early that there is time to ask.
+    pub(super) fn plan_look(&mut self, id: LockId) {
+        let now = self.now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        let next = now + LOOK;
+        // A look, an obtain, and some air.
+        let needed = Duration::from(lock.round_trip) * 3 + Duration::from_millis(1);
+        lock.look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
+            Some(last) if last < next => Some(last).filter(|last| *last > now),
+            _ => Some(next),
+        };
+    }
+}

@@ -1,0 +1,116 @@
+//! Words: what is told of a lock that was not obtained comes from an answer, from the state of the nodes just now, or
+//! from the clock.
+
+use crate::event::{Holder, NodeError, NotObtained};
+use crate::id::{LockId, NodeId};
+use crate::lock::{Lock, State};
+use crate::time::Instant;
+
+use super::Locks;
+use super::turn::LOOK;
+
+impl Locks {
+    /// A node can be used from now on, or cannot for this reason. A wait ends if too many nodes refuse for good.
+    pub fn handle_node(&mut self, node: NodeId, error: Option<NodeError>, now: Instant) {
+        self.clamp(now);
+        if let Some(down) = self.down.get_mut(node.index()) {
+            *down = error;
+        }
+        if error.is_some_and(NodeError::is_final)
+            && let Some(refusal) = self.too_few().filter(|error| error.is_final())
+        {
+            self.end_waits(refusal);
+        }
+    }
+
+    fn end_waits(&mut self, error: NodeError) {
+        let mut slot = 0;
+        while let Some(id) = self.slab.first_from(slot) {
+            slot = id.slot.saturating_add(1);
+            let state = self.lock(id).map(|lock| &lock.state);
+            if matches!(state, Some(State::Waiting { .. })) {
+                self.end_unobtained(id, NotObtained::Refused(error));
+            }
+        }
+    }
+
+    /// Why no quorum can be reached just now, if none can. Nodes that refuse for good count first.
+    fn too_few(&self) -> Option<NodeError> {
+        let errors = || {
+            let nodes = self.setup.nodes.iter();
+            nodes.filter_map(|node| self.down.get(node.index()).copied().flatten())
+        };
+        let lacks = |count: usize| self.setup.nodes.len() < self.setup.quorum.saturating_add(count);
+        let is_final = |error: &NodeError| error.is_final();
+        if lacks(errors().filter(is_final).count()) {
+            return errors().find(is_final);
+        }
+        if lacks(errors().count()) {
+            return errors().find(|error| !error.is_final());
+        }
+        None
+    }
+
+    /// Who holds what this lock was denied.
+    pub(super) fn holder(&self, id: LockId) -> Holder {
+        let Some(lock) = self.lock(id) else {
+            return Holder::Other;
+        };
+        let ours = lock.claim.keys().iter().any(|key| {
+            let mut rank = 0;
+            core::iter::from_fn(|| {
+                let (at, slot) = self.index.first_from(key.as_bytes(), rank)?;
+                rank = at.saturating_add(1);
+                Some(slot)
+            })
+            .filter_map(|slot| self.slab.id_of(slot).and_then(|id| self.lock(id)))
+            .any(|other| match other.state {
+                State::Held(_) | State::Releasing(_) => other.claim.value() != lock.claim.value(),
+                State::Asking | State::Waiting { .. } => false,
+            })
+        });
+        if ours {
+            Holder::Ourselves
+        } else {
+            Holder::Other
+        }
+    }
+
+    /// What is known when a wait is over.
+    pub(super) fn last_word(&self, lock: &Lock) -> NotObtained {
+        match self.too_few() {
+            Some(error) if error.is_final() => return NotObtained::Refused(error),
+            Some(error) => return NotObtained::Unreachable(error),
+            None => {}
+        }
+        if let State::Waiting { parked: true, .. } = lock.state {
+            let mut keys = lock.claim.keys().iter();
+            if let Some(before) = keys.find_map(|key| self.blocker(lock, key)) {
+                // Whoever asks is not parked.
+                return match before.state {
+                    State::Held(_) | State::Releasing(_) => NotObtained::TimedOut {
+                        by: Holder::Ourselves,
+                    },
+                    State::Asking | State::Waiting { .. } => self.told(before),
+                };
+            }
+        }
+        self.told(lock)
+    }
+
+    /// The last that the nodes have told this lock, while that is new enough to be true.
+    fn told(&self, lock: &Lock) -> NotObtained {
+        let unanswered = NotObtained::Unreachable(NodeError::TimedOut);
+        match lock.failure {
+            Some((NotObtained::Taken { by, .. }, at)) => {
+                if self.now <= at + LOOK + self.setup.request_timeout {
+                    NotObtained::TimedOut { by }
+                } else {
+                    unanswered
+                }
+            }
+            Some((reason, _)) => reason,
+            None => unanswered,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the scripts do here must be what they do on a real server: `tests/tests/memory_vs_real` compares. These are the
+//! cases that matter most.
+
+use alloc::format;
+
+use super::{Fixture, Script};
+
+#[test]
+fn a_release_goes_on_past_a_key_of_another_type() {
+    let mut fixture = Fixture::new(|_| {});
+    let conn = fixture.server.connect();
+    fixture.ask(conn, &["LPUSH", "list", "x"]);
+    assert_eq!(
+        fixture.ask(
+            conn,
+            &["EVAL", Script::Obtain.text(), "2", "a", "b", "v", "1000"]
+        ),
+        ":1\r\n"
+    );
+    assert_eq!(
+        fixture.ask(
+            conn,
+            &["EVALSHA", Script::Obtain.sha(), "2", "a", "b", "v", "2000"]
+        ),
+        ":1\r\n"
+    );
+    assert_eq!(fixture.ask(conn, &["PTTL", "b"]), ":2000\r\n");
+    assert_eq!(
+        fixture.ask(
+            conn,
+            &[
+                "EVALSHA",
+                Script::Obtain.sha(),
+                "2",
+                "c",
+                "list",
+                "v",
+                "1000"
+            ]
+        ),
+        ":0\r\n"
+    );
+    assert_eq!(fixture.ask(conn, &["EXISTS", "c"]), ":0\r\n");
+    assert_eq!(
+        fixture.ask(
+            conn,
+            &["EVAL", Script::Release.text(), "3", "a", "list", "b", "v"]
+        ),
+        ":2\r\n"
+    );
+    assert_eq!(fixture.server.len(fixture.now), 1);
+}
+
+#[test]
+fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
+    let mut fixture = Fixture::new(|_| {});
+    let conn = fixture.server.connect();
+    fixture.ask(conn, &["SET", "a", "v", "PX", "5000"]);
+    fixture.ask(conn, &["SET", "b", "v"]);
+    let obtain = ["EVAL", Script::Obtain.text(), "3", "a", "b", "c", "v"];
+    let refresh = ["EVAL", Script::Refresh.text(), "3", "a", "b", "c", "v"];
+    for (call, ends) in [
+        ([&obtain[..], &["2000"]].concat(), [5000, 2000, 2000]),
+        ([&obtain[..], &["3000"]].concat(), [5000, 3000, 3000]),
+        (
+            [&refresh[..], &["4000", "keep"]].concat(),
+            [5000, 4000, 4000],
+        ),
+        (
+            [&refresh[..], &["3000", "keep"]].concat(),
+            [5000, 4000, 4000],
+        ),
+        ([&refresh[..], &["1000"]].concat(), [1000, 1000, 1000]),
+    ] {
+        assert_eq!(fixture.ask(conn, &call), ":1\r\n");
+        for (key, end) in ["a", "b", "c"].into_iter().zip(ends) {
+            let left = fixture.ask(conn, &["PTTL", key]);
+            assert_eq!(left, format!(":{end}\r\n"), "{key} after {call:?}");
+        }
+    }
+    fixture.ask(conn, &["PERSIST", "a"]);
+    fixture.ask(conn, &[&refresh[..], &["1000", "keep"]].concat());
+    assert_eq!(
+        fixture.ask(conn, &["PTTL", "a"]),
+        ":1000\r\n",
+        "an end again"
+    );
+}

@@ -1,0 +1,87 @@
+//! Whole exchanges, from an operation to its outcome.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::*;
+use crate::claim::{Claim, Key, Keys};
+use crate::id::{LockId, NodeId};
+use crate::redis::resp::{DecodeLimits, Decoder};
+use crate::redis::wire::LastTtl;
+use crate::token::Token;
+
+/// What is sent for a check of two keys, and what comes of the answer.
+fn check(answer: &str) -> (Vec<u8>, Outcome) {
+    let keys = ["a", "b"].map(|key| Key::new(key).unwrap());
+    let claim = Claim::new(b"", Keys::new(keys).unwrap(), Token::new("v").unwrap(), b"");
+    let request = RequestId {
+        lock: LockId::from_bits(1),
+        round: 0,
+        node: NodeId::new(0).unwrap(),
+    };
+    let (mut exchange, mut capability) = (Exchange::default(), Capability::BASIC);
+    capability.tracking = true;
+    let mut out = Vec::new();
+    let mut wire = Wire {
+        out: &mut out,
+        capability: &mut capability,
+        prefix: b"",
+        ttl: &mut LastTtl::default(),
+    };
+    let claim = &claim;
+    exchange.send(request, Op::Check { claim }, &mut wire, Instant::default());
+    let mut decoder = Decoder::new(DecodeLimits::default());
+    decoder.feed(answer.as_bytes());
+    while let Some(reply) = decoder.next_reply().unwrap() {
+        let is_ours = |_, value: &[u8]| value == b"v";
+        let answered = exchange.receive(reply, is_ours, &mut capability);
+        if let Some((_, Finding::Outcome(outcome))) = answered.expect("an answer to what was sent")
+        {
+            return (out, outcome);
+        }
+    }
+    panic!("no outcome after {answer:?}");
+}
+
+#[test]
+fn a_check_tells_how_long_the_key_that_ends_first_still_lasts() {
+    const OURS: &str = "$1\r\nv\r\n";
+    for (times, least) in [
+        (["300", "200"], Some(200)),
+        (["0", "200"], Some(0)),
+        (["-1", "200"], Some(200)),
+        (["-1", "-1"], None),
+    ] {
+        let [a, b] = times;
+        let (sent, outcome) = check(&alloc::format!("{OURS}:{a}\r\n{OURS}:{b}\r\n"));
+        let remaining = least.map(Duration::from_millis);
+        let fence = None;
+        assert_eq!(outcome, Outcome::Granted { fence, remaining }, "{times:?}");
+        let text = alloc::string::String::from_utf8(sent).unwrap();
+        let words: Vec<_> = text
+            .split("\r\n")
+            .filter(|word| !word.starts_with(['*', '$']) && !word.is_empty())
+            .collect();
+        assert_eq!(words, ["GET", "a", "PTTL", "a", "GET", "b", "PTTL", "b"]);
+    }
+}
+
+#[test]
+fn a_check_of_a_key_that_is_gone_or_ends_meanwhile_is_denied() {
+    for (answer, first, second) in [
+        ("$1\r\nw\r\n:300\r\n$1\r\nv\r\n:200\r\n", true, true),
+        ("$1\r\nv\r\n:300\r\n$1\r\nv\r\n:-2\r\n", true, false),
+        ("$-1\r\n:-2\r\n$1\r\nv\r\n:200\r\n", false, true),
+    ] {
+        let (_, outcome) = check(answer);
+        let Outcome::Denied { watched, held, .. } = outcome else {
+            panic!("{outcome:?} after {answer:?}");
+        };
+        assert!(watched, "the times registered our interest");
+        assert_eq!(
+            (held.contains(0), held.contains(1)),
+            (first, second),
+            "{answer:?}"
+        );
+    }
+}

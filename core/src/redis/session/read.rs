@@ -1,0 +1,73 @@
+//! One reply after the other, and what each is.
+
+use super::{Session, State};
+use crate::event::NodeError;
+use crate::id::RequestId;
+use crate::lock::Op;
+use crate::locks::Locks;
+use crate::redis::error::ServerError;
+use crate::redis::exchange::Finding;
+use crate::redis::handshake::Greeting;
+use crate::redis::push::{self, Push};
+use crate::redis::resp::{DecodeError, Item};
+use crate::redis::words;
+use crate::time::Instant;
+
+/// What one reply was.
+pub(super) enum Read {
+    Nothing,
+    Handled,
+    Greeted,
+    Answer(RequestId, Finding),
+    Wake,
+    WakeAll,
+    Broken(NodeError),
+}
+
+impl Session {
+    pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {
+        let reply = match self.decoder.next_reply() {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Read::Nothing,
+            Err(DecodeError::Malformed) => return Read::Broken(NodeError::Malformed),
+            Err(DecodeError::TooLarge | DecodeError::TooDeep) => {
+                return Read::Broken(NodeError::AnswerTooLarge);
+            }
+        };
+        if reply.is_push() {
+            return match push::read(reply, &self.setup.prefix, &mut self.woken) {
+                Push::Other => Read::Handled,
+                Push::Key => Read::Wake,
+                Push::All => Read::WakeAll,
+            };
+        }
+        if let State::Greeting { .. } = self.state {
+            return match self
+                .handshake
+                .receive(reply, &mut self.capability, self.out.open())
+            {
+                Greeting::Continue => Read::Handled,
+                Greeting::Done => Read::Greeted,
+                Greeting::Refused(error) => Read::Broken(error),
+            };
+        }
+        if let Item::Error(line) = reply.item()
+            && ServerError::of(line) == ServerError::Node(NodeError::Other)
+        {
+            let op = self.exchange.first().and_then(|request| locks.op(request));
+            let token = op.and_then(Op::claim).map(|claim| claim.token().as_bytes());
+            if let Some(words) = words::shown(line, [self.handshake.password(), token]) {
+                self.unknown = Some((now, words));
+            }
+        }
+        let is_ours = |request, value: &[u8]| match locks.op(request) {
+            Some(Op::Check { claim }) => claim.value() == value,
+            _ => false,
+        };
+        match self.exchange.receive(reply, is_ours, &mut self.capability) {
+            Some(Some((request, finding))) => Read::Answer(request, finding),
+            Some(None) => Read::Handled,
+            None => Read::Broken(NodeError::Malformed),
+        }
+    }
+}
