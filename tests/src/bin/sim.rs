@@ -23,7 +23,7 @@ tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one s
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
---jobs N    how many at a time (default: one per core)      --show N      how many broken promises to list (default 20)
+--jobs N    how many at a time (default: one per core)   --show N      how many broken promises to list (default 20)
 --resume    goes on where the last run with --resume ended (target/sim-state)";
 
 const STATE: &str = "target/sim-state";

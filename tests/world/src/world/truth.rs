@@ -200,7 +200,8 @@ impl World {
         let own = self.clients[index].clock.read(self.now);
         match reason {
             Loss::Expired { .. } => match wish.lease {
-                Some((_, until)) if own < until => Err(format!("its lease lasts until {until:?}")),
+                // A node that has lost a refresh says that there is less time left.
+                Some((since, until)) if own < until && self.is_sound(since) => Err(format!("its lease lasts until {until:?}")),
                 _ => Ok(()),
             },
             Loss::MaxHold => match wish.max_hold {
@@ -215,6 +216,12 @@ impl World {
         }
     }
 
+    /// No node has lost anything that a lock which was obtained then rests on.
+    fn is_sound(&self, since: Instant) -> bool {
+        let damage = self.oracle.last_damage;
+        damage.is_none_or(|damage| damage + self.oracle.longest < since)
+    }
+
     /// A release found nothing.
     fn was_missing(&self, index: usize, lock: LockId) -> Result<(), String> {
         let client = &self.clients[index];
@@ -222,8 +229,7 @@ impl World {
         let Some((wish, (since, until))) = wish.and_then(|wish| Some((wish, wish.lease?))) else {
             return Ok(());
         };
-        let damage = self.oracle.last_damage;
-        let sound = damage.is_none_or(|damage| damage + self.oracle.longest < since);
+        let sound = self.is_sound(since);
         let own_token = wish.token.as_bytes().len() != super::client::DRAWN;
         if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
             return Ok(());
