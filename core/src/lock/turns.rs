@@ -19,6 +19,10 @@ const MEMORY: Micros = Micros(10_000_000);
 const LEAST_PAUSE: Micros = Micros(1_000);
 /// How much farther away another process may be.
 const DISTANCE: u64 = 8;
+/// After each fourth turn an engine also lets others go first whenever the key comes free during their next turn, and each
+/// time four times as often for four times as long. Otherwise two near engines would take turns for ever, and a third that
+/// is farther away would never come in time.
+const ASIDE: u8 = 4;
 /// How many keys are remembered at once. Keys that share a place forget each other's turn.
 const PLACES: usize = 64;
 
@@ -41,6 +45,10 @@ struct Turn {
     free: Option<(Instant, Micros)>,
     /// When somebody else was last seen there.
     seen: Option<Instant>,
+    /// How many turns of this engine have come to their end.
+    count: u8,
+    /// Until when it lets others go first.
+    aside: Option<Instant>,
 }
 
 impl Turns {
@@ -59,13 +67,9 @@ impl Turns {
         let Some(turn) = self.find(key) else {
             return false;
         };
-        let Some(since) = turn.since else {
-            return false;
-        };
         let rested = |(at, round_trip)| at + rest(round_trip) <= now;
-        let contended = turn.seen.is_some_and(|at| now < at + MEMORY);
-        let most = if contended { longest.min(ALONE) } else { ALONE };
-        since + most <= now && !turn.free.is_some_and(rested)
+        let stands_aside = turn.aside.is_some_and(|until| now < until);
+        stands_aside || turn.is_used_up(longest, now) && !turn.free.is_some_and(rested)
     }
 
     /// A lock of this engine was granted the key.
@@ -92,13 +96,17 @@ impl Turns {
     pub(crate) fn rested(&mut self, key: u64) {
         let place = self.places.get_mut(at(key));
         if let Some(turn) = place.filter(|turn| turn.key == key) {
-            (turn.since, turn.free) = (None, None);
+            (turn.since, turn.free, turn.aside) = (None, None, None);
         }
     }
 
     /// Somebody else has the key.
     pub(crate) fn lost(&mut self, key: u64, now: Instant) {
+        let Some(longest) = self.longest else { return };
         if let Some(turn) = self.take_place(key) {
+            if turn.is_used_up(longest, now) {
+                turn.stand_aside(longest, now);
+            }
             (turn.since, turn.free, turn.seen) = (None, None, Some(now));
         }
     }
@@ -127,7 +135,29 @@ impl Turn {
         since: None,
         free: None,
         seen: None,
+        count: 0,
+        aside: None,
     };
+
+    /// It has lasted for as long as it may.
+    fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
+        let contended = self.seen.is_some_and(|at| now < at + MEMORY);
+        let most = if contended { longest.min(ALONE) } else { ALONE };
+        self.since.is_some_and(|since| since + most <= now)
+    }
+
+    fn stand_aside(&mut self, longest: Micros, now: Instant) {
+        self.count = self.count.wrapping_add(1);
+        // A turn of somebody else and a little more.
+        let once = longest.min(ALONE).0.saturating_mul(5) / 4;
+        let times = match u32::from(self.count) {
+            n if n.is_multiple_of(u32::from(ASIDE).pow(3)) => 16,
+            n if n.is_multiple_of(u32::from(ASIDE).pow(2)) => 4,
+            n if n.is_multiple_of(u32::from(ASIDE)) => 1,
+            _ => return,
+        };
+        self.aside = Some(now + Micros(once).times(times));
+    }
 }
 
 /// For how long to leave a key alone that nodes need so long to tell of. One round trip more than others need, because it

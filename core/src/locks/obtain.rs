@@ -75,7 +75,7 @@ impl Locks {
 
     /// A round of asking or looking was lost, or won too late: perhaps to be tried again.
     pub(super) fn obtain_failed(&mut self, id: LockId) {
-        let (now, after_wake) = (self.now, self.after_wake());
+        let (now, after_wake) = (self.now, self.after_wake(id));
         let by = self.holder(id);
         let timeout = Duration::from(self.setup.request_timeout);
         // Not through `lock_mut`: the random numbers are needed beside it.

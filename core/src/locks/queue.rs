@@ -14,12 +14,14 @@ use core::time::Duration;
 use crate::claim::{Key, Keys};
 use crate::id::{LockId, NodeId};
 use crate::lock::{Lock, Order, State, WAITER};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 use super::Locks;
 
-/// How far woken contenders for a quorum spread.
+/// How far woken contenders for a quorum spread at most.
 const WAKE_SPREAD: Duration = Duration::from_millis(10);
+/// And in round trips: so many of them hardly ever ask at the same time.
+const SPREAD_TRIPS: u32 = 8;
 
 /// What has become of keys.
 #[derive(Copy, Clone, Debug)]
@@ -130,8 +132,8 @@ impl Locks {
             Freed::Asked => true,
             Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
         };
-        if asks && !self.is_blocked(id) {
-            self.ask_now(id);
+        if asks {
+            self.ask_or_park(id);
         }
     }
 
@@ -163,7 +165,7 @@ impl Locks {
 
     /// Something may have changed for this lock.
     pub(super) fn wake(&mut self, id: LockId, node: NodeId) {
-        let (now, at) = (self.now, self.after_wake());
+        let (now, at) = (self.now, self.after_wake(id));
         let blocked = self.is_blocked(id);
         let Some(lock) = self.lock_mut(id) else {
             return;
@@ -180,7 +182,8 @@ impl Locks {
                 lock.woken = true;
                 lock.doubted = true;
             }
-            State::Waiting { .. } if blocked => {}
+            // It has to wait for a lock of this engine now.
+            State::Waiting { parked, .. } if blocked => *parked = true,
             State::Waiting { .. } if at <= now => self.ask_now(id),
             State::Waiting { until, parked } => {
                 *until = Some(until.map_or(at, |until| until.min(at)));
@@ -199,13 +202,29 @@ impl Locks {
 
     /// When to ask after a wake, or when a holder's time is over. With a quorum, contenders that ask at the same moment
     /// share the nodes out and nobody wins: let chance decide.
-    pub(super) fn after_wake(&mut self) -> Instant {
-        let contend = self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel;
-        let spread = if contend {
-            self.rng.up_to(WAKE_SPREAD)
-        } else {
-            Duration::ZERO
+    pub(super) fn after_wake(&mut self, id: LockId) -> Instant {
+        if !self.contenders_share() {
+            return self.now;
+        }
+        let known = self.lock(id).map(|lock| Duration::from(lock.round_trip));
+        let spread = match known {
+            Some(trip) if !trip.is_zero() => WAKE_SPREAD.min(trip * SPREAD_TRIPS),
+            _ => WAKE_SPREAD,
         };
-        self.now + spread
+        self.now + self.rng.up_to(spread)
+    }
+
+    /// How long others may take to ask after they were woken, if they are up to eight times farther away.
+    pub(super) fn longest_spread(&self, round_trip: Micros) -> Micros {
+        if self.contenders_share() {
+            let farther = round_trip.times(u64::from(SPREAD_TRIPS * 8));
+            farther.min(WAKE_SPREAD.into())
+        } else {
+            Micros::default()
+        }
+    }
+
+    fn contenders_share(&self) -> bool {
+        self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel
     }
 }

@@ -51,7 +51,11 @@ impl Locks {
             return self.obtain_failed(id);
         }
         let since = *lock.rests_since.get_or_insert(ask.at);
-        let rested = since + rest(now.micros_since(ask.at)) <= now;
+        let took = now.micros_since(ask.at);
+        let rested = since + rest(took) + self.longest_spread(took) <= now;
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
         // Nobody knows, or nobody came: then it is this engine's turn again.
         if verdict == Verdict::Lost || rested {
             lock.rests_since = None;
