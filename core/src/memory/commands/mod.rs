@@ -45,6 +45,7 @@ enum Needs {
     Nothing,
     Compare,
     Scripts,
+    Pttl,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -74,6 +75,7 @@ const fn command(
     let needs = match name.as_bytes() {
         b"delifeq" => Needs::Compare,
         b"eval" | b"evalsha" | b"script" => Needs::Scripts,
+        b"pttl" => Needs::Pttl,
         _ => Needs::Nothing,
     };
     Command {
@@ -176,7 +178,7 @@ fn refused(trouble: Option<Trouble>, command: &Command) -> Option<Trouble> {
     trouble.filter(|trouble| {
         let writes = command.kind == Kind::Write || command.name.starts_with("eval");
         match trouble {
-            Trouble::Loading => writes || command.kind == Kind::Read,
+            Trouble::Loading | Trouble::Says(_) => writes || command.kind == Kind::Read,
             Trouble::ReadOnly => writes,
         }
     })
@@ -199,6 +201,7 @@ fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
         Needs::Nothing => true,
         Needs::Compare => options.compare,
         Needs::Scripts => options.scripts,
+        Needs::Pttl => options.pttl,
     };
     is_there.then_some(command)
 }

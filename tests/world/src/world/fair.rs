@@ -38,8 +38,7 @@ struct Waiting {
     saw: Option<Instant>,
 }
 
-/// How long a turn lasts while others are known to wait, and while nobody is.
-const CONTENDED: Duration = Duration::from_millis(20);
+/// How long a turn lasts while nobody else is known to wait. Otherwise it is [`tenure_core::Config::turn`].
 const ALONE: Duration = Duration::from_millis(250);
 /// An engine that has seen nobody else for this long takes itself to be alone. It is 10 s; clocks differ.
 const FORGETS: Duration = Duration::from_secs(9);
@@ -145,7 +144,7 @@ impl World {
         let of = &self.clients[client];
         let told = (0..self.nodes.len())
             .filter(|node| self.reaches(client, *node) && of.is_ready(*node) == Some(true));
-        !of.suspended && of.honest && told.count() >= self.quorum()
+        self.wakes && !of.suspended && of.honest && told.count() >= self.quorum()
     }
 
     /// How many turns of others may begin while a client waits.
@@ -182,7 +181,8 @@ impl World {
         } else {
             (4, 10 * MS)
         };
-        let turn = if alone { ALONE } else { CONTENDED };
+        let turn = self.clients[client].config.turn;
+        let turn = if alone { turn.max(ALONE) } else { turn };
         let bound = turn + hold + round * rounds + (round * 8).max(MS) + spread;
         bound + bound / 50
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tenure_core::LockId;
 use tenure_core::memory::{self, Server};
 
-use super::client::Client;
+use super::client::{Client, DRAWN};
 use super::log::Input;
 use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
@@ -175,6 +176,43 @@ impl World {
         self.nodes[node].refuses = refuses;
     }
 
+    /// From now on what a server says without having been asked is lost on its way to a client, or not any more.
+    pub fn lose_pushes(&mut self, client: ClientId, node: usize, lose: bool) {
+        let what = lose.then_some("pushes lost");
+        self.turns(Place::Link(client.0, node), Lasting::Weather, what);
+        self.net.links[client.0][node].loses_pushes = lose;
+    }
+
+    /// Renames a key by hand: it keeps its value and its time.
+    pub(crate) fn rename(&mut self, node: usize, from: &[u8], to: &[u8]) {
+        let of = &self.nodes[node];
+        let own = of.clock.read(self.now).as_micros() / 1000;
+        let held = of.server.holding(from, of.clock.read(self.now));
+        let Some((value, Some(last))) = held else {
+            return;
+        };
+        let (value, left) = (value.to_vec(), (last + 1).saturating_sub(own).max(1));
+        self.command(node, &[b"DEL", from]);
+        self.command(
+            node,
+            &[b"SET", to, &value, b"PX", left.to_string().as_bytes()],
+        );
+    }
+
+    /// A lock begins or ends whose token others may use, too: what stands under its keys may change for all.
+    pub(super) fn share(&mut self, client: usize, lock: LockId) {
+        if !self.shared {
+            return;
+        }
+        let wishes = self.clients[client].wishes.iter().rev();
+        let wish = wishes.into_iter().find(|wish| wish.lock == lock);
+        if wish.is_some_and(|wish| wish.token.as_bytes().len() != DRAWN) {
+            for node in 0..self.nodes.len() {
+                self.oracle.damage(node, self.now);
+            }
+        }
+    }
+
     /// Stops a server from doing anything, or lets it go on.
     pub fn pause(&mut self, node: usize, paused: bool) {
         let what = paused.then_some("paused");
@@ -276,6 +314,7 @@ impl World {
             let client = ClientId(client);
             for node in 0..self.nodes.len() {
                 self.weather(client, node, Weather::Fair);
+                self.net.links[client.0][node].loses_pushes = false;
                 let latency = self.habits.latency_us;
                 self.net.links[client.0][node].habits.latency_us = latency;
             }

@@ -211,7 +211,7 @@ impl World {
     }
 
     /// Whether a node keeps all keys of a belief for its client until `end`.
-    fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+    pub(super) fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
         let clock = &self.nodes[node].clock;
         belief.keys.iter().all(|key| {
             let Some((value, last)) = self.holding(node, key) else {

@@ -24,10 +24,8 @@ use tenure_core::{
 use super::World;
 use super::client::Wish;
 use super::oracle::{Promise, Violation};
-use super::prompt::share_a_key;
+use super::prompt::{LOOKS, share_a_key};
 
-/// How often whoever waits looks again.
-const LOOKS: Duration = Duration::from_secs(3);
 /// How late a driver may be with a deadline: here it is never late.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -201,7 +199,9 @@ impl World {
         match reason {
             Loss::Expired { .. } => match wish.lease {
                 // A node that has lost a refresh says that there is less time left.
-                Some((since, until)) if own < until && self.is_sound(since) => Err(format!("its lease lasts until {until:?}")),
+                Some((since, until)) if own < until && self.is_sound(since) => {
+                    Err(format!("its lease lasts until {until:?}"))
+                }
                 _ => Ok(()),
             },
             Loss::MaxHold => match wish.max_hold {
