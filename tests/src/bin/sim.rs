@@ -345,6 +345,9 @@ fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
     );
     for (seed, violation) in found.broken.iter().take(args.show) {
         println!("seed {seed}: {violation}");
+        if args.show > 20 {
+            println!("  {}", Schedule::from_seed(*seed).cast());
+        }
     }
     if !found.broken.is_empty() {
         println!(

@@ -114,7 +114,13 @@ impl Cast {
         };
         let (clients, keys) = (of(self.clients, "client"), of(self.keys, "key"));
         let (least, most) = (self.latency, self.latency + self.jitter);
-        format!("{nodes}, {clients}, {keys}, latency {least:?} to {most:?}, {faults}")
+        let mut all =
+            format!("{nodes}, {clients}, {keys}, latency {least:?} to {most:?}, {faults}");
+        for name in self.names() {
+            all += ", ";
+            all += name;
+        }
+        all
     }
 
     pub(crate) fn world(&self, watched: bool) -> World {
@@ -141,7 +147,7 @@ impl Cast {
         world.for_schedule(node, self.prefix, self.seed, self.lazy, watched);
         world.set_longest(Duration::from_millis(LONGEST_MS));
         if extras.servers == Servers::WithoutEval {
-            world.gives_final_errors(true);
+            world.gives_final_errors();
         }
         if extras.servers == Servers::WithoutPttl || extras.limited {
             world.has_no_wakes();

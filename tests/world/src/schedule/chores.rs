@@ -51,6 +51,9 @@ impl Play {
                 let options = self.world.server(n).options_mut();
                 options.trouble = None;
                 options.max_keys = 1 << 20;
+                if self.lying.contains(&n) {
+                    self.world.lies(n);
+                }
                 self.world.refuses(n, false);
                 self.world.turns(Place::Node(n), Lasting::Refusing, None);
             }

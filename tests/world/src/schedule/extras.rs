@@ -154,10 +154,15 @@ impl Extras {
 
     /// Names of what it has from the beginning.
     pub(crate) fn names(self, options: &Options) -> Vec<&'static str> {
+        let no_eval = self.servers == Servers::WithoutEval;
         let all = [
             (self.limited, "small limits"),
             (self.servers == Servers::WithoutPttl, "servers without PTTL"),
-            (self.servers == Servers::WithoutEval, "servers without EVAL"),
+            (no_eval && options.compare, "servers without EVAL"),
+            (
+                no_eval && !options.compare,
+                "servers without EVAL and DELIFEQ",
+            ),
             (!options.tracking, "servers without tracking"),
             (self.workers.is_some_and(|workers| !workers.drop), "workers"),
             (

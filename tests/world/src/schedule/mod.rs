@@ -24,7 +24,7 @@ pub const HEADER: usize = 16;
 pub const STEP: usize = 6;
 
 /// Names of what not every schedule does, as in [`Report::used`]; errors are named by their lines.
-pub const INGREDIENTS: [&str; 46] = [
+pub const INGREDIENTS: [&str; 47] = [
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",
@@ -34,6 +34,7 @@ pub const INGREDIENTS: [&str; 46] = [
     "small limits",
     "servers without PTTL",
     "servers without EVAL",
+    "servers without EVAL and DELIFEQ",
     "servers without tracking",
     "workers",
     "workers that do not wait for a release",

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use tenure_core::Key;
 use tenure_core::memory::Trouble;
 
 use super::play::Play;
@@ -79,9 +80,14 @@ impl Play {
         self.used(line);
         let options = self.world.server(node).options_mut();
         options.trouble = Some(Trouble::Says(line.as_bytes()));
-        self.world.refuses(node, true);
-        if which >= PASSING {
-            self.world.gives_final_errors(false);
+        if which < PASSING {
+            self.world.refuses(node, true);
+        } else {
+            self.world.refuses_for_good(node);
+        }
+        if line.starts_with("WRONGTYPE") {
+            self.lying.push(node);
+            self.world.lies(node);
         }
         let word = line.split(' ').next();
         self.world.turns(Place::Node(node), Lasting::Refusing, word);
@@ -146,8 +152,9 @@ impl Play {
 
     /// Removes what has no end, as an operator would, and as nobody else does.
     pub(super) fn remove_endless(&mut self, node: usize, key: usize) {
-        let name = self.name(key);
-        if self.world.command(node, &[b"PTTL", &name]) == b":-1\r\n" {
+        let name = Key::new(format!("k{key}")).expect("a key");
+        if self.world.is_endless(node, &name) {
+            let name = self.world.on_the_wire(&name);
             self.world.command(node, &[b"DEL", &name]);
         }
     }

@@ -155,6 +155,10 @@ impl World {
         };
         of.server = stale.unwrap_or(current);
         of.due = None;
+        if !of.refuses {
+            let options = of.server.options_mut();
+            (options.trouble, options.max_keys) = (None, 1 << 20);
+        }
         self.happens(Place::Node(node), what);
         self.carry_answers(node);
         if lost {
@@ -174,6 +178,15 @@ impl World {
     /// Whether a server answers with an error, as its options say.
     pub(crate) fn refuses(&mut self, node: usize, refuses: bool) {
         self.nodes[node].refuses = refuses;
+        if !refuses && std::mem::take(&mut self.nodes[node].is_final) {
+            self.refused = self.refused.max(Some(self.now));
+        }
+    }
+
+    /// The same, and from now on its errors are final.
+    pub(crate) fn refuses_for_good(&mut self, node: usize) {
+        self.refuses(node, true);
+        self.nodes[node].is_final = true;
     }
 
     /// From now on what a server says without having been asked is lost on its way to a client, or not any more.

@@ -179,6 +179,11 @@ impl World {
         let mut claims = open.filter(|lock| client.engine.lease(*lock).is_none());
         let hoarding = claims.find_map(|lock| {
             let claim = client.engine.claim(lock)?;
+            // Another lock of this client may have the same token.
+            let mut beliefs = client.beliefs.iter();
+            if beliefs.any(|belief| *belief.value == *claim.value()) {
+                return None;
+            }
             let mut nodes = 0..self.nodes.len();
             let node = nodes.find(|node| {
                 let mut keys = claim.keys().iter();
@@ -288,6 +293,10 @@ impl World {
         let Some(round) = self.oracle.calm else {
             return Ok(());
         };
+        // Another lock of this client has the same token, and keeps it.
+        if proof == Released::Shared {
+            return Ok(());
+        }
         // A lease may end while the release is on its way.
         if self.lasts(index, lock, round) {
             let how = format!(

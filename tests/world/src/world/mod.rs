@@ -121,6 +121,8 @@ struct Node {
     down: bool,
     /// It answers with an error to some or all of what it is asked.
     refuses: bool,
+    /// That error is one that asking again does not mend.
+    is_final: bool,
     /// When something last went wrong with it, or was repaired.
     trouble: Instant,
     /// On its own clock.
@@ -168,6 +170,7 @@ impl World {
             paused: false,
             down: false,
             refuses: false,
+            is_final: false,
             trouble: Instant::default(),
             due: None,
             open: Vec::new(),

@@ -341,7 +341,7 @@ impl World {
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
     /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
     /// | a report was lost on its way a short while before | 3 s, after which whoever waits looks again, and a request timeout |
-    /// | a node does not report changes: the pause of the lock | 1 s, or the request timeout if that is longer |
+    /// | a node does not report changes: the pause of the lock, and of an older one | 1 s each, or the request timeout if that is longer |
     ///
     /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
     /// time begins anew.
@@ -363,7 +363,8 @@ impl World {
         }
         let blind = !self.wakes;
         if blind || (0..self.nodes.len()).any(|node| of.is_ready(node) == Some(false)) {
-            bound += of.config.request_timeout.max(1000 * MS);
+            // The older one asks after its own pause, and only then those behind it.
+            bound += of.config.request_timeout.max(1000 * MS) * (1 + u32::from(behind));
         }
         let lost = (0..self.nodes.len()).any(|node| self.has_lost_pushes(client, node));
         if lost {

@@ -3,7 +3,7 @@
 use std::hash::Hasher as _;
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, LockId, NodeConfig, NodeError, NotObtained, Obtain};
+use tenure_core::{Event, Instant, Key, LockId, NodeConfig, NodeError, NotObtained, Obtain};
 
 use super::client::{Client, Kept};
 use super::net::Habits;
@@ -144,14 +144,19 @@ impl World {
         self.net.links[client.0][node].habits.latency_us = micros(latency);
     }
 
-    /// Servers give an error that is final, now or for ever.
-    pub(crate) fn gives_final_errors(&mut self, for_ever: bool) {
-        let until = if for_ever {
-            Instant::from_micros(u64::MAX)
-        } else {
-            self.now
-        };
-        self.refused = self.refused.max(Some(until));
+    /// Servers give errors that are final, for ever.
+    pub(crate) fn gives_final_errors(&mut self) {
+        self.refused = Some(Instant::from_micros(u64::MAX));
+    }
+
+    /// A node says that keys are not what they were.
+    pub(crate) fn lies(&mut self, node: usize) {
+        self.oracle.damage(node, self.now);
+    }
+
+    /// Whether a key that stands on a node stands there for ever.
+    pub(crate) fn is_endless(&self, node: usize, key: &Key) -> bool {
+        matches!(self.holding(node, key), Some((_, None)))
     }
 
     /// Nobody is woken here, or not in time.

@@ -185,7 +185,8 @@ impl World {
 
     /// A final error was given by some node since then.
     fn was_refused(&self, since: Instant) -> Result<(), String> {
-        if self.refused.is_some_and(|at| at >= since) {
+        let now = self.nodes.iter().any(|node| node.is_final);
+        if now || self.refused.is_some_and(|at| at >= since) {
             return Ok(());
         }
         Err("no node has refused anything".to_owned())
@@ -292,7 +293,7 @@ impl World {
                 .changed
                 .iter()
                 .rev()
-                .take_while(|(at, _)| *at >= before.at);
+                .take_while(|(at, _)| *at + LOOKS >= before.at);
             last.into_iter()
                 .any(|(_, keys)| keys.iter().any(|other| other == key))
         };
