@@ -255,24 +255,8 @@ impl Play {
                 let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;
                 self.world.cut_keeping(id, node, kept(a), kept(a >> 4));
             }
-            169..=188 => {
-                const KINDS: [Weather; 4] = [
-                    Weather::Silent,
-                    Weather::Deaf,
-                    Weather::Refusing,
-                    Weather::Holding,
-                ];
-                let kinds = if self.cast.mild { 3 } else { 4 };
-                self.world.weather(id, node, KINDS[usize::from(a) % kinds]);
-                self.later(c, Chore::Weather(client, node));
-            }
-            189..=198 => {
-                if span(c) > self.cast.request_timeout {
-                    self.used("a driver that stalls for longer than the request timeout");
-                }
-                self.world.suspend(id, true);
-                self.later(c, Chore::Wake(client, a & 1 == 0));
-            }
+            169..=188 => self.spoil(client, node, a, c),
+            189..=198 => self.stall(client, a, c),
             199..=204 => self.kill(client, usize::from(a) * 1000 / 255),
             205..=210 => {
                 self.used("a silent node");
@@ -315,6 +299,29 @@ impl Play {
             252..=253 if wild => self.meddle(node, a, c),
             _ => self.straggle(client, node, a, c),
         }
+    }
+
+    /// The link to a node is bad for a while.
+    fn spoil(&mut self, client: usize, node: usize, a: u8, c: u8) {
+        const KINDS: [Weather; 4] = [
+            Weather::Silent,
+            Weather::Deaf,
+            Weather::Refusing,
+            Weather::Holding,
+        ];
+        let kinds = if self.cast.mild { 3 } else { 4 };
+        let weather = KINDS[usize::from(a) % kinds];
+        self.world.weather(self.clients[client], node, weather);
+        self.later(c, Chore::Weather(client, node));
+    }
+
+    /// A client does nothing for a while.
+    fn stall(&mut self, client: usize, a: u8, c: u8) {
+        if span(c) > self.cast.request_timeout {
+            self.used("a driver that stalls for longer than the request timeout");
+        }
+        self.world.suspend(self.clients[client], true);
+        self.later(c, Chore::Wake(client, a & 1 == 0));
     }
 
     /// What is sent from now on over this connection comes late, behind what later connections bring: perhaps a refresh

@@ -284,7 +284,7 @@ impl World {
             wait: wish.wait.filter(|wait| !wait.is_zero()),
             max_hold: match wish.renewal {
                 Renewal::Automatic { max_hold } => max_hold,
-                _ => None,
+                Renewal::Manual | _ => None,
             },
             ended: None,
             lease: None,

@@ -43,6 +43,7 @@ type Held = Option<(Box<[u8]>, Option<u64>)>;
 
 impl World {
     /// Looks whether it is so.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         let (lock, result) = match event {
             Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
@@ -174,7 +175,7 @@ impl World {
             }
             Holder::Other if ours && !self.killed => {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
-                if others.any(|client| of(client).any(|other| late(other))) {
+                if others.any(|client| of(client).any(late)) {
                     return Ok(());
                 }
                 Err("nobody else has asked for its keys lately".to_owned())
@@ -192,6 +193,7 @@ impl World {
         Err("no node has refused anything".to_owned())
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
         let Some(wish) = self.wished(index, lock) else {
             return Ok(());
