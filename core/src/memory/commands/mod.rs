@@ -45,6 +45,7 @@ enum Needs {
     Nothing,
     Compare,
     Scripts,
+    Pttl,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -74,6 +75,7 @@ const fn command(
     let needs = match name.as_bytes() {
         b"delifeq" => Needs::Compare,
         b"eval" | b"evalsha" | b"script" => Needs::Scripts,
+        b"pttl" => Needs::Pttl,
         _ => Needs::Nothing,
     };
     Command {
@@ -177,7 +179,9 @@ fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
         let runs = command.name.starts_with("eval");
         let writes = command.kind == Kind::Write || runs && !scripts::is_proof(call.arg(1));
         match trouble {
-            Trouble::Loading => writes || runs || command.kind == Kind::Read,
+            Trouble::Loading | Trouble::Says(_) => {
+                writes || runs || command.kind == Kind::Read
+            }
             Trouble::ReadOnly => writes,
         }
     })
@@ -200,6 +204,7 @@ fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
         Needs::Nothing => true,
         Needs::Compare => options.compare,
         Needs::Scripts => options.scripts,
+        Needs::Pttl => options.pttl,
     };
     is_there.then_some(command)
 }
