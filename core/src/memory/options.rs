@@ -17,8 +17,10 @@ pub struct Options {
     pub tracking: bool,
     /// Whether it knows `SET … IFEQ` and `DELIFEQ`, as Valkey 9 does.
     pub compare: bool,
-    /// Whether it runs the scripts of Tenure.
+    /// Whether it runs the scripts of Tenure. Otherwise it does not know `EVAL`, `EVALSHA` and `SCRIPT`.
     pub scripts: bool,
+    /// Whether it knows `PTTL`.
+    pub pttl: bool,
     /// Whether a script that reads one key counts as a reader of all keys that it was given, as in Redis up to 7, or
     /// only of that one, as in Valkey 9.
     pub scripts_read_all: bool,
@@ -51,6 +53,8 @@ pub enum Trouble {
     Loading,
     /// It is a replica: no writes.
     ReadOnly,
+    /// It answers every read and every write with this line, which begins with the code of the error.
+    Says(&'static [u8]),
 }
 
 impl Trouble {
@@ -58,6 +62,7 @@ impl Trouble {
     pub(super) const fn text(self) -> &'static [u8] {
         match self {
             Self::Loading => b"LOADING Redis is loading the dataset in memory",
+            Self::Says(line) => line,
             Self::ReadOnly => b"READONLY You can't write against a read only replica.",
         }
     }
@@ -71,6 +76,7 @@ impl Default for Options {
             tracking: true,
             compare: true,
             scripts: true,
+            pttl: true,
             scripts_read_all: true,
             announce_expiry: true,
             max_connections: 10_000,

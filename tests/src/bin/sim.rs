@@ -23,7 +23,7 @@ tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one s
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
---jobs N    how many at a time (default: one per core)
+--jobs N    how many at a time (default: one per core)   --show N      how many broken promises to list (default 20)
 --resume    goes on where the last run with --resume ended (target/sim-state)";
 
 const STATE: &str = "target/sim-state";
@@ -42,6 +42,7 @@ struct Args {
     one: Option<One>,
     prompt: Option<u64>,
     fair: bool,
+    show: usize,
     shrink: bool,
     svg: Option<PathBuf>,
     part: Option<Part>,
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
 fn parse() -> Result<Args, String> {
     let mut args = Args {
         seeds: 10_000,
+        show: 20,
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
         ..Args::default()
     };
@@ -113,6 +115,7 @@ fn parse() -> Result<Args, String> {
             "--from" => args.from = number()?,
             "--jobs" => args.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
             "--prompt" => args.prompt = Some(number()?),
+            "--show" => args.show = usize::try_from(number()?).unwrap_or(usize::MAX),
             "--fair" => args.fair = true,
             "--seed" => args.one = Some(One::Seed(number()?)),
             "--file" => args.one = Some(One::File(path()?)),
@@ -340,8 +343,11 @@ fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
         found.time.as_secs_f64() / args.seeds as f64,
         args.seeds as f64 / busy,
     );
-    for (seed, violation) in found.broken.iter().take(20) {
+    for (seed, violation) in found.broken.iter().take(args.show) {
         println!("seed {seed}: {violation}");
+        if args.show > 20 {
+            println!("  {}", Schedule::from_seed(*seed).cast());
+        }
     }
     if !found.broken.is_empty() {
         println!(

@@ -45,6 +45,7 @@ enum Needs {
     Nothing,
     Compare,
     Scripts,
+    Pttl,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -74,6 +75,7 @@ const fn command(
     let needs = match name.as_bytes() {
         b"delifeq" => Needs::Compare,
         b"eval" | b"evalsha" | b"script" => Needs::Scripts,
+        b"pttl" => Needs::Pttl,
         _ => Needs::Nothing,
     };
     Command {
@@ -155,7 +157,7 @@ pub(super) fn execute(call: &mut Call<'_>) {
     if command.kind != Kind::Open && !call.session.authenticated {
         return call.error(b"NOAUTH Authentication required.");
     }
-    if let Some(trouble) = refused(call.state.options.trouble, command) {
+    if let Some(trouble) = refused(call, command) {
         return call.error(trouble.text());
     }
     (command.run)(call);
@@ -171,12 +173,15 @@ pub(super) fn execute(call: &mut Call<'_>) {
     }
 }
 
-/// What stands against the command, if anything does. All scripts here write.
-fn refused(trouble: Option<Trouble>, command: &Command) -> Option<Trouble> {
-    trouble.filter(|trouble| {
-        let writes = command.kind == Kind::Write || command.name.starts_with("eval");
+/// What stands against the command, if anything does. All scripts here write, but for one.
+fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
+    call.state.options.trouble.filter(|trouble| {
+        let runs = command.name.starts_with("eval");
+        let writes = command.kind == Kind::Write || runs && !scripts::is_proof(call.arg(1));
         match trouble {
-            Trouble::Loading => writes || command.kind == Kind::Read,
+            Trouble::Loading | Trouble::Says(_) => {
+                writes || runs || command.kind == Kind::Read
+            }
             Trouble::ReadOnly => writes,
         }
     })
@@ -199,6 +204,7 @@ fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
         Needs::Nothing => true,
         Needs::Compare => options.compare,
         Needs::Scripts => options.scripts,
+        Needs::Pttl => options.pttl,
     };
     is_there.then_some(command)
 }

@@ -64,6 +64,9 @@ impl Machine for Replayed<'_> {
             Input::Inspect(keys) => {
                 engine.inspect(keys.clone(), at);
             }
+            Input::TakeInspection(inspection) => {
+                engine.take_inspection(*inspection);
+            }
             Input::Close => engine.close(at),
             Input::Connected(n) => engine.handle_connected(node(n), at),
             Input::Disconnected(n) => {
@@ -102,6 +105,7 @@ impl Machine for Replayed<'_> {
             | Input::Refresh(..)
             | Input::Release(_)
             | Input::Inspect(_)
+            | Input::TakeInspection(_)
             | Input::Close => true,
             Input::Connected(_) | Input::Disconnected(_) | Input::Bytes(..) | Input::Timeout => {
                 false

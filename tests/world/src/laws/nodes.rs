@@ -102,7 +102,11 @@ impl Node {
         if done {
             let remaining = match request.deed {
                 Deed::Check => left.min(),
-                _ => None,
+                Deed::Obtain(..)
+                | Deed::Refresh(..)
+                | Deed::Look
+                | Deed::Release
+                | Deed::Inspect => None,
             };
             let fence = None;
             return Outcome::Granted { fence, remaining };

@@ -6,6 +6,7 @@ use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Config, NodeConfig};
 
 use super::HEADER;
+use super::extras::{Extras, Servers, Tokens};
 use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
 
 /// What the header chooses.
@@ -27,10 +28,11 @@ pub(crate) struct Cast {
     /// Drivers ask their engines after each batch of what happens, not after each input.
     lazy: bool,
     options: Options,
-    request_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     turn: Duration,
     prepare: bool,
     prefix: bool,
+    pub(crate) extras: Extras,
     pub(crate) seed: u64,
 }
 
@@ -55,6 +57,8 @@ impl Cast {
         options.resp3 = pick(3, 4, 7) != 0;
         options.announce_expiry = pick(3, 7, 1) != 0;
         options.scripts_read_all = pick(5, 5, 1) != 0;
+        let extras = Extras::new(header);
+        extras.restrict(&mut options);
         let mut seed = [0; 8];
         seed.copy_from_slice(&header[8..16]);
         Self {
@@ -81,8 +85,14 @@ impl Cast {
             turn: [MS * 20, Duration::ZERO, MS, MS * 5][pick(5, 2, 3)],
             prepare: pick(5, 4, 1) != 0,
             prefix: pick(5, 6, 1) != 0 && pick(5, 7, 1) != 0,
+            extras,
             seed: u64::from_le_bytes(seed),
         }
+    }
+
+    /// Names of what not every schedule has.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.extras.names(&self.options)
     }
 
     /// Who takes part, and what they have to reckon with.
@@ -104,14 +114,22 @@ impl Cast {
         };
         let (clients, keys) = (of(self.clients, "client"), of(self.keys, "key"));
         let (least, most) = (self.latency, self.latency + self.jitter);
-        format!("{nodes}, {clients}, {keys}, latency {least:?} to {most:?}, {faults}")
+        let mut all =
+            format!("{nodes}, {clients}, {keys}, latency {least:?} to {most:?}, {faults}");
+        for name in self.names() {
+            all += ", ";
+            all += name;
+        }
+        all
     }
 
     pub(crate) fn world(&self, watched: bool) -> World {
         let (timeout, turn, prefix) = (self.request_timeout, self.turn, self.prefix);
+        let extras = self.extras;
         let configure = move |config: &mut Config| {
             config.request_timeout = timeout;
             config.turn = turn;
+            extras.limit(config);
             if prefix {
                 config.prefix = b"app:".as_slice().into();
             }
@@ -128,7 +146,16 @@ impl Cast {
         };
         world.for_schedule(node, self.prefix, self.seed, self.lazy, watched);
         world.set_longest(Duration::from_millis(LONGEST_MS));
-        if self.calm {
+        if extras.servers == Servers::WithoutEval {
+            world.gives_final_errors();
+        }
+        if extras.servers == Servers::WithoutPttl || extras.limited {
+            world.has_no_wakes();
+        }
+        if extras.tokens == Tokens::Everybody {
+            world.shares_tokens();
+        }
+        if self.calm && extras.tokens != Tokens::Everybody {
             // Once more for scripts that the server does not have.
             let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
             world.is_calm((self.latency + self.jitter) * trips);
@@ -139,6 +166,13 @@ impl Cast {
         }
         for _ in 0..self.clients {
             self.client(&mut world, &mut rng);
+        }
+        if let Some((each, work)) = extras.work() {
+            for client in 0..self.clients {
+                for _ in 0..each {
+                    world.work(ClientId(client), work.clone());
+                }
+            }
         }
         world
     }

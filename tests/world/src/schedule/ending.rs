@@ -13,6 +13,8 @@ pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
     world.say(|| "faults stop".to_owned());
     world.heal();
+    play.remove_all_endless();
+    let world = &mut play.world;
     world.let_go_of_all();
     // The longest time of a dead holder, then reconnecting and a few trips for everybody who still waits.
     let longest = Duration::from_millis(LONGEST_MS + LONGEST_MS / 50);
@@ -42,6 +44,10 @@ pub(crate) fn ending(play: &mut Play) {
         let lock = world.obtain_and_hold(stranger, wish, None);
         if !world.pass_until(longest + 5 * SECOND, |world| world.is_held(stranger, lock)) {
             let last = world.last(stranger, lock);
+            if world.is_refused_for_good(stranger, lock) {
+                world.kept(Promise::Progress);
+                continue;
+            }
             return world.broken(
                 Promise::Progress,
                 format!("a stranger does not get k{key}: {last:?}"),

@@ -3,10 +3,13 @@
 //! The first [`HEADER`] bytes choose the world, every following [`STEP`] bytes are one step. Any bytes are a schedule.
 
 mod cast;
+mod chores;
 mod ending;
+mod extras;
 mod play;
 mod shrink;
 mod spans;
+mod strange;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +22,57 @@ use crate::world::{Promise, Record, Rng, Violation};
 pub const HEADER: usize = 16;
 /// How many bytes are one step.
 pub const STEP: usize = 6;
+
+/// Names of what not every schedule does, as in [`Report::used`]; errors are named by their lines.
+pub const INGREDIENTS: [&str; 47] = [
+    "metadata",
+    "a pause of zero",
+    "pauses of less than a millisecond",
+    "limit(0)",
+    "the same token twice in one engine",
+    "the same token in two engines",
+    "small limits",
+    "servers without PTTL",
+    "servers without EVAL",
+    "servers without EVAL and DELIFEQ",
+    "servers without tracking",
+    "workers",
+    "workers that do not wait for a release",
+    "close in the middle",
+    "lost pushes",
+    "EXPIRE by hand",
+    "PERSIST by hand",
+    "RENAME by hand",
+    "FLUSHALL by hand",
+    "a key without ttl",
+    "a driver that stalls for longer than the request timeout",
+    "a silent node",
+    "NOSCRIPT with a waiter",
+    "LOADING Redis is loading the dataset in memory",
+    "CLUSTERDOWN Hash slot not served",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "MISCONF Redis is configured to save RDB snapshots",
+    "BUSY Redis is busy running a script.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "READONLY You can't write against a read only replica.",
+    "MASTERDOWN Link with MASTER is down",
+    "NOSCRIPT No matching script. Please use EVAL.",
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "EXECABORT Transaction discarded because of previous errors.",
+    "ERR something that nobody knows",
+    "MOVED 3999 127.0.0.1:6381",
+    "ASK 3999 127.0.0.1:6381",
+    "CROSSSLOT Keys in request don't hash to the same slot",
+    "NOAUTH Authentication required.",
+    "WRONGPASS invalid username-password pair or user is disabled.",
+    "NOPERM this user has no permissions to run the command",
+    "DENIED Redis is running in protected mode",
+    "ERR The user executing the script can't run this command",
+    "NOPROTO unsupported protocol version",
+    "ERR unknown command 'SET', with args beginning with:",
+    "ERR syntax error",
+];
 
 /// What is to happen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +92,8 @@ pub struct Report {
     pub checks: BTreeMap<Promise, u64>,
     /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
     pub excused: BTreeMap<Promise, u64>,
+    /// How often it did what not every schedule does, by name.
+    pub used: BTreeMap<&'static str, u64>,
     /// A hash of all that engines and servers said, and when, and of this report: the same schedule has the same on every
     /// platform.
     pub trace: u64,

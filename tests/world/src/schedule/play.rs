@@ -1,11 +1,11 @@
 //! The steps of a schedule, carried out.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{Instant, Jitter, LockId, Obtain, Renewal, Retry, Token, Ttl};
+use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
 use super::spans::{Chore, pause, span};
@@ -22,13 +22,19 @@ pub(crate) struct Play {
     /// What each client asked for and has not let go of.
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
-    chores: BinaryHeap<Reverse<(Instant, Chore)>>,
+    pub(super) chores: BinaryHeap<Reverse<(Instant, Chore)>>,
     /// How often something went wrong or was repaired: in all, by client and by node.
-    troubles: u64,
-    client_troubles: Vec<u64>,
-    node_troubles: Vec<u64>,
+    pub(super) troubles: u64,
+    pub(super) client_troubles: Vec<u64>,
+    pub(super) node_troubles: Vec<u64>,
+    /// How often it did what not every schedule does.
+    used: BTreeMap<&'static str, u64>,
+    /// By node and key, where something may stand that has no end.
+    pub(super) endless: Vec<(usize, usize)>,
+    /// Nodes that say that keys have another type.
+    pub(super) lying: Vec<usize>,
     /// What is to be gone from nodes, and how often something had gone wrong there when that began.
-    to_go: Vec<(Leftover, [u64; 2])>,
+    pub(super) to_go: Vec<(Leftover, [u64; 2])>,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -45,9 +51,15 @@ pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record
         client_troubles: vec![0; cast.clients],
         node_troubles: vec![0; cast.nodes],
         to_go: Vec::new(),
+        used: BTreeMap::new(),
+        endless: Vec::new(),
+        lying: Vec::new(),
         cast,
         world,
     };
+    for name in play.cast.names() {
+        play.used(name);
+    }
     for step in &schedule.steps {
         play.step(step);
         if play.world.violation().is_some() {
@@ -60,7 +72,11 @@ pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record
     }
     let record = play.world.take_record();
     laws::check(&mut play.world);
-    (play.world.report(), record)
+    let report = Report {
+        used: play.used,
+        ..play.world.report()
+    };
+    (report, record)
 }
 
 impl Play {
@@ -79,59 +95,19 @@ impl Play {
         self.world.pass(end.saturating_since(self.world.now()));
     }
 
-    fn repair(&mut self, chore: Chore) {
-        if let Chore::Hear(client, lock, troubles) = chore {
-            if troubles == self.troubles {
-                let lock = LockId::from_bits(lock);
-                self.world.look_who_heard(ClientId(client), lock);
-            }
-            return;
-        }
-        if let Chore::LetGo(index) = chore {
-            let (leftover, before) = &self.to_go[index];
-            if *before == self.troubles_of(leftover.client.0, leftover.node) {
-                self.world.look_what_is_left(leftover);
-            }
-            return;
-        }
-        self.troubles += 1;
-        match chore {
-            Chore::Weather(_, n) | Chore::Unpause(n) | Chore::Up(n) | Chore::Trouble(n) => {
-                self.node_troubles[n] += 1;
-            }
-            Chore::Wake(c, _) | Chore::Clock(c) => self.client_troubles[c] += 1,
-            // Wherever that comes from.
-            Chore::Stuck(_) => self.node_troubles.iter_mut().for_each(|times| *times += 1),
-            Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) => {}
-        }
-        match chore {
-            Chore::Hear(..) | Chore::LetGo(_) => {}
-            Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
-            Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
-            Chore::Unpause(n) => self.world.pause(n, false),
-            Chore::Up(n) => self.world.down(n, false),
-            Chore::Trouble(n) => {
-                let options = self.world.server(n).options_mut();
-                options.trouble = None;
-                options.max_keys = 1 << 20;
-                self.world.refuses(n, false);
-                self.world.turns(Place::Node(n), Lasting::Refusing, None);
-            }
-            Chore::Clock(c) => self.world.run_clock(ClientId(c), TRUE_RATE),
-            Chore::Stuck(conn) => self.world.unstick(conn),
-            Chore::Longer(c, lock) => {
-                self.refresh_for(c, LockId::from_bits(lock), Some(LONGEST_MS));
-            }
-        }
+    /// Counts something that not every schedule does.
+    pub(super) fn used(&mut self, what: &'static str) {
+        *self.used.entry(what).or_default() += 1;
     }
 
-    fn troubles_of(&self, client: usize, node: usize) -> [u64; 2] {
+    /// What a key is called on servers.
+    pub(super) fn name(&self, key: usize) -> Vec<u8> {
+        let key = Key::new(format!("k{key}")).expect("a key");
+        self.world.on_the_wire(&key)
+    }
+
+    pub(super) fn troubles_of(&self, client: usize, node: usize) -> [u64; 2] {
         [self.client_troubles[client], self.node_troubles[node]]
-    }
-
-    fn later(&mut self, byte: u8, chore: Chore) {
-        self.chores
-            .push(Reverse((self.world.now() + span(byte), chore)));
     }
 
     fn step(&mut self, step: &[u8; STEP]) {
@@ -154,7 +130,10 @@ impl Play {
     }
 
     fn obtain(&mut self, client: usize, a: u8, b: u8, c: u8) {
-        let wish = self.wish(a, b, c);
+        let mut wish = self.wish(a, b, c);
+        for name in self.cast.extras.adjust(&mut wish, client, (a, c)) {
+            self.used(name);
+        }
         let id = self.clients[client];
         let hold = [
             None,
@@ -248,7 +227,7 @@ impl Play {
         }
     }
 
-    fn refresh_for(&mut self, client: usize, lock: LockId, ttl: Option<u64>) {
+    pub(super) fn refresh_for(&mut self, client: usize, lock: LockId, ttl: Option<u64>) {
         self.world
             .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
         let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
@@ -262,6 +241,9 @@ impl Play {
 
     fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
         self.troubles += 1;
+        if self.cast.extras.strange && matches!(op, 229..=239) {
+            return self.strange(op, client, node, (a, c));
+        }
         match op {
             189..=204 | 232..=235 | 249..=251 => self.client_troubles[client] += 1,
             _ => self.node_troubles[node] += 1,
@@ -273,23 +255,11 @@ impl Play {
                 let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;
                 self.world.cut_keeping(id, node, kept(a), kept(a >> 4));
             }
-            169..=188 => {
-                const KINDS: [Weather; 4] = [
-                    Weather::Silent,
-                    Weather::Deaf,
-                    Weather::Refusing,
-                    Weather::Holding,
-                ];
-                let kinds = if self.cast.mild { 3 } else { 4 };
-                self.world.weather(id, node, KINDS[usize::from(a) % kinds]);
-                self.later(c, Chore::Weather(client, node));
-            }
-            189..=198 => {
-                self.world.suspend(id, true);
-                self.later(c, Chore::Wake(client, a & 1 == 0));
-            }
+            169..=188 => self.spoil(client, node, a, c),
+            189..=198 => self.stall(client, a, c),
             199..=204 => self.kill(client, usize::from(a) * 1000 / 255),
             205..=210 => {
+                self.used("a silent node");
                 self.world.pause(node, true);
                 self.later(c, Chore::Unpause(node));
             }
@@ -299,6 +269,9 @@ impl Play {
                 self.later(c, Chore::Up(node));
             }
             217..=220 => {
+                if self.world.anybody_waits() {
+                    self.used("NOSCRIPT with a waiter");
+                }
                 self.world.server(node).flush_scripts();
                 self.world.happens(Place::Node(node), "loses scripts");
             }
@@ -328,6 +301,29 @@ impl Play {
         }
     }
 
+    /// The link to a node is bad for a while.
+    fn spoil(&mut self, client: usize, node: usize, a: u8, c: u8) {
+        const KINDS: [Weather; 4] = [
+            Weather::Silent,
+            Weather::Deaf,
+            Weather::Refusing,
+            Weather::Holding,
+        ];
+        let kinds = if self.cast.mild { 3 } else { 4 };
+        let weather = KINDS[usize::from(a) % kinds];
+        self.world.weather(self.clients[client], node, weather);
+        self.later(c, Chore::Weather(client, node));
+    }
+
+    /// A client does nothing for a while.
+    fn stall(&mut self, client: usize, a: u8, c: u8) {
+        if span(c) > self.cast.request_timeout {
+            self.used("a driver that stalls for longer than the request timeout");
+        }
+        self.world.suspend(self.clients[client], true);
+        self.later(c, Chore::Wake(client, a & 1 == 0));
+    }
+
     /// What is sent from now on over this connection comes late, behind what later connections bring: perhaps a refresh
     /// for a short time whose user wants a long one soon after.
     fn straggle(&mut self, client: usize, node: usize, a: u8, c: u8) {
@@ -347,6 +343,12 @@ impl Play {
         }
     }
 
+    /// Who must hear when a key of the only server is changed by somebody else.
+    pub(super) fn who_must_hear(&self, key: usize) -> Vec<(ClientId, LockId, Duration)> {
+        let key = Key::new(format!("k{key}")).expect("a key");
+        self.world.who_must_hear(&key)
+    }
+
     /// Somebody else takes a key away.
     fn meddle(&mut self, node: usize, a: u8, c: u8) {
         let keys = self.wish(a, 0, 0).keys;
@@ -364,7 +366,7 @@ impl Play {
         }
     }
 
-    fn kill(&mut self, client: usize, keep: usize) {
+    pub(super) fn kill(&mut self, client: usize, keep: usize) {
         let old = self.world.kill(self.clients[client], keep);
         self.locks[client].clear();
         laws::check_client(&old, &mut self.world);

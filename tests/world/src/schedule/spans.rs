@@ -38,4 +38,7 @@ pub(super) enum Chore {
     Longer(usize, u64),
     Hear(usize, u64, u64),
     LetGo(usize),
+    Successor(usize),
+    Pushes(usize, usize),
+    Remove(usize, usize),
 }

@@ -11,6 +11,7 @@ use super::log::{Input, Log};
 use super::net::Net;
 use super::oracle::{Promise, Violation};
 use super::trace::Trace;
+use super::truth::Snapshot;
 use super::wire;
 use crate::laws::STEPS;
 
@@ -56,6 +57,7 @@ pub struct Client {
     pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every wish so far.
     pub(crate) wishes: Vec<Wish>,
+    pub(crate) inspections: Vec<Snapshot>,
     pub(crate) log: Log,
     /// What there is to look at since the last look.
     pub(crate) news: Vec<Event>,
@@ -85,6 +87,11 @@ pub(crate) struct Wish {
     /// When it was asked for, on the clock of its client, and how long it waits.
     pub(crate) asked: Instant,
     pub(crate) wait: Option<Duration>,
+    pub(crate) max_hold: Option<Duration>,
+    /// When it ended, in true time.
+    pub(crate) ended: Option<Instant>,
+    /// From when on (true time) and until when (own time) it was believed in, once it is not any more.
+    pub(crate) lease: Option<(Instant, Instant)>,
     /// It renews itself for as long as it is held.
     pub(crate) renewed: bool,
     /// Somebody asked for another time since.
@@ -106,6 +113,8 @@ pub(crate) struct Belief {
     until: Instant,
     /// Its token is the user's own: a late release of an earlier attempt cannot be told apart from one of this.
     pub(crate) owned: bool,
+    /// No lease of it may end later.
+    pub(crate) cap: Option<Instant>,
     /// A refresh for another time may have made it shorter than it was told.
     pub(crate) reshaped: bool,
 }
@@ -138,6 +147,7 @@ impl Client {
             hold: None,
             holds: Vec::new(),
             wishes: Vec::new(),
+            inspections: Vec::new(),
             log: Log::default(),
             news: Vec::new(),
             kept: Kept::default(),
@@ -211,6 +221,10 @@ impl Client {
         if self.log.on {
             self.log.outputs.events.push(event);
         }
+        if let Event::Inspected { .. } = event {
+            self.news.push(event);
+            return Ok(());
+        }
         let Some(lock) = lock_of(&event) else {
             self.nodes.push((now, event));
             return Ok(());
@@ -229,8 +243,12 @@ impl Client {
             }
         }
         if let Event::Obtained { lock, lease } = event {
+            let mut cap = None;
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
-                self.wishes[*at].obtained = true;
+                let wish = &mut self.wishes[*at];
+                wish.obtained = true;
+                let own = self.clock.read(now);
+                cap = wish.max_hold.map(|most| own + most);
             }
             if let Some(claim) = self.engine.claim(lock) {
                 self.beliefs.push(Belief {
@@ -240,20 +258,34 @@ impl Client {
                     since: now,
                     until: lease.expires_at(),
                     owned: claim.token().as_bytes().len() != DRAWN,
+                    cap,
                     reshaped: false,
                 });
             }
         } else if is_terminal(&event) {
             self.ended.insert(lock.to_bits());
             self.just_ended.push(lock);
+            let belief = self.end_belief(lock);
+            if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
+                self.wishes[*at].ended = Some(now);
+            }
             self.open.retain(|(other, _)| *other != lock);
-            let at = self.beliefs.iter().position(|belief| belief.lock == lock);
-            let belief = at.map(|at| self.beliefs.swap_remove(at));
             self.lost = belief
                 .filter(|belief| !(belief.reshaped || belief.owned && self.straggled))
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())
+    }
+
+    /// A lock is believed in no longer.
+    pub(crate) fn end_belief(&mut self, lock: LockId) -> Option<Belief> {
+        let at = self.beliefs.iter().position(|belief| belief.lock == lock)?;
+        let belief = self.beliefs.swap_remove(at);
+        let open = self.open.iter().find(|(other, _)| *other == lock);
+        if let Some((_, at)) = open.filter(|_| !belief.reshaped) {
+            self.wishes[*at].lease = Some((belief.since, belief.until));
+        }
+        Some(belief)
     }
 
     /// A timeout that was handled is over.

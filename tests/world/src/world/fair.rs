@@ -38,11 +38,12 @@ struct Waiting {
     saw: Option<Instant>,
 }
 
-/// How long a turn lasts while others are known to wait, and while nobody is.
-const CONTENDED: Duration = Duration::from_millis(20);
+/// How long a turn lasts while nobody else is known to wait. Otherwise it is [`tenure_core::Config::turn`].
 const ALONE: Duration = Duration::from_millis(250);
 /// An engine that has seen nobody else for this long takes itself to be alone. It is 10 s; clocks differ.
 const FORGETS: Duration = Duration::from_secs(9);
+/// An engine that has had some turns lets others go first for up to so many of its own turns.
+const ASIDE: u32 = 20;
 const MS: Duration = Duration::from_millis(1);
 
 impl World {
@@ -79,16 +80,26 @@ impl World {
     fn look_at_waiting(&mut self, turns: &mut Turns, is_new: bool) -> Result<(), Violation> {
         let now = self.now;
         let contenders = self.contenders(&turns.key, turns.client);
-        let count = u32::try_from(contenders.len()).unwrap_or(u32::MAX) + 1;
+        for (client, _) in &contenders {
+            waiting(&mut turns.waiting, *client);
+        }
+        // Also those that do not wait just now, because it is their turn or they are about to ask.
+        let count = u32::try_from(turns.waiting.len()).unwrap_or(u32::MAX);
         for (client, asked) in contenders {
             let settled = self.settled(client, self.waiters.trouble);
             let one = waiting(&mut turns.waiting, client);
-            let begin = one.granted.max(asked);
+            // After some turns of its own it may stand aside.
+            let aside = self.clients[client].config.turn.min(ALONE) * ASIDE;
+            let begin = if one.granted == Instant::default() {
+                asked
+            } else {
+                asked.max(one.granted + aside)
+            };
             if one.since < begin.max(settled) {
-                (one.since, one.passed) = (begin.max(settled).min(now), 0);
+                (one.since, one.passed) = (begin.max(settled), 0);
             }
             one.saw = Some(now);
-            if settled > now {
+            if one.since > now {
                 continue;
             }
             let (since, passed) = (one.since, one.passed + u32::from(is_new));
@@ -145,12 +156,12 @@ impl World {
         let of = &self.clients[client];
         let told = (0..self.nodes.len())
             .filter(|node| self.reaches(client, *node) && of.is_ready(*node) == Some(true));
-        !of.suspended && of.honest && told.count() >= self.quorum()
+        self.wakes && !of.suspended && of.honest && told.count() >= self.quorum()
     }
 
     /// How many turns of others may begin while a client waits.
     ///
-    /// Four for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
+    /// Eight for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
     /// to 8: whoever is farther away comes second more often. With a quorum contenders spread at random, and 16 more for
     /// each make it less likely than one in a million that chance alone gets there.
     fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
@@ -169,20 +180,27 @@ impl World {
         } else {
             0
         };
-        count.saturating_mul(4 * ratio + chance)
+        // Without any turns at all order is a matter of who is woken first.
+        let none = if self.clients[client].config.turn.is_zero() {
+            8
+        } else {
+            0
+        };
+        count.saturating_mul(8 * ratio + chance + none)
     }
 
     /// How long a turn may last while others wait: its time, then the lock that is held just then, the yield and the round
-    /// trips of what is under way; with a quorum the spread of contenders, too.
+    /// trips of what is under way; with a quorum the spread of contenders, and as long a rest for it, too.
     fn longest_turn(&self, client: usize, alone: bool, hold: Duration) -> Duration {
         let round = self.trip(client) * 2;
         let count = u32::try_from(self.nodes.len()).unwrap_or(1);
         let (rounds, spread) = if self.arrangement == Arrangement::Ordered {
             (4 * count, Duration::ZERO)
         } else {
-            (4, 10 * MS)
+            (4, 20 * MS)
         };
-        let turn = if alone { ALONE } else { CONTENDED };
+        let turn = self.clients[client].config.turn;
+        let turn = if alone { turn.max(ALONE) } else { turn };
         let bound = turn + hold + round * rounds + (round * 8).max(MS) + spread;
         bound + bound / 50
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tenure_core::LockId;
 use tenure_core::memory::{self, Server};
 
-use super::client::Client;
+use super::client::{Client, DRAWN};
 use super::log::Input;
 use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
@@ -154,6 +155,10 @@ impl World {
         };
         of.server = stale.unwrap_or(current);
         of.due = None;
+        if !of.refuses {
+            let options = of.server.options_mut();
+            (options.trouble, options.max_keys) = (None, 1 << 20);
+        }
         self.happens(Place::Node(node), what);
         self.carry_answers(node);
         if lost {
@@ -173,6 +178,52 @@ impl World {
     /// Whether a server answers with an error, as its options say.
     pub(crate) fn refuses(&mut self, node: usize, refuses: bool) {
         self.nodes[node].refuses = refuses;
+        if !refuses && std::mem::take(&mut self.nodes[node].is_final) {
+            self.refused = self.refused.max(Some(self.now));
+        }
+    }
+
+    /// The same, and from now on its errors are final.
+    pub(crate) fn refuses_for_good(&mut self, node: usize) {
+        self.refuses(node, true);
+        self.nodes[node].is_final = true;
+    }
+
+    /// From now on what a server says without having been asked is lost on its way to a client, or not any more.
+    pub fn lose_pushes(&mut self, client: ClientId, node: usize, lose: bool) {
+        let what = lose.then_some("pushes lost");
+        self.turns(Place::Link(client.0, node), Lasting::Weather, what);
+        self.net.links[client.0][node].loses_pushes = lose;
+    }
+
+    /// Renames a key by hand: it keeps its value and its time.
+    pub(crate) fn rename(&mut self, node: usize, from: &[u8], to: &[u8]) {
+        let of = &self.nodes[node];
+        let own = of.clock.read(self.now).as_micros() / 1000;
+        let held = of.server.holding(from, of.clock.read(self.now));
+        let Some((value, Some(last))) = held else {
+            return;
+        };
+        let (value, left) = (value.to_vec(), (last + 1).saturating_sub(own).max(1));
+        self.command(node, &[b"DEL", from]);
+        self.command(
+            node,
+            &[b"SET", to, &value, b"PX", left.to_string().as_bytes()],
+        );
+    }
+
+    /// A lock begins or ends whose token others may use, too: what stands under its keys may change for all.
+    pub(super) fn share(&mut self, client: usize, lock: LockId) {
+        if !self.shared {
+            return;
+        }
+        let wishes = self.clients[client].wishes.iter().rev();
+        let wish = wishes.into_iter().find(|wish| wish.lock == lock);
+        if wish.is_some_and(|wish| wish.token.as_bytes().len() != DRAWN) {
+            for node in 0..self.nodes.len() {
+                self.oracle.damage(node, self.now);
+            }
+        }
     }
 
     /// Stops a server from doing anything, or lets it go on.
@@ -235,6 +286,7 @@ impl World {
         new.honest = honest;
         let old = std::mem::replace(&mut self.clients[index], new);
         self.forget_watches(index);
+        self.killed = true;
         self.workers_end(index);
         self.happens(Place::Client(index), "killed");
         self.drain_now(index);
@@ -275,6 +327,7 @@ impl World {
             let client = ClientId(client);
             for node in 0..self.nodes.len() {
                 self.weather(client, node, Weather::Fair);
+                self.net.links[client.0][node].loses_pushes = false;
                 let latency = self.habits.latency_us;
                 self.net.links[client.0][node].habits.latency_us = latency;
             }

@@ -23,11 +23,12 @@ impl World {
 
     /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
     pub(crate) fn who_must_hear(&self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
-        let able = self.nodes.len() == 1 && self.nodes[0].is_well();
+        let able = self.nodes.len() == 1 && self.wakes && self.nodes[0].is_well();
         let clients = self.clients.iter().enumerate().filter(|(index, client)| {
             // In the middle of a refresh it would take until the next.
             let calm = self.net.is_quiet(*index) && !client.suspended;
-            let fine = calm && self.net.is_fine(*index, 0);
+            let fine =
+                calm && self.net.is_fine(*index, 0) && !self.net.links[*index][0].loses_pushes;
             able && fine && client.is_ready(0) == Some(true)
         });
         let mut all = Vec::new();
@@ -47,7 +48,15 @@ impl World {
     /// Whether somebody still believes in what was taken away.
     pub(crate) fn look_who_heard(&mut self, client: ClientId, lock: LockId) {
         let of = &self.clients[client.0];
-        if of.believes(self.now).any(|belief| belief.lock == lock) {
+        let mut beliefs = of.believes(self.now);
+        let belief = beliefs.find(|belief| belief.lock == lock);
+        let end = of.engine.lease(lock);
+        let end = end.and_then(|lease| of.clock.when(lease.expires_at()));
+        // What was made shorter may have been refreshed.
+        let backed = |belief| end.is_some_and(|end| self.backs(0, belief, end));
+        let deceived = belief.is_some_and(|belief| !backed(belief));
+        drop(beliefs);
+        if deceived {
             let how = format!("{} still believes in {lock:?}", client.0);
             return self.broken(Promise::Heard, how);
         }

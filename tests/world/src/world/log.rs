@@ -46,6 +46,7 @@ pub(crate) enum Input {
     Refresh(LockId, Option<Ttl>),
     Release(LockId),
     Inspect(Keys),
+    TakeInspection(LockId),
     Close,
     Connected(usize),
     Disconnected(usize),

@@ -36,6 +36,7 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        self.look_at_truth(index, event)?;
         match event {
             Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
                 let own = self.clients[index].clock.read(self.now);
@@ -178,6 +179,11 @@ impl World {
         let mut claims = open.filter(|lock| client.engine.lease(*lock).is_none());
         let hoarding = claims.find_map(|lock| {
             let claim = client.engine.claim(lock)?;
+            // Another lock of this client may have the same token.
+            let mut beliefs = client.beliefs.iter();
+            if beliefs.any(|belief| *belief.value == *claim.value()) {
+                return None;
+            }
             let mut nodes = 0..self.nodes.len();
             let node = nodes.find(|node| {
                 let mut keys = claim.keys().iter();
@@ -210,7 +216,7 @@ impl World {
     }
 
     /// Whether a node keeps all keys of a belief for its client until `end`.
-    fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+    pub(super) fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
         let clock = &self.nodes[node].clock;
         belief.keys.iter().all(|key| {
             let Some((value, last)) = self.holding(node, key) else {
@@ -287,6 +293,10 @@ impl World {
         let Some(round) = self.oracle.calm else {
             return Ok(());
         };
+        // Another lock of this client has the same token, and keeps it.
+        if proof == Released::Shared {
+            return Ok(());
+        }
         // A lease may end while the release is on its way.
         if self.lasts(index, lock, round) {
             let how = format!(

@@ -4,6 +4,7 @@
 
 mod client;
 mod clock;
+mod commands;
 mod fair;
 mod faults;
 mod hear;
@@ -19,6 +20,7 @@ mod rng;
 mod script;
 mod steps;
 mod trace;
+mod truth;
 mod wire;
 mod work;
 
@@ -80,6 +82,16 @@ pub struct World {
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
     workers: Vec<Worker>,
+    /// When a node last gave, or may give for ever, an error that is final.
+    refused: Option<Instant>,
+    /// Whoever waits is woken.
+    wakes: bool,
+    /// Several engines use the same token.
+    shared: bool,
+    /// A process was killed, and may have left keys behind.
+    killed: bool,
+    /// When what is held of which keys last changed for some client.
+    changed: Vec<(Instant, Keys)>,
     /// Servers report a key that has expired at once.
     announces: bool,
     /// How nodes are spoken to.
@@ -109,6 +121,8 @@ struct Node {
     down: bool,
     /// It answers with an error to some or all of what it is asked.
     refuses: bool,
+    /// That error is one that asking again does not mend.
+    is_final: bool,
     /// When something last went wrong with it, or was repaired.
     trouble: Instant,
     /// On its own clock.
@@ -156,6 +170,7 @@ impl World {
             paused: false,
             down: false,
             refuses: false,
+            is_final: false,
             trouble: Instant::default(),
             due: None,
             open: Vec::new(),
@@ -175,6 +190,11 @@ impl World {
             waiters: Waiters::default(),
             turns: Vec::new(),
             workers: Vec::new(),
+            refused: None,
+            wakes: true,
+            shared: false,
+            killed: false,
+            changed: Vec::new(),
             announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",
@@ -215,6 +235,8 @@ impl World {
             weather: Weather::Fair,
             habits,
             trouble: Instant::default(),
+            loses_pushes: false,
+            lost_push: None,
             current: None,
         };
         self.net.links.push(vec![link; self.nodes.len()]);
@@ -260,6 +282,12 @@ impl World {
             ttl: wish.ttl.as_duration(),
             asked: own,
             wait: wish.wait.filter(|wait| !wait.is_zero()),
+            max_hold: match wish.renewal {
+                Renewal::Automatic { max_hold } => max_hold,
+                Renewal::Manual | _ => None,
+            },
+            ended: None,
+            lease: None,
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
@@ -276,65 +304,10 @@ impl World {
         let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
         of.open.push((lock, of.wishes.len()));
         of.wishes.push(noted);
+        self.share(client.0, lock);
         self.watch(client.0, lock, keys, waits);
         self.drain(client.0);
         lock
-    }
-
-    /// Lets go.
-    pub fn release(&mut self, client: ClientId, lock: LockId) {
-        self.look_before_release(client.0, lock);
-        let own = self.own_time(client);
-        let of = &mut self.clients[client.0];
-        of.log(own, || Input::Release(lock));
-        of.spend(lock);
-        of.beliefs.retain(|belief| belief.lock != lock);
-        let (clock, now) = (of.clock, self.now);
-        self.net
-            .record(|record| record.ends(client.0, Some(lock), "", clock, now));
-        of.engine.release(lock, own);
-        self.drain(client.0);
-    }
-
-    /// Refreshes a lock, if it is held.
-    pub fn refresh(&mut self, client: ClientId, lock: LockId, ttl: Option<Ttl>) {
-        let own = self.own_time(client);
-        let of = &mut self.clients[client.0];
-        of.log(own, || Input::Refresh(lock, ttl));
-        for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
-            belief.reshaped |= ttl.is_some();
-        }
-        for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
-            wish.refreshed |= ttl.is_some();
-        }
-        // A lock that is not held is no matter here.
-        of.engine.refresh(lock, ttl, own).ok();
-        self.drain(client.0);
-    }
-
-    /// Looks who holds keys, and forgets the result.
-    pub fn inspect(&mut self, client: ClientId, keys: Keys) {
-        let own = self.own_time(client);
-        let of = &mut self.clients[client.0];
-        of.log(own, || Input::Inspect(keys.clone()));
-        of.engine.inspect(keys, own);
-        self.drain(client.0);
-    }
-
-    /// Closes an engine.
-    pub fn close(&mut self, client: ClientId) {
-        let own = self.own_time(client);
-        let of = &mut self.clients[client.0];
-        of.log(own, || Input::Close);
-        let believed: Vec<LockId> = of.beliefs.drain(..).map(|belief| belief.lock).collect();
-        for lock in believed {
-            of.spend(lock);
-        }
-        let (clock, now) = (of.clock, self.now);
-        self.net
-            .record(|record| record.ends(client.0, None, "", clock, now));
-        of.engine.close(own);
-        self.drain(client.0);
     }
 
     /// Does something with the engine of a client, and what follows from it. Not for recorded worlds.

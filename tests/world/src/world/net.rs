@@ -45,6 +45,9 @@ pub(crate) struct Link {
     pub(crate) habits: Habits,
     /// When something last went wrong with it, or was repaired.
     pub(crate) trouble: Instant,
+    /// What servers say without having been asked is lost, and when that last happened.
+    pub(crate) loses_pushes: bool,
+    pub(crate) lost_push: Option<Instant>,
     /// The connection that the client knows of.
     pub(crate) current: Option<usize>,
 }
@@ -70,6 +73,27 @@ pub(crate) struct Conn {
 #[cold]
 fn tell(story: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
     story.push(format!("{now:?}  {}", line()));
+}
+
+/// What a server says, without what it was not asked for; `None` if there is nothing of that.
+fn without_pushes(bytes: &[u8]) -> Option<Vec<u8>> {
+    const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
+    let mut rest = bytes;
+    let mut left = Vec::new();
+    let mut found = false;
+    while let Some(at) = rest.windows(PUSH.len()).position(|part| part == PUSH) {
+        found = true;
+        left.extend_from_slice(&rest[..at]);
+        rest = &rest[at + PUSH.len()..];
+        // All keys, or an array with one.
+        let lines = if rest.starts_with(b"_") { 1 } else { 3 };
+        for _ in 0..lines {
+            let end = rest.windows(2).position(|part| part == b"\r\n");
+            rest = &rest[end.map_or(rest.len(), |end| end + 2)..];
+        }
+    }
+    left.extend_from_slice(rest);
+    found.then_some(left)
 }
 
 /// All links and connections.
@@ -172,6 +196,16 @@ impl Net {
         let weather = self.links[client][node].weather;
         if matches!(weather, Weather::Silent | Weather::Deaf) {
             self.conns[conn].down.broken = true;
+        }
+        let link = &mut self.links[client][node];
+        if link.loses_pushes
+            && let Some(rest) = without_pushes(bytes)
+        {
+            link.lost_push = Some(now);
+            if rest.is_empty() {
+                return;
+            }
+            return self.put(conn, false, &rest, now);
         }
         self.put(conn, false, bytes, now);
     }

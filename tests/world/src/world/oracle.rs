@@ -41,6 +41,8 @@ pub enum Promise {
     /// Of several clients that contend for a key, each that waits is passed over a bounded number of times, and no turn
     /// of another goes on for long.
     Fair,
+    /// What a client is told of a lock, of a key or of a node was so at that moment.
+    Truth,
     /// After all releases and a ttl no key is left.
     NothingLeft,
     /// After closing, the engine is drained in bounded time.
@@ -76,7 +78,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Exclusion,
         Self::Cover,
         Self::Told,
@@ -91,6 +93,7 @@ impl Promise {
         Self::Progress,
         Self::Prompt,
         Self::Fair,
+        Self::Truth,
         Self::NothingLeft,
         Self::Drains,
         Self::Steps,

@@ -104,11 +104,15 @@ impl World {
         if !obtained && !is_terminal(event) {
             return;
         }
+        let now = self.now;
+        if is_terminal(event) && self.shared {
+            self.share(client, lock);
+        }
         let wishes = self.clients[client].wishes.iter().rev();
         let Some(wish) = wishes.into_iter().find(|wish| wish.lock == lock) else {
             return;
         };
-        let now = self.now;
+        self.changed.push((now, wish.keys.clone()));
         let next = if obtained {
             now + self.waiters.every
         } else {
@@ -315,6 +319,14 @@ impl World {
         quorum(self.nodes.len(), self.arrangement == Arrangement::Ordered)
     }
 
+    /// Whether a push was lost so short a while before that whoever waits may not have looked again.
+    fn has_lost_pushes(&self, client: usize, node: usize) -> bool {
+        let link = &self.net.links[client][node];
+        let timeout = self.clients[client].config.request_timeout;
+        link.lost_push
+            .is_some_and(|at| at + (LOOKS + timeout) * 2 > self.now)
+    }
+
     /// How long it takes at most until somebody's request occupies a key that can be obtained.
     ///
     /// With the round trip `r` of the farthest node that the client can reach, `n` nodes in order (otherwise `n` = 1):
@@ -328,7 +340,8 @@ impl World {
     /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
     /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
-    /// | a node does not report changes: the pause of the lock | 1 s, or the request timeout if that is longer |
+    /// | a report was lost on its way a short while before | 3 s, after which whoever waits looks again, and a request timeout |
+    /// | a node does not report changes: the pause of the lock, and of an older one | 1 s each, or the request timeout if that is longer |
     ///
     /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
     /// time begins anew.
@@ -348,8 +361,14 @@ impl World {
         if !self.announces {
             bound += self.oracle.longest / 100;
         }
-        if (0..self.nodes.len()).any(|node| of.is_ready(node) == Some(false)) {
-            bound += of.config.request_timeout.max(1000 * MS);
+        let blind = !self.wakes;
+        if blind || (0..self.nodes.len()).any(|node| of.is_ready(node) == Some(false)) {
+            // The older one asks after its own pause, and only then those behind it.
+            bound += of.config.request_timeout.max(1000 * MS) * (1 + u32::from(behind));
+        }
+        let lost = (0..self.nodes.len()).any(|node| self.has_lost_pushes(client, node));
+        if lost {
+            bound += LOOKS + of.config.request_timeout;
         }
         if !steady {
             bound += self.recovery(client);
@@ -358,6 +377,9 @@ impl World {
         bound + bound / 50 + MS / 10
     }
 }
+
+/// How often whoever waits looks again.
+pub(super) const LOOKS: Duration = Duration::from_secs(3);
 
 pub(super) fn share_a_key(a: &Keys, b: &Keys) -> bool {
     a.iter().any(|key| b.iter().any(|other| other == key))

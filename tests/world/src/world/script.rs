@@ -3,7 +3,7 @@
 use std::hash::Hasher as _;
 use std::time::Duration;
 
-use tenure_core::{Instant, LockId, NodeConfig, Obtain};
+use tenure_core::{Event, Instant, Key, LockId, NodeConfig, NodeError, NotObtained, Obtain};
 
 use super::client::{Client, Kept};
 use super::net::Habits;
@@ -144,6 +144,47 @@ impl World {
         self.net.links[client.0][node].habits.latency_us = micros(latency);
     }
 
+    /// Servers give errors that are final, for ever.
+    pub(crate) fn gives_final_errors(&mut self) {
+        self.refused = Some(Instant::from_micros(u64::MAX));
+    }
+
+    /// A node says that keys are not what they were.
+    pub(crate) fn lies(&mut self, node: usize) {
+        self.oracle.damage(node, self.now);
+    }
+
+    /// Whether a key that stands on a node stands there for ever.
+    pub(crate) fn is_endless(&self, node: usize, key: &Key) -> bool {
+        matches!(self.holding(node, key), Some((_, None)))
+    }
+
+    /// Nobody is woken here, or not in time.
+    pub(crate) fn has_no_wakes(&mut self) {
+        self.wakes = false;
+    }
+
+    /// Users of several engines use the same token: whoever lets go lets go for all.
+    pub(crate) fn shares_tokens(&mut self) {
+        self.shared = true;
+    }
+
+    /// Servers cannot do what a lock needs, and its user was told so.
+    pub(crate) fn is_refused_for_good(&self, client: ClientId, lock: LockId) -> bool {
+        let told = matches!(
+            self.last(client, lock),
+            Some(Event::NotObtained {
+                reason: NotObtained::Refused(NodeError::Unsupported),
+                ..
+            })
+        );
+        told && self.refused == Some(Instant::from_micros(u64::MAX))
+    }
+
+    pub(crate) fn anybody_waits(&self) -> bool {
+        self.waiters.watches.iter().any(|watch| watch.waits)
+    }
+
     /// Nothing will go wrong here; a round takes at most so long.
     pub(crate) fn is_calm(&mut self, round: Duration) {
         self.oracle.calm = Some(round);
@@ -232,6 +273,7 @@ impl World {
             time: self.now.saturating_since(start),
             checks: std::mem::take(&mut self.oracle.checks),
             excused: std::mem::take(&mut self.oracle.excused),
+            used: std::collections::BTreeMap::new(),
             trace: self.net.trace.finish(),
             story: self.net.story.take().unwrap_or_default(),
         }

@@ -1,0 +1,176 @@
+//! What only some schedules have, by bits of the header that all others leave alone.
+
+use std::time::Duration;
+
+use tenure_core::memory::Options;
+use tenure_core::{Config, Metadata, Obtain, Retry, Token};
+
+use super::HEADER;
+use crate::world::Work;
+
+/// What only some schedules have.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Extras {
+    /// Some locks carry metadata.
+    metadata: bool,
+    /// Some locks have a pause of zero, or of less than a millisecond.
+    hasty: bool,
+    /// Some locks may not ask a second time.
+    once: bool,
+    pub(crate) tokens: Tokens,
+    pub(crate) servers: Servers,
+    /// Engines may have few locks and few requests at a time.
+    pub(crate) limited: bool,
+    /// Each client has workers.
+    workers: Option<Workers>,
+    /// Some steps do what is in `strange.rs`.
+    pub(crate) strange: bool,
+}
+
+/// Whose token is the same.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Tokens {
+    Unique,
+    /// That of several locks of one engine.
+    Engine,
+    /// That of several locks of all engines.
+    Everybody,
+}
+
+/// What servers cannot do.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Servers {
+    Able,
+    WithoutPttl,
+    WithoutEval,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+struct Workers {
+    each: u32,
+    drop: bool,
+}
+
+const MICROS: Duration = Duration::from_micros(1);
+
+impl Extras {
+    pub(crate) fn new(header: &[u8; HEADER]) -> Self {
+        let habit = header[6] >> 4;
+        let server = header[2] >> 2 & 7;
+        let tokens = match header[4] >> 6 {
+            2 => Tokens::Engine,
+            3 if header[7] >> 6 == 0 => Tokens::Everybody,
+            _ => Tokens::Unique,
+        };
+        let workers = (header[1] >> 4 == 15).then_some(Workers {
+            each: 1 + u32::from(header[7] >> 6 & 1),
+            drop: header[7] >> 7 != 0,
+        });
+        Self {
+            metadata: matches!(habit, 1..=3),
+            once: matches!(habit, 4..=5),
+            hasty: habit == 15,
+            tokens,
+            servers: match server {
+                4 => Servers::WithoutPttl,
+                5 => Servers::WithoutEval,
+                _ => Servers::Able,
+            },
+            limited: server == 6,
+            workers,
+            strange: header[7] >> 4 & 3 == 3,
+        }
+    }
+
+    pub(crate) fn restrict(self, options: &mut Options) {
+        options.pttl = self.servers != Servers::WithoutPttl;
+        options.scripts = self.servers != Servers::WithoutEval;
+    }
+
+    pub(crate) fn limit(self, config: &mut Config) {
+        if self.limited {
+            config.limits.locks = 8;
+            config.limits.pending_requests = 6;
+        }
+    }
+
+    /// Changes a wish; gives what it has now that others have not.
+    pub(crate) fn adjust(
+        self,
+        wish: &mut Obtain,
+        client: usize,
+        (a, c): (u8, u8),
+    ) -> Vec<&'static str> {
+        let mut used = Vec::new();
+        if self.metadata && c & 1 == 0 {
+            let text = format!("host-{}", c >> 4);
+            wish.metadata = Metadata::new(text).expect("metadata");
+            used.push("metadata");
+        }
+        match c & 7 {
+            5 if self.hasty => {
+                wish.retry = Retry::every(Duration::ZERO);
+                used.push("a pause of zero");
+            }
+            6 if self.hasty => {
+                wish.retry = Retry::exponential(50 * MICROS, 900 * MICROS);
+                used.push("pauses of less than a millisecond");
+            }
+            5 | 7 if self.once => {
+                wish.retry = Retry::default().limit(0);
+                used.push("limit(0)");
+            }
+            _ => {}
+        }
+        let token = match self.tokens {
+            Tokens::Engine if a & 7 == 5 => {
+                used.push("the same token twice in one engine");
+                Some(format!("same-{client}"))
+            }
+            Tokens::Everybody if a & 7 == 5 => {
+                used.push("the same token in two engines");
+                Some("same".to_owned())
+            }
+            Tokens::Unique | Tokens::Engine | Tokens::Everybody => None,
+        };
+        if let Some(token) = token {
+            wish.token = Token::new(token).expect("a token");
+        }
+        used
+    }
+
+    /// What the workers of each client do, if it has any, and how many they are.
+    pub(crate) fn work(self) -> Option<(u32, Work)> {
+        let Workers { each, drop } = self.workers?;
+        let work = Work {
+            keys: "k0".to_owned(),
+            ttl: Duration::from_secs(2),
+            hold: Duration::from_millis(5),
+            drops: drop,
+            rounds: 8,
+        };
+        Some((each, work))
+    }
+
+    /// Names of what it has from the beginning.
+    pub(crate) fn names(self, options: &Options) -> Vec<&'static str> {
+        let no_eval = self.servers == Servers::WithoutEval;
+        let all = [
+            (self.limited, "small limits"),
+            (self.servers == Servers::WithoutPttl, "servers without PTTL"),
+            (no_eval && options.compare, "servers without EVAL"),
+            (
+                no_eval && !options.compare,
+                "servers without EVAL and DELIFEQ",
+            ),
+            (!options.tracking, "servers without tracking"),
+            (self.workers.is_some_and(|workers| !workers.drop), "workers"),
+            (
+                self.workers.is_some_and(|workers| workers.drop),
+                "workers that do not wait for a release",
+            ),
+        ];
+        let used = all.into_iter().filter(|(used, _)| *used);
+        used.map(|(_, name)| name).collect()
+    }
+}

@@ -1,0 +1,67 @@
+//! What users do with locks that they have asked for.
+
+use tenure_core::{Keys, LockId, Ttl};
+
+use super::log::Input;
+use super::{ClientId, World};
+
+impl World {
+    /// Lets go.
+    pub fn release(&mut self, client: ClientId, lock: LockId) {
+        self.look_before_release(client.0, lock);
+        self.share(client.0, lock);
+        let own = self.own_time(client);
+        let of = &mut self.clients[client.0];
+        of.log(own, || Input::Release(lock));
+        of.spend(lock);
+        of.end_belief(lock);
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, Some(lock), "", clock, now));
+        of.engine.release(lock, own);
+        self.drain(client.0);
+    }
+
+    /// Refreshes a lock, if it is held.
+    pub fn refresh(&mut self, client: ClientId, lock: LockId, ttl: Option<Ttl>) {
+        let own = self.own_time(client);
+        let of = &mut self.clients[client.0];
+        of.log(own, || Input::Refresh(lock, ttl));
+        for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
+            belief.reshaped |= ttl.is_some();
+        }
+        for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
+            wish.refreshed |= ttl.is_some();
+        }
+        // A lock that is not held is no matter here.
+        of.engine.refresh(lock, ttl, own).ok();
+        self.drain(client.0);
+    }
+
+    /// Looks who holds keys, and forgets the result.
+    pub fn inspect(&mut self, client: ClientId, keys: Keys) {
+        let own = self.own_time(client);
+        let of = &mut self.clients[client.0];
+        of.log(own, || Input::Inspect(keys.clone()));
+        let inspection = of.engine.inspect(keys.clone(), own);
+        self.snapshot(client.0, inspection, keys);
+        self.drain(client.0);
+    }
+
+    /// Closes an engine.
+    pub fn close(&mut self, client: ClientId) {
+        let own = self.own_time(client);
+        let of = &mut self.clients[client.0];
+        of.log(own, || Input::Close);
+        let believed: Vec<LockId> = of.beliefs.iter().map(|belief| belief.lock).collect();
+        for lock in believed {
+            of.end_belief(lock);
+            of.spend(lock);
+        }
+        let (clock, now) = (of.clock, self.now);
+        self.net
+            .record(|record| record.ends(client.0, None, "", clock, now));
+        of.engine.close(own);
+        self.drain(client.0);
+    }
+}

@@ -1,0 +1,326 @@
+//! [`Promise::Truth`]: what a client is told was so at that moment.
+//!
+//! | what is said | is wrong if |
+//! |---|---|
+//! | `TimedOut` | a quorum was free, or could not be asked, for the whole of the last look interval and a request timeout |
+//! | `Taken`, `TimedOut`, by another | nobody but this engine has asked for any of the keys lately |
+//! | the same, by ourselves | no other lock of this engine was held lately |
+//! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout |
+//! | `Refused` | no node has given a final error |
+//! | `TooLate` | less time has passed than the lock was to last |
+//! | `Missing` | nobody took the key away, and the lease was not over |
+//! | `Expired`, `MaxHold` | that time has not come |
+//! | anything about a wait, or `Obtained` | the wait was over before |
+//! | a lease | it ends later than `max_hold` allows |
+//! | the result of an inspection | keys did not change meanwhile, and a quorum had something else |
+
+use std::time::Duration;
+
+use tenure_core::{
+    Event, Holder, Holding, Inspection, Instant, Keys, Lease, LockId, Loss, NodeError, NotObtained,
+    Released,
+};
+
+use super::World;
+use super::client::Wish;
+use super::oracle::{Promise, Violation};
+use super::prompt::{LOOKS, share_a_key};
+
+/// How late a driver may be with a deadline: here it is never late.
+const TICK: Duration = Duration::from_millis(1);
+
+/// What nodes held of some keys when an inspection began.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) inspection: LockId,
+    pub(crate) keys: Keys,
+    at: Instant,
+    held: Vec<Vec<Held>>,
+}
+
+/// The value of a key on one node, and its last millisecond there.
+type Held = Option<(Box<[u8]>, Option<u64>)>;
+
+impl World {
+    /// Looks whether it is so.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        let (lock, result) = match event {
+            Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
+            Event::Refreshed { lock, lease, .. } => (*lock, self.is_capped(index, *lock, *lease)),
+            Event::NotObtained { lock, reason } => (*lock, self.is_so(index, *lock, *reason)),
+            Event::Lost { lock, reason } => (*lock, self.was_lost(index, *lock, *reason)),
+            Event::Released {
+                lock,
+                proof: Released::Missing,
+            } => (*lock, self.was_missing(index, *lock)),
+            Event::Inspected { inspection } => return self.look_at_inspection(index, *inspection),
+            _ => return Ok(()),
+        };
+        match result {
+            Ok(()) => {
+                self.oracle.kept(Promise::Truth);
+                Ok(())
+            }
+            Err(why) => {
+                let how = format!("{index} hears {event:?} of {lock:?}, but {why}");
+                Err(Promise::Truth.broken(how))
+            }
+        }
+    }
+
+    fn wished(&self, index: usize, lock: LockId) -> Option<&Wish> {
+        let wishes = self.clients[index].wishes.iter().rev();
+        wishes.into_iter().find(|wish| wish.lock == lock)
+    }
+
+    /// A wait ends when it is over, unless the driver was held up.
+    fn in_time(&self, index: usize, wish: &Wish) -> Result<(), String> {
+        let client = &self.clients[index];
+        let Some(wait) = wish.wait else { return Ok(()) };
+        let end = (wish.asked + wait).max(client.clock.read(client.trouble));
+        let own = client.clock.read(self.now);
+        if own > end + TICK {
+            let late = own.saturating_since(end);
+            return Err(format!("its wait was over {late:?} ago"));
+        }
+        Ok(())
+    }
+
+    fn obtained_in_time(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
+        if let Some(wish) = self.wished(index, lock) {
+            self.in_time(index, wish)?;
+        }
+        self.is_capped(index, lock, lease)
+    }
+
+    fn is_capped(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
+        let mut beliefs = self.clients[index].beliefs.iter();
+        let cap = beliefs.find(|belief| belief.lock == lock);
+        match cap.and_then(|belief| belief.cap) {
+            Some(cap) if lease.expires_at() > cap => Err(format!("it may last until {cap:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_so(&self, index: usize, lock: LockId, reason: NotObtained) -> Result<(), String> {
+        let Some(wish) = self.wished(index, lock) else {
+            return Ok(());
+        };
+        let mut watches = self.waiters.watches.iter();
+        let watch = watches.find(|watch| watch.client == index && watch.lock == lock);
+        let Some(watch) = watch else { return Ok(()) };
+        let (client, now) = (&self.clients[index], self.now);
+        let timeout = client.config.request_timeout;
+        let lasts = |since: Option<Instant>, time| since.is_some_and(|at| at + time < now);
+        match reason {
+            NotObtained::LimitReached | NotObtained::Withdrawn => return Ok(()),
+            NotObtained::TimedOut { by } => {
+                if lasts(watch.since, LOOKS + timeout) {
+                    return Err(format!("it has been free since {:?}", watch.since));
+                }
+                if lasts(watch.cut_off, LOOKS + timeout) {
+                    return Err(format!("nobody could be asked since {:?}", watch.cut_off));
+                }
+                self.is_held_by(index, wish, by)?;
+            }
+            NotObtained::Taken { by, .. } => self.is_held_by(index, wish, by)?,
+            NotObtained::Unreachable(NodeError::Overloaded | NodeError::AnswerTooLarge) => {}
+            NotObtained::Unreachable(_) => {
+                // Nodes in order have each their own time.
+                let nodes = u32::try_from(self.quorum()).unwrap_or(1);
+                if lasts(watch.reached, (timeout + self.round(index) * 4) * nodes) {
+                    return Err(format!("a quorum answers since {:?}", watch.reached));
+                }
+            }
+            NotObtained::Refused(_) => self.was_refused(watch.asked)?,
+            NotObtained::TooLate => {
+                let lasts = wish.max_hold.map_or(wish.ttl, |most| most.min(wish.ttl));
+                let passed = client.clock.read(now).saturating_since(wish.asked);
+                if passed + lasts / 50 + TICK * 3 < lasts {
+                    return Err(format!("only {passed:?} have passed"));
+                }
+            }
+            _ => {}
+        }
+        self.in_time(index, wish)
+    }
+
+    fn round(&self, index: usize) -> Duration {
+        let trips = (0..self.nodes.len()).map(|node| self.net.longest_trip(index, node));
+        trips.max().unwrap_or_default() * 2
+    }
+
+    /// A key that is taken: by whom?
+    fn is_held_by(&self, index: usize, wish: &Wish, by: Holder) -> Result<(), String> {
+        let now = self.now;
+        let lately = LOOKS + self.clients[index].config.request_timeout;
+        if self.oracle.last_damage.is_some() || wish.renamed || self.clients[index].straggled {
+            return Ok(());
+        }
+        // What could not be released stays until its time is over.
+        let lately = if self.waiters.trouble + self.oracle.longest < now {
+            lately
+        } else {
+            lately + self.oracle.longest
+        };
+        let shared =
+            |other: &&Wish| other.lock != wish.lock && share_a_key(&other.keys, &wish.keys);
+        let late = |other: &Wish| other.ended.is_none_or(|at| at + lately >= now);
+        let of = |client: usize| self.clients[client].wishes.iter().filter(shared);
+        let ours = of(index).any(|other| late(other) && other.obtained);
+        match by {
+            Holder::Ourselves if !ours => {
+                Err("this engine has held none of its keys lately".to_owned())
+            }
+            Holder::Other if ours && !self.killed => {
+                let mut others = (0..self.clients.len()).filter(|client| *client != index);
+                if others.any(|client| of(client).any(late)) {
+                    return Ok(());
+                }
+                Err("nobody else has asked for its keys lately".to_owned())
+            }
+            Holder::Ourselves | Holder::Other => Ok(()),
+        }
+    }
+
+    /// A final error was given by some node since then.
+    fn was_refused(&self, since: Instant) -> Result<(), String> {
+        let now = self.nodes.iter().any(|node| node.is_final);
+        if now || self.refused.is_some_and(|at| at >= since) {
+            return Ok(());
+        }
+        Err("no node has refused anything".to_owned())
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
+        let Some(wish) = self.wished(index, lock) else {
+            return Ok(());
+        };
+        let own = self.clients[index].clock.read(self.now);
+        match reason {
+            Loss::Expired { .. } => match wish.lease {
+                // A node that has lost a refresh says that there is less time left.
+                Some((since, until)) if own < until && self.is_sound(since) => {
+                    Err(format!("its lease lasts until {until:?}"))
+                }
+                _ => Ok(()),
+            },
+            Loss::MaxHold => match wish.max_hold {
+                Some(most) if own + TICK >= wish.asked + most => Ok(()),
+                most => Err(format!("it was asked for at {:?} for {most:?}", wish.asked)),
+            },
+            Loss::Refused(_) => match wish.lease {
+                Some((since, _)) => self.was_refused(since),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// No node has lost anything that a lock which was obtained then rests on.
+    fn is_sound(&self, since: Instant) -> bool {
+        let damage = self.oracle.last_damage;
+        damage.is_none_or(|damage| damage + self.oracle.longest < since)
+    }
+
+    /// A release found nothing.
+    fn was_missing(&self, index: usize, lock: LockId) -> Result<(), String> {
+        let client = &self.clients[index];
+        let wish = self.wished(index, lock);
+        let Some((wish, (since, until))) = wish.and_then(|wish| Some((wish, wish.lease?))) else {
+            return Ok(());
+        };
+        let sound = self.is_sound(since);
+        let own_token = wish.token.as_bytes().len() != super::client::DRAWN;
+        if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
+            return Ok(());
+        }
+        Err(format!(
+            "nobody took it, and its lease lasts until {until:?}"
+        ))
+    }
+
+    /// Remembers what nodes hold when a client begins to inspect it.
+    pub(super) fn snapshot(&mut self, index: usize, inspection: LockId, keys: Keys) {
+        let (at, held) = (self.now, self.held(&keys));
+        self.clients[index].inspections.push(Snapshot {
+            inspection,
+            keys,
+            at,
+            held,
+        });
+    }
+
+    /// By key, then by node.
+    fn held(&self, keys: &Keys) -> Vec<Vec<Held>> {
+        let on = |key| {
+            let nodes = 0..self.nodes.len();
+            let found = nodes.map(move |node| self.holding(node, key));
+            found.map(|found| found.map(|(value, last)| (value.into(), last)))
+        };
+        keys.iter().map(|key| on(key).collect()).collect()
+    }
+
+    fn look_at_inspection(&mut self, index: usize, inspection: LockId) -> Result<(), Violation> {
+        let own = self.clients[index].clock.read(self.now);
+        let of = &mut self.clients[index];
+        of.log(own, || super::Input::TakeInspection(inspection));
+        let result = of.engine.take_inspection(inspection);
+        let mut known = of.inspections.iter();
+        let Some(at) = known.position(|s| s.inspection == inspection) else {
+            return Ok(());
+        };
+        let before = of.inspections.swap_remove(at);
+        if let Some(why) = result.and_then(|result| self.differs(&before, &result)) {
+            let how = format!("{index} inspected {:?}, and {why}", before.keys);
+            return Err(Promise::Truth.broken(how));
+        }
+        self.oracle.kept(Promise::Truth);
+        Ok(())
+    }
+
+    /// What is wrong with the result of an inspection, if keys were the same when it began and are now.
+    fn differs(&self, before: &Snapshot, result: &Inspection) -> Option<String> {
+        let (Ok(found), quorum) = (result, self.quorum()) else {
+            return None;
+        };
+        // A process that was killed, or a hand, may have changed keys without an event.
+        if self.waiters.trouble >= before.at {
+            return None;
+        }
+        let busy = |key| {
+            let last = self
+                .changed
+                .iter()
+                .rev()
+                .take_while(|(at, _)| *at + LOOKS >= before.at);
+            last.into_iter()
+                .any(|(_, keys)| keys.iter().any(|other| other == key))
+        };
+        let held = self.held(&before.keys);
+        let each = before
+            .keys
+            .iter()
+            .zip(before.held.iter().zip(&held))
+            .zip(found);
+        for ((key, (before, after)), found) in each {
+            if before != after || busy(key) {
+                continue;
+            }
+            let shown: Vec<&[u8]> = after.iter().flatten().map(|(value, _)| &**value).collect();
+            let count = |value: &[u8]| shown.iter().filter(|other| **other == value).count();
+            match found {
+                Some(Holding { value, .. }) if count(value) < quorum => {
+                    return Some(format!("{} nodes had what was found", count(value)));
+                }
+                None if shown.len() == after.len() && count(shown[0]) == shown.len() => {
+                    return Some("every node had a key that was not found".to_owned());
+                }
+                Some(_) | None => {}
+            }
+        }
+        None
+    }
+}
