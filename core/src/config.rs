@@ -26,6 +26,11 @@ pub struct Config {
     /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for ten
     /// seconds, it does so every 250 ms. [`Duration::MAX`]: never. Default: 20 ms.
     pub turn: Duration,
+    /// After how long a silence a connection is probed with a `PING` while there is any lock or inspection, because nobody
+    /// would be told of a change over a connection that is dead without a word. Its answer must come within
+    /// [`Config::request_timeout`]. Less than 100 ms counts as that; `None` for never. Clients that are lent are not
+    /// probed. Default: 5 s.
+    pub idle_probe: Option<Duration>,
     /// Set in front of every key on the wire, and taken off again. Default: empty.
     pub prefix: Box<[u8]>,
     /// The name that nodes show in `CLIENT LIST`. Default: `tenure`.
@@ -66,6 +71,7 @@ impl Config {
             reconnect_min: Duration::from_millis(20),
             reconnect_max: Duration::from_secs(2),
             turn: Duration::from_millis(20),
+            idle_probe: Some(Duration::from_secs(5)),
             prefix: Box::default(),
             client_name: "tenure".into(),
             limits: Limits::default(),

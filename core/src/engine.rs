@@ -1,6 +1,7 @@
 //! `Locks` and one session per node: what drivers talk to.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::claim::{Claim, Keys};
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
 use crate::redis::{Answer, Session};
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 /// The whole protocol: see the crate's documentation for the contract.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub struct Engine {
     /// Requests that could not be sent, to be told to the locks.
     unsent: Vec<(RequestId, NodeError)>,
     closing: bool,
+    /// For how long a connection may be silent while there are locks, and when to look at that next.
+    silence: Micros,
+    probe_at: Instant,
     /// A session was heard since outputs were last asked for.
     heard: bool,
     /// Something happened, or time went on, since the locks had nothing more to say.
@@ -59,6 +63,9 @@ impl Engine {
         reason = "an engine takes over its configuration"
     )]
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
+        let silence = config.idle_probe.map_or(Micros(u64::MAX), |silence| {
+            silence.max(Duration::from_millis(100)).into()
+        });
         let nodes = (0..config.nodes().len()).filter_map(NodeId::new);
         let mut locks = Locks::new(&config, seed, now);
         for node in nodes.clone() {
@@ -72,6 +79,8 @@ impl Engine {
             events: Queue::default(),
             unsent: Vec::new(),
             closing: false,
+            silence,
+            probe_at: now + silence,
             heard: false,
             stirred: false,
         }
@@ -80,6 +89,7 @@ impl Engine {
     /// Starts to obtain a lock. Ends with [`Event::Obtained`] or [`Event::NotObtained`].
     pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
         let now = self.clamp(now);
+        self.wake_probe(now);
         self.locks.obtain(request, now)
     }
 
@@ -109,6 +119,7 @@ impl Engine {
     /// [`Engine::take_inspection`] has the result. [`Engine::release`] ends it early.
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);
+        self.wake_probe(now);
         self.locks.inspect(keys, now)
     }
 
@@ -134,10 +145,11 @@ impl Engine {
 
     /// Bytes came from this node, split anywhere.
     pub fn handle_input(&mut self, node: NodeId, bytes: &[u8], now: Instant) {
-        self.clamp(now);
+        let now = self.clamp(now);
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
         };
+        session.hear(now);
         let mut rest = bytes;
         while let Some(request) = session.next_grant(&mut rest) {
             self.locks.answered(request, Outcome::GRANTED);
@@ -169,6 +181,9 @@ impl Engine {
                 session.handle_timeout(now);
                 self.hear(node);
             }
+        }
+        if self.probe_at <= now && self.locks.has_locks() {
+            self.probe(now);
         }
         self.locks.handle_timeout(now);
     }
@@ -206,7 +221,11 @@ impl Engine {
         let first = sessions
             .filter_map(|session| session.deadline().map(|at| (at, session.reason())))
             .min_by_key(|(at, _)| *at);
-        match (first, self.locks.deadline()) {
+        let probe = (self.probe_at, "end of a silence");
+        let first = first
+            .into_iter()
+            .chain(self.locks.has_locks().then_some(probe));
+        match (first.min_by_key(|(at, _)| *at), self.locks.deadline()) {
             (Some((at, reason)), lock) if lock.is_none_or(|lock| at < lock) => reason,
             _ => self.locks.next_reason(),
         }
@@ -241,6 +260,23 @@ impl Engine {
         self.locks.clamp(now)
     }
 
+    /// Before the first lock after a time without any: silence counts from here.
+    #[inline]
+    fn wake_probe(&mut self, now: Instant) {
+        if self.probe_at <= now && !self.locks.has_locks() {
+            self.probe_at = now + self.silence;
+        }
+    }
+
+    /// Makes sure of connections that have been silent.
+    #[cold]
+    fn probe(&mut self, now: Instant) {
+        let silence = self.silence;
+        let sessions = self.sessions.iter_mut();
+        let next = sessions.map(|session| session.probe(silence, now)).min();
+        self.probe_at = next.unwrap_or(now + silence);
+    }
+
     /// Whether there may be something to settle.
     fn has_more(&self) -> bool {
         !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
@@ -269,7 +305,8 @@ impl Engine {
 
     fn deadline(&self) -> Option<Instant> {
         let sessions = self.sessions.iter().filter_map(Session::deadline);
-        sessions.fold(self.locks.deadline(), |first, at| {
+        let own = self.locks.deadline().map(|at| at.min(self.probe_at));
+        sessions.fold(own, |first, at| {
             Some(first.map_or(at, |first| first.min(at)))
         })
     }

@@ -321,6 +321,11 @@ impl Locks {
         self.timers.first().map(|(at, _)| at)
     }
 
+    /// Whether there is any lock that has not come to its end, or an inspection that is under way: each has a deadline.
+    pub(crate) fn has_locks(&self) -> bool {
+        self.deadline().is_some()
+    }
+
     /// The latest time that it was told.
     pub(crate) const fn now(&self) -> Instant {
         self.now

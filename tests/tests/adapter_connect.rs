@@ -118,9 +118,10 @@ async fn a_user_may_do_what_its_rules_say() {
     let refused = without.expect("a locker").obtain("k").await;
     assert_eq!(
         refused.err(),
-        Some(ObtainError::NotObtained(NotObtained::Refused(
-            NodeError::NoPermission
-        )))
+        Some(ObtainError::NotObtained(
+            NotObtained::Refused(NodeError::NoPermission),
+            None
+        ))
     );
 }
 

@@ -24,7 +24,7 @@ async fn a_locker_comes_back_when_its_server_does() {
     let refused = locker.obtain("j").await;
     assert!(matches!(
         refused,
-        Err(ObtainError::NotObtained(NotObtained::Unreachable(_)))
+        Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _))
     ));
 
     server.restart();
@@ -73,7 +73,6 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
 }
 
 /// Without a bound of its own it would take the ttl.
-#[ignore = "needs the bound of the core"]
 #[tokio::test]
 async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
     let server = Server::start(Kind::Redis7);

@@ -298,6 +298,7 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
             }
             Err(ObtainError::NotObtained(
                 NotObtained::Taken { .. } | NotObtained::TimedOut { .. },
+                _,
             )) => {
                 attempt.answer = Some((now(), Answer::Denied));
             }

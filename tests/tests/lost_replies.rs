@@ -58,7 +58,7 @@ async fn a_try_is_never_told_that_others_hold_what_is_its_own() {
                         assert_ne!(weather.hurry(lock.release()).await, Released::Missing);
                     }
                     // What this one may have left is taken back before anything else is said to the server.
-                    Err(ObtainError::NotObtained(NotObtained::Unreachable(_))) => unknown += 1,
+                    Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _)) => unknown += 1,
                     Err(error) => panic!("{weather:?}: {error}"),
                 }
             }

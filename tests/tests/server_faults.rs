@@ -50,7 +50,7 @@ async fn a_server_that_stands_still_for_a_while_costs_nothing_but_time() {
         assert!(
             matches!(
                 tried,
-                Err(ObtainError::NotObtained(NotObtained::Unreachable(_)))
+                Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _))
             ),
             "{kind:?}: {tried:?}"
         );
@@ -152,7 +152,7 @@ async fn two_of_five_servers_may_die() {
     assert!(
         matches!(
             tried,
-            Err(ObtainError::NotObtained(NotObtained::Unreachable(_)))
+            Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _))
         ),
         "{tried:?}"
     );

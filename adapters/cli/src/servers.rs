@@ -25,7 +25,13 @@ pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
                 Failure::new(Exit::Unavailable, format!("{error}\n{advice}"))
             }
             ConnectError::NoRandomness => Failure::new(Exit::System, error.to_string()),
-            _ => Failure::usage(error.to_string()),
+            ConnectError::NoAddress
+            | ConnectError::TooFewForQuorum
+            | ConnectError::TooMany
+            | ConnectError::SameServer { .. }
+            | ConnectError::Url { .. }
+            | ConnectError::Certificate(_)
+            | _ => Failure::usage(error.to_string()),
         }
     })
 }
@@ -82,20 +88,20 @@ fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
 pub(crate) fn not_obtained(error: &ObtainError, keys: &[String], wait: Duration) -> Failure {
     let keys = keys.join(", ");
     let (exit, advice) = match error {
-        ObtainError::NotObtained(NotObtained::Taken { .. }) if wait.is_zero() => {
+        ObtainError::NotObtained(NotObtained::Taken { .. }, _) if wait.is_zero() => {
             (Exit::NotObtained, "\nGive --wait a time to wait for it.")
         }
         // Only these say that somebody holds it.
-        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut { .. }) => {
+        ObtainError::NotObtained(NotObtained::Taken { .. } | NotObtained::TimedOut { .. }, _) => {
             (Exit::NotObtained, "")
         }
-        ObtainError::NotObtained(NotObtained::TooLate) => {
+        ObtainError::NotObtained(NotObtained::TooLate, _) => {
             (Exit::Unavailable, "\nGive --ttl a longer time.")
         }
         ObtainError::Claim(_) => (Exit::Usage, ""),
         ObtainError::NoRandomness => (Exit::System, ""),
-        // Unreachable, refused, closed, and what is not known here: nobody knows who holds it.
-        _ => (Exit::Unavailable, ""),
+        // Whatever the reason, nobody knows who holds it.
+        ObtainError::NotObtained(..) | ObtainError::Closed | _ => (Exit::Unavailable, ""),
     };
     Failure::new(exit, format!("{keys}: {error}{advice}"))
 }
@@ -178,7 +184,7 @@ mod tests {
                 "too many locks",
             ),
         ] {
-            let error = ObtainError::NotObtained(reason);
+            let error = ObtainError::NotObtained(reason, None);
             let failure = not_obtained(&error, &["k".to_owned()], Duration::ZERO);
             assert_eq!(failure.exit, exit, "{reason:?}");
             let is_told = failure.message.contains(words) && failure.message.starts_with("k: ");

@@ -60,7 +60,6 @@ fn a_command_that_ends_well_does_not_hide_a_lost_lock() {
 }
 
 /// What renewal needs is refused from one moment on: the command ends at once, not with the lease.
-#[ignore = "needs a core that ends a lock when a refresh is refused"]
 #[test]
 fn a_refresh_that_is_refused_ends_the_command() {
     let server = Server::builder(Kind::Redis7)

@@ -22,6 +22,8 @@ pub(crate) struct CellState {
     pub(crate) obtained: Option<(Claim, Lease)>,
     /// How many refreshes that somebody asked for have got through.
     pub(crate) refreshes: u64,
+    /// What a server said in an error that is not known here, if that is why it ended.
+    pub(crate) words: Option<Box<str>>,
     /// The result, if this is an inspection.
     pub(crate) inspection: Option<Inspection>,
     /// The one that waits for the lock, its release or an inspection.
@@ -91,8 +93,14 @@ impl Cell {
         }
     }
 
-    pub(crate) fn inspected(&self, inspection: Option<Inspection>, wakes: &mut Vec<Waker>) {
+    pub(crate) fn inspected(
+        &self,
+        inspection: Option<Inspection>,
+        words: Option<Box<str>>,
+        wakes: &mut Vec<Waker>,
+    ) {
         let mut state = lock(&self.0);
+        state.words = words;
         state.inspection = inspection;
         wakes.extend(state.owner.take());
     }
@@ -104,8 +112,9 @@ impl Cell {
         state.losing.take_into(wakes);
     }
 
-    pub(crate) fn over(&self, end: End, wakes: &mut Vec<Waker>) {
+    pub(crate) fn over(&self, end: End, words: Option<Box<str>>, wakes: &mut Vec<Waker>) {
         let mut state = lock(&self.0);
+        state.words = words;
         state.phase = Phase::Over(end);
         wakes.extend(state.owner.take());
         state.refreshing.take_into(wakes);

@@ -136,6 +136,33 @@ impl fmt::Display for Unreachable {
     }
 }
 
+/// The error of a server that kept a lock from being obtained.
+pub(crate) const fn fault_of(reason: NotObtained) -> Option<NodeError> {
+    if let NotObtained::Unreachable(error) | NotObtained::Refused(error) = reason {
+        Some(error)
+    } else {
+        None
+    }
+}
+
+/// The error of a server that cost a lock.
+pub(crate) const fn fault_of_loss(reason: Loss) -> Option<NodeError> {
+    if let Loss::Expired { error: Some(error) } | Loss::Refused(error) = reason {
+        Some(error)
+    } else {
+        None
+    }
+}
+
+/// What a server said itself, behind a message.
+pub(crate) struct Words<'a>(pub(crate) Option<&'a str>);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |words| write!(f, ": {words}"))
+    }
+}
+
 impl From<ConfigError> for ConnectError {
     fn from(error: ConfigError) -> Self {
         match error {
@@ -147,13 +174,14 @@ impl From<ConfigError> for ConnectError {
 }
 
 /// Why a lock was not obtained.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ObtainError {
     /// What was asked for cannot be: a key, the token, the metadata or the ttl is out of its limits.
     Claim(ClaimError),
-    /// It was asked for, and this is the answer.
-    NotObtained(NotObtained),
+    /// It was asked for, and this is the answer. If a server is at fault with an error that is not known here
+    /// ([`NodeError::Other`]), its own words come with it: up to 128 bytes, escaped, never what may repeat an argument.
+    NotObtained(NotObtained, Option<Box<str>>),
     /// The operating system has no random bytes for a token.
     NoRandomness,
     /// The locker is closed, or its runtime has ended.
@@ -164,7 +192,9 @@ impl fmt::Display for ObtainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(error) => error.fmt(f),
-            Self::NotObtained(reason) => write!(f, "not obtained: {reason}"),
+            Self::NotObtained(reason, words) => {
+                write!(f, "not obtained: {reason}{}", Words(words.as_deref()))
+            }
             Self::NoRandomness => f.write_str("the operating system has no random bytes"),
             Self::Closed => f.write_str("the locker is closed"),
         }
@@ -175,7 +205,7 @@ impl Error for ObtainError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Claim(error) => Some(error),
-            Self::NotObtained(reason) => Some(reason),
+            Self::NotObtained(reason, _) => Some(reason),
             Self::NoRandomness | Self::Closed => None,
         }
     }
@@ -216,13 +246,14 @@ impl Error for RefreshError {
 }
 
 /// Why a key could not be looked at.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InspectError {
     /// A key is out of its limits.
     Claim(ClaimError),
-    /// Too few nodes gave an answer, or the same one.
-    Node(NodeError),
+    /// Too few nodes gave an answer, or the same one. The words are those of a server whose error is not known here: see
+    /// [`ObtainError::NotObtained`].
+    Node(NodeError, Option<Box<str>>),
     /// The locker is closed, or its runtime has ended.
     Closed,
 }
@@ -231,7 +262,10 @@ impl fmt::Display for InspectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(error) => error.fmt(f),
-            Self::Node(error) => write!(f, "too few servers answered: {error}"),
+            Self::Node(error, words) => {
+                let words = Words(words.as_deref());
+                write!(f, "too few servers answered: {error}{words}")
+            }
             Self::Closed => f.write_str("the locker is closed"),
         }
     }
@@ -241,7 +275,7 @@ impl Error for InspectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Claim(error) => Some(error),
-            Self::Node(error) => Some(error),
+            Self::Node(error, _) => Some(error),
             Self::Closed => None,
         }
     }

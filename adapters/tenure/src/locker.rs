@@ -17,7 +17,7 @@ use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::keys::IntoKeys;
 use crate::lock::Lock;
 use crate::shared::{Handle, Stage, State};
-use crate::wakers::Seat;
+use crate::wakers::{Seat, lock};
 
 const DEFAULT_TTL: Duration = Duration::from_secs(30);
 
@@ -83,6 +83,15 @@ impl Locker {
             .await;
     }
 
+    /// What a server said last in an error that is not known here, in its own words: up to 128 bytes, escaped. `None` if none
+    /// has, or if the words may repeat an argument. For logs, where a [`Loss`](crate::Loss) names
+    /// [`NodeError::Other`](crate::NodeError::Other); other errors bring these words along.
+    #[must_use]
+    pub fn unknown_error(&self) -> Option<String> {
+        let state = lock(self.handle.state());
+        state.engine.unknown_error().map(Into::into)
+    }
+
     /// Waits until enough servers for a quorum are ready, or too many have failed since they were last ready. Connecting
     /// goes on for ever either way.
     ///
@@ -115,7 +124,8 @@ pub(crate) async fn inspect(
         over: false,
     };
     let ended = |state: &mut CellState| match (state.inspection.take(), state.phase) {
-        (Some(result), _) => Some(result.map_err(InspectError::Node)),
+        (Some(Ok(holdings)), _) => Some(Ok(holdings)),
+        (Some(Err(error)), _) => Some(Err(InspectError::Node(error, state.words.take()))),
         (None, Phase::Over(_)) => Some(Err(InspectError::Closed)),
         (None, Phase::Asking | Phase::Held) => None,
     };
@@ -299,7 +309,7 @@ impl Future for ObtainFuture {
                 (Phase::Over(End::NotObtained(reason)), None)
                     if reason != NotObtained::Withdrawn =>
                 {
-                    Err(ObtainError::NotObtained(reason))
+                    Err(ObtainError::NotObtained(reason, state.words.take()))
                 }
                 // Withdrawn by closing the locker, since this future is still there.
                 _ => Err(ObtainError::Closed),

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, NodeState};
+use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, NodeId, NodeState};
 
 use crate::cell::{Cell, Cells, End};
 use crate::clock::Clock;
-use crate::error::{ConnectError, Unreachable};
+use crate::error::{ConnectError, Unreachable, Words, fault_of};
 use crate::wakers::{Wakers, lock};
 
 #[derive(Debug)]
@@ -202,7 +202,7 @@ impl State {
     pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
         self.stage = Stage::Ended;
         for cell in self.cells.drain() {
-            cell.over(End::Closed, wakes);
+            cell.over(End::Closed, None, wakes);
         }
         self.watchers.take_into(wakes);
     }
@@ -240,12 +240,14 @@ impl State {
             Event::Released { lock, proof } => self.over(lock, End::Released(proof), wakes),
             Event::Inspected { inspection } => {
                 let result = self.engine.take_inspection(inspection);
+                let error = result.as_ref().and_then(|result| result.as_ref().err());
+                let words = self.words_of(error.copied());
                 if let Some(cell) = self.cells.take(inspection) {
-                    cell.inspected(result, wakes);
+                    cell.inspected(result, words, wakes);
                 }
             }
             Event::Node { node, state } => {
-                self.turned(node.index(), state);
+                self.turned(node, state);
                 self.watchers.take_into(wakes);
             }
             _ => {}
@@ -253,13 +255,25 @@ impl State {
     }
 
     fn over(&mut self, lock: LockId, end: End, wakes: &mut Vec<Waker>) {
+        let words = match end {
+            End::NotObtained(reason) => self.words_of(fault_of(reason)),
+            End::Lost(_) | End::Released(_) | End::Closed => None,
+        };
         if let Some(cell) = self.cells.take(lock) {
-            cell.over(end, wakes);
+            cell.over(end, words, wakes);
         }
     }
 
-    fn turned(&mut self, node: usize, state: NodeState) {
-        let Some(node) = self.nodes.get_mut(node) else {
+    /// What a server said itself, where the engine has no better name for its error.
+    pub(crate) fn words_of(&self, error: Option<NodeError>) -> Option<Box<str>> {
+        let words = self.engine.unknown_error();
+        words
+            .filter(|_| error == Some(NodeError::Other))
+            .map(Into::into)
+    }
+
+    fn turned(&mut self, id: NodeId, state: NodeState) {
+        let Some(node) = self.nodes.get_mut(id.index()) else {
             return;
         };
         let error = node.error.take();
@@ -268,7 +282,11 @@ impl State {
             NodeState::Down(NodeError::Disconnected) => {
                 Health::Down(error.unwrap_or_else(|| NodeError::Disconnected.to_string()))
             }
-            NodeState::Down(error) => Health::Down(error.to_string()),
+            NodeState::Down(error) => {
+                let words = self.engine.unknown_error_of(id);
+                let words = Words(words.filter(|_| error == NodeError::Other));
+                Health::Down(format!("{error}{words}"))
+            }
             _ => return,
         };
     }

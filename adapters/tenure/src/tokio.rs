@@ -95,7 +95,7 @@ pub fn memory() -> Locker {
 /// let (alice, bob) = (server.locker(), server.locker());
 /// let lock = alice.obtain("nightly").await?;
 /// let refused = bob.obtain("nightly").await;
-/// assert!(matches!(refused, Err(ObtainError::NotObtained(NotObtained::Taken { .. }))));
+/// assert!(matches!(refused, Err(ObtainError::NotObtained(NotObtained::Taken { .. }, ..))));
 /// lock.release().await;
 /// bob.obtain("nightly").await?;
 /// # Ok(())

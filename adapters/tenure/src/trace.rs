@@ -1,9 +1,10 @@
 //! Events of the core as events of `tracing`, under the target `tenure`. Tokens and passwords are not in events, so they
 //! cannot get here.
 
-use tenure_core::{Event, NodeId, NodeState};
+use tenure_core::{Event, NodeError, NodeId, NodeState};
 use tracing::{debug, info, trace, warn};
 
+use crate::error::{fault_of, fault_of_loss};
 use crate::shared::Shared;
 use crate::wakers::lock;
 
@@ -15,7 +16,8 @@ pub(crate) fn event(event: Event, shared: &Shared) {
             debug!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), "obtained");
         }
         Event::NotObtained { lock: id, reason } => {
-            debug!(target: TARGET, lock = ?id, %reason, "not obtained");
+            let words = words_of(fault_of(reason), shared);
+            debug!(target: TARGET, lock = ?id, %reason, words, "not obtained");
         }
         Event::Refreshed {
             lock: id,
@@ -24,7 +26,10 @@ pub(crate) fn event(event: Event, shared: &Shared) {
         } => {
             trace!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), asked, "refreshed");
         }
-        Event::Lost { lock: id, reason } => warn!(target: TARGET, lock = ?id, %reason, "lost"),
+        Event::Lost { lock: id, reason } => {
+            let words = words_of(fault_of_loss(reason), shared);
+            warn!(target: TARGET, lock = ?id, %reason, words, "lost");
+        }
         Event::Released { lock: id, proof } => {
             debug!(target: TARGET, lock = ?id, %proof, "released");
         }
@@ -34,6 +39,14 @@ pub(crate) fn event(event: Event, shared: &Shared) {
     }
 }
 
+/// What a server said itself. The engine keeps no words that may repeat an argument.
+fn words_of(error: Option<NodeError>, shared: &Shared) -> Option<Box<str>> {
+    // Without a look at the mutex where there is nothing to find.
+    (error == Some(NodeError::Other))
+        .then(|| lock(&shared.state).words_of(error))
+        .flatten()
+}
+
 fn node_turned(node: NodeId, state: NodeState, shared: &Shared) {
     // Nodes turn seldom: a copy of the address costs nothing that matters.
     let address = lock(&shared.state).address(node.index()).to_owned();
@@ -41,7 +54,10 @@ fn node_turned(node: NodeId, state: NodeState, shared: &Shared) {
         NodeState::Ready { tracking } => {
             info!(target: TARGET, address, tracking, "node is ready");
         }
-        NodeState::Down(error) => warn!(target: TARGET, address, %error, "node is down"),
+        NodeState::Down(error) => {
+            let words = words_of(Some(error), shared);
+            warn!(target: TARGET, address, %error, words, "node is down");
+        }
         other => debug!(target: TARGET, address, ?other),
     }
 }

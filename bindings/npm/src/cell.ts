@@ -1,4 +1,4 @@
-import { ClosedError, EngineError, LockLostError, NotObtainedError, type Fault, type LockLostCode } from "./errors.js";
+import { ClosedError, EngineError, LockLostError, NotObtainedError, type LockLostCode, type Why } from "./errors.js";
 import type { Bytes, Drawn } from "./options.js";
 
 /** What a release found: see `Lock.release`. */
@@ -18,7 +18,7 @@ export class Cell {
   /** Why it is not held any more; nothing while it is, or is asked for. */
   lost: LockLostCode | undefined;
   /** What a server had to do with that. */
-  fault: Fault | undefined;
+  why: Why | undefined;
   /** Whoever waits for the lock. */
   obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
@@ -46,7 +46,7 @@ export class Cell {
 
   /** That it is not held any more: the lease is over if nobody has said why. */
   error(): LockLostError {
-    return new LockLostError(this.lost ?? "expired", this.fault);
+    return new LockLostError(this.lost ?? "expired", this.why);
   }
 
   held(): void {

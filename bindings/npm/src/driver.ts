@@ -1,6 +1,6 @@
 import { Cell, type Released, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ClosedError, EngineError, InspectError, NotObtainedError, faultOf, lossOf, reasonOf, refusal, type Fault, type LockLostCode } from "./errors.js";
+import { ClosedError, EngineError, InspectError, NotObtainedError, lossOf, reasonOf, refusal, type LockLostCode, type Why } from "./errors.js";
 import { Link, type Dial, type Owner } from "./link.js";
 import { Machine, Todo } from "./machine.js";
 import { Nodes } from "./nodes.js";
@@ -253,7 +253,7 @@ export class Driver implements Owner {
       case Todo.NODE_READY:
         return this.#ready(machine.node(), machine.first() !== 0);
       case Todo.NODE_DOWN:
-        return this.#down(machine.node(), faultOf(machine.first()) as Fault);
+        return this.#down(machine.node(), machine.why(machine.first()) as Why);
       case Todo.INSPECTED:
         return this.#inspected(machine.id());
       default: {
@@ -280,30 +280,32 @@ export class Driver implements Owner {
     if (todo === Todo.NOT_OBTAINED) {
       const reason = reasonOf(machine.first());
       // Withdrawn while somebody still waits for it: by closing.
-      const error = reason === "withdrawn" ? new ClosedError() : new NotObtainedError(machine.first(), machine.second());
+      const why = reason === "taken" ? undefined : machine.why(machine.second());
+      const error = reason === "withdrawn" ? new ClosedError() : new NotObtainedError(machine.first(), machine.second(), why);
       cell.notObtained(error);
-      return this.#tell(() => ({ type: "not_obtained", keys, reason, fault: (error as NotObtainedError).fault }));
+      return this.#tell(() => ({ type: "not_obtained", keys, reason, fault: why?.fault }));
     }
     const lost = todo === Todo.LOST && lossOf(machine.first());
     if (lost) {
       // Also if its owner has just released it: the engine says so when it was over before.
       cell.lost = lost;
-      cell.fault = faultOf(machine.second());
+      cell.why = machine.why(machine.second());
     }
     const proof = lost ? endOf(lost) : (PROOFS[machine.first()] as Released);
     cell.over("released", proof);
     if (lost) {
       this.#later.push(() => cell.tell());
     }
-    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof, fault: cell.fault }));
+    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof, fault: cell.why?.fault }));
   }
 
   #inspected(id: bigint): void {
     const waiter = this.#inspections.get(id);
     this.#inspections.delete(id);
     const bytes = this.#machine.bytes();
-    if (bytes.length === 0) {
-      return waiter?.reject(new InspectError(this.#machine.first()));
+    const why = this.#machine.why(this.#machine.first());
+    if (why) {
+      return waiter?.reject(new InspectError(why));
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const found: Found = [];
@@ -321,9 +323,9 @@ export class Driver implements Owner {
     this.#tell(() => ({ type: "node_ready", address: this.nodes.address(node), tracking }));
   }
 
-  #down(node: number, reason: Fault): void {
-    this.nodes.down(node, reason, this.#links[node]?.error);
-    this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason }));
+  #down(node: number, why: Why): void {
+    this.nodes.down(node, why, this.#links[node]?.error);
+    this.#tell(() => ({ type: "node_down", address: this.nodes.address(node), reason: why.fault }));
   }
 
   #tell(event: () => TenureEvent): void {

@@ -80,21 +80,23 @@ function nameOf<Name extends string>(table: Record<Name, string>, code: number):
   return Object.keys(table)[code] as Name;
 }
 
-/** @internal */
-export type Fault = keyof typeof NODES;
+type Fault = keyof typeof NODES;
 
-/** @internal What a server did wrong, if it is the fault of one: the number is negative if not. */
-export function faultOf(code: number): Fault | undefined {
-  return Object.keys(NODES)[code] as Fault | undefined;
+/** @internal What a server did wrong, and what people may read about that. */
+export interface Why {
+  readonly fault: Fault;
+  readonly text: string;
 }
 
-/** @internal What people may read about the fault of a server. */
-export function fault(name: Fault): string {
-  return NODES[name];
+/** @internal If it is the fault of a server: the number is negative if not. What is not known here it says itself. */
+export function whyOf(code: number, words: () => string): Why | undefined {
+  const fault = nameOf(NODES, code) as Fault | undefined;
+  const said = fault === "other" && words();
+  return fault && { fault, text: NODES[fault] + (said ? `: ${said}` : "") };
 }
 
-function because(name: Fault | undefined): string {
-  return name === undefined ? "" : `: ${NODES[name]}`;
+function because(why: Why | undefined): string {
+  return why ? `: ${why.text}` : "";
 }
 
 /** Why a lock was not obtained. */
@@ -139,17 +141,17 @@ export class NotObtainedError extends TenureError {
   /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
   readonly fault: string | undefined;
 
-  /** @internal With the time that the holder still has, or the fault of a server; negative for neither. */
-  constructor(reason: number, more: number) {
+  /** @internal With the time that the holder still has, if `more` is not negative and it is taken. */
+  constructor(reason: number, more: number, why?: Why) {
     const code = reasonOf(reason) as NotObtainedCode;
     const ours = reason >= OURS;
-    const [remaining, name] = code === "taken" ? [more < 0 ? undefined : more] : [undefined, faultOf(more)];
+    const remaining = code === "taken" && more >= 0 ? more : undefined;
     const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
     const holder = ours ? "another lock of this Tenure" : "somebody else";
-    super("NotObtainedError", code, NOT_OBTAINED[code].replace("#", holder) + left + because(name));
+    super("NotObtainedError", code, NOT_OBTAINED[code].replace("#", holder) + left + because(why));
     this.remaining = remaining;
     this.ours = ours;
-    this.fault = name;
+    this.fault = why?.fault;
   }
 }
 
@@ -189,9 +191,9 @@ export class LockLostError extends TenureError {
   readonly fault: string | undefined;
 
   /** @internal */
-  constructor(code: LockLostCode, name?: Fault) {
-    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}${because(name)}`);
-    this.fault = name;
+  constructor(code: LockLostCode, why?: Why) {
+    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}${because(why)}`);
+    this.fault = why?.fault;
   }
 }
 
@@ -201,10 +203,9 @@ export class InspectError extends TenureError {
   readonly fault: string;
 
   /** @internal */
-  constructor(code: number) {
-    const name = faultOf(code) as Fault;
-    super("InspectError", "not_answered", `too few servers answered${because(name)}`);
-    this.fault = name;
+  constructor(why: Why) {
+    super("InspectError", "not_answered", `too few servers answered${because(why)}`);
+    this.fault = why.fault;
   }
 }
 

@@ -1,5 +1,5 @@
 import type * as Exports from "../generated/exports.js";
-import { refusal } from "./errors.js";
+import { refusal, whyOf, type Why } from "./errors.js";
 
 /** What the engine wants done; the numbers are those of `bindings/wasm/src/lib.rs`. */
 export const enum Todo {
@@ -90,6 +90,11 @@ export class Machine {
   bytes(): Uint8Array {
     const at = this.#numbers[3] as number;
     return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
+  }
+
+  /** What a server did wrong, by its code; nothing if that is negative. */
+  why(code: number): Why | undefined {
+    return whyOf(code, () => new TextDecoder().decode(this.bytes()));
   }
 
   /** Memory that has grown is another buffer, and the old one is empty. */

@@ -1,4 +1,4 @@
-import { ClosedError, ConnectError, EngineError, fault } from "./errors.js";
+import { ClosedError, ConnectError, EngineError, type Why } from "./errors.js";
 import type { Waiter } from "./cell.js";
 
 /** What is known of the servers, for those who wait until enough of them are ready, and for logs. */
@@ -32,8 +32,8 @@ export class Nodes {
   }
 
   /** `error` is what the connection said, which says more than that it is gone. */
-  down(node: number, reason: Parameters<typeof fault>[0], error: string | undefined): void {
-    this.#health[node] = (reason === "disconnected" && error) || fault(reason);
+  down(node: number, why: Why, error: string | undefined): void {
+    this.#health[node] = (why.fault === "disconnected" && error) || why.text;
     this.#look();
   }
 

@@ -12,7 +12,7 @@ async function load(file) {
 const { Clock } = await load("src/clock.ts");
 const { parse } = await load("src/url.ts");
 const { Supply } = await load("src/options.ts");
-const { LockLostError, NotObtainedError } = await load("src/errors.ts");
+const { LockLostError, NotObtainedError, whyOf } = await load("src/errors.ts");
 
 test("a suspend that only the wall clock saw is counted once", () => {
   let [steady, wall] = [5_000, 100_000];
@@ -93,10 +93,15 @@ test("an error says who holds the lock, and what a server did", () => {
     [4, 14, ["refused", false, undefined, "no_permission", "refused: NOPERM: the user lacks a permission"]],
     [5, -1, ["limit_reached", false, undefined, undefined, "too many locks at once"]],
   ]) {
-    assert.deepEqual(told(new NotObtainedError(code, more)), expected);
+    const why = code % 8 === 0 ? undefined : whyOf(more, () => "never asked for");
+    assert.deepEqual(told(new NotObtainedError(code, more, why)), expected);
   }
   assert.equal(new NotObtainedError(2, -1).code, "too_late");
-  const lost = new LockLostError("refused", "no_permission");
+  const other = (words) => new NotObtainedError(3, 23, whyOf(23, () => words));
+  const said = other("ERR backend is asleep");
+  assert.deepEqual([said.fault, said.message], ["other", "too few servers answered: an error that is not known here: ERR backend is asleep"]);
+  assert.equal(other("").message, "too few servers answered: an error that is not known here");
+  const lost = new LockLostError("refused", whyOf(14, () => ""));
   assert.deepEqual([lost.fault, lost.message], ["no_permission", "the lock is not held: it cannot be refreshed: NOPERM: the user lacks a permission"]);
   assert.deepEqual([new LockLostError("taken").fault, new LockLostError("expired").message], [undefined, "the lock is not held: the lease ended"]);
 });

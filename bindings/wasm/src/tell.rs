@@ -24,6 +24,8 @@ pub(crate) mod todo {
     pub(crate) const NOTHING: u8 = 12;
 }
 
+/// Where a server may be at fault, the bytes are what one said last in an error that is not known here: they mean something
+/// with that error only.
 pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8 {
     match event {
         Event::Obtained { lock, lease } => {
@@ -38,6 +40,7 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
                 more = millis(remaining);
             }
             record.numbers(f64::from(code), more);
+            record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
             todo::NOT_OBTAINED
         }
         Event::Refreshed { lock, lease, asked } => {
@@ -49,6 +52,7 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
             record.name(lock.to_bits());
             let (code, fault) = codes::loss(reason);
             record.numbers(f64::from(code), fault);
+            record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
             todo::LOST
         }
         Event::Released { lock, proof } => {
@@ -59,7 +63,7 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
         Event::Inspected { inspection } => {
             record.name(inspection.to_bits());
             let result = engine.take_inspection(inspection);
-            inspected(record, result);
+            inspected(engine, record, result);
             todo::INSPECTED
         }
         Event::Node { node, state } => {
@@ -71,6 +75,8 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
                 }
                 NodeState::Down(error) => {
                     record.code(codes::node(error));
+                    let words = engine.unknown_error_of(node);
+                    record.point_to(words.unwrap_or_default().as_bytes());
                     todo::NODE_DOWN
                 }
                 _ => nothing(record),
@@ -87,13 +93,13 @@ fn nothing(record: &mut Record) -> u8 {
 }
 
 /// Per key: the time it has left as a float (negative: without an end; not a number: free), the length of its value,
-/// the value. No bytes at all: the code says why.
-fn inspected(record: &mut Record, result: Option<Inspection>) {
+/// the value. If the code is not negative, it says why there is nothing.
+fn inspected(engine: &Engine, record: &mut Record, result: Option<Inspection>) {
     let holdings = match result.unwrap_or(Err(NodeError::Other)) {
         Ok(holdings) => holdings,
         Err(error) => {
             record.code(codes::node(error));
-            record.write(Vec::new());
+            record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
             return;
         }
     };
@@ -108,5 +114,6 @@ fn inspected(record: &mut Record, result: Option<Inspection>) {
         bytes.extend_from_slice(&len.to_le_bytes());
         bytes.extend_from_slice(value);
     }
+    record.numbers(-1.0, 0.0);
     record.write(bytes);
 }

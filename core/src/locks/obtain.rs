@@ -18,14 +18,18 @@ impl Locks {
         }
         // A lock that does not wait stands behind a release of this engine only, which is on its way.
         self.join_queue(id);
+        self.park(id, None);
+        self.rearm(id);
+    }
+
+    fn park(&mut self, id: LockId, until: Option<Instant>) {
         if let Some(lock) = self.lock_mut(id) {
             lock.look_at = None;
             lock.state = State::Waiting {
-                until: None,
+                until,
                 parked: true,
             };
         }
-        self.rearm(id);
     }
 
     fn join_queue(&mut self, id: LockId) {
@@ -122,7 +126,12 @@ impl Locks {
         if self.setup.nodes.len() > 1 || ask.round.is_denied() {
             self.take_back(id);
         }
-        self.plan_look(id);
+        if self.is_blocked(id) {
+            // An older one has asked for the same meanwhile.
+            self.park(id, until);
+        } else {
+            self.plan_look(id);
+        }
         self.wait_on(id, until);
     }
 

@@ -71,6 +71,27 @@ impl Locks {
         None
     }
 
+    /// A lock with several keys asks. Younger ones that wait for one of them come after it: if it turns out to wait for
+    /// another key, they are next.
+    pub(super) fn park_younger(&mut self, id: LockId) {
+        let Some((keys, own)) = self.lock(id).map(|lock| (lock.keys(), lock.rank)) else {
+            return;
+        };
+        for key in keys.iter().filter(|_| own >= WAITER) {
+            let mut rank = own.saturating_add(1);
+            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+                rank = at.saturating_add(1);
+                let younger = self.slab.id_of(slot).and_then(|id| self.lock_mut(id));
+                if let Some(lock) = younger
+                    && lock.stands_on(key.as_bytes())
+                    && let State::Waiting { parked, .. } = &mut lock.state
+                {
+                    *parked = true;
+                }
+            }
+        }
+    }
+
     /// The lock waits no longer.
     pub(super) fn leave_queue(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter()) else {
@@ -103,7 +124,10 @@ impl Locks {
             match lock.state {
                 State::Asking => return self.note_freed(id, freed),
                 State::Waiting { parked: false, .. } if lock.stands_on(key.as_bytes()) => {
-                    return self.ask_if_freed(id, freed);
+                    self.ask_if_freed(id, freed);
+                    if self.stands_on(id, key.as_bytes()) {
+                        return;
+                    }
                 }
                 State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
                     return self.ask_now(id);
@@ -111,6 +135,10 @@ impl Locks {
                 State::Waiting { .. } | State::Held(_) | State::Releasing(_) => {}
             }
         }
+    }
+
+    fn stands_on(&self, id: LockId, key: &[u8]) -> bool {
+        self.lock(id).is_some_and(|lock| lock.stands_on(key))
     }
 
     /// It has asked already: if it was denied where the keys are free now, it was too early.
@@ -157,7 +185,8 @@ impl Locks {
             if is_concerned {
                 self.wake(id, node);
             }
-            if at >= WAITER && stands {
+            // If it has to wait for another key now, this one is the next one's.
+            if at >= WAITER && self.stands_on(id, key) {
                 return;
             }
         }

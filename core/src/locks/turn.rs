@@ -18,7 +18,11 @@ impl Locks {
         let looks = self.is_turn_over(id);
         if let Some(lock) = self.lock_mut(id) {
             lock.state = State::Asking;
+            let several = lock.claim.keys().len() > 1;
             self.begin(id, if looks { What::Look } else { What::Obtain });
+            if several {
+                self.park_younger(id);
+            }
         }
     }
 
@@ -35,7 +39,11 @@ impl Locks {
     pub(super) fn look_again(&mut self, id: LockId) {
         if let Some(lock) = self.lock_mut(id) {
             lock.state = State::Asking;
+            let several = lock.claim.keys().len() > 1;
             self.begin(id, What::Look);
+            if several {
+                self.park_younger(id);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ pub struct Options {
     pub tracking: bool,
     /// Whether it knows `SET … IFEQ` and `DELIFEQ`, as Valkey 9 does.
     pub compare: bool,
-    /// Whether it runs the scripts of Tenure.
+    /// Whether it runs the scripts of Tenure. Otherwise it does not know `EVAL`, `EVALSHA` and `SCRIPT`.
     pub scripts: bool,
     /// Whether it knows `PTTL`.
     pub pttl: bool,

@@ -86,6 +86,11 @@ impl Capability {
         self.set_ifeq |= delifeq || delex;
     }
 
+    /// Whether to refresh or to release a lock takes a script, if it has one key.
+    pub(crate) fn needs_scripts(&self) -> bool {
+        !self.set_ifeq || self.delete == Delete::Script
+    }
+
     pub(crate) const fn refuse_set(&mut self) {
         self.set_ifeq = false;
     }

@@ -1,12 +1,10 @@
 //! Replies → outcome: what was sent over one connection and is still to be answered, in order.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::event::NodeError;
-use crate::id::RequestId;
-use crate::lock::{Holding, KeySet, Op, Outcome};
+use crate::id::{LockId, NodeId, RequestId};
+use crate::lock::{Holding, Op, Outcome};
 use crate::queue::Queue;
 use crate::redis::Script;
 use crate::redis::capability::Capability;
@@ -15,11 +13,17 @@ use crate::redis::resp::{Item, Reply, skip_integer};
 use crate::redis::wire::{Kind, Wire};
 use crate::time::Instant;
 
+mod progress;
+
+use progress::{Decision, Progress};
+
 /// What was sent and has not been answered, first in first out, and what the first of it has been answered so far.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     sent: Queue<Sent>,
     progress: Progress,
+    /// Whether one of them is a probe. There is never more than one.
+    probing: bool,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -31,32 +35,6 @@ struct Sent {
     at: Instant,
     /// See [`Capability::count`].
     number: u32,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    replies: u16,
-    decided: Option<Decision>,
-    /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
-    longest: Option<i64>,
-    /// How long the key that ends first still lasts. Of a check only.
-    least: Option<u64>,
-    /// Which keys are there, as far as it was said.
-    held: KeySet,
-    /// Why a remaining time was not told.
-    error: Option<NodeError>,
-    all_equal: bool,
-    found: Vec<Option<Holding>>,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum Decision {
-    Granted,
-    Denied,
-    Failed(NodeError),
-    Unknown,
-    /// The server wants to be asked in another way.
-    Again,
 }
 
 /// What the replies to one request come to.
@@ -92,15 +70,40 @@ impl Exchange {
             | Kind::DeleteIfEqual
             | Kind::Times
             | Kind::Check
-            | Kind::ValuesAndTimes => None,
+            | Kind::ValuesAndTimes
+            | Kind::Probe => None,
         })
     }
 
     /// Takes the requests that will not be answered any more, with what is known of them.
     pub(crate) fn take_lost(&mut self) -> Option<(RequestId, Outcome)> {
-        let sent = self.sent.pop_front()?;
+        let mut sent = self.sent.pop_front()?;
+        if sent.kind == Kind::Probe {
+            self.probing = false;
+            sent = self.sent.pop_front()?;
+        }
         let progress = core::mem::take(&mut self.progress);
         Some((sent.request, progress.outcome_if_lost(&sent)))
+    }
+
+    /// How many requests of locks are to be answered.
+    pub(crate) fn requests(&self) -> usize {
+        self.sent.len().saturating_sub(usize::from(self.probing))
+    }
+
+    /// Appends a probe to `out`: a command that every server answers, if only with an error.
+    pub(crate) fn probe(&mut self, node: NodeId, wire: &mut Wire<'_>, at: Instant) {
+        /// Of no lock.
+        const NOBODY: LockId = LockId::from_bits(u64::MAX);
+        let (lock, round) = (NOBODY, 0);
+        self.probing = true;
+        self.sent.push_back(Sent {
+            request: RequestId { lock, round, node },
+            kind: wire.probe(),
+            replies: 1,
+            at,
+            number: wire.capability.count(),
+        });
     }
 
     /// Appends the commands of `op` to `out`.
@@ -132,7 +135,11 @@ impl Exchange {
             _ if self.progress.replies > 0 => None,
             Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
-            Kind::Script { .. } | Kind::Times | Kind::Check | Kind::ValuesAndTimes => None,
+            Kind::Script { .. }
+            | Kind::Times
+            | Kind::Check
+            | Kind::ValuesAndTimes
+            | Kind::Probe => None,
         };
         let mut rest = first?;
         // Then the remaining times, which do not matter to a holder.
@@ -159,6 +166,11 @@ impl Exchange {
         match sent.kind {
             Kind::Check => {
                 progress.note_check(reply, |value| is_ours(sent.request, value));
+            }
+            Kind::Probe => {
+                self.sent.pop_front();
+                self.probing = false;
+                return Some(None);
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
@@ -213,168 +225,6 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
         (Kind::Script { .. } | Kind::DeleteIfEqual, Item::Integer(_)) => Decision::Denied,
         // No server answers like that; so nobody knows what it did.
         _ => Decision::Unknown,
-    }
-}
-
-impl Progress {
-    fn note_time(&mut self, reply: Reply<'_>, key: usize) {
-        let Some(time) = reply.as_integer() else {
-            // What is not known of one key is not known of the lock.
-            self.held = KeySet::ALL;
-            if let Item::Error(line) = reply.item() {
-                self.error
-                    .get_or_insert_with(|| ServerError::of(line).node());
-            }
-            return;
-        };
-        if time != -2 {
-            self.held.insert(key);
-        }
-        // -1 (for ever) outlasts all, -2 (not there) nothing.
-        let rank = |time: i64| if time == -1 { i64::MAX } else { time };
-        self.longest = Some(self.longest.map_or(time, |known| {
-            if rank(time) > rank(known) {
-                time
-            } else {
-                known
-            }
-        }));
-    }
-
-    /// Values and times take turns. The time registers our interest again, as every write of somebody else's ends that.
-    fn note_check(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
-        if self.replies.is_multiple_of(2) {
-            return self.note_value(reply, is_ours);
-        }
-        self.note_time(reply, usize::from(self.replies / 2));
-        match reply.as_integer() {
-            Some(time @ 0..) => {
-                let time = time.unsigned_abs();
-                self.least = Some(self.least.map_or(time, |least| least.min(time)));
-            }
-            // It ended between the two.
-            Some(-2) => self.all_equal = false,
-            _ => {}
-        }
-    }
-
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "whatever else a server may send"
-    )]
-    fn note_value(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
-        match reply.item() {
-            Item::Bulk(value) => self.all_equal &= is_ours(value),
-            Item::Null => self.all_equal = false,
-            Item::Error(line) if ServerError::of(line) == ServerError::WrongType => {
-                self.all_equal = false;
-            }
-            Item::Error(line) => {
-                self.decided = Some(Decision::Failed(ServerError::of(line).node()))
-            }
-            _ => self.decided = Some(Decision::Unknown),
-        }
-    }
-
-    /// Values and times take turns.
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "whatever else a server may send"
-    )]
-    fn note_holding(&mut self, reply: Reply<'_>) {
-        if self.replies.is_multiple_of(2) {
-            let holding = match reply.item() {
-                Item::Bulk(value) => Some(Holding {
-                    value: value.into(),
-                    remaining: None,
-                }),
-                Item::Error(line) if ServerError::of(line) == ServerError::WrongType => {
-                    Some(Holding {
-                        value: Box::default(),
-                        remaining: None,
-                    })
-                }
-                Item::Error(line) => {
-                    self.decided = Some(Decision::Failed(ServerError::of(line).node()));
-                    None
-                }
-                _ => None,
-            };
-            self.found.push(holding);
-        } else {
-            match (self.found.last_mut(), reply.as_integer()) {
-                (Some(Some(holding)), Some(time @ 0..)) => {
-                    holding.remaining = Some(Duration::from_millis(time.unsigned_abs()));
-                }
-                // It ended between the two.
-                (Some(holding), Some(-2)) => *holding = None,
-                _ => {}
-            }
-        }
-    }
-
-    fn finish(self, sent: &Sent, watched: bool) -> Finding {
-        match (self.decided, sent.kind) {
-            (Some(Decision::Again), _) => Finding::Again,
-            (None, Kind::ValuesAndTimes) => Finding::Found(self.found),
-            _ => Finding::Outcome(self.outcome(sent.kind, watched)),
-        }
-    }
-
-    fn outcome(&self, kind: Kind, watched: bool) -> Outcome {
-        match self.decided {
-            Some(Decision::Granted) => Outcome::GRANTED,
-            Some(Decision::Denied) => self.denied(watched),
-            Some(Decision::Failed(error)) => Outcome::Failed(error),
-            Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
-            None if kind == Kind::Times => self.looked(watched),
-            None if self.all_equal => Outcome::Granted {
-                fence: None,
-                remaining: self.least.map(Duration::from_millis),
-            },
-            None => self.denied(watched),
-        }
-    }
-
-    /// What a look has found.
-    fn looked(&self, watched: bool) -> Outcome {
-        match self.error {
-            Some(error) => Outcome::Failed(error),
-            None if self.held == KeySet::NONE => Outcome::GRANTED,
-            None => self.denied(watched),
-        }
-    }
-
-    fn denied(&self, watched: bool) -> Outcome {
-        // A millisecond more, because a key with no whole millisecond left is still there.
-        let retry_after = match self.longest {
-            Some(-2) => Some(Duration::ZERO),
-            Some(time @ 0..) => Some(Duration::from_millis(time.unsigned_abs().saturating_add(1))),
-            _ => None,
-        };
-        Outcome::Denied {
-            retry_after,
-            // Without the reply that registers the interest, no wake will come.
-            watched: watched && self.longest.is_some(),
-            held: match self.longest {
-                Some(_) => self.held,
-                None => KeySet::ALL,
-            },
-        }
-    }
-
-    /// The connection broke: what was decided stands, the rest is not known.
-    fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
-        match sent.kind {
-            Kind::Times | Kind::Check | Kind::ValuesAndTimes => Outcome::Unknown,
-            Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
-                if self.decided.is_some() {
-                    self.outcome(sent.kind, false)
-                } else {
-                    Outcome::Unknown
-                }
-            }
-        }
     }
 }
 

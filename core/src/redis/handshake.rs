@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use crate::config::{Config, NodeConfig, Secret};
 use crate::event::NodeError;
 use crate::id::NodeId;
-use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply, command};
+use crate::redis::script::{PROOF, Script};
 
 /// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is refused or not wanted), then all the rest at
 /// once.
@@ -18,6 +18,10 @@ pub(crate) struct Handshake {
     node: NodeConfig,
     client_name: Box<str>,
     step: Step,
+    /// Whether the server was asked for a proof that it takes scripts.
+    asked: bool,
+    /// Whether answers to scripts that are loaded ahead are still to come.
+    prepares: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -31,6 +35,8 @@ enum Step {
     Select,
     Tracking,
     Commands,
+    /// Refreshes and releases may need scripts. That they can be run is to be known before anything is obtained.
+    Proof,
     Prepare {
         left: u8,
     },
@@ -56,6 +62,8 @@ impl Handshake {
             node: settings,
             client_name: config.client_name.clone(),
             step: Step::Hello,
+            asked: false,
+            prepares: false,
         }
     }
 
@@ -65,9 +73,10 @@ impl Handshake {
     }
 
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
+        self.asked = false;
         if self.node.lent {
             self.step = Step::Commands;
-            return ask_commands(out, &self.node);
+            return self.ask_commands(Capability::BASIC, out);
         }
         if self.node.resp2 {
             self.authenticate(Capability::BASIC, out);
@@ -141,15 +150,17 @@ impl Handshake {
                 if error.is_none() {
                     capability.learn(reply);
                 }
-                if self.node.prepare {
-                    self.go_on(Step::Prepare {
-                        left: Script::ALL.len() as u8,
-                    })
+                if self.asked {
+                    self.go_on(Step::Proof)
                 } else {
-                    Greeting::Done
+                    self.after_proof(*capability, out)
                 }
             }
-            (Step::Prepare { left: 1 }, _) => Greeting::Done,
+            (Step::Proof, Some(error)) if capability.needs_scripts() && forbids(error) => {
+                Greeting::Refused(error.node())
+            }
+            (Step::Proof, _) => self.after_proof(*capability, out),
+            (Step::Prepare { left: 1 }, _) => self.finish(*capability, out),
             (Step::Prepare { left }, _) => self.go_on(Step::Prepare {
                 left: left.saturating_sub(1),
             }),
@@ -203,7 +214,7 @@ impl Handshake {
                 .arg(b"ON")
                 .arg(b"NOLOOP");
         }
-        ask_commands(out, &self.node);
+        self.ask_commands(capability, out);
         self.go_on(Step::Courtesy { left: COURTESIES })
     }
 
@@ -222,21 +233,57 @@ impl Handshake {
             Step::Commands
         })
     }
-}
 
-/// What the server can do, and the scripts if they are wanted ahead.
-fn ask_commands(out: &mut Vec<u8>, node: &NodeConfig) {
-    command(out, 4)
-        .arg(b"COMMAND")
-        .arg(b"INFO")
-        .arg(b"DELIFEQ")
-        .arg(b"DELEX");
-    if node.prepare {
-        for script in Script::ALL {
-            command(out, 3)
-                .arg(b"SCRIPT")
-                .arg(b"LOAD")
-                .arg(script.text().as_bytes());
+    fn after_proof(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
+        if self.prepares {
+            self.prepares = false;
+            return self.go_on(Step::Prepare {
+                left: Script::ALL.len() as u8,
+            });
+        }
+        self.finish(capability, out)
+    }
+
+    /// A guess that no script would be needed may have been wrong.
+    fn finish(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
+        if self.asked || !capability.needs_scripts() {
+            return Greeting::Done;
+        }
+        self.ask_proof(out);
+        self.go_on(Step::Proof)
+    }
+
+    /// What the server can do, a proof that it takes scripts if it seems to need them, and the scripts if they are wanted
+    /// ahead.
+    fn ask_commands(&mut self, capability: Capability, out: &mut Vec<u8>) {
+        command(out, 4)
+            .arg(b"COMMAND")
+            .arg(b"INFO")
+            .arg(b"DELIFEQ")
+            .arg(b"DELEX");
+        if capability.needs_scripts() {
+            self.ask_proof(out);
+        }
+        self.prepares = self.node.prepare;
+        if self.prepares {
+            for script in Script::ALL {
+                command(out, 3)
+                    .arg(b"SCRIPT")
+                    .arg(b"LOAD")
+                    .arg(script.text().as_bytes());
+            }
         }
     }
+
+    fn ask_proof(&mut self, out: &mut Vec<u8>) {
+        self.asked = true;
+        command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
+    }
+}
+
+/// Whether this answer to the proof says that no script will be run. Any other error passes, or says nothing of those
+/// that will be sent.
+fn forbids(error: ServerError) -> bool {
+    let node = ServerError::Node(NodeError::NoPermission);
+    error == ServerError::Unsupported || error == node
 }

@@ -15,6 +15,8 @@ mod wire;
 mod words;
 
 pub(crate) use frame::Frame;
+#[cfg(feature = "memory")]
+pub(crate) use script::PROOF;
 pub use script::Script;
 pub(crate) use session::{Answer, Session};
 

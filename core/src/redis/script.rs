@@ -28,6 +28,9 @@ pub enum Script {
     Release,
 }
 
+/// What shows that a server takes scripts at all, and does nothing.
+pub(crate) const PROOF: &str = "return 1";
+
 impl Script {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Obtain, Self::Refresh, Self::Release];

@@ -43,6 +43,8 @@ pub(crate) struct Session {
     backoff: Backoff,
     /// When the last handshake was done.
     ready_at: Instant,
+    /// When bytes came last.
+    heard_at: Instant,
     /// Why there is no connection.
     error: NodeError,
     /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
@@ -58,6 +60,9 @@ struct Setup {
     request_timeout: Micros,
     connect_timeout: Duration,
     pending: usize,
+    node: NodeId,
+    /// Whether silence may be broken by a probe: a client that is lent sees to its connection itself.
+    probes: bool,
     prefix: alloc::boxed::Box<[u8]>,
 }
 
@@ -91,6 +96,11 @@ impl Session {
                 request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
                 pending: config.limits.pending_requests,
+                node,
+                probes: config
+                    .nodes()
+                    .get(node.index())
+                    .is_none_or(|node| !node.lent),
                 prefix: config.prefix.clone(),
             },
             handshake: Handshake::new(config, node),
@@ -108,6 +118,7 @@ impl Session {
             disconnect: false,
             backoff: Backoff::new(config, seed, node),
             ready_at: now,
+            heard_at: now,
             error: NodeError::Disconnected,
             hopeful: false,
             change: None,
@@ -125,7 +136,7 @@ impl Session {
         op: Op<'_>,
         now: Instant,
     ) -> Result<bool, NodeError> {
-        if self.exchange.len().saturating_add(self.waiting.len()) >= self.setup.pending {
+        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.setup.pending {
             return Err(NodeError::Overloaded);
         }
         match self.state {
@@ -177,6 +188,31 @@ impl Session {
         } else {
             self.hang_up(NodeError::TimedOut, now);
         }
+    }
+
+    /// Sends a probe if nothing was heard for as long as `silence`, and nothing is to be answered. When to look again.
+    pub(crate) fn probe(&mut self, silence: Micros, now: Instant) -> Instant {
+        let due = self.heard_at + silence;
+        if self.state != State::Ready || !self.setup.probes || self.exchange.oldest().is_some() {
+            return now + silence;
+        }
+        if due > now {
+            return due;
+        }
+        let mut wire = Wire {
+            out: self.out.open(),
+            capability: &mut self.capability,
+            prefix: &self.setup.prefix,
+            ttl: &mut self.ttl,
+        };
+        self.exchange.probe(self.setup.node, &mut wire, now);
+        now + silence
+    }
+
+    /// Bytes have come.
+    #[inline]
+    pub(crate) const fn hear(&mut self, now: Instant) {
+        self.heard_at = now;
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

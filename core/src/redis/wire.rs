@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     /// Values and remaining times in turns, of keys that should be ours.
     Check,
     ValuesAndTimes,
+    /// Any reply will do: it shows that the connection is alive.
+    Probe,
 }
 
 /// The ttl that was sent last, as an argument: most locks of a program have the same.
@@ -107,6 +109,12 @@ impl Wire<'_> {
                 (Kind::ValuesAndTimes, count(keys, 2))
             }
         }
+    }
+
+    /// Any reply will do, also that the user may not send it.
+    pub(crate) fn probe(&mut self) -> Kind {
+        command(self.out, 1).arg(b"PING");
+        Kind::Probe
     }
 
     /// No command can do that, only the script.

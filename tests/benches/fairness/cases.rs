@@ -58,6 +58,14 @@ const MANY: usize = 10;
 /// Everything there is to measure.
 pub(crate) fn all_cases() -> Vec<Case> {
     let mut cases = Vec::new();
+    for threads in [1, 2] {
+        let party = Party {
+            workers: MANY,
+            threads,
+            distance: 0,
+        };
+        cases.push(Case::new(Aim::Alone, Arrangement::Single, vec![party]));
+    }
     for arrangement in Arrangement::ALL {
         two_processes(arrangement, &mut cases);
         one_farther_away(arrangement, &mut cases);
@@ -67,14 +75,6 @@ pub(crate) fn all_cases() -> Vec<Case> {
             (case.hold, case.in_smoke) = (hold, hold.is_zero());
             cases.push(case);
         }
-    }
-    for threads in [1, 2] {
-        let party = Party {
-            workers: MANY,
-            threads,
-            distance: 0,
-        };
-        cases.push(Case::new(Aim::Alone, Arrangement::Single, vec![party]));
     }
     // What differs between kinds is how one node releases.
     let single = cases
@@ -198,7 +198,7 @@ impl Case {
 
     /// Many workers and one in turns, so that what else the machine does meets both; twice the length in all.
     fn measure_alone(&self, process: &mut Process, length: Duration, row: Row) -> Row {
-        const TURNS: u32 = 15;
+        const TURNS: u32 = 30;
         let turn = length / TURNS;
         let mut run = |workers| {
             process.go(workers, turn);

@@ -134,13 +134,12 @@ impl Row {
     ) -> Self {
         let all = turns.iter().flat_map(|(many, one)| many.iter().chain(one));
         self.failed = all.map(|report| report.failed).sum();
-        let rate = |reports: &[Report]| float(obtained(reports)) / turn.as_secs_f64();
-        let rates = turns.iter().map(|(many, one)| (rate(many), rate(one)));
-        let many = median(rates.clone().map(|(many, _)| many));
-        let one = median(rates.clone().map(|(_, one)| one));
+        // The best of each: what else runs on the machine makes turns slower, and never faster.
+        let rate = |best: Option<u64>| float(best.unwrap_or_default()) / turn.as_secs_f64();
+        let many = rate(turns.iter().map(|(many, _)| obtained(many)).max());
+        let one = rate(turns.iter().map(|(_, one)| obtained(one)).max());
         self.figures[6] = Figure::plain(format!("{many:.0} : {one:.0}"));
-        // Of two turns side by side: how busy the machine is changes more slowly.
-        let ratio = median(rates.map(|(many, one)| many / one));
+        let ratio = many / one;
         self.figures[7] = Figure::judged(format!("{ratio:.2}"), ratio >= SPEEDUP);
         let both = turns
             .iter()
@@ -148,12 +147,6 @@ impl Row {
         self.obtained = both.sum();
         self
     }
-}
-
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far less than 2^52")]

@@ -190,8 +190,8 @@ impl Run {
 
 const PARTS: [&[u8]; 16] = [
     b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.1\r\n",
-    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*-1\r\n*-1\r\n",
-    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*1\r\n$7\r\ndelifeq\r\n_\r\n",
+    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*-1\r\n*-1\r\n:1\r\n",
+    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*1\r\n$7\r\ndelifeq\r\n_\r\n:1\r\n",
     b"-ERR unknown command 'HELLO'\r\n",
     b"+OK\r\n:500\r\n",
     b"_\r\n:77\r\n",

@@ -157,7 +157,8 @@ fn scripts() -> BoxedStrategy<Words> {
             }
             words.iter().map(|word| word.as_bytes().to_vec()).collect()
         });
-    let about = (select(&Script::ALL), 0..5).prop_map(|(script, which)| match which {
+    let about = (select(&Script::ALL), 0..6).prop_map(|(script, which)| match which {
+        5 => vec![b"EVAL".to_vec(), b"return 1".to_vec(), b"0".to_vec()],
         0 => words("SCRIPT FLUSH"),
         1 => words(&format!("SCRIPT EXISTS {} x", script.sha().to_uppercase())),
         _ => vec![b"SCRIPT".to_vec(), b"LOAD".to_vec(), script.text().into()],

@@ -151,8 +151,10 @@ fn a_script_that_is_missing_is_sent_along() {
 fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_wished_refresh_does_not() {
     let own = || Token::new("my own").expect("a token");
     let drawn = || wish().token;
-    let redis = || Talk::greeted(plain());
-    let valkey = || Talk::greeted_by_valkey(plain());
+    let mut config = plain();
+    config.idle_probe = None;
+    let redis = || Talk::greeted(config.clone());
+    let valkey = || Talk::greeted_by_valkey(config.clone());
     for (mut talk, token, renewed, refreshed) in [
         (redis(), own(), ["EVALSHA", "keep"], ["EVALSHA", "20000"]),
         (redis(), drawn(), ["EVALSHA", "30000"], ["EVALSHA", "20000"]),

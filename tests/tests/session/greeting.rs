@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tenure_core::{Config, Event, NodeConfig, NodeError, NodeState, NotObtained, Secret};
 
-use crate::{HELLO_REDIS_7, NEITHER, OK, Talk, plain, wish};
+use crate::{DELIFEQ as INFO_DELIFEQ, HELLO_REDIS_7, NEITHER, OK, Talk, plain, wish};
+
+/// `COMMAND INFO` alone, without the answer to `EVAL`.
+const INFO_NEITHER: &[u8] = b"*2\r\n*-1\r\n*-1\r\n";
 
 #[test]
 fn a_modern_server_is_greeted_in_two_trips() {
@@ -32,7 +35,8 @@ fn a_modern_server_is_greeted_in_two_trips() {
             &version,
             "SELECT 4",
             "CLIENT TRACKING ON NOLOOP",
-            "COMMAND INFO DELIFEQ DELEX"
+            "COMMAND INFO DELIFEQ DELEX",
+            "EVAL return 1 0"
         ]
     );
     // Redis before 7.2 does not know SETINFO. That is no reason to part.
@@ -254,6 +258,59 @@ fn a_connection_that_has_answered_or_lasted_is_made_again_soon() {
 }
 
 #[test]
+fn a_server_that_refuses_scripts_is_refused_before_anything_is_obtained_where_they_are_needed() {
+    let without = "ERR unknown command 'EVAL', with args beginning with: 'return 1' '0' ";
+    let not_allowed = "NOPERM this user has no permissions to run the 'eval' command";
+    let busy = "BUSY Redis is busy running a script.";
+    for (line, error) in [
+        (without, Some(NodeError::Unsupported)),
+        (not_allowed, Some(NodeError::NoPermission)),
+        // It passes, or says nothing of the scripts that count.
+        (busy, None),
+        ("ERR wrong number of keys", None),
+    ] {
+        let refusal = format!("-{line}\r\n");
+        for commands in [INFO_NEITHER, INFO_DELIFEQ] {
+            let mut talk = Talk::new(plain());
+            let lock = talk.obtain(crate::patient());
+            talk.answer(HELLO_REDIS_7);
+            talk.answer(&[OK, OK, OK, OK, commands, refusal.as_bytes()].concat());
+            match error.filter(|_| commands == INFO_NEITHER) {
+                Some(error) => {
+                    let reason = NotObtained::Refused(error);
+                    let refused = Event::NotObtained { lock, reason };
+                    assert!(talk.events.contains(&refused), "{line}");
+                }
+                None => assert!(talk.events.contains(&ready(&talk, true)), "{line}"),
+            }
+            let asked = talk.names().contains(&"SET".to_owned());
+            assert_eq!(asked, error.is_none() || commands == INFO_DELIFEQ);
+        }
+    }
+}
+
+#[test]
+fn where_a_version_promised_too_much_scripts_are_proven_after_all() {
+    for prepare in [false, true] {
+        let mut talk = Talk::new(Config::single(NodeConfig {
+            prepare,
+            ..NodeConfig::default()
+        }));
+        talk.answer(crate::HELLO_VALKEY_9);
+        assert!(!talk.names().contains(&"EVAL".to_owned()));
+        talk.answer(&[OK, OK, OK, OK, INFO_NEITHER].concat());
+        if prepare {
+            let sha = b"$3\r\nsha\r\n";
+            talk.answer(&[sha, sha, &sha[..]].concat());
+        }
+        assert_eq!(talk.names(), ["EVAL"]);
+        assert!(talk.events.is_empty());
+        talk.answer(b":1\r\n");
+        assert_eq!(talk.events.last(), Some(&ready(&talk, true)));
+    }
+}
+
+#[test]
 fn scripts_are_loaded_ahead_on_demand() {
     let mut talk = Talk::new(Config::single(NodeConfig {
         prepare: true,
@@ -288,10 +345,10 @@ fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
             .iter()
             .map(|words| words.join(" "))
             .collect::<Vec<_>>(),
-        ["COMMAND INFO DELIFEQ DELEX"]
+        ["COMMAND INFO DELIFEQ DELEX", "EVAL return 1 0"]
     );
     talk.said.clear();
-    talk.answer(b"-ERR unknown command\r\n");
+    talk.answer(b"-ERR unknown command\r\n:1\r\n");
     assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
     talk.hold();
 }

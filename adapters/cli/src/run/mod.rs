@@ -21,7 +21,9 @@ use crate::args::RunArgs;
 use crate::clock;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::servers;
-use tenure::{ClaimError, Key, Keys, Lock, Locker, Loss, Metadata, Released, Token, Ttl};
+use tenure::{
+    ClaimError, Key, Keys, Lock, Locker, Loss, Metadata, NodeError, Released, Token, Ttl,
+};
 
 pub(crate) use self::signals::Signals;
 pub(crate) use self::warden::warden;
@@ -72,7 +74,7 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         is_gone: false,
     };
     let outcome = run.command(&args).await;
-    let mut loss = run.reason().await;
+    let mut loss = run.reason(&locker).await;
     run.group.dismiss();
     if loss.is_none() {
         loss = release(run.lock, &args.keys).await;
@@ -240,10 +242,17 @@ impl Run {
     }
 
     /// Why the lock is not held any more, or the command had to be ended.
-    async fn reason(&self) -> Option<String> {
+    async fn reason(&self, locker: &Locker) -> Option<String> {
         if !self.lock.is_held() {
             // At once, or when the lock's driver has looked at the clock too.
-            return Some(self.lock.lost().await.to_string());
+            let loss = self.lock.lost().await;
+            let other = NodeError::Other;
+            let is_unknown =
+                loss == Loss::Refused(other) || loss == Loss::Expired { error: Some(other) };
+            let words = locker.unknown_error().filter(|_| is_unknown);
+            return Some(
+                words.map_or_else(|| loss.to_string(), |words| format!("{loss}: {words}")),
+            );
         }
         self.ending
             .has_begun()

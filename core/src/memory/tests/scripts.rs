@@ -3,7 +3,7 @@
 
 use alloc::format;
 
-use super::{Fixture, Script};
+use super::{Fixture, Script, Trouble};
 
 #[test]
 fn a_release_goes_on_past_a_key_of_another_type() {
@@ -84,5 +84,28 @@ fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
         fixture.ask(conn, &["PTTL", "a"]),
         ":1000\r\n",
         "an end again"
+    );
+}
+
+/// A handshake asks for it before anything is obtained.
+#[test]
+fn a_script_that_does_nothing_is_run_by_whoever_runs_scripts() {
+    let proof = ["EVAL", "return 1", "0"];
+    for (trouble, answer) in [
+        (None, ":1"),
+        (Some(Trouble::ReadOnly), ":1"),
+        (Some(Trouble::Loading), "-LOADING"),
+    ] {
+        let mut fixture = Fixture::new(|options| options.trouble = trouble);
+        let conn = fixture.server.connect();
+        let answered = fixture.ask(conn, &proof);
+        assert!(answered.starts_with(answer), "{answered} with {trouble:?}");
+    }
+    let mut fixture = Fixture::new(|options| options.scripts = false);
+    let conn = fixture.server.connect();
+    let answered = fixture.ask(conn, &proof);
+    assert!(
+        answered.starts_with("-ERR unknown command 'EVAL'"),
+        "{answered}"
     );
 }

@@ -274,8 +274,15 @@ impl Claim {
 }
 
 fn is_introduction(text: &str) -> bool {
-    const WORDS: [&str; 7] = [
-        "HELLO", "AUTH", "CLIENT", "COMMAND", "SELECT", "INFO", "SCRIPT",
+    const WORDS: [&str; 8] = [
+        "HELLO",
+        "AUTH",
+        "CLIENT",
+        "COMMAND",
+        "SELECT",
+        "INFO",
+        "SCRIPT",
+        "EVAL return 1",
     ];
     WORDS.iter().any(|word| text.starts_with(word))
 }
