@@ -50,11 +50,14 @@ impl Canned {
         let mut options = Options::default();
         options.compare = kind == Node::Compares;
         let mut server = Server::new(options);
-        let config = Config::single(NodeConfig {
+        let mut config = Config::single(NodeConfig {
             // So that no script is missing when it is used first.
             prepare: true,
             ..NodeConfig::default()
         });
+        // Time goes by without an answer here.
+        config.idle_probe = None;
+        config.turn = Duration::MAX;
         let now = Instant::from_micros(1);
         let mut canned = Self {
             engine: Engine::new(config, 0, now),

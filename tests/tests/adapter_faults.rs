@@ -61,7 +61,9 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
     let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
     proxy.black_hole(true);
 
-    assert_eq!(lock.lost().await, Loss::Expired { error: None });
+    // With why the last renewal did not get through: no answer, or no connection any more.
+    let loss = lock.lost().await;
+    assert!(matches!(loss, Loss::Expired { error: Some(_) }), "{loss:?}");
 
     // Not before it had to be; a slow machine may be later, but not without bound.
     assert!(start.elapsed() >= 988 * MS);

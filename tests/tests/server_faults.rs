@@ -75,7 +75,11 @@ async fn a_server_that_stands_still_for_too_long_costs_the_lock() {
         let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
 
         server.pause();
-        assert_eq!(lock.lost().await, Loss::Expired { error: None }, "{kind:?}");
+        let loss = lock.lost().await;
+        assert!(
+            matches!(loss, Loss::Expired { error: Some(_) }),
+            "{kind:?}: {loss:?}"
+        );
         assert!(!lock.is_held());
         server.resume();
 
@@ -106,7 +110,10 @@ async fn a_reply_may_break_off_after_any_byte() {
                     "EVALSHA"
                 };
                 proxy.fail(On::Named(release), Fault::Reply { kept }, then);
-                assert_ne!(lock.release().await, Released::Unconfirmed, "{case}");
+                // The second release finds nothing, which says nothing of who removed it.
+                let released = lock.release().await;
+                let is_true = matches!(released, Released::Confirmed | Released::Unconfirmed);
+                assert!(is_true, "{case}: {released:?}");
                 let left = server.raw().command(&["EXISTS", "k"]);
                 assert_eq!(left, Value::Int(0), "{case}");
             }
@@ -145,7 +152,7 @@ async fn two_of_five_servers_may_die() {
     servers[2].kill();
     let refreshed = lock.refresh().await;
     assert!(
-        matches!(refreshed, Err(Loss::Expired { error: None })),
+        matches!(refreshed, Err(Loss::Expired { error: Some(_) })),
         "{refreshed:?}"
     );
     let tried = locker.obtain("j").await;

@@ -65,7 +65,20 @@ async fn a_lock_excludes_others_until_it_is_released() {
     let lock = alice.obtain("k").await.unwrap();
 
     assert!(taken(bob.obtain("k").await));
-    assert!(taken(alice.obtain("k").await), "nor has it a second time");
+    let again = alice.obtain("k").await;
+    assert!(
+        matches!(
+            again,
+            Err(ObtainError::NotObtained(
+                NotObtained::Taken {
+                    by: Holder::Ourselves,
+                    ..
+                },
+                None
+            ))
+        ),
+        "nor has it a second time: {again:?}"
+    );
     assert!(taken(bob.obtain(["j", "k"]).await));
     assert!(bob.obtain("j").await.is_ok(), "all keys or none");
 
@@ -137,6 +150,32 @@ async fn a_token_of_ones_own_is_the_same_lock() {
     let again = after.obtain("k").token("worker-1").await.unwrap();
 
     assert!(again.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn handles_with_one_token_are_counted_within_a_locker() {
+    let server = Memory::new();
+    let (alice, bob) = (server.locker(), server.locker());
+    let first = alice.obtain("k").token("us").await.unwrap();
+    let second = alice.obtain("k").token("us").await.unwrap();
+
+    assert_eq!(first.release().await, Released::Shared);
+    assert!(second.is_held());
+    assert!(taken(bob.obtain("k").await));
+    assert_eq!(second.release().await, Released::Confirmed);
+    assert_eq!(bob.inspect("k").await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_after_max_hold_is_too_late() {
+    let locker = memory();
+    let late = locker.obtain("k").max_hold(Duration::ZERO).await;
+    let too_late = ObtainError::NotObtained(NotObtained::TooLate, None);
+    assert_eq!(late.err(), Some(too_late));
+    assert!(
+        locker.obtain("k").wait(SECOND).await.is_ok(),
+        "nothing is left"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,14 +1,17 @@
 // Transports with a fake at the other end, which does what real ones do only now and then. From the sources, as units.mjs.
 import assert from "node:assert/strict";
+import { createServer, Socket } from "node:net";
 import { test } from "node:test";
 import { build } from "esbuild";
 
 async function load(file) {
-  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
+  const external = ["node:*"];
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false, external });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 
 const { streams } = await load("src/transports/streams.ts");
+const { dialNode } = await load("src/transports/node.ts");
 const { lend } = await load("src/transports/commands.ts");
 
 /** Until all that can happen by itself has happened. */
@@ -117,4 +120,27 @@ test("a lent client gets whole commands, and their replies are told in order", a
   answer[0]([new Error("ERR no\r\n:1"), Buffer.from("OK")]);
   await quiet();
   assert.equal(listener.told.slice(1).join(""), "-ERR no :1\r\n+OK\r\n*3\r\n$1\r\nx\r\n:1\r\n$-1\r\n");
+});
+
+test("a connection of Node's is kept alive", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const given = [];
+  const { setKeepAlive } = Socket.prototype;
+  Socket.prototype.setKeepAlive = function (...options) {
+    given.push(options);
+    return setKeepAlive.apply(this, options);
+  };
+  try {
+    const address = { kind: "tcp", host: "127.0.0.1", port: server.address().port, tls: false };
+    const wire = await new Promise((resolve, reject) => {
+      const listener = { opened: () => resolve(wire), received: () => {}, gone: reject };
+      const wire = dialNode(address, {})(listener);
+    });
+    wire.close();
+    assert.deepEqual(given, [[true, 30_000]]);
+  } finally {
+    Socket.prototype.setKeepAlive = setKeepAlive;
+    server.close();
+  }
 });

@@ -30,7 +30,9 @@ impl Lock {
             self.retry.remembered(&self.progress).hash(hasher);
             (self.woken, self.doubted).hash(hasher);
             self.look_at.map(ahead).hash(hasher);
-            let rests = self.rests_since.map(|since| now.saturating_since(since));
+            let rests = self
+                .rests
+                .map(|(since, looks)| (now.saturating_since(since), looks));
             rests.hash(hasher);
         }
         if self.is_wanted() {

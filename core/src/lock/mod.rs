@@ -94,8 +94,8 @@ pub(crate) struct Lock {
     pub(crate) denied: NodeSet,
     /// While it waits: when to look again, whatever is heard until then.
     pub(crate) look_at: Option<Instant>,
-    /// Since when it leaves the keys to others, after a turn of this engine.
-    pub(crate) rests_since: Option<Instant>,
+    /// Since when it leaves the keys to others, after a turn of this engine, and how often it has looked.
+    pub(crate) rests: Option<(Instant, u8)>,
     /// How long its last round took.
     pub(crate) round_trip: Micros,
     /// Why the last attempt failed, and when that was known.
@@ -136,7 +136,7 @@ impl Lock {
             blocked: KeySet::NONE,
             denied: NodeSet::EMPTY,
             look_at: None,
-            rests_since: None,
+            rests: None,
             round_trip: Micros::default(),
             failure: None,
         }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -29,6 +30,7 @@ impl Runtime for Tokio {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), port)).await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 Ok(Stream::Tcp(stream))
             }
             #[cfg(unix)]
@@ -42,6 +44,21 @@ impl Runtime for Tokio {
     fn timer() -> Self::Timer {
         None
     }
+}
+
+/// An idle connection is kept open on its way, and a dead one is found. While there are locks the core probes it by itself,
+/// and sooner.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(30));
+    #[cfg(any(
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "macos",
+        windows
+    ))]
+    let probes = probes.with_interval(Duration::from_secs(10));
+    SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
 impl Timer for Option<Pin<Box<Sleep>>> {
@@ -108,5 +125,24 @@ impl AsyncWrite for Stream {
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_kept_alive() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let host = "127.0.0.1".into();
+        let connected = Tokio::connect(Endpoint::Tcp { host, port }).await;
+        let Ok(Stream::Tcp(stream)) = connected else {
+            panic!("{connected:?}");
+        };
+        assert!(SockRef::from(&stream).keepalive().expect("an option"));
     }
 }

@@ -3,7 +3,7 @@ import { streams, type Connection } from "./streams.js";
 
 /** As much of `Deno` as is used here. */
 interface Deno {
-  connect(options: object): Promise<Connection & { setNoDelay?(on: boolean): void }>;
+  connect(options: object): Promise<Connection & { setNoDelay?(on: boolean): void; setKeepAlive?(on: boolean): void }>;
   connectTls(options: object): Promise<Connection>;
 }
 
@@ -21,6 +21,7 @@ export const dialDeno: NonNullable<Platform["dial"]> = (address, { tls }) => {
       }
       const connection = await Deno.connect({ hostname, port });
       connection.setNoDelay?.(true);
+      connection.setKeepAlive?.(true);
       return connection;
     },
   });

@@ -7,6 +7,9 @@ import type { Platform } from "../connect.js";
 /** The answers to some three hundred requests, which is what comes at once. More takes another look. */
 const READ_BYTES = 4_096;
 
+/** After how long a silence the system probes a connection. */
+const KEEP_ALIVE_MS = 30_000;
+
 /** @internal Sockets of Node and of what is compatible with it. */
 export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial => {
   return (listener) => {
@@ -28,6 +31,10 @@ export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial 
     };
     const socket = open();
     socket.setNoDelay(true);
+    socket.once("connect", () => {
+      // Keeps an idle connection open on its way and finds a dead one; while there are locks the core looks, too.
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    });
     socket.once(secure ? "secureConnect" : "connect", () => listener.opened());
     // Where `onread` is not known, and with TLS.
     socket.on("data", received);

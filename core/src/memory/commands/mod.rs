@@ -179,9 +179,7 @@ fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
         let runs = command.name.starts_with("eval");
         let writes = command.kind == Kind::Write || runs && !scripts::is_proof(call.arg(1));
         match trouble {
-            Trouble::Loading | Trouble::Says(_) => {
-                writes || runs || command.kind == Kind::Read
-            }
+            Trouble::Loading | Trouble::Says(_) => writes || runs || command.kind == Kind::Read,
             Trouble::ReadOnly => writes,
         }
     })
