@@ -34,6 +34,8 @@ pub(crate) struct Ask {
     pub(crate) again: bool,
     /// Nodes that may have held our value before.
     held_before: NodeSet,
+    /// A refresh must not shorten the time of the keys: another lock of this engine holds them, too.
+    pub(crate) shared: bool,
     /// When the first of the nodes that denied may be free.
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
@@ -63,6 +65,7 @@ impl Ask {
             deadline,
             again,
             held_before,
+            shared: false,
             free_at: None,
             watched: true,
             held: KeySet::NONE,
@@ -78,7 +81,7 @@ impl Ask {
         match self.what {
             What::Obtain => Op::Obtain { claim, ttl, again },
             What::Refresh => {
-                let keep = false;
+                let keep = self.shared;
                 Op::Refresh { claim, ttl, keep }
             }
             What::Renew => {
@@ -181,6 +184,11 @@ impl Ask {
     /// Why a round that did not win did not, other than by time or by holders.
     pub(crate) fn error(&self) -> NodeError {
         self.error.unwrap_or(NodeError::TimedOut)
+    }
+
+    /// Whether enough nodes have answered to win, and only silent ones are missing.
+    pub(crate) fn lacks_silent_ones(&self, quorum: usize) -> bool {
+        self.round.unasked().is_empty() && self.round.answered().holds(quorum)
     }
 
     /// The error for which so many nodes refuse that asking again is of no use.

@@ -96,6 +96,8 @@ pub(crate) struct Lock {
     pub(crate) look_at: Option<Instant>,
     /// Since when it leaves the keys to others, after a turn of this engine, and how often it has looked.
     pub(crate) rests: Option<(Instant, u8)>,
+    /// Another lock of this engine has the same token and holds one of its keys: no refresh may cut the time of that.
+    pub(crate) shared: bool,
     /// How long its last round took.
     pub(crate) round_trip: Micros,
     /// Why the last attempt failed, and when that was known.
@@ -137,6 +139,7 @@ impl Lock {
             denied: NodeSet::EMPTY,
             look_at: None,
             rests: None,
+            shared: false,
             round_trip: Micros::default(),
             failure: None,
         }
@@ -232,7 +235,9 @@ impl Lock {
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
         let again = self.asks_again();
-        self.ask = Some(Ask::new(what, round, now, deadline, again, self.may_hold));
+        let mut ask = Ask::new(what, round, now, deadline, again, self.may_hold);
+        ask.shared = self.shared;
+        self.ask = Some(ask);
         self.be_patient_until(deadline);
     }
 
@@ -247,6 +252,18 @@ impl Lock {
         }
         if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
             self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
+        }
+    }
+
+    /// A waiter whose round is still open although as many nodes have answered as it needs gives the silent ones only a
+    /// little more time: they must not hold up an attempt that goes to the others.
+    pub(crate) fn be_brief(&mut self, now: Instant, quorum: usize) {
+        if let Some(ask) = &mut self.ask
+            && matches!(ask.what, What::Obtain | What::Look)
+            && ask.lacks_silent_ones(quorum)
+        {
+            let patience = now.micros_since(ask.at).times(8).max(Micros(20_000));
+            ask.deadline = ask.deadline.min(now + patience);
         }
     }
 

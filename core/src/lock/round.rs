@@ -182,6 +182,11 @@ impl Round {
         place.or(unknown).filter(counts).hash(hasher);
     }
 
+    /// Nodes that have said something that counts.
+    pub(crate) const fn answered(&self) -> NodeSet {
+        self.granted.union(self.denied)
+    }
+
     pub(crate) const fn denied(&self) -> NodeSet {
         self.denied
     }

@@ -113,12 +113,12 @@ impl Releasing {
     }
 
     /// What can be said by now; `None` while more answers may come.
-    pub(crate) fn proof(&self, quorum: usize, over: bool) -> Option<Released> {
+    pub(crate) fn proof(&self, nodes: NodeSet, quorum: usize, over: bool) -> Option<Released> {
         if self.freed.holds(quorum) {
             Some(Released::Confirmed)
         } else if !over {
             None
-        } else if self.freed.union(self.missing).holds(quorum) {
+        } else if !nodes.without(self.missing).holds(quorum) {
             Some(Released::Missing)
         } else {
             Some(Released::Unconfirmed)

@@ -1,6 +1,6 @@
 //! While a lock is held: renewals, refreshes, checks, and its loss.
 
-use crate::event::{Event, Loss, NodeError};
+use crate::event::{Event, Holder, Loss, NodeError, NotObtained};
 use crate::id::LockId;
 use crate::lock::{Ask, KeySet, Lease, State, Verdict, What, pause_after_silence};
 use crate::obtain::Ttl;
@@ -28,10 +28,11 @@ impl Locks {
 
     /// Starts to refresh: on the caller's wish, or because it is time.
     pub(super) fn renew(&mut self, id: LockId) {
-        let now = self.now;
+        let (now, shared) = (self.now, self.is_shared(id));
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
+        lock.shared = shared;
         let State::Held(held) = &mut lock.state else {
             return;
         };
@@ -153,6 +154,8 @@ impl Locks {
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.lost(key, now));
         }
         self.clean_up(id);
-        self.pass_on(&keys, Freed::No);
+        let (remaining, by) = (None, Holder::Ourselves);
+        let known = NotObtained::Taken { remaining, by };
+        self.pass_on(&keys, Freed::Left(Some((known, self.now))));
     }
 }

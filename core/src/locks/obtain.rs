@@ -22,7 +22,10 @@ impl Locks {
         self.rearm(id);
     }
 
-    fn park(&mut self, id: LockId, until: Option<Instant>) {
+    /// Lets a lock stand behind another one. What an unanswered attempt may have left must not stand there with it: it
+    /// could be what the other one waits for.
+    pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
+        self.take_back(id);
         if let Some(lock) = self.lock_mut(id) {
             lock.look_at = None;
             lock.state = State::Waiting {
@@ -99,6 +102,9 @@ impl Locks {
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
         let is_final = matches!(failure, NotObtained::Refused(_));
         let ends = is_final || !in_time || !lock.retry.may_ask(&lock.progress);
+        // A release of this engine that came before this attempt may have to be sent again: then it was too early.
+        let early = lock.give_up_at.is_none() && lock.progress.asks == 1;
+        let early = early && by == Holder::Ourselves && ask.round.is_denied();
         let until = match ask.watch_until() {
             _ if core::mem::take(&mut lock.woken) => Some(after_wake),
             // Several may wait for the end of the same time.
@@ -118,6 +124,10 @@ impl Locks {
         if by == Holder::Other && ask.round.is_denied() {
             self.for_keys(id, ask.held(), |locks, key| locks.turns.lost(key, now));
         }
+        if early && self.is_being_released(id) {
+            self.join_queue(id);
+            return self.park(id, None);
+        }
         if ends {
             return self.not_obtained(id);
         }
@@ -126,7 +136,7 @@ impl Locks {
         if self.setup.nodes.len() > 1 || ask.round.is_denied() {
             self.take_back(id);
         }
-        if self.is_blocked(id) {
+        if self.is_behind(id) {
             // An older one has asked for the same meanwhile.
             self.park(id, until);
         } else {
@@ -183,12 +193,12 @@ impl Locks {
         self.events
             .push_back(Event::NotObtained { lock: id, reason });
         let waits = self.lock(id).filter(|lock| lock.is_waiter());
-        let keys = waits.map(|lock| lock.claim.keys().clone());
+        let keys = waits.map(|lock| (lock.keys(), lock.failure));
         self.leave_queue(id);
         // First what is still ours on nodes: who asks next is behind that.
         self.clean_up(id);
-        if let Some(keys) = keys {
-            self.pass_on(&keys, Freed::No);
+        if let Some((keys, known)) = keys {
+            self.pass_on(&keys, Freed::Left(known));
         }
     }
 }

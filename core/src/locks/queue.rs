@@ -12,6 +12,7 @@
 use core::time::Duration;
 
 use crate::claim::{Key, Keys};
+use crate::event::{Holder, NotObtained};
 use crate::id::{LockId, NodeId};
 use crate::lock::{Lock, Order, State, WAITER};
 use crate::time::{Instant, Micros};
@@ -28,6 +29,8 @@ const SPREAD_TRIPS: u32 = 8;
 pub(super) enum Freed {
     /// Nothing: a waiter has moved.
     No,
+    /// Nothing: whoever stood before has left, and had met this last.
+    Left(Option<(NotObtained, Instant)>),
     /// A release of them has been handed out to every node, so that what is asked now is behind it.
     Asked,
     /// This node has confirmed that they are free.
@@ -42,6 +45,38 @@ impl Locks {
         };
         let mut keys = lock.claim.keys().iter();
         keys.any(|key| self.blocker(lock, key).is_some())
+    }
+
+    /// Whether a lock of this engine that has one of its keys is being released, and all others of this engine have none.
+    pub(super) fn is_being_released(&self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id) else {
+            return false;
+        };
+        let (mut released, mut held) = (false, false);
+        for key in lock.claim.keys().iter() {
+            let mut rank = 0;
+            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+                rank = at.saturating_add(1);
+                let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+                let state = other.filter(|_| at != lock.rank).map(|other| &other.state);
+                held |= matches!(state, Some(State::Held(_)));
+                let asks = other.is_some_and(|other| other.ask.is_some());
+                released |= asks && matches!(state, Some(State::Releasing(_)));
+            }
+        }
+        released && !held
+    }
+
+    /// Whether an older waiter stands before it.
+    pub(super) fn is_behind(&self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id) else {
+            return false;
+        };
+        let mut keys = lock.claim.keys().iter();
+        keys.any(|key| {
+            self.blocker(lock, key)
+                .is_some_and(|other| !matches!(other.state, State::Held(_) | State::Releasing(_)))
+        })
     }
 
     /// Who stands before this lock on one of its keys.
@@ -81,12 +116,12 @@ impl Locks {
             let mut rank = own.saturating_add(1);
             while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
                 rank = at.saturating_add(1);
-                let younger = self.slab.id_of(slot).and_then(|id| self.lock_mut(id));
-                if let Some(lock) = younger
+                if let Some(younger) = self.slab.id_of(slot)
+                    && let Some(lock) = self.lock(younger)
                     && lock.stands_on(key.as_bytes())
-                    && let State::Waiting { parked, .. } = &mut lock.state
+                    && let State::Waiting { until, .. } = lock.state
                 {
-                    *parked = true;
+                    self.park(younger, until);
                 }
             }
         }
@@ -130,10 +165,25 @@ impl Locks {
                     }
                 }
                 State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
+                    self.take_over(id, freed);
                     return self.ask_now(id);
                 }
                 State::Waiting { .. } | State::Held(_) | State::Releasing(_) => {}
             }
+        }
+    }
+
+    /// What whoever stood before a lock knew of the keys, until it is told more itself.
+    fn take_over(&mut self, id: LockId, freed: Freed) {
+        let (remaining, by) = (None, Holder::Ourselves);
+        let known = match freed {
+            // That an attempt came too late is no matter of others.
+            Freed::Left(known) => known.filter(|(reason, _)| *reason != NotObtained::TooLate),
+            Freed::Asked => Some((NotObtained::Taken { remaining, by }, self.now)),
+            Freed::No | Freed::On(_) => None,
+        };
+        if let Some(lock) = self.lock_mut(id) {
+            lock.failure = known.or(lock.failure);
         }
     }
 
@@ -156,7 +206,7 @@ impl Locks {
             return;
         };
         let asks = match freed {
-            Freed::No => false,
+            Freed::No | Freed::Left(_) => false,
             Freed::Asked => true,
             Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
         };
@@ -212,7 +262,10 @@ impl Locks {
                 lock.doubted = true;
             }
             // It has to wait for a lock of this engine now.
-            State::Waiting { parked, .. } if blocked => *parked = true,
+            State::Waiting { until, .. } if blocked => {
+                let until = *until;
+                self.park(id, until);
+            }
             State::Waiting { .. } if at <= now => self.ask_now(id),
             State::Waiting { until, parked } => {
                 *until = Some(until.map_or(at, |until| until.min(at)));

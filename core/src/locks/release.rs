@@ -72,6 +72,9 @@ impl Locks {
         let keys = rest.keys();
         let rest = self.slab.insert(Entry::Lock(rest));
         self.index.insert(&keys, rank, rest.slot);
+        if self.is_kept_by_others(rest) {
+            return self.forget(rest);
+        }
         self.begin(rest, What::Release);
     }
 
@@ -107,6 +110,7 @@ impl Locks {
     /// An answer to a release is in, or its round is over.
     pub(super) fn release_progressed(&mut self, id: LockId, round_over: bool) {
         let (now, quorum) = (self.now, self.setup.quorum);
+        let nodes = self.setup.nodes;
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
@@ -120,7 +124,7 @@ impl Locks {
             releasing.retry_at = Some(now + pause_after_silence(ttl));
         }
         let over = done || round_over && releasing.once;
-        let proof = releasing.proof(quorum, done);
+        let proof = releasing.proof(nodes, quorum, done);
         if releasing.announce.is_some()
             && let Some(proof) = proof
         {

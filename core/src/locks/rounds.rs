@@ -107,6 +107,8 @@ impl Locks {
                 if what == What::Release {
                     self.release_asked(id);
                 }
+            } else if lock.give_up_at.is_some() {
+                lock.be_brief(self.now, self.setup.quorum);
             }
         }
         // A release may be proven before all have answered.

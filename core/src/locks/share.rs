@@ -41,6 +41,15 @@ impl Locks {
         }
     }
 
+    /// Whether another lock with the same token holds one of the keys of this one.
+    pub(super) fn is_shared(&self, id: LockId) -> bool {
+        let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
+        lock.is_some_and(|lock| {
+            let mut keys = lock.claim.keys().iter();
+            keys.any(|key| self.heir(id, lock, key).is_some())
+        })
+    }
+
     /// Another lock with the same value that holds this key, or asks for it just now.
     fn heir(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
         let mut rank = 0;

@@ -2,7 +2,7 @@
 //! from the clock.
 
 use crate::event::{Holder, NodeError, NotObtained};
-use crate::id::{LockId, NodeId};
+use crate::id::{LockId, NodeId, NodeSet};
 use crate::lock::{Lock, State};
 use crate::time::Instant;
 
@@ -51,25 +51,29 @@ impl Locks {
         None
     }
 
-    /// Who holds what this lock was denied.
+    /// Who holds what this lock was just denied: this engine, if without what other locks of it have, or may have left,
+    /// on the nodes that denied it would not have failed.
     pub(super) fn holder(&self, id: LockId) -> Holder {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
         };
-        let ours = lock.claim.keys().iter().any(|key| {
+        let Some(ask) = &lock.ask else {
+            return Holder::Other;
+        };
+        let mut ours = NodeSet::EMPTY;
+        for key in lock.claim.keys().iter() {
             let mut rank = 0;
-            core::iter::from_fn(|| {
-                let (at, slot) = self.index.first_from(key.as_bytes(), rank)?;
+            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
                 rank = at.saturating_add(1);
-                Some(slot)
-            })
-            .filter_map(|slot| self.slab.id_of(slot).and_then(|id| self.lock(id)))
-            .any(|other| match other.state {
-                State::Held(_) | State::Releasing(_) => other.claim.value() != lock.claim.value(),
-                State::Asking | State::Waiting { .. } => false,
-            })
-        });
-        if ours {
+                let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+                if let Some(other) = other.filter(|other| other.claim.value() != lock.claim.value())
+                {
+                    ours = ours.union(other.may_hold);
+                }
+            }
+        }
+        let others = ask.round.denied().without(ours);
+        if self.setup.nodes.without(others).holds(self.setup.quorum) {
             Holder::Ourselves
         } else {
             Holder::Other

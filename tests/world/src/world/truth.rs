@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `TimedOut` | a quorum was free, or could not be asked, for the whole of the last look interval and a request timeout |
 //! | `Taken`, `TimedOut`, by another | nobody but this engine has asked for any of the keys lately |
-//! | the same, by ourselves | no other lock of this engine was held lately |
+//! | the same, by ourselves | no other lock of this engine was asked for lately |
 //! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout |
 //! | `Refused` | no node has given a final error |
 //! | `TooLate` | less time has passed than the lock was to last |
@@ -78,6 +78,10 @@ impl World {
     fn in_time(&self, index: usize, wish: &Wish) -> Result<(), String> {
         let client = &self.clients[index];
         let Some(wait) = wish.wait else { return Ok(()) };
+        if client.suspended {
+            // Its machine sleeps, and somebody calls it all the same.
+            return Ok(());
+        }
         let end = (wish.asked + wait).max(client.clock.read(client.trouble));
         let own = client.clock.read(self.now);
         if own > end + TICK {
@@ -129,7 +133,10 @@ impl World {
             NotObtained::Unreachable(_) => {
                 // Nodes in order have each their own time.
                 let nodes = u32::try_from(self.quorum()).unwrap_or(1);
-                if lasts(watch.reached, (timeout + self.round(index) * 4) * nodes) {
+                // A machine that sleeps reads no answers.
+                if !client.suspended
+                    && lasts(watch.reached, (timeout + self.round(index) * 4) * nodes)
+                {
                     return Err(format!("a quorum answers since {:?}", watch.reached));
                 }
             }
@@ -164,14 +171,21 @@ impl World {
         } else {
             lately + self.oracle.longest
         };
-        let shared =
-            |other: &&Wish| other.lock != wish.lock && share_a_key(&other.keys, &wish.keys);
         let late = |other: &Wish| other.ended.is_none_or(|at| at + lately >= now);
-        let of = |client: usize| self.clients[client].wishes.iter().filter(shared);
-        let ours = of(index).any(|other| late(other) && other.obtained);
+        // Locks of two clients may have the same id.
+        let of = |client: usize| {
+            let wishes = self.clients[client].wishes.iter();
+            wishes.filter(move |other| {
+                let itself = client == index && other.lock == wish.lock;
+                !itself && share_a_key(&other.keys, &wish.keys)
+            })
+        };
+        // Held, or left behind by an attempt that was not taken back yet.
+        let ours = of(index).any(late);
         match by {
-            Holder::Ourselves if !ours => {
-                Err("this engine has held none of its keys lately".to_owned())
+            // What an earlier attempt of a lock left on several nodes may be in its own way for a moment.
+            Holder::Ourselves if !ours && self.nodes.len() == 1 => {
+                Err("this engine has asked for none of its keys lately".to_owned())
             }
             Holder::Other if ours && !self.killed => {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
@@ -187,7 +201,9 @@ impl World {
     /// A final error was given by some node since then.
     fn was_refused(&self, since: Instant) -> Result<(), String> {
         let now = self.nodes.iter().any(|node| node.is_final);
-        if now || self.refused.is_some_and(|at| at >= since) {
+        // A node that refused is not asked again before it is connected to again.
+        let pause = Duration::from_secs(3);
+        if now || self.refused.is_some_and(|at| at + pause >= since) {
             return Ok(());
         }
         Err("no node has refused anything".to_owned())
