@@ -95,7 +95,13 @@ impl Locks {
                     State::Held(_) | State::Releasing(_) => NotObtained::TimedOut {
                         by: Holder::Ourselves,
                     },
-                    State::Asking | State::Waiting { .. } => self.told(before),
+                    State::Asking | State::Waiting { .. } => match self.told(before) {
+                        // What it was granted too late is still its own.
+                        NotObtained::TooLate => NotObtained::TimedOut {
+                            by: Holder::Ourselves,
+                        },
+                        reason => reason,
+                    },
                 };
             }
         }
