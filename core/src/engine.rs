@@ -7,7 +7,7 @@ use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::id::{LockId, NodeId, RequestId};
-use crate::lock::{Inspection, Lease, Op, Outcome, UnknownLock};
+use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -323,13 +323,13 @@ impl Engine {
                 let Some(op) = self.locks.op(request) else {
                     continue;
                 };
-                let sets = matches!(op, Op::Obtain { .. });
+                let obtains = op.is_obtain();
                 let asked = match self.sessions.get_mut(request.node().index()) {
                     Some(session) => session.ask(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
                 match asked {
-                    Ok(true) if sets => self.locks.sent(request),
+                    Ok(true) if obtains => self.locks.obtain_sent(request),
                     Ok(_) => {}
                     Err(error) => self.unsent.push((request, error)),
                 }

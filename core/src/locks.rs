@@ -140,10 +140,16 @@ impl Locks {
                 .push_back(Event::NotObtained { lock: id, reason });
             return id;
         }
-        if let Some(Entry::Lock(lock)) = self.slab.get(id) {
-            self.index.insert(lock.claim.keys(), lock.rank, id.slot);
+        let alone = match self.slab.get(id) {
+            Some(Entry::Lock(lock)) => self.index.insert(lock.claim.keys(), lock.rank, id.slot),
+            _ => false,
+        };
+        // Nearly always nobody of this engine cares for the same keys: then nobody stands before it.
+        if alone {
+            self.ask_now(id);
+        } else {
+            self.ask_or_park(id);
         }
-        self.ask_or_park(id);
         id
     }
 
@@ -232,8 +238,10 @@ impl Locks {
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
         while let Some(id) = self.next_request() {
-            if self.op(id).is_some() {
-                self.sent(id);
+            if let Some(op) = self.op(id) {
+                if op.is_obtain() {
+                    self.obtain_sent(id);
+                }
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
                     // Never: what is handed out has an operation. Then there is something to do at once.

@@ -53,10 +53,10 @@ impl Ask {
     pub(crate) const fn new(
         what: What,
         round: Round,
-        at: Instant,
-        deadline: Instant,
+        (at, deadline): (Instant, Instant),
         again: bool,
         held_before: NodeSet,
+        shared: bool,
     ) -> Self {
         Self {
             what,
@@ -65,7 +65,7 @@ impl Ask {
             deadline,
             again,
             held_before,
-            shared: false,
+            shared,
             free_at: None,
             watched: true,
             held: KeySet::NONE,

@@ -34,7 +34,7 @@ pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
 pub(crate) use slab::Slab;
-pub(crate) use state::{Held, Releasing, State};
+pub(crate) use state::{Held, Releasing, State, pause_after_silence};
 pub(crate) use turns::{Turns, hash, rest};
 
 use crate::claim::{Claim, Keys};
@@ -234,24 +234,40 @@ impl Lock {
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
+        let until = self.patience(what, deadline);
         let again = self.asks_again();
-        let mut ask = Ask::new(what, round, now, deadline, again, self.may_hold);
-        ask.shared = self.shared;
-        self.ask = Some(ask);
-        self.be_patient_until(deadline);
+        let (held_before, shared) = (self.may_hold, self.shared);
+        self.ask = Some(Ask::new(
+            what,
+            round,
+            (now, until),
+            again,
+            held_before,
+            shared,
+        ));
     }
 
     /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
     /// own time.
     pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
-        let Some(ask) = self.ask.as_mut() else { return };
-        ask.deadline = deadline;
-        if matches!(ask.what, What::Obtain | What::Look) {
-            // A wait is a bound: what is not answered by then is the matter of the release behind it.
-            ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
+        let Some(what) = self.ask.as_ref().map(|ask| ask.what) else {
+            return;
+        };
+        let until = self.patience(what, deadline);
+        if let Some(ask) = &mut self.ask {
+            ask.deadline = until;
         }
-        if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
+    }
+
+    /// When the round of somebody who was asked just now, and has until `deadline`, is over.
+    fn patience(&mut self, what: What, deadline: Instant) -> Instant {
+        if matches!(what, What::Obtain | What::Refresh | What::Renew) {
             self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
+        }
+        match self.give_up_at {
+            // A wait is a bound: what is not answered by then is the matter of the release behind it.
+            Some(end) if matches!(what, What::Obtain | What::Look) => end.min(deadline),
+            _ => deadline,
         }
     }
 
@@ -328,13 +344,6 @@ impl Lock {
         wanted.then(|| ask.op(&self.claim, self.ttl))
     }
 
-    /// What `request` asks for leaves now: if it is an obtain, the node may have our value from here on.
-    pub(crate) fn sent(&mut self, request: RequestId) {
-        if matches!(self.op(request), Some(Op::Obtain { .. })) {
-            self.may_hold.insert(request.node);
-        }
-    }
-
     /// Notes that a node has answered, perhaps to the round that won the lock.
     pub(crate) fn note_late(&mut self, request: RequestId) {
         let (won, late) = &mut self.late;
@@ -389,9 +398,4 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// How long to pause after a round of a lock that too few nodes answered.
-pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
-    Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }

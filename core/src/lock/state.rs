@@ -125,3 +125,8 @@ impl Releasing {
         }
     }
 }
+
+/// How long to pause after a round of a lock that too few nodes answered.
+pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
+    Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
+}

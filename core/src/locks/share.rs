@@ -41,13 +41,16 @@ impl Locks {
         }
     }
 
-    /// Whether another lock with the same token holds one of the keys of this one.
-    pub(super) fn is_shared(&self, id: LockId) -> bool {
-        let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
-        lock.is_some_and(|lock| {
+    /// Notes whether another lock with the same token holds one of the keys of this one.
+    #[cold]
+    pub(super) fn note_shared(&mut self, id: LockId) {
+        let shared = self.lock(id).is_some_and(|lock| {
             let mut keys = lock.claim.keys().iter();
             keys.any(|key| self.heir(id, lock, key).is_some())
-        })
+        });
+        if let Some(lock) = self.lock_mut(id) {
+            lock.shared = shared;
+        }
     }
 
     /// Another lock with the same value that holds this key, or asks for it just now.
