@@ -191,7 +191,9 @@ impl Engine {
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if self.stirred {
-            self.settle();
+            if self.heard || self.locks.may_ask() {
+                self.settle();
+            }
             let event = self.locks.next_event();
             if let Some(event) = event.or_else(|| self.events.pop_front()) {
                 self.stirred = self.has_more();

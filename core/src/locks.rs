@@ -264,6 +264,11 @@ impl Locks {
         self.requests.pop_front()
     }
 
+    /// Whether [`Locks::next_request`] may have one, or something to do, before the next event is told.
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.requests.is_empty() || self.events.is_empty()
+    }
+
     /// Whether there is something to hand out, to tell or to do.
     pub(crate) fn has_more(&self) -> bool {
         let due = self.deadline().is_some_and(|at| at <= self.now);

@@ -163,8 +163,10 @@ impl Ask {
     }
 
     fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
-        let ends = remaining.map(|remaining| (self.at + remaining, now + remaining));
-        self.ends = [self.ends, ends].into_iter().flatten().min();
+        if let Some(remaining) = remaining {
+            let ends = (self.at + remaining, now + remaining);
+            self.ends = Some(self.ends.map_or(ends, |known| known.min(ends)));
+        }
     }
 
     /// Between which instants the first of the nodes forgets the lock, if they said so.

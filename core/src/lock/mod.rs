@@ -331,17 +331,25 @@ impl Lock {
 
     /// What `request` asks for, if anybody still wants it.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        let (won, late) = self.late;
-        if won == request.round && matches!(self.state, State::Held(_)) {
-            return late.contains(request.node).then_some(Op::Obtain {
-                claim: &self.claim,
-                ttl: self.ttl,
-                again: true,
-            });
+        match &self.ask {
+            Some(ask) if self.round == request.round => {
+                let wanted = ask.round.pending().contains(request.node);
+                wanted.then(|| ask.op(&self.claim, self.ttl))
+            }
+            _ => self.late_op(request),
         }
-        let ask = self.ask.as_ref()?;
-        let wanted = self.round == request.round && ask.round.pending().contains(request.node);
-        wanted.then(|| ask.op(&self.claim, self.ttl))
+    }
+
+    /// What a node is asked for that had not answered when the lock was won.
+    #[cold]
+    fn late_op(&self, request: RequestId) -> Option<Op<'_>> {
+        let (won, late) = self.late;
+        let wanted = won == request.round && matches!(self.state, State::Held(_));
+        (wanted && late.contains(request.node)).then_some(Op::Obtain {
+            claim: &self.claim,
+            ttl: self.ttl,
+            again: true,
+        })
     }
 
     /// Notes that a node has answered, perhaps to the round that won the lock.
@@ -363,14 +371,7 @@ impl Lock {
         self.late = (self.round, late);
         let renew_at = self.renewal.after(asked_at, lease);
         let recheck = core::mem::take(&mut self.doubted);
-        self.state = State::Held(Held {
-            lease,
-            renew_at,
-            wanted: None,
-            retrying: false,
-            recheck,
-            error: None,
-        });
+        self.state = State::Held(Held::new(lease, renew_at, recheck));
     }
 
     pub(crate) fn max_hold(&self) -> Option<Duration> {
@@ -381,15 +382,7 @@ impl Lock {
     }
 
     pub(crate) fn start_releasing(&mut self, announce: Option<Instant>, until: Instant) {
-        self.state = State::Releasing(Releasing {
-            announce,
-            once: false,
-            until,
-            retry_at: None,
-            freed: NodeSet::EMPTY,
-            missing: NodeSet::EMPTY,
-            unsure: NodeSet::EMPTY,
-        });
+        self.state = State::Releasing(Releasing::new(announce, until));
     }
 }
 

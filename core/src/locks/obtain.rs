@@ -62,6 +62,7 @@ impl Locks {
             let lease = lock.lease(asked_at);
             if lease.is_valid(now) {
                 lock.ask = None;
+                let (waited, doubted) = (lock.is_waiter(), lock.doubted);
                 lock.hold(lease, asked_at, late);
                 self.timers.set(id.slot, lock.deadline());
                 self.turns.granted(lock.spot, now);
@@ -72,8 +73,13 @@ impl Locks {
                         locks.turns.granted(key, now)
                     });
                 }
-                self.leave_queue(id);
-                return self.check_if_woken(id);
+                if waited {
+                    self.leave_queue(id);
+                }
+                if doubted {
+                    self.check_if_woken(id);
+                }
+                return;
             }
         }
         self.obtain_failed(id);
