@@ -21,7 +21,7 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 use crate::lock::{
-    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock, WAITER,
+    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock,
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -123,12 +123,11 @@ impl Locks {
     pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
         let now = self.clamp(now);
         self.arrivals = self.arrivals.saturating_add(1);
-        let mut lock = Lock::new(request, &self.setup.prefix, self.arrivals, now);
-        if lock.give_up_at.is_some() {
-            lock.rank |= WAITER;
-        }
         let full = self.slab.len() >= self.setup.limit;
-        let id = self.slab.insert(Entry::Lock(lock));
+        let (prefix, arrival) = (&self.setup.prefix, self.arrivals);
+        let id = self
+            .slab
+            .insert(Entry::Lock(Lock::new(request, prefix, arrival, now)));
         if full || self.closing {
             let reason = if full {
                 NotObtained::LimitReached

@@ -49,16 +49,28 @@ impl Locks {
         }
     }
 
-    /// Notes whether another lock with the same token holds one of the keys of this one.
+    /// Whether others may have the same token.
+    pub(super) fn is_for_several(&self, id: LockId) -> bool {
+        let lock = self.lock(id);
+        self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
+    }
+
+    /// Notes for the next refresh whether another lock with the same token holds one of the keys of this one.
     #[cold]
     pub(super) fn note_shared(&mut self, id: LockId) {
-        let shared = self.lock(id).is_some_and(|lock| {
-            let mut keys = lock.claim.keys().iter();
-            keys.any(|key| self.heir(id, lock, key).is_some())
-        });
+        let shared = self.is_shared(id);
         if let Some(lock) = self.lock_mut(id) {
             lock.shared = shared;
         }
+    }
+
+    /// Whether another lock with the same token holds one of the keys of this one.
+    pub(super) fn is_shared(&self, id: LockId) -> bool {
+        let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
+        lock.is_some_and(|lock| {
+            let mut keys = lock.claim.keys().iter();
+            keys.any(|key| self.heir(id, lock, key).is_some())
+        })
     }
 
     /// Another lock with the same value that holds this key, or asks for it just now.

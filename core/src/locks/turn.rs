@@ -33,8 +33,10 @@ impl Locks {
             return false;
         };
         let mut others = lock.claim.keys().iter().skip(1);
-        self.turns.is_over(lock.spot, self.now)
-            || others.any(|key| self.turns.is_over(hash(key), self.now))
+        let is_over = self.turns.is_over(lock.spot, self.now)
+            || others.any(|key| self.turns.is_over(hash(key), self.now));
+        // If another lock of this engine holds them, nobody else has a turn.
+        is_over && !self.is_shared(id)
     }
 
     /// Time to look whether the keys are still held.
@@ -56,7 +58,9 @@ impl Locks {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        if verdict == Verdict::Lost && ask.round.is_denied() {
+        // What holds a key may be the user's own token, and then it is granted: a look does not tell.
+        let told = lock.claim.token().is_random() && ask.round.is_denied();
+        if verdict == Verdict::Lost && told {
             lock.rests = None;
             return self.obtain_failed(id);
         }
