@@ -19,13 +19,19 @@ const CROWDS: u64 = 100;
 type Trial = (String, Box<dyn Fn() -> Option<String> + Send + Sync>);
 
 fn main() {
-    if let Some(mode) = std::env::args().nth(1).filter(|word| word.starts_with("--")) {
+    if let Some(mode) = std::env::args()
+        .nth(1)
+        .filter(|word| word.starts_with("--"))
+    {
         return hunt(mode == "--whole", std::env::args().nth(2).is_some());
     }
     std::panic::set_hook(Box::new(|_| {}));
     let mut words = std::env::args().skip(1);
     let short = words.next().is_some_and(|stages| stages == "short");
-    let seeds: u64 = words.next().and_then(|n| n.parse().ok()).expect("how many seeds");
+    let seeds: u64 = words
+        .next()
+        .and_then(|n| n.parse().ok())
+        .expect("how many seeds");
     let known = words.next().expect("known seeds");
     let known: Vec<&str> = known.split(',').collect();
     let all = known == ["all"];
@@ -50,7 +56,9 @@ fn play(trials: &[Trial], all: bool) -> bool {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((name, trial)) = trials.get(at) else { return };
+                    let Some((name, trial)) = trials.get(at) else {
+                        return;
+                    };
                     if !all && at > first.load(Ordering::Relaxed) {
                         return;
                     }
@@ -67,15 +75,20 @@ fn play(trials: &[Trial], all: bool) -> bool {
 
 fn by_seed(seeds: u64) -> Vec<Trial> {
     let promise = |seed| {
-        broken(|| schedule::Schedule::from_seed(seed).play().violation).or_else(|| broken(|| laws::history(seed).err()))
+        broken(|| schedule::Schedule::from_seed(seed).play().violation)
+            .or_else(|| broken(|| laws::history(seed).err()))
     };
-    (0..seeds).map(|seed| trial(format!("{}", seed + 1), move || promise(seed))).collect()
+    (0..seeds)
+        .map(|seed| trial(format!("{}", seed + 1), move || promise(seed)))
+        .collect()
 }
 
 fn by_corpus(files: Vec<String>) -> Vec<Trial> {
     let play = |file: String| {
         let bytes = std::fs::read(&file).expect("a file of the corpus");
-        trial(file, move || broken(|| schedule::Schedule::from_bytes(&bytes).play().violation))
+        trial(file, move || {
+            broken(|| schedule::Schedule::from_bytes(&bytes).play().violation)
+        })
     };
     files.into_iter().map(play).collect()
 }
@@ -84,7 +97,9 @@ fn by_crowd() -> Vec<Trial> {
     let kinds = Crowd::ALL.into_iter().enumerate();
     let worlds = kinds.flat_map(|(number, kind)| (0..CROWDS).map(move |seed| (number, kind, seed)));
     let play = |(number, kind, seed): (usize, Crowd, u64)| {
-        trial(format!("crowd-{}-{}", number + 1, seed + 1), move || broken(|| kind.play(seed).err()))
+        trial(format!("crowd-{}-{}", number + 1, seed + 1), move || {
+            broken(|| kind.play(seed).err())
+        })
     };
     worlds.map(play).collect()
 }
@@ -110,7 +125,11 @@ fn by_contest() -> Vec<Trial> {
                     drops,
                     ..Contest::new(0, 0)
                 };
-                let name = format!("contest-{name}-{}{}", number + 1, if drops { "-drops" } else { "" });
+                let name = format!(
+                    "contest-{name}-{}{}",
+                    number + 1,
+                    if drops { "-drops" } else { "" }
+                );
                 trials.push(trial(name, move || unfair(&contest)));
             }
         }
@@ -122,7 +141,9 @@ fn unfair(contest: &Contest) -> Option<String> {
     let Ok(scores) = std::panic::catch_unwind(|| contest.play()) else {
         return Some("panic".to_owned());
     };
-    let Scores { violation, longest, .. } = &scores;
+    let Scores {
+        violation, longest, ..
+    } = &scores;
     // Of an engine with many workers each waits for the others.
     let last = longest.last().copied().unwrap_or_default();
     let share = match contest.engines.len() {
@@ -132,7 +153,9 @@ fn unfair(contest: &Contest) -> Option<String> {
     match violation {
         Some(violation) => Some(format!("{:?}", violation.promise)),
         None if share < 25 => Some(format!("a share of {share} %")),
-        None if last > Duration::from_millis(500) => Some(format!("a wait of {} ms", last.as_millis())),
+        None if last > Duration::from_millis(500) => {
+            Some(format!("a wait of {} ms", last.as_millis()))
+        }
         None => None,
     }
 }
@@ -140,7 +163,11 @@ fn unfair(contest: &Contest) -> Option<String> {
 fn hunt(whole: bool, short: bool) {
     std::panic::set_hook(Box::new(|_| {}));
     let mut before = 0;
-    let plans = if short { search::worlds::short() } else { search::worlds::hunt() };
+    let plans = if short {
+        search::worlds::short()
+    } else {
+        search::worlds::hunt()
+    };
     for mut plan in plans {
         plan.limits.alike = !whole;
         plan.setup.absorbs = !whole;
