@@ -4,6 +4,7 @@ mod holding;
 mod keys;
 mod nodes;
 mod unknown;
+mod unseen;
 mod waiting;
 
 use std::time::Duration;
