@@ -280,3 +280,20 @@ fn a_foreign_expire_that_shortens_a_key_cuts_the_lease_of_a_manual_lock() {
         until_held(&mut world, bob, waits, 50 * MS);
     }
 }
+
+/// On one of three nodes somebody meddles: the other two suffice, and the key is mended.
+#[test]
+fn a_foreign_expire_on_one_of_three_nodes_is_mended() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let alice = world.client();
+    let lock = obtain(&mut world, alice, "k");
+    world.run_for(1000 * MS);
+    world.command(0, &[b"PEXPIRE", b"k", b"300"]);
+    world.run_for(TTL / 3 + 10 * MS);
+    assert!(
+        !is_free(&mut world, "k"),
+        "with the next renewal at the latest"
+    );
+    world.run_for(2 * TTL);
+    assert!(is_held(&world, alice, lock), "{:?}", world.events(alice));
+}

@@ -261,6 +261,45 @@ fn an_obtain_of_another_client_with_the_same_token_shortens_nothing() {
 }
 
 #[test]
+fn a_renewal_by_another_client_with_the_same_token_shortens_nothing() {
+    for mut world in worlds() {
+        let (alice, bob, carol) = (world.client(), world.client(), world.client());
+        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
+        let long = world.obtain(alice, wish);
+        until_held(&mut world, alice, long, TTL);
+        let wish = own(&mut world, "k", 1000 * MS, Renewal::default());
+        let short = world.obtain(bob, wish);
+        until_held(&mut world, bob, short, 100 * MS);
+        world.run_for(5000 * MS);
+        assert!(is_held(&world, bob, short), "{:?}", world.events(bob));
+        let left = pttl(&mut world, "k");
+        assert!(left > 24_000, "{left} ms");
+
+        world.suspend(bob, true);
+        world.run_for(2 * TTL);
+        assert!(is_held(&world, alice, long), "{:?}", world.events(alice));
+        is_taken_for(&mut world, carol, "k");
+    }
+}
+
+/// Nobody counts between clients: whoever releases deletes the key, and the other one is told of it.
+#[test]
+fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
+    let mut world = World::single();
+    world.shares_tokens();
+    let (alice, bob) = (world.client(), world.client());
+    let wish = automatic(&mut world, "k");
+    let one = world.obtain(alice, wish.clone());
+    until_held(&mut world, alice, one, TTL);
+    let two = world.obtain(bob, wish);
+    until_held(&mut world, bob, two, 100 * MS);
+    world.run_for(1000 * MS);
+    world.release(bob, two);
+    let end = ended(&mut world, alice, one, 5 * MS);
+    assert_eq!(Some(end), lost(one, Loss::Taken));
+}
+
+#[test]
 #[ignore = "the engine whose lease ends deletes the key, though the node keeps it longer for the other one"]
 fn a_lease_of_another_client_with_the_same_token_that_ends_deletes_no_key_of_a_longer_one() {
     for mut world in worlds() {

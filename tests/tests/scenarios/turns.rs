@@ -107,6 +107,34 @@ fn contended_hand_overs_take_no_request_timeout_while_one_of_three_nodes_is_sile
     }
 }
 
+/// Stopped for everybody, holder included, with a ttl of ten seconds.
+#[test]
+fn a_turn_passes_when_a_quorum_has_confirmed_it_though_a_node_is_stopped() {
+    for same_client in [true, false] {
+        for down in [true, false] {
+            let mut world = World::new(3, Arrangement::Quorum);
+            let (alice, bob) = (world.client(), world.client());
+            let waits = if same_client { alice } else { bob };
+            let mut held = (alice, obtain(&mut world, alice, "k"));
+            for turn in 0..20 {
+                let next = wait_for(&mut world, waits, "k");
+                world.run_for(100 * MS);
+                if turn == 0 && down {
+                    world.down(1, true);
+                    world.cut(alice, 1);
+                    world.cut(bob, 1);
+                } else if turn == 0 {
+                    world.pause(1, true);
+                }
+                world.release(held.0, held.1);
+                let waited = until_held(&mut world, waits, next, 2 * TTL);
+                assert!(waited <= 50 * MS, "turn {turn}: {waited:?}");
+                held = (waits, next);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_local_waiter_follows_at_once_while_one_of_three_nodes_is_silent() {
     let (mut world, clients) = with_a_silent_node(1);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Arrangement, Config, Engine, Event, Holder, Jitter, NodeConfig, NodeError, NotObtained, Output,
-    Retry,
+    Arrangement, Config, Engine, Event, Holder, Instant, Jitter, NodeConfig, NodeError,
+    NotObtained, Output, Retry,
 };
 use tenure_tests::world::{ClientId, Weather, World};
 
@@ -35,6 +35,48 @@ fn a_wait_of_fifty_milliseconds_is_one_though_one_of_three_nodes_is_silent() {
     assert!(waited >= 50 * MS && waited <= 51 * MS, "{waited:?}");
     let by = Holder::Other;
     assert_eq!(reason, NotObtained::TimedOut { by });
+}
+
+#[test]
+fn a_wait_is_a_bound_whichever_nodes_in_order_are_silent() {
+    for silent in 0..3 {
+        for held in [true, false] {
+            let mut world = World::new(3, Arrangement::Ordered);
+            let (alice, bob) = (world.client(), world.client());
+            world.run_for(100 * MS);
+            if held {
+                obtain(&mut world, alice, "k");
+            }
+            world.weather(bob, silent, Weather::Silent);
+            let (waited, _) = wait_of(&mut world, bob, 50 * MS);
+            assert!(waited >= 50 * MS && waited <= 51 * MS, "{waited:?}");
+        }
+    }
+}
+
+/// Whether the waiter asks, or stands behind others of its client.
+#[test]
+fn a_wait_is_a_bound_for_those_who_stand_behind_others() {
+    for weather in [Weather::Fair, Weather::Silent, Weather::Refusing] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        let waits: Vec<_> = [900, 500, 700, 50].map(|ms| ms * MS).to_vec();
+        world.run_for(100 * MS);
+        let start = world.now();
+        let locks: Vec<_> = waits
+            .iter()
+            .map(|wait| wait_at_most(&mut world, bob, "k", *wait))
+            .collect();
+        world.run_for(10 * MS);
+        world.weather(bob, 0, weather);
+        world.run_for(1000 * MS);
+        for (lock, wait) in locks.iter().zip(waits) {
+            let of_lock = |(_, event): &&(Instant, Event)| matches!(event, Event::NotObtained { lock: of, .. } if of == lock);
+            let (at, _) = world.events(bob).iter().find(of_lock).expect("an end");
+            assert_eq!(at.saturating_since(start), wait, "{weather:?}");
+        }
+    }
 }
 
 #[test]
