@@ -13,6 +13,7 @@
 //! `Releasing` without a further event until nothing of it can be left on a node.
 
 mod ask;
+mod attempt;
 mod fingerprint;
 mod index;
 mod lease;
@@ -39,7 +40,7 @@ pub(crate) use turns::{Turns, hash, rest};
 
 use crate::claim::{Claim, Keys};
 use crate::event::NotObtained;
-use crate::id::{NodeId, NodeSet, RequestId};
+use crate::id::NodeSet;
 use crate::obtain::{Obtain, Renewal, Ttl};
 use crate::retry::{Progress, Retry};
 use crate::time::{Instant, Micros};
@@ -177,6 +178,11 @@ impl Lock {
         }
     }
 
+    /// Whether its last attempt was granted when its time was over.
+    pub(crate) fn was_too_late(&self) -> bool {
+        matches!(self.failure, Some((NotObtained::TooLate, _)))
+    }
+
     pub(crate) fn releasing(&self) -> Option<&Releasing> {
         match &self.state {
             State::Releasing(releasing) => Some(releasing),
@@ -220,87 +226,6 @@ impl Lock {
         }
     }
 
-    /// Begins a round whose first nodes are asked just now. What was asked before counts for nothing any more.
-    pub(crate) fn begin(&mut self, what: What, round: Round, now: Instant, deadline: Instant) {
-        self.round = self.round.wrapping_add(1);
-        if matches!(what, What::Obtain | What::Refresh | What::Renew) {
-            self.shortest = self.shortest.min(self.ttl);
-        }
-        if matches!(what, What::Obtain | What::Look) {
-            self.woken = false;
-            self.look_at = None;
-        }
-        if what == What::Obtain {
-            self.doubted = false;
-            self.progress.asks = self.progress.asks.saturating_add(1);
-        }
-        let again = self.asks_again();
-        let mut ask = Ask::new(what, round, now, deadline, again, self.may_hold);
-        ask.shared = self.shared;
-        self.ask = Some(ask);
-        self.be_patient_until(deadline);
-    }
-
-    /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
-    /// own time.
-    pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
-        let Some(ask) = self.ask.as_mut() else { return };
-        ask.deadline = deadline;
-        if matches!(ask.what, What::Obtain | What::Look) {
-            // A wait is a bound: what is not answered by then is the matter of the release behind it.
-            ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
-        }
-        if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
-            self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
-        }
-    }
-
-    /// A waiter whose round is still open although as many nodes have answered as it needs gives the silent ones only a
-    /// little more time: they must not hold up an attempt that goes to the others.
-    pub(crate) fn be_brief(&mut self, now: Instant, quorum: usize) {
-        if let Some(ask) = &mut self.ask
-            && matches!(ask.what, What::Obtain | What::Look)
-            && ask.lacks_silent_ones(quorum)
-        {
-            let patience = now.micros_since(ask.at).times(8).max(Micros(20_000));
-            ask.deadline = ask.deadline.min(now + patience);
-        }
-    }
-
-    /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
-    pub(crate) const fn disturb(&mut self) {
-        self.disturbed = true;
-    }
-
-    /// A lock that takes back what a lost attempt may have left, while this one goes on with a fresh token: whatever comes
-    /// late of the old one, obtain or release, does not hurt the next attempt. A token of the user's own cannot change:
-    /// then what may be left stays this lock's matter, too, and is taken back only once.
-    pub(crate) fn split_off(&mut self, rank: u64) -> Self {
-        let mut rest = self.clone();
-        rest.rank = rank;
-        rest.give_up_at = None;
-        rest.start_releasing(None, self.gone_at);
-        match self.claim.successor() {
-            Some(claim) => {
-                self.claim = claim;
-                self.may_hold = NodeSet::EMPTY;
-                self.disturbed = false;
-                self.shortest = self.ttl;
-            }
-            None => {
-                if let State::Releasing(releasing) = &mut rest.state {
-                    releasing.once = true;
-                }
-            }
-        }
-        rest
-    }
-
-    /// Whether a node may hold our value already, so that finding it there is a success.
-    fn asks_again(&self) -> bool {
-        !self.claim.token().is_random() || self.disturbed || !self.may_hold.is_empty()
-    }
-
     /// The lease of a grant. A request with a shorter ttl that was never answered may still be carried out, and then
     /// the node keeps the key no longer than that from then on.
     pub(crate) fn lease(&self, asked_at: Instant) -> Lease {
@@ -311,42 +236,6 @@ impl Lock {
         };
         let lease = Lease::granted(asked_at, ttl);
         self.hold_until.map_or(lease, |at| lease.capped(at))
-    }
-
-    /// What `request` asks for, if anybody still wants it.
-    pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        let (won, late) = self.late;
-        if won == request.round && matches!(self.state, State::Held(_)) {
-            return late.contains(request.node).then_some(Op::Obtain {
-                claim: &self.claim,
-                ttl: self.ttl,
-                again: true,
-            });
-        }
-        let ask = self.ask.as_ref()?;
-        let wanted = self.round == request.round && ask.round.pending().contains(request.node);
-        wanted.then(|| ask.op(&self.claim, self.ttl))
-    }
-
-    /// What `request` asks for leaves now: if it is an obtain, the node may have our value from here on.
-    pub(crate) fn sent(&mut self, request: RequestId) {
-        if matches!(self.op(request), Some(Op::Obtain { .. })) {
-            self.may_hold.insert(request.node);
-        }
-    }
-
-    /// Notes that a node has answered, perhaps to the round that won the lock.
-    pub(crate) fn note_late(&mut self, request: RequestId) {
-        let (won, late) = &mut self.late;
-        if *won == request.round {
-            late.remove(request.node);
-        }
-    }
-
-    /// Whether the node has not answered the round that won the lock. When the lock is let go of that is no matter any
-    /// more: what it has not been sent it never will be, and a release comes behind what it has.
-    pub(crate) const fn awaits_late(&self, node: NodeId) -> bool {
-        matches!(self.state, State::Held(_)) && self.late.1.contains(node)
     }
 
     /// Enters `Held` after a round that was asked at `asked_at`.

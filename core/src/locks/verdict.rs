@@ -95,13 +95,13 @@ impl Locks {
                     State::Held(_) | State::Releasing(_) => NotObtained::TimedOut {
                         by: Holder::Ourselves,
                     },
-                    State::Asking | State::Waiting { .. } => match self.told(before) {
-                        // What it was granted too late is still its own.
-                        NotObtained::TooLate => NotObtained::TimedOut {
+                    // What it was granted too late is still its own.
+                    State::Asking | State::Waiting { .. } if before.was_too_late() => {
+                        NotObtained::TimedOut {
                             by: Holder::Ourselves,
-                        },
-                        reason => reason,
-                    },
+                        }
+                    }
+                    State::Asking | State::Waiting { .. } => self.told(before),
                 };
             }
         }

@@ -286,7 +286,15 @@ fn hear(lock: &mut Option<(LockId, Phase)>, event: Event) -> Option<&'static str
         }
         (Event::NotObtained { .. }, Phase::Asking)
         | (Event::Lost { .. }, Phase::Held)
-        | (Event::Released { .. }, Phase::Releasing) => Phase::Over,
+        | (Event::Released { .. }, Phase::Releasing)
+        // What is released when its lease is over was lost.
+        | (
+            Event::Lost {
+                reason: Loss::Expired { .. },
+                ..
+            },
+            Phase::Releasing,
+        ) => Phase::Over,
         _ => return Some("an event out of order, or a second terminal one"),
     };
     None
