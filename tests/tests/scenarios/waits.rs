@@ -206,7 +206,7 @@ fn a_pause_of_nothing_is_no_endless_loop_while_the_server_is_down() {
                         // Refused at once.
                         engine.handle_disconnected(node, now);
                     }
-                    _ => {}
+                    Output::Disconnect(_) | Output::Transmit { .. } | Output::Event(_) => {}
                 }
             };
             if let Some(reason) = reason {

@@ -27,13 +27,15 @@ fn try_for(world: &mut World, client: ClientId, key: &str) -> LockId {
 
 #[track_caller]
 fn taken_by(world: &mut World, client: ClientId, lock: LockId) -> Holder {
-    match ended(world, client, lock, 100 * MS) {
-        Event::NotObtained {
-            reason: NotObtained::Taken { by, .. },
-            ..
-        } => by,
-        other => panic!("{other:?}"),
-    }
+    let end = ended(world, client, lock, 100 * MS);
+    let Event::NotObtained {
+        reason: NotObtained::Taken { by, .. },
+        ..
+    } = end
+    else {
+        panic!("{end:?}");
+    };
+    by
 }
 
 #[test]
