@@ -6,6 +6,7 @@ mod holding;
 mod keys;
 mod nodes;
 mod parking;
+mod siblings;
 mod tokens;
 mod turns;
 mod unknown;

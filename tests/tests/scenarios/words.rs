@@ -57,6 +57,21 @@ fn a_wait_that_ends_while_the_server_is_gone_says_so_with_the_nodes_error() {
     }
 }
 
+/// It stands behind a lock of its own client, and has asked nobody.
+#[test]
+fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_says_so() {
+    let mut world = World::single();
+    let alice = world.client();
+    obtain(&mut world, alice, "k");
+    let lock = wait_at_most(&mut world, alice, "k", 5000 * MS);
+    world.run_for(100 * MS);
+    world.weather(alice, 0, Weather::Refusing);
+    world.cut(alice, 0);
+    let end = ended(&mut world, alice, lock, 5000 * MS);
+    let reason = NotObtained::Unreachable(NodeError::Disconnected);
+    assert_eq!(end, not_obtained(lock, reason));
+}
+
 #[test]
 fn a_wait_that_ends_while_the_server_gives_errors_says_which() {
     for (trouble, error) in [
