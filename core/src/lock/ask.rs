@@ -36,6 +36,8 @@ pub(crate) struct Ask {
     held_before: NodeSet,
     /// A refresh must not shorten the time of the keys: another lock of this engine holds them, too.
     pub(crate) shared: bool,
+    /// Silent nodes are given less time than others.
+    pub(crate) is_brief: bool,
     /// When the first of the nodes that denied may be free.
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
@@ -66,6 +68,7 @@ impl Ask {
             again,
             held_before,
             shared: false,
+            is_brief: false,
             free_at: None,
             watched: true,
             held: KeySet::NONE,
@@ -201,7 +204,9 @@ impl Ask {
 
     /// Why an obtain that did not win did not.
     pub(crate) fn failure(&self, now: Instant, by: Holder) -> NotObtained {
-        if self.round.is_denied() {
+        // What the silent ones would say is not waited for: where it was denied, it is held.
+        let denied = self.is_brief && !self.round.denied().is_empty();
+        if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
             return NotObtained::Taken { remaining, by };
         }

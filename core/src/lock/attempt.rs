@@ -49,6 +49,7 @@ impl Lock {
         {
             let patience = now.micros_since(ask.at).times(8).max(Micros(20_000));
             ask.deadline = ask.deadline.min(now + patience);
+            ask.is_brief = true;
         }
     }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{State, Verdict, WAITER};
+use crate::lock::{Lock, State, Verdict, WAITER};
 use crate::time::Instant;
 
 use super::queue::Freed;
@@ -73,6 +73,11 @@ impl Locks {
                     });
                 }
                 self.leave_queue(id);
+                if self.is_for_several(id) {
+                    // Locks with the same token have the same keys by now.
+                    let keys = self.lock(id).map(Lock::keys);
+                    self.pass_on_all(keys);
+                }
                 return self.check_if_woken(id);
             }
         }

@@ -192,7 +192,7 @@ impl Locks {
         self.pass_on_all(keys);
     }
 
-    fn pass_on_all(&mut self, keys: Option<Keys>) {
+    pub(super) fn pass_on_all(&mut self, keys: Option<Keys>) {
         if let Some(keys) = keys {
             self.pass_on(&keys, Freed::No);
         }

@@ -41,6 +41,12 @@ impl Locks {
         }
     }
 
+    /// Whether others may have the same token.
+    pub(super) fn is_for_several(&self, id: LockId) -> bool {
+        let lock = self.lock(id);
+        self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
+    }
+
     /// Whether another lock with the same token holds one of the keys of this one.
     pub(super) fn is_shared(&self, id: LockId) -> bool {
         let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());

@@ -32,6 +32,10 @@ impl Locks {
         let Some(lock) = self.lock(id) else {
             return false;
         };
+        if self.is_shared(id) {
+            // Another lock of this engine holds them: nobody else has a turn.
+            return false;
+        }
         let mut others = lock.claim.keys().iter().skip(1);
         self.turns.is_over(lock.spot, self.now)
             || others.any(|key| self.turns.is_over(hash(key), self.now))
@@ -56,7 +60,9 @@ impl Locks {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        if verdict == Verdict::Lost && ask.round.is_denied() {
+        // What holds a key may be the user's own token, and then it is granted: a look does not tell.
+        let told = lock.claim.token().is_random() && ask.round.is_denied();
+        if verdict == Verdict::Lost && told {
             lock.rests = None;
             return self.obtain_failed(id);
         }
