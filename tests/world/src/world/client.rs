@@ -357,7 +357,11 @@ impl Client {
     /// Whether a lock that is not over has a token of the user's own.
     pub(crate) fn has_own_tokens(&self) -> bool {
         let mut open = self.open.iter().map(|(_, at)| &self.wishes[*at]);
-        open.any(|wish| wish.token.as_bytes().len() != DRAWN)
+        // Some of them are as long as drawn ones.
+        open.any(|wish| {
+            let token = wish.token.as_bytes();
+            token.len() != DRAWN || token.starts_with(b"own-")
+        })
     }
 
     /// The locks that this client would say are its own just now.
