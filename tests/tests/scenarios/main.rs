@@ -10,6 +10,7 @@ mod siblings;
 mod tokens;
 mod turns;
 mod unknown;
+mod unseen;
 mod waiting;
 mod waits;
 mod wakes;

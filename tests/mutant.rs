@@ -1,0 +1,197 @@
+//! What `tests/mutate` builds around a copy of the core with a mistake in it, to see what notices.
+//!
+//! `mutant whole SEEDS KNOWN FILE...` plays seeds from 1 on, then these inputs of the corpus, then crowds and contests,
+//! until a promise is broken, and prints which of them broke which. `mutant short` plays no crowds and no contests. What
+//! `KNOWN` names, with commas between, is left out; with "all" everything is played, whatever is broken.
+
+pub mod search;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tenure_world::trials::{ARRANGEMENTS, Contest, Crowd, Scores};
+use tenure_world::{laws, schedule, world};
+
+/// How many worlds of each kind of crowd.
+const CROWDS: u64 = 100;
+
+/// One thing to play, and what it is called.
+type Trial = (String, Box<dyn Fn() -> Option<String> + Send + Sync>);
+
+fn main() {
+    if let Some(mode) = std::env::args()
+        .nth(1)
+        .filter(|word| word.starts_with("--"))
+    {
+        return hunt(mode == "--whole", std::env::args().nth(2).is_some());
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut words = std::env::args().skip(1);
+    let short = words.next().is_some_and(|stages| stages == "short");
+    let seeds: u64 = words
+        .next()
+        .and_then(|n| n.parse().ok())
+        .expect("how many seeds");
+    let known = words.next().expect("known seeds");
+    let known: Vec<&str> = known.split(',').collect();
+    let all = known == ["all"];
+    let wanted = |trial: &Trial| !known.contains(&trial.0.as_str());
+    let mut stages = vec![by_seed(seeds), by_corpus(words.collect())];
+    if !short {
+        stages.extend([by_crowd(), by_contest()]);
+    }
+    for stage in stages {
+        let stage: Vec<Trial> = stage.into_iter().filter(wanted).collect();
+        if play(&stage, all) && !all {
+            return;
+        }
+    }
+}
+
+/// Plays on all cores. Without `all`, up to the first that breaks a promise. Whether one did.
+fn play(trials: &[Trial], all: bool) -> bool {
+    let (next, first) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((name, trial)) = trials.get(at) else {
+                        return;
+                    };
+                    if !all && at > first.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if let Some(promise) = trial() {
+                        println!("{at} {name} {promise}");
+                        first.fetch_min(at, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    first.into_inner() != usize::MAX
+}
+
+fn by_seed(seeds: u64) -> Vec<Trial> {
+    let promise = |seed| {
+        broken(|| schedule::Schedule::from_seed(seed).play().violation)
+            .or_else(|| broken(|| laws::history(seed).err()))
+    };
+    (0..seeds)
+        .map(|seed| trial(format!("{}", seed + 1), move || promise(seed)))
+        .collect()
+}
+
+fn by_corpus(files: Vec<String>) -> Vec<Trial> {
+    let play = |file: String| {
+        let bytes = std::fs::read(&file).expect("a file of the corpus");
+        trial(file, move || {
+            broken(|| schedule::Schedule::from_bytes(&bytes).play().violation)
+        })
+    };
+    files.into_iter().map(play).collect()
+}
+
+fn by_crowd() -> Vec<Trial> {
+    let kinds = Crowd::ALL.into_iter().enumerate();
+    let worlds = kinds.flat_map(|(number, kind)| (0..CROWDS).map(move |seed| (number, kind, seed)));
+    let play = |(number, kind, seed): (usize, Crowd, u64)| {
+        trial(format!("crowd-{}-{}", number + 1, seed + 1), move || {
+            broken(|| kind.play(seed).err())
+        })
+    };
+    worlds.map(play).collect()
+}
+
+/// Who contends in `tests/tests/fair.rs`, with the same goals.
+fn by_contest() -> Vec<Trial> {
+    let rows: [(&str, &[(u32, u32)], u32); 5] = [
+        ("two", &[(1, 1), (1, 1)], 500),
+        ("far", &[(1, 1), (8, 1)], 500),
+        ("ten", &[(1, 10), (1, 1)], 500),
+        ("three", &[(1, 1), (1, 1), (8, 1)], 500),
+        ("near", &[(1, 2), (1, 2)], 50),
+    ];
+    let mut trials = Vec::new();
+    for (name, engines, micros) in rows {
+        for (number, (nodes, arrangement)) in ARRANGEMENTS.into_iter().enumerate() {
+            for drops in [false, true] {
+                let contest = Contest {
+                    engines: engines.to_vec(),
+                    latency: Duration::from_micros(micros.into()),
+                    nodes,
+                    arrangement,
+                    drops,
+                    ..Contest::new(0, 0)
+                };
+                let name = format!(
+                    "contest-{name}-{}{}",
+                    number + 1,
+                    if drops { "-drops" } else { "" }
+                );
+                trials.push(trial(name, move || unfair(&contest)));
+            }
+        }
+    }
+    trials
+}
+
+fn unfair(contest: &Contest) -> Option<String> {
+    let Ok(scores) = std::panic::catch_unwind(|| contest.play()) else {
+        return Some("panic".to_owned());
+    };
+    let Scores {
+        violation, longest, ..
+    } = &scores;
+    // Of an engine with many workers each waits for the others.
+    let last = longest.last().copied().unwrap_or_default();
+    let share = match contest.engines.len() {
+        2 => scores.least_share(),
+        _ => scores.least_worker(),
+    };
+    match violation {
+        Some(violation) => Some(format!("{:?}", violation.promise)),
+        None if share < 25 => Some(format!("a share of {share} %")),
+        None if last > Duration::from_millis(500) => {
+            Some(format!("a wait of {} ms", last.as_millis()))
+        }
+        None => None,
+    }
+}
+
+fn hunt(whole: bool, short: bool) {
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut before = 0;
+    let plans = if short {
+        search::worlds::short()
+    } else {
+        search::worlds::hunt()
+    };
+    for mut plan in plans {
+        plan.limits.alike = !whole;
+        plan.setup.absorbs = !whole;
+        let name = plan.setup.name;
+        let found = std::panic::catch_unwind(|| search::search(plan.setup, plan.limits));
+        let Ok(report) = found else {
+            return println!("0 {before} {name} => panic");
+        };
+        before += report.states;
+        if let Some(fault) = report.fault {
+            let why = fault.lines().last().unwrap_or_default();
+            return println!("0 {before} {name} {why}");
+        }
+    }
+}
+
+fn trial(name: String, play: impl Fn() -> Option<String> + Send + Sync + 'static) -> Trial {
+    (name, Box::new(play))
+}
+
+fn broken(play: impl Fn() -> Option<world::Violation>) -> Option<String> {
+    let play = std::panic::AssertUnwindSafe(play);
+    match std::panic::catch_unwind(play) {
+        Ok(violation) => violation.map(|v| format!("{:?}", v.promise)),
+        Err(_) => Some("panic".to_owned()),
+    }
+}
