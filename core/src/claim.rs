@@ -242,6 +242,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "each obtain makes one, and its parts move less"
+    )]
     pub(crate) fn new(prefix: &[u8], keys: Keys, token: Token, metadata: &[u8]) -> Self {
         let frame = Frame::new(prefix, &keys, (token.as_bytes(), metadata));
         Self { keys, token, frame }

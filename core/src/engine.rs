@@ -7,7 +7,7 @@ use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::id::{LockId, NodeId, RequestId};
-use crate::lock::{Inspection, Lease, Op, Outcome, UnknownLock};
+use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -191,7 +191,9 @@ impl Engine {
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if self.stirred {
-            self.settle();
+            if self.heard || self.locks.may_ask() {
+                self.settle();
+            }
             let event = self.locks.next_event();
             if let Some(event) = event.or_else(|| self.events.pop_front()) {
                 self.stirred = self.has_more();
@@ -323,13 +325,13 @@ impl Engine {
                 let Some(op) = self.locks.op(request) else {
                     continue;
                 };
-                let sets = matches!(op, Op::Obtain { .. });
+                let obtains = op.is_obtain();
                 let asked = match self.sessions.get_mut(request.node().index()) {
                     Some(session) => session.ask(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
                 match asked {
-                    Ok(true) if sets => self.locks.sent(request),
+                    Ok(true) if obtains => self.locks.obtain_sent(request),
                     Ok(_) => {}
                     Err(error) => self.unsent.push((request, error)),
                 }

@@ -21,7 +21,7 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 use crate::lock::{
-    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock, WAITER,
+    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock,
 };
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
@@ -123,12 +123,11 @@ impl Locks {
     pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
         let now = self.clamp(now);
         self.arrivals = self.arrivals.saturating_add(1);
-        let mut lock = Lock::new(request, &self.setup.prefix, self.arrivals, now);
-        if lock.give_up_at.is_some() {
-            lock.rank |= WAITER;
-        }
         let full = self.slab.len() >= self.setup.limit;
-        let id = self.slab.insert(Entry::Lock(lock));
+        let (prefix, arrival) = (&self.setup.prefix, self.arrivals);
+        let id = self
+            .slab
+            .insert(Entry::Lock(Lock::new(request, prefix, arrival, now)));
         if full || self.closing {
             let reason = if full {
                 NotObtained::LimitReached
@@ -140,10 +139,16 @@ impl Locks {
                 .push_back(Event::NotObtained { lock: id, reason });
             return id;
         }
-        if let Some(Entry::Lock(lock)) = self.slab.get(id) {
-            self.index.insert(lock.claim.keys(), lock.rank, id.slot);
+        let alone = match self.slab.get(id) {
+            Some(Entry::Lock(lock)) => self.index.insert(lock.claim.keys(), lock.rank, id.slot),
+            _ => false,
+        };
+        // Nearly always nobody of this engine cares for the same keys: then nobody stands before it.
+        if alone {
+            self.ask_now(id);
+        } else {
+            self.ask_or_park(id);
         }
-        self.ask_or_park(id);
         id
     }
 
@@ -232,8 +237,10 @@ impl Locks {
     /// What to do next. To be called until it says [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
         while let Some(id) = self.next_request() {
-            if self.op(id).is_some() {
-                self.sent(id);
+            if let Some(op) = self.op(id) {
+                if op.is_obtain() {
+                    self.obtain_sent(id);
+                }
                 return match self.op(id) {
                     Some(op) => LocksOutput::Request { id, op },
                     // Never: what is handed out has an operation. Then there is something to do at once.
@@ -254,6 +261,11 @@ impl Locks {
             self.handle_timeout(self.now);
         }
         self.requests.pop_front()
+    }
+
+    /// Whether [`Locks::next_request`] may have one, or something to do, before the next event is told.
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.requests.is_empty() || self.events.is_empty()
     }
 
     /// Whether there is something to hand out, to tell or to do.

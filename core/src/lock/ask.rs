@@ -55,10 +55,10 @@ impl Ask {
     pub(crate) const fn new(
         what: What,
         round: Round,
-        at: Instant,
-        deadline: Instant,
+        (at, deadline): (Instant, Instant),
         again: bool,
         held_before: NodeSet,
+        shared: bool,
     ) -> Self {
         Self {
             what,
@@ -67,7 +67,7 @@ impl Ask {
             deadline,
             again,
             held_before,
-            shared: false,
+            shared,
             is_brief: false,
             free_at: None,
             watched: true,
@@ -166,8 +166,10 @@ impl Ask {
     }
 
     fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
-        let ends = remaining.map(|remaining| (self.at + remaining, now + remaining));
-        self.ends = [self.ends, ends].into_iter().flatten().min();
+        if let Some(remaining) = remaining {
+            let ends = (self.at + remaining, now + remaining);
+            self.ends = Some(self.ends.map_or(ends, |known| known.min(ends)));
+        }
     }
 
     /// Between which instants the first of the nodes forgets the lock, if they said so.

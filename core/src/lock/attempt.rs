@@ -19,24 +19,40 @@ impl Lock {
             self.doubted = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
+        let until = self.patience(what, deadline);
         let again = self.asks_again();
-        let mut ask = Ask::new(what, round, now, deadline, again, self.may_hold);
-        ask.shared = self.shared;
-        self.ask = Some(ask);
-        self.be_patient_until(deadline);
+        let (held_before, shared) = (self.may_hold, self.shared);
+        self.ask = Some(Ask::new(
+            what,
+            round,
+            (now, until),
+            again,
+            held_before,
+            shared,
+        ));
     }
 
     /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
     /// own time.
     pub(crate) fn be_patient_until(&mut self, deadline: Instant) {
-        let Some(ask) = self.ask.as_mut() else { return };
-        ask.deadline = deadline;
-        if matches!(ask.what, What::Obtain | What::Look) {
-            // A wait is a bound: what is not answered by then is the matter of the release behind it.
-            ask.deadline = self.give_up_at.map_or(deadline, |end| end.min(deadline));
+        let Some(what) = self.ask.as_ref().map(|ask| ask.what) else {
+            return;
+        };
+        let until = self.patience(what, deadline);
+        if let Some(ask) = &mut self.ask {
+            ask.deadline = until;
         }
-        if matches!(ask.what, What::Obtain | What::Refresh | What::Renew) {
+    }
+
+    /// When the round of somebody who was asked just now, and has until `deadline`, is over.
+    fn patience(&mut self, what: What, deadline: Instant) -> Instant {
+        if matches!(what, What::Obtain | What::Refresh | What::Renew) {
             self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
+        }
+        match self.give_up_at {
+            // A wait is a bound: what is not answered by then is the matter of the release behind it.
+            Some(end) if matches!(what, What::Obtain | What::Look) => end.min(deadline),
+            _ => deadline,
         }
     }
 
@@ -89,24 +105,25 @@ impl Lock {
 
     /// What `request` asks for, if anybody still wants it.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        let (won, late) = self.late;
-        if won == request.round && matches!(self.state, State::Held(_)) {
-            return late.contains(request.node).then_some(Op::Obtain {
-                claim: &self.claim,
-                ttl: self.ttl,
-                again: true,
-            });
+        match &self.ask {
+            Some(ask) if self.round == request.round => {
+                let wanted = ask.round.pending().contains(request.node);
+                wanted.then(|| ask.op(&self.claim, self.ttl))
+            }
+            _ => self.late_op(request),
         }
-        let ask = self.ask.as_ref()?;
-        let wanted = self.round == request.round && ask.round.pending().contains(request.node);
-        wanted.then(|| ask.op(&self.claim, self.ttl))
     }
 
-    /// What `request` asks for leaves now: if it is an obtain, the node may have our value from here on.
-    pub(crate) fn sent(&mut self, request: RequestId) {
-        if matches!(self.op(request), Some(Op::Obtain { .. })) {
-            self.may_hold.insert(request.node);
-        }
+    /// What a node is asked for that had not answered when the lock was won.
+    #[cold]
+    fn late_op(&self, request: RequestId) -> Option<Op<'_>> {
+        let (won, late) = self.late;
+        let wanted = won == request.round && matches!(self.state, State::Held(_));
+        (wanted && late.contains(request.node)).then_some(Op::Obtain {
+            claim: &self.claim,
+            ttl: self.ttl,
+            again: true,
+        })
     }
 
     /// Notes that a node has answered, perhaps to the round that won the lock.

@@ -35,10 +35,12 @@ impl Place {
 }
 
 impl Index {
-    pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) {
+    /// Adds a lock; whether it is the only one of all its keys.
+    pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) -> bool {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
         }
+        let mut alone = true;
         for key in keys.iter() {
             let place = Place {
                 key: key.clone(),
@@ -46,6 +48,7 @@ impl Index {
                 slot,
             };
             let (number, at) = self.find((key.as_bytes(), rank));
+            alone &= !self.is_beside(key, number, at);
             self.waiters = self.waiters.saturating_add(usize::from(rank >= WAITER));
             let Some(block) = self.blocks.get_mut(number) else {
                 continue;
@@ -56,6 +59,7 @@ impl Index {
                 self.blocks.insert(number.saturating_add(1), rest);
             }
         }
+        alone
     }
 
     /// Whether any key has somebody in its queue.
@@ -93,6 +97,19 @@ impl Index {
         (place.key.as_bytes() == key).then_some((place.rank, place.slot))
     }
 
+    /// Whether a lock of `key` stands right before or behind this place.
+    fn is_beside(&self, key: &Key, number: usize, at: usize) -> bool {
+        let Some(block) = self.blocks.get(number) else {
+            return false;
+        };
+        // A spot with others before it in another block would belong there.
+        let before = at.checked_sub(1).and_then(|at| block.get(at));
+        let next = || self.blocks.get(number.saturating_add(1))?.first();
+        let behind = block.get(at).or_else(next);
+        let has = |place: Option<&Place>| place.is_some_and(|place| place.key == *key);
+        has(before) || has(behind)
+    }
+
     /// The block where this spot belongs, and the number of places before it there.
     fn find(&self, spot: (&[u8], u64)) -> (usize, usize) {
         let starts = |block: &Vec<Place>| block.first().is_some_and(|place| place.spot() <= spot);
@@ -119,8 +136,10 @@ mod tests {
         for _ in 0..50_000 {
             let (name, rank) = (format!("k{}", rng.next() % 40), rng.next() % 100);
             let keys = Keys::from(Key::new(&name).unwrap());
+            let alone = plain.iter().all(|(other, _)| *other != name);
             if plain.insert((name.clone(), rank)) {
-                index.insert(&keys, rank, u32::try_from(rank).unwrap());
+                let slot = u32::try_from(rank).unwrap();
+                assert_eq!(index.insert(&keys, rank, slot), alone);
             } else if rng.next() % 3 != 0 {
                 plain.remove(&(name.clone(), rank));
                 index.remove(&keys, rank);

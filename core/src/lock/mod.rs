@@ -35,7 +35,7 @@ pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
 pub(crate) use slab::Slab;
-pub(crate) use state::{Held, Releasing, State};
+pub(crate) use state::{Held, Releasing, State, pause_after_silence};
 pub(crate) use turns::{Turns, hash, rest};
 
 use crate::claim::{Claim, Keys};
@@ -106,23 +106,25 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    pub(crate) fn new(request: Obtain, prefix: &[u8], rank: u64, now: Instant) -> Self {
+    pub(crate) fn new(request: Obtain, prefix: &[u8], arrival: u64, now: Instant) -> Self {
         let metadata = request.metadata.as_bytes();
         let spot = hash(request.keys.first());
         let claim = Claim::new(prefix, request.keys, request.token, metadata);
+        let wait = request.wait.filter(|wait| !wait.is_zero());
         Self {
             claim,
             ttl: request.ttl,
             shortest: request.ttl,
-            give_up_at: request
-                .wait
-                .filter(|wait| !wait.is_zero())
-                .map(|wait| now + wait),
+            give_up_at: wait.map(|wait| now + wait),
             retry: request.retry,
             progress: Progress::default(),
             renewal: request.renewal,
             hold_until: None,
-            rank,
+            rank: if wait.is_some() {
+                arrival | WAITER
+            } else {
+                arrival
+            },
             state: State::Waiting {
                 until: None,
                 parked: true,
@@ -243,14 +245,7 @@ impl Lock {
         self.late = (self.round, late);
         let renew_at = self.renewal.after(asked_at, lease);
         let recheck = core::mem::take(&mut self.doubted);
-        self.state = State::Held(Held {
-            lease,
-            renew_at,
-            wanted: None,
-            retrying: false,
-            recheck,
-            error: None,
-        });
+        self.state = State::Held(Held::new(lease, renew_at, recheck));
     }
 
     pub(crate) fn max_hold(&self) -> Option<Duration> {
@@ -261,15 +256,7 @@ impl Lock {
     }
 
     pub(crate) fn start_releasing(&mut self, announce: Option<Instant>, until: Instant) {
-        self.state = State::Releasing(Releasing {
-            announce,
-            once: false,
-            until,
-            retry_at: None,
-            freed: NodeSet::EMPTY,
-            missing: NodeSet::EMPTY,
-            unsure: NodeSet::EMPTY,
-        });
+        self.state = State::Releasing(Releasing::new(announce, until));
     }
 }
 
@@ -278,9 +265,4 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// How long to pause after a round of a lock that too few nodes answered.
-pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
-    Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }

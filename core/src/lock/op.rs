@@ -64,6 +64,11 @@ impl<'a> Op<'a> {
             Self::Inspect { .. } => None,
         }
     }
+
+    /// Whether a node that does it has our value from then on.
+    pub(crate) const fn is_obtain(self) -> bool {
+        matches!(self, Self::Obtain { .. })
+    }
 }
 
 /// What came of an operation on one node.

@@ -53,6 +53,17 @@ pub(crate) struct Releasing {
 }
 
 impl Held {
+    pub(crate) const fn new(lease: Lease, renew_at: Option<Instant>, recheck: bool) -> Self {
+        Self {
+            lease,
+            renew_at,
+            wanted: None,
+            retrying: false,
+            recheck,
+            error: None,
+        }
+    }
+
     /// The first of the nodes forgets the lock between these two instants. If that is before the lease is over, somebody
     /// has made the key's time shorter: it is refreshed, or where nobody wants that, believed in no longer. `single`: no
     /// node can be done without.
@@ -95,6 +106,18 @@ impl Renewal {
 }
 
 impl Releasing {
+    pub(crate) const fn new(announce: Option<Instant>, until: Instant) -> Self {
+        Self {
+            announce,
+            once: false,
+            until,
+            retry_at: None,
+            freed: NodeSet::EMPTY,
+            missing: NodeSet::EMPTY,
+            unsure: NodeSet::EMPTY,
+        }
+    }
+
     /// Notes what a release found on a node.
     pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
         match outcome {
@@ -124,4 +147,9 @@ impl Releasing {
             Some(Released::Unconfirmed)
         }
     }
+}
+
+/// How long to pause after a round of a lock that too few nodes answered.
+pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
+    Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }

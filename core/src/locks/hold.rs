@@ -28,11 +28,10 @@ impl Locks {
 
     /// Starts to refresh: on the caller's wish, or because it is time.
     pub(super) fn renew(&mut self, id: LockId) {
-        let (now, shared) = (self.now, self.is_shared(id));
+        let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        lock.shared = shared;
         let State::Held(held) = &mut lock.state else {
             return;
         };
@@ -43,6 +42,9 @@ impl Locks {
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
         let asked = wanted.is_some();
+        if !lock.claim.token().is_random() {
+            self.note_shared(id);
+        }
         self.begin(id, if asked { What::Refresh } else { What::Renew });
     }
 

@@ -62,6 +62,7 @@ impl Locks {
             let lease = lock.lease(asked_at);
             if lease.is_valid(now) {
                 lock.ask = None;
+                let (waited, doubted) = (lock.is_waiter(), lock.doubted);
                 lock.hold(lease, asked_at, late);
                 self.timers.set(id.slot, lock.deadline());
                 self.turns.granted(lock.spot, now);
@@ -72,13 +73,18 @@ impl Locks {
                         locks.turns.granted(key, now)
                     });
                 }
-                self.leave_queue(id);
+                if waited {
+                    self.leave_queue(id);
+                }
                 if self.is_for_several(id) {
                     // Locks with the same token have the same keys by now.
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }
-                return self.check_if_woken(id);
+                if doubted {
+                    self.check_if_woken(id);
+                }
+                return;
             }
         }
         self.obtain_failed(id);

@@ -116,6 +116,7 @@ impl Locks {
         };
         let done = lock.may_hold.is_empty();
         let (asked_at, ttl) = (lock.ask.as_ref().map(|ask| ask.at), lock.ttl);
+        let (spot, several) = (lock.spot, lock.claim.keys().len() > 1);
         let State::Releasing(releasing) = &mut lock.state else {
             return;
         };
@@ -131,9 +132,12 @@ impl Locks {
             releasing.announce = None;
             self.events.push_back(Event::Released { lock: id, proof });
             let took = asked_at.map(|at| now.micros_since(at)).unwrap_or_default();
-            self.for_keys(id, KeySet::ALL, |locks, key| {
-                locks.turns.released(key, now, took);
-            });
+            self.turns.released(spot, now, took);
+            if several {
+                self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
+                    locks.turns.released(key, now, took);
+                });
+            }
         }
         if over {
             self.forget_and_pass_on(id);

@@ -119,10 +119,10 @@ impl Locks {
         }
     }
 
-    /// What a request asks for leaves now.
-    pub(crate) fn sent(&mut self, request: RequestId) {
+    /// What a request asks for leaves now, and it is an obtain: the node may have our value from here on.
+    pub(crate) fn obtain_sent(&mut self, request: RequestId) {
         if let Some(Entry::Lock(lock)) = self.slab.get_mut(request.lock) {
-            lock.sent(request);
+            lock.may_hold.insert(request.node);
         }
     }
 

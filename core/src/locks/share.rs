@@ -13,8 +13,16 @@ use super::Locks;
 
 impl Locks {
     /// Leaves those keys of a lock that ends to others that hold them with the same token. True if that is all of them.
+    #[inline]
     pub(super) fn is_kept_by_others(&mut self, id: LockId) -> bool {
-        let Some(lock) = self.lock(id).filter(|lock| !lock.claim.token().is_random()) else {
+        // Nobody has the same token as another by chance.
+        let may_be = |lock: &Lock| !lock.claim.token().is_random();
+        self.lock(id).is_some_and(may_be) && self.leave_to_others(id)
+    }
+
+    #[cold]
+    fn leave_to_others(&mut self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id) else {
             return false;
         };
         let heirs = lock.claim.keys().iter().map(|key| self.heir(id, lock, key));
@@ -45,6 +53,15 @@ impl Locks {
     pub(super) fn is_for_several(&self, id: LockId) -> bool {
         let lock = self.lock(id);
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
+    }
+
+    /// Notes for the next refresh whether another lock with the same token holds one of the keys of this one.
+    #[cold]
+    pub(super) fn note_shared(&mut self, id: LockId) {
+        let shared = self.is_shared(id);
+        if let Some(lock) = self.lock_mut(id) {
+            lock.shared = shared;
+        }
     }
 
     /// Whether another lock with the same token holds one of the keys of this one.

@@ -32,13 +32,11 @@ impl Locks {
         let Some(lock) = self.lock(id) else {
             return false;
         };
-        if self.is_shared(id) {
-            // Another lock of this engine holds them: nobody else has a turn.
-            return false;
-        }
         let mut others = lock.claim.keys().iter().skip(1);
-        self.turns.is_over(lock.spot, self.now)
-            || others.any(|key| self.turns.is_over(hash(key), self.now))
+        let is_over = self.turns.is_over(lock.spot, self.now)
+            || others.any(|key| self.turns.is_over(hash(key), self.now));
+        // If another lock of this engine holds them, nobody else has a turn.
+        is_over && !self.is_shared(id)
     }
 
     /// Time to look whether the keys are still held.

@@ -287,8 +287,11 @@ impl Session {
         if self.state == State::Ready {
             while let Some(request) = self.waiting.pop_front() {
                 if let Some(op) = locks.op(request) {
+                    let obtains = op.is_obtain();
                     self.send(request, op, now);
-                    locks.sent(request);
+                    if obtains {
+                        locks.obtain_sent(request);
+                    }
                 }
             }
         }

@@ -61,6 +61,25 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
     }
 }
 
+/// bsm/redislock with our token and other metadata overwrites our value, as it compares the token only: we are told.
+#[test]
+fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_told_at_once() {
+    for mut world in both_worlds() {
+        let alice = world.client();
+        let mut mine = with_token(world.wish("k", TTL), "job");
+        mine.metadata = Metadata::new("mine").expect("metadata");
+        let lock = obtain_as(&mut world, alice, mine);
+        world.run_for(SECOND);
+        world.command(0, &[b"SET", b"k", b"jobother", b"PX", b"10000"]);
+        let end = end(&mut world, alice, lock, 5 * MS);
+        let reason = Loss::Taken;
+        assert_eq!(end, Event::Lost { lock, reason });
+        world.run_for(10 * MS);
+        let left = world.command(0, &[b"GET", b"k"]);
+        assert_eq!(left, b"$8\r\njobother\r\n");
+    }
+}
+
 /// bsm/redislock: a hard error instead of "taken".
 #[test]
 fn a_key_of_another_type_is_taken() {

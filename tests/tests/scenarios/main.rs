@@ -1,11 +1,20 @@
 //! Named scenarios over the engine that ships and the embedded server, in virtual time.
 
+mod connecting;
+mod ends;
 mod holding;
 mod keys;
 mod nodes;
+mod parking;
+mod siblings;
+mod tokens;
+mod turns;
 mod unknown;
 mod unseen;
 mod waiting;
+mod waits;
+mod wakes;
+mod words;
 
 use std::time::Duration;
 
@@ -28,6 +37,40 @@ fn wait_for(world: &mut World, client: ClientId, key: &str) -> LockId {
     let mut wish = world.wish(key, TTL);
     wish.wait = Some(Duration::from_secs(60));
     world.obtain(client, wish)
+}
+
+/// Lets time pass until there is a last word on a lock, at most `most`.
+#[track_caller]
+fn ended(world: &mut World, client: ClientId, lock: LockId, most: Duration) -> Event {
+    let is_over = |event: Event| !matches!(event, Event::Obtained { .. } | Event::Refreshed { .. });
+    let over = |w: &mut World| w.last(client, lock).is_some_and(is_over);
+    assert!(world.run_until(most, over), "{:?}", world.events(client));
+    world.last(client, lock).expect("an event")
+}
+
+/// How long it takes until a lock is held, at most `most`.
+#[track_caller]
+fn until_held(world: &mut World, client: ClientId, lock: LockId, most: Duration) -> Duration {
+    let start = world.now();
+    let held = world.run_until(most, |world| is_held(world, client, lock));
+    assert!(held, "{:?}", world.events(client));
+    world.now().saturating_since(start)
+}
+
+fn wait_at_most(world: &mut World, client: ClientId, key: &str, wait: Duration) -> LockId {
+    let mut wish = world.wish(key, TTL);
+    wish.wait = Some(wait);
+    world.obtain(client, wish)
+}
+
+fn not_obtained(lock: LockId, reason: NotObtained) -> Event {
+    Event::NotObtained { lock, reason }
+}
+
+fn like_redis() -> Options {
+    let mut options = Options::default();
+    options.compare = false;
+    options
 }
 
 fn is_held(world: &World, client: ClientId, lock: LockId) -> bool {

@@ -354,6 +354,16 @@ impl Client {
         }
     }
 
+    /// Whether a lock that is not over has a token of the user's own.
+    pub(crate) fn has_own_tokens(&self) -> bool {
+        let mut open = self.open.iter().map(|(_, at)| &self.wishes[*at]);
+        // Some of them are as long as drawn ones.
+        open.any(|wish| {
+            let token = wish.token.as_bytes();
+            token.len() != DRAWN || token.starts_with(b"own-")
+        })
+    }
+
     /// The locks that this client would say are its own just now.
     pub(crate) fn believes(&self, now: Instant) -> impl Iterator<Item = &Belief> {
         let own = self.clock.read(now);

@@ -175,8 +175,8 @@ impl World {
         }
     }
 
-    /// Whether a server answers with an error, as its options say.
-    pub(crate) fn refuses(&mut self, node: usize, refuses: bool) {
+    /// Whether a server answers with an error, as its options say: the oracle does not look into them.
+    pub fn refuses(&mut self, node: usize, refuses: bool) {
         self.nodes[node].refuses = refuses;
         if !refuses && std::mem::take(&mut self.nodes[node].is_final) {
             self.refused = self.refused.max(Some(self.now));
@@ -184,7 +184,7 @@ impl World {
     }
 
     /// The same, and from now on its errors are final.
-    pub(crate) fn refuses_for_good(&mut self, node: usize) {
+    pub fn refuses_for_good(&mut self, node: usize) {
         self.refuses(node, true);
         self.nodes[node].is_final = true;
     }

@@ -341,6 +341,7 @@ impl World {
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
     /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
     /// | a report was lost on its way a short while before | 3 s, after which whoever waits looks again, and a request timeout |
+    /// | a token of the user's own: an attempt waits until the last one is taken back, also on silent nodes | the same |
     /// | a node does not report changes: the pause of the lock, and of an older one | 1 s each, or the request timeout if that is longer |
     ///
     /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
@@ -370,7 +371,7 @@ impl World {
         if lost {
             bound += LOOKS + of.config.request_timeout;
         }
-        if !steady {
+        if !steady || of.has_own_tokens() {
             bound += self.recovery(client);
         }
         // Clocks differ.

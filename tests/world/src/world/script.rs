@@ -165,7 +165,7 @@ impl World {
     }
 
     /// Users of several engines use the same token: whoever lets go lets go for all.
-    pub(crate) fn shares_tokens(&mut self) {
+    pub fn shares_tokens(&mut self) {
         self.shared = true;
     }
 

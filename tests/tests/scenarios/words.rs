@@ -1,0 +1,266 @@
+//! What is told of a lock was so at that moment.
+
+use std::time::Duration;
+
+use tenure_core::memory::{Options, Trouble, User};
+use tenure_core::{Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Secret};
+use tenure_tests::world::{ClientId, Weather, World};
+
+use crate::{
+    MS, TTL, ended, is_held, like_redis, not_obtained, obtain, released, until_held, wait_at_most,
+    wait_for,
+};
+
+/// From the next connection on it wants a password that nobody has.
+fn locks_out(world: &mut World, node: usize) {
+    world.server(node).options_mut().users.push(User {
+        name: (*b"default").into(),
+        password: Secret::new(*b"changed"),
+    });
+    world.refuses_for_good(node);
+}
+
+fn try_for(world: &mut World, client: ClientId, key: &str) -> LockId {
+    let wish = world.wish(key, TTL);
+    world.obtain(client, wish)
+}
+
+#[track_caller]
+fn taken_by(world: &mut World, client: ClientId, lock: LockId) -> Holder {
+    let end = ended(world, client, lock, 100 * MS);
+    let Event::NotObtained {
+        reason: NotObtained::Taken { by, .. },
+        ..
+    } = end
+    else {
+        panic!("{end:?}");
+    };
+    by
+}
+
+#[test]
+fn a_wait_that_ends_while_the_server_is_gone_says_so_with_the_nodes_error() {
+    let unreachable = |error| NotObtained::Unreachable(error);
+    for (weather, error) in [
+        (Weather::Refusing, NodeError::Disconnected),
+        (Weather::Silent, NodeError::TimedOut),
+    ] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        let lock = wait_at_most(&mut world, bob, "k", 9000 * MS);
+        world.run_for(100 * MS);
+        world.weather(bob, 0, weather);
+        world.cut(bob, 0);
+        let end = ended(&mut world, bob, lock, 9000 * MS);
+        assert_eq!(end, not_obtained(lock, unreachable(error)));
+    }
+}
+
+/// It stands behind a lock of its own client, and has asked nobody.
+#[test]
+fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_says_so() {
+    let mut world = World::single();
+    let alice = world.client();
+    obtain(&mut world, alice, "k");
+    let lock = wait_at_most(&mut world, alice, "k", 5000 * MS);
+    world.run_for(100 * MS);
+    world.weather(alice, 0, Weather::Refusing);
+    world.cut(alice, 0);
+    let end = ended(&mut world, alice, lock, 5000 * MS);
+    let reason = NotObtained::Unreachable(NodeError::Disconnected);
+    assert_eq!(end, not_obtained(lock, reason));
+}
+
+#[test]
+fn a_wait_that_ends_while_the_server_gives_errors_says_which() {
+    for (trouble, error) in [
+        (Trouble::Loading, NodeError::Loading),
+        (
+            Trouble::Says(b"CLUSTERDOWN Hash slot not served"),
+            NodeError::ClusterDown,
+        ),
+    ] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        let lock = wait_at_most(&mut world, bob, "k", 9000 * MS);
+        world.run_for(100 * MS);
+        world.server(0).options_mut().trouble = Some(trouble);
+        world.refuses(0, true);
+        let end = ended(&mut world, bob, lock, 9000 * MS);
+        let reason = NotObtained::Unreachable(error);
+        assert_eq!(end, not_obtained(lock, reason));
+    }
+}
+
+#[test]
+fn a_parked_waiter_takes_over_what_the_one_that_asks_has_met() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, alice, "k");
+    let asks = wait_at_most(&mut world, bob, "k", 9000 * MS);
+    let parked: Vec<LockId> = (0..3)
+        .map(|_| wait_at_most(&mut world, bob, "k", 9000 * MS))
+        .collect();
+    world.run_for(100 * MS);
+    world.server(0).options_mut().trouble = Some(Trouble::Loading);
+    world.refuses(0, true);
+    for lock in std::iter::once(asks).chain(parked) {
+        let end = ended(&mut world, bob, lock, 9000 * MS);
+        let reason = NotObtained::Unreachable(NodeError::Loading);
+        assert_eq!(end, not_obtained(lock, reason));
+    }
+}
+
+#[test]
+fn a_parked_waiter_says_who_holds_the_lock() {
+    for by in [Holder::Other, Holder::Ourselves] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        let waits = if by == Holder::Other { bob } else { alice };
+        let locks = [0; 2].map(|_| wait_at_most(&mut world, waits, "k", 1000 * MS));
+        for lock in locks {
+            let end = ended(&mut world, waits, lock, 1001 * MS);
+            assert_eq!(end, not_obtained(lock, NotObtained::TimedOut { by }));
+        }
+    }
+}
+
+#[test]
+fn a_login_that_fails_for_good_ends_all_waits_at_once() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, alice, "k");
+    let locks = [0; 3].map(|_| wait_for(&mut world, bob, "k"));
+    world.run_for(100 * MS);
+    locks_out(&mut world, 0);
+    world.cut(bob, 0);
+    for lock in locks {
+        let end = ended(&mut world, bob, lock, 100 * MS);
+        let reason = NotObtained::Refused(NodeError::NoAuth);
+        assert_eq!(end, not_obtained(lock, reason));
+    }
+}
+
+#[test]
+fn a_login_that_fails_at_one_of_three_nodes_ends_no_wait() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let (alice, bob) = (world.client(), world.client());
+    let held = obtain(&mut world, alice, "k");
+    let lock = wait_for(&mut world, bob, "k");
+    world.run_for(100 * MS);
+    locks_out(&mut world, 0);
+    world.cut(bob, 0);
+    world.run_for(3000 * MS);
+    world.release(alice, held);
+    until_held(&mut world, bob, lock, 200 * MS);
+
+    let next = wait_for(&mut world, alice, "k");
+    world.run_for(100 * MS);
+    for node in [1, 2] {
+        locks_out(&mut world, node);
+        world.cut(alice, node);
+    }
+    world.cut(alice, 0);
+    let end = ended(&mut world, alice, next, 1000 * MS);
+    let reason = NotObtained::Refused(NodeError::NoAuth);
+    assert_eq!(end, not_obtained(next, reason));
+}
+
+#[test]
+fn a_second_release_after_a_lost_reply_never_says_that_the_lock_was_missing() {
+    for (nodes, arrangement) in [
+        (1, Arrangement::Ordered),
+        (3, Arrangement::Ordered),
+        (3, Arrangement::Quorum),
+    ] {
+        for options in [Options::default(), like_redis()] {
+            for moment in (0..3000).step_by(250) {
+                let mut world = World::with(nodes, arrangement, options.clone(), |_| {});
+                let alice = world.client();
+                let lock = obtain(&mut world, alice, "k");
+                world.run_for(10 * MS);
+                for node in 0..nodes {
+                    world.weather(alice, node, Weather::Deaf);
+                }
+                world.release(alice, lock);
+                world.run_for(Duration::from_micros(moment));
+                for node in 0..nodes {
+                    world.cut(alice, node);
+                    world.weather(alice, node, Weather::Fair);
+                }
+                let end = ended(&mut world, alice, lock, TTL);
+                let Event::Released { proof, .. } = end else {
+                    panic!("{end:?}");
+                };
+                assert!(
+                    matches!(proof, Released::Confirmed | Released::Unconfirmed),
+                    "{nodes} {arrangement:?}, {moment} µs: {proof:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_try_right_after_a_release_obtains_the_lock() {
+    for (nodes, arrangement) in [
+        (1, Arrangement::Ordered),
+        (3, Arrangement::Ordered),
+        (5, Arrangement::Ordered),
+        (3, Arrangement::Quorum),
+    ] {
+        for options in [Options::default(), like_redis()] {
+            for moment in (0..6000).step_by(250) {
+                let mut world = World::with(nodes, arrangement, options.clone(), |_| {});
+                let alice = world.client();
+                let lock = obtain(&mut world, alice, "k");
+                world.run_for(10 * MS);
+                world.release(alice, lock);
+                world.run_for(Duration::from_micros(moment));
+                let again = try_for(&mut world, alice, "k");
+                until_held(&mut world, alice, again, 50 * MS);
+                assert_eq!(world.last(alice, lock), released(lock, Released::Confirmed));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_try_for_a_lock_of_the_same_client_says_that_it_is_ours() {
+    for (nodes, arrangement) in [
+        (1, Arrangement::Ordered),
+        (3, Arrangement::Ordered),
+        (3, Arrangement::Quorum),
+    ] {
+        let mut world = World::new(nodes, arrangement);
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        obtain(&mut world, bob, "other");
+        for (client, key, by) in [
+            (alice, "k", Holder::Ourselves),
+            (alice, "k+free", Holder::Ourselves),
+            (alice, "other", Holder::Other),
+            (bob, "k", Holder::Other),
+            (bob, "other+free", Holder::Ourselves),
+        ] {
+            let lock = try_for(&mut world, client, key);
+            assert_eq!(taken_by(&mut world, client, lock), by, "{nodes}: {key}");
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_somebody_else_has_taken_over_is_not_ours() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let lock = obtain(&mut world, alice, "k");
+    world.command(0, &[b"DEL", b"k"]);
+    world.run_for(10 * MS);
+    assert!(!is_held(&world, alice, lock));
+    obtain(&mut world, bob, "k");
+    let again = try_for(&mut world, alice, "k");
+    assert_eq!(taken_by(&mut world, alice, again), Holder::Other);
+}
