@@ -19,10 +19,12 @@ const MEMORY: Micros = Micros(1_000_000);
 const LEAST_PAUSE: Micros = Micros(1_000);
 /// How much farther away another process may be.
 const DISTANCE: u64 = 8;
-/// After each fourth turn an engine also lets others go first whenever the key comes free during their next turn, and each
-/// time four times as often for four times as long. Otherwise two near engines would take turns for ever, and a third that
+/// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
+/// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take turns for ever, and a third that
 /// is farther away would never come in time.
 const ASIDE: u8 = 4;
+/// For how long at least: somebody who is far away from several nodes in order needs that to ask all of them.
+const LEAST_ASIDE: Micros = Micros(25_000);
 /// How many keys are remembered at once. Keys that share a place forget each other's turn.
 const PLACES: usize = 64;
 
@@ -149,10 +151,10 @@ impl Turn {
     fn stand_aside(&mut self, longest: Micros, now: Instant) {
         self.count = self.count.wrapping_add(1);
         // A turn of somebody else and a little more.
-        let once = longest.min(ALONE).0.saturating_mul(5) / 4;
+        let once = (longest.min(ALONE).0.saturating_mul(5) / 4).max(LEAST_ASIDE.0);
         let times = match u32::from(self.count) {
-            n if n.is_multiple_of(u32::from(ASIDE).pow(3)) => 16,
-            n if n.is_multiple_of(u32::from(ASIDE).pow(2)) => 4,
+            n if n.is_multiple_of(u32::from(ASIDE).pow(3)) => 4,
+            n if n.is_multiple_of(u32::from(ASIDE).pow(2)) => 2,
             n if n.is_multiple_of(u32::from(ASIDE)) => 1,
             _ => return,
         };

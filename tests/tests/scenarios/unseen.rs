@@ -111,3 +111,36 @@ fn a_pause_ends_with_the_time_of_the_holder() {
     let lock = world.obtain(alice, wish);
     assert!(world.run_until(1100 * MS, |world| is_held(world, alice, lock)));
 }
+
+#[test]
+fn an_attempt_that_was_won_too_late_does_not_use_up_max_hold() {
+    let mut world = World::single();
+    let alice = world.client();
+    world.run_for(100 * MS);
+    let mut wish = world.wish("k", TTL);
+    wish.wait = Some(TTL);
+    wish.renewal = Renewal::Automatic {
+        max_hold: Some(300 * MS),
+    };
+    world.pause(0, true);
+    let lock = world.obtain(alice, wish);
+    world.run_for(400 * MS);
+    world.pause(0, false);
+    assert!(world.run_until(200 * MS, |world| is_held(world, alice, lock)));
+}
+
+#[test]
+fn a_wait_does_not_end_without_a_last_look() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let first = obtain(&mut world, alice, "k");
+    world.run_for(100 * MS);
+    world.lose_pushes(bob, 0, true);
+    let mut wish = world.wish("k", TTL);
+    wish.wait = Some(2000 * MS);
+    let second = world.obtain(bob, wish);
+    world.run_for(1000 * MS);
+    world.release(alice, first);
+    world.run_for(1010 * MS);
+    assert!(is_held(&world, bob, second), "{:?}", world.events(bob));
+}

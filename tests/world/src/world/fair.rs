@@ -40,10 +40,11 @@ struct Waiting {
 
 /// How long a turn lasts while nobody else is known to wait. Otherwise it is [`tenure_core::Config::turn`].
 const ALONE: Duration = Duration::from_millis(250);
-/// An engine that has seen nobody else for this long takes itself to be alone. It is 10 s; clocks differ.
-const FORGETS: Duration = Duration::from_secs(9);
-/// An engine that has had some turns lets others go first for up to so many of its own turns.
-const ASIDE: u32 = 20;
+/// An engine that has seen nobody else for this long takes itself to be alone. It is a second; clocks differ.
+const FORGETS: Duration = Duration::from_millis(900);
+/// An engine that has had some turns lets others go first for up to so many times its own turn and a quarter, or this time.
+const ASIDE: u32 = 4;
+const LEAST_ASIDE: Duration = Duration::from_millis(25);
 const MS: Duration = Duration::from_millis(1);
 
 impl World {
@@ -89,7 +90,8 @@ impl World {
             let settled = self.settled(client, self.waiters.trouble);
             let one = waiting(&mut turns.waiting, client);
             // After some turns of its own it may stand aside.
-            let aside = self.clients[client].config.turn.min(ALONE) * ASIDE;
+            let turn = self.clients[client].config.turn.min(ALONE);
+            let aside = (turn * 5 / 4).max(LEAST_ASIDE) * ASIDE;
             let begin = if one.granted == Instant::default() {
                 asked
             } else {
@@ -117,7 +119,9 @@ impl World {
                 let lasted = now.saturating_since(turns.began.max(since));
                 let saw = waiting(&mut turns.waiting, turns.client).saw;
                 let alone = saw.is_none_or(|at| at + FORGETS < turns.began);
-                if lasted > self.longest_turn(turns.client, alone, turns.longest) {
+                // One that is far away may ask while the key is held, and hears of that a round trip later.
+                let far = self.trip(client) * 8;
+                if lasted > self.longest_turn(turns.client, alone, turns.longest) + far {
                     let how = format!(
                         "{client} waits for {:?}, and the turn of {} goes on after {lasted:?}",
                         turns.key, turns.client
