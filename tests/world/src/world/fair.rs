@@ -120,7 +120,12 @@ impl World {
                 let saw = waiting(&mut turns.waiting, turns.client).saw;
                 let alone = saw.is_none_or(|at| at + FORGETS < turns.began);
                 // One that is far away may ask while the key is held, and hears of that a round trip later.
-                let far = self.trip(client) * 8;
+                let missed = if self.arrangement == Arrangement::Quorum {
+                    32
+                } else {
+                    8
+                };
+                let far = self.trip(client) * missed;
                 if lasted > self.longest_turn(turns.client, alone, turns.longest) + far {
                     let how = format!(
                         "{client} waits for {:?}, and the turn of {} goes on after {lasted:?}",
