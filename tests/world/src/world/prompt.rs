@@ -335,7 +335,7 @@ impl World {
     /// |---|---|
     /// | an attempt that is under way, and taking it back | `2 n r` |
     /// | a script that is missing, then the wake and the new attempt | `2 r` |
-    /// | the engine whose turn is over lets others go first | 8 `r`, at least 1 ms |
+    /// | the engine whose turn is over lets others go first | 9 `r`, at least 1 ms; with a quorum 10 ms more |
     /// | with a quorum, contenders spread | 10 ms |
     /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
@@ -355,9 +355,9 @@ impl World {
         let ordered = self.arrangement == Arrangement::Ordered;
         let count = u32::try_from(self.nodes.len()).unwrap_or(1);
         let rounds = if ordered { 2 * count } else { 2 };
-        let mut bound = round * (rounds * (1 + u32::from(behind)) + 2) + (round * 8).max(MS);
+        let mut bound = round * (rounds * (1 + u32::from(behind)) + 2) + (round * 9).max(MS);
         if !ordered {
-            bound += 10 * MS;
+            bound += 20 * MS;
         }
         if !self.announces {
             bound += self.oracle.longest / 100;
