@@ -51,7 +51,8 @@ export function upstash(options: UpstashOptions): Lent {
         throw new Error(typeof answer?.error === "string" ? answer.error : `HTTP status ${response.status}`);
       }
       sync = response.headers.get("upstash-sync-token") ?? sync;
-      return (alone ? [answer] : answer).map(replyOf);
+      // One answer, or a list of them: anything else is refused as one answer is.
+      return [answer].flat().map(replyOf);
     },
   });
 }
