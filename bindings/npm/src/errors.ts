@@ -82,7 +82,7 @@ function nameOf<Name extends string>(table: Record<Name, string>, code: number):
 
 type Fault = keyof typeof NODES;
 
-/** @internal What a server did wrong, and what people may read about that. */
+/** What a server did wrong, and what people may read about that. */
 export interface Why {
   readonly fault: Fault;
   readonly text: string;

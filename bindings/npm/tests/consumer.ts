@@ -19,6 +19,6 @@ async function consumer(signal: AbortSignal): Promise<string> {
   }
   // @ts-expect-error not a number
   await tenure.obtain("k", { ttl: "30s" });
-  return `${n} ${await lock.release() satisfies "confirmed" | "missing" | "unconfirmed"}`;
+  return `${n} ${await lock.release() satisfies "confirmed" | "missing" | "unconfirmed" | "shared" | "expired"}`;
 }
 void consumer;
