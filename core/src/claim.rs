@@ -114,7 +114,11 @@ impl Keys {
         let mut keys = keys.into_iter();
         let first = keys.next().ok_or(ClaimError::NoKey)?;
         // One more than allowed is enough to know.
-        let rest: Vec<Key> = keys.take(MAX_KEYS).collect();
+        Self::of(first, keys.take(MAX_KEYS).collect())
+    }
+
+    /// What does not depend on where the keys come from: one copy of it is enough.
+    fn of(first: Key, rest: Vec<Key>) -> Result<Self, ClaimError> {
         if rest.len() >= MAX_KEYS {
             return Err(ClaimError::TooManyKeys);
         }

@@ -23,8 +23,8 @@ pub struct Config {
     /// The longest pause between two tries to connect. Default: 2 s.
     pub reconnect_max: Duration,
     /// How long this engine keeps a key going from one of its locks to the next while others want it, too. Then it leaves
-    /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for ten
-    /// seconds, it does so every 250 ms. [`Duration::MAX`]: never. Default: 20 ms.
+    /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for a second,
+    /// it does so every 250 ms. [`Duration::MAX`]: never. Default: 3 ms.
     pub turn: Duration,
     /// After how long a silence a connection is probed with a `PING` while there is any lock or inspection, because nobody
     /// would be told of a change over a connection that is dead without a word. Its answer must come within
@@ -70,7 +70,7 @@ impl Config {
             connect_timeout: Duration::from_secs(3),
             reconnect_min: Duration::from_millis(20),
             reconnect_max: Duration::from_secs(2),
-            turn: Duration::from_millis(20),
+            turn: Duration::from_millis(3),
             idle_probe: Some(Duration::from_secs(5)),
             prefix: Box::default(),
             client_name: "tenure".into(),

@@ -70,7 +70,11 @@ fn an_engine_that_is_up_to_eight_times_as_far_away_has_its_share() {
             engines: vec![(1, 1), (distance, 1)],
             ..Contest::new(0, 0)
         };
-        everywhere(&contest, shared_by_two);
+        // Each of its own holdings takes longer, so that it has fewer of them in the same time.
+        everywhere(&contest, |scores, what| {
+            assert!(scores.least_share() >= 20, "{what}");
+            assert!(scores.longest_wait() <= 500 * MS, "{what}");
+        });
     }
 }
 
@@ -93,7 +97,7 @@ fn the_farthest_of_three_engines_is_not_left_out() {
         ..Contest::new(0, 0)
     };
     everywhere(&contest, |scores, what| {
-        assert!(scores.least_worker() >= 25, "{what}");
+        assert!(scores.least_worker() >= 20, "{what}");
         assert!(scores.longest_wait() <= 500 * MS, "{what}");
     });
 }

@@ -14,7 +14,7 @@ use crate::time::{Instant, Micros};
 /// How long a turn is while nobody else was seen.
 const ALONE: Micros = Micros(250_000);
 /// For how long somebody who was seen counts.
-const MEMORY: Micros = Micros(10_000_000);
+const MEMORY: Micros = Micros(1_000_000);
 /// The least time for which a key is left alone: processes take that long to wake up.
 const LEAST_PAUSE: Micros = Micros(1_000);
 /// How much farther away another process may be.
@@ -215,7 +215,7 @@ mod tests {
         turns.granted(KEY, START + ms(430));
         assert!(turns.is_over(KEY, START + ms(430)), "the turn goes on");
         assert!(!turns.is_over(KEY + 1, START + ms(430)), "another key");
-        // Ten seconds later nobody remembers.
+        // A second later nobody remembers.
         turns.lost(KEY, START + ms(500));
         turns.granted(KEY, START + ms(11_000));
         assert!(!turns.is_over(KEY, START + ms(11_249)));

@@ -155,7 +155,17 @@ impl Locks {
             let now = self.now;
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.lost(key, now));
         }
-        self.clean_up(id);
+        let ends = matches!(reason, Loss::Expired { .. });
+        if ends
+            && self
+                .lock(id)
+                .is_some_and(|lock| !lock.claim.token().is_random())
+        {
+            // The key ends by itself, unless a lock of another program with the same token keeps it.
+            self.forget(id);
+        } else {
+            self.clean_up(id);
+        }
         let (remaining, by) = (None, Holder::Ourselves);
         let known = NotObtained::Taken { remaining, by };
         self.pass_on(&keys, Freed::Left(Some((known, self.now))));

@@ -55,9 +55,8 @@ impl Locks {
         let (mut released, mut held) = (false, false);
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
-            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-                rank = at.saturating_add(1);
-                let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+            while let Some((at, other)) = self.next_of(key.as_bytes(), &mut rank) {
+                let other = self.lock(other);
                 let state = other.filter(|_| at != lock.rank).map(|other| &other.state);
                 held |= matches!(state, Some(State::Held(_)));
                 let asks = other.is_some_and(|other| other.ask.is_some());
@@ -83,12 +82,12 @@ impl Locks {
     pub(super) fn blocker(&self, lock: &Lock, key: &Key) -> Option<&Lock> {
         let waits = lock.give_up_at.is_some();
         let mut rank = 0;
-        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
+        while let Some((at, other)) = self.next_of(key.as_bytes(), &mut rank) {
             let is_waiter = at >= WAITER;
             if is_waiter && (!waits || at >= lock.rank) {
                 return None;
             }
-            let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+            let other = self.lock(other);
             let blocks = |other: &&Lock| {
                 if is_waiter {
                     other.stands_on(key.as_bytes())
@@ -101,9 +100,16 @@ impl Locks {
             {
                 return Some(other);
             }
-            rank = at.saturating_add(1);
         }
         None
+    }
+
+    /// The next lock of `key` with at least this rank, and its own; the rank to go on with is then one more.
+    pub(super) fn next_of(&self, key: &[u8], rank: &mut u64) -> Option<(u64, LockId)> {
+        let (at, slot) = self.index.first_from(key, *rank)?;
+        *rank = at.saturating_add(1);
+        // Who is in the index is there.
+        Some((at, self.slab.id_of(slot)?))
     }
 
     /// A lock with several keys asks. Younger ones that wait for one of them come after it: if it turns out to wait for
@@ -114,10 +120,8 @@ impl Locks {
         };
         for key in keys.iter().filter(|_| own >= WAITER) {
             let mut rank = own.saturating_add(1);
-            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-                rank = at.saturating_add(1);
-                if let Some(younger) = self.slab.id_of(slot)
-                    && let Some(lock) = self.lock(younger)
+            while let Some((_, younger)) = self.next_of(key.as_bytes(), &mut rank) {
+                if let Some(lock) = self.lock(younger)
                     && lock.stands_on(key.as_bytes())
                     && let State::Waiting { until, .. } = lock.state
                 {
@@ -150,11 +154,7 @@ impl Locks {
 
     fn pass_key_on(&mut self, key: &Key, freed: Freed) {
         let mut rank = WAITER;
-        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-            rank = at.saturating_add(1);
-            let Some(id) = self.slab.id_of(slot) else {
-                continue;
-            };
+        while let Some((_, id)) = self.next_of(key.as_bytes(), &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             match lock.state {
                 State::Asking => return self.note_freed(id, freed),
@@ -217,11 +217,7 @@ impl Locks {
 
     pub(super) fn wake_key(&mut self, node: NodeId, key: &[u8]) {
         let mut rank = 0;
-        while let Some((at, slot)) = self.index.first_from(key, rank) {
-            rank = at.saturating_add(1);
-            let Some(id) = self.slab.id_of(slot) else {
-                continue;
-            };
+        while let Some((at, id)) = self.next_of(key, &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             let stands = lock.stands_on(key);
             let is_concerned = match lock.state {

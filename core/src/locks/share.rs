@@ -76,11 +76,10 @@ impl Locks {
     /// Another lock with the same value that holds this key, or asks for it just now.
     fn heir(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
         let mut rank = 0;
-        while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-            rank = at.saturating_add(1);
-            let Some(other) = self.slab.id_of(slot).filter(|other| *other != id) else {
+        while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
+            if other == id {
                 continue;
-            };
+            }
             let holds = self.lock(other).is_some_and(|other| match other.state {
                 _ if other.claim.value() != lock.claim.value() => false,
                 State::Held(_) => true,

@@ -63,9 +63,8 @@ impl Locks {
         let mut ours = NodeSet::EMPTY;
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
-            while let Some((at, slot)) = self.index.first_from(key.as_bytes(), rank) {
-                rank = at.saturating_add(1);
-                let other = self.slab.id_of(slot).and_then(|id| self.lock(id));
+            while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
+                let other = self.lock(other);
                 if let Some(other) = other.filter(|other| other.claim.value() != lock.claim.value())
                 {
                     ours = ours.union(other.may_hold);

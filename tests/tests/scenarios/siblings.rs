@@ -34,7 +34,6 @@ fn pair(world: &mut World, client: ClientId, wishes: [Obtain; 2]) -> [LockId; 2]
 }
 
 #[test]
-#[ignore = "the second one stays parked behind the first, which holds what is its own, too"]
 fn two_waiters_with_one_token_hold_a_lock_together_when_it_comes_free() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);

@@ -98,7 +98,7 @@ fn every_arrow_is_drawn_and_the_lost_ones_have_a_cross() {
 
 #[test]
 fn a_part_is_drawn_at_a_scale_of_its_own() {
-    let (report, record) = Schedule::from_seed(8).record();
+    let (report, record) = Schedule::from_seed(7).record();
     let part = "3.3..3.5".parse().expect("a part");
     let text = draw("a part", &report, &record, Some(part));
     let document = Document::parse(&text).expect("XML");
@@ -134,7 +134,7 @@ fn recording_changes_nothing() {
 /// The first moment at which anybody believed in anything, said to be wrong.
 #[test]
 fn a_violation_is_marked_once_with_its_promise_and_any_text_is_escaped() {
-    let (_, mut report, record) = picture(8);
+    let (_, mut report, record) = picture(7);
     let claim = record.claims.iter().find(|claim| claim.since.is_some());
     let at = claim.and_then(|claim| claim.since).expect("a lease");
     for at in [at, record.end] {
