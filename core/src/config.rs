@@ -23,7 +23,7 @@ pub struct Config {
     /// The longest pause between two tries to connect. Default: 2 s.
     pub reconnect_max: Duration,
     /// How long this engine keeps a key going from one of its locks to the next while others want it, too. Then it leaves
-    /// the key alone for a millisecond or eight round trips, whichever is longer. Where nobody else was seen for a second,
+    /// the key alone for a millisecond or nine round trips, whichever is longer. Where nobody else was seen for a second,
     /// it does so every 250 ms. [`Duration::MAX`]: never. Default: 3 ms.
     pub turn: Duration,
     /// After how long a silence a connection is probed with a `PING` while there is any lock or inspection, because nobody

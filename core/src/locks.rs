@@ -20,9 +20,7 @@ use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-use crate::lock::{
-    Index, KeySet, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock,
-};
+use crate::lock::{Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock};
 use crate::obtain::{Obtain, Ttl};
 use crate::queue::Queue;
 use crate::rng::Rng;
@@ -67,9 +65,6 @@ enum Entry {
     Lock(Lock),
     Probe(Probe),
 }
-
-/// All keys of a lock but the first.
-const OTHERS: KeySet = KeySet::ALL_BUT_FIRST;
 
 /// What to do next.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use tenure_tests::schedule::{INGREDIENTS, Schedule};
+use tenure_tests::schedule::{INGREDIENTS, LINES, Schedule};
 
 /// How many seeds a normal run plays.
 const SEEDS: u64 = 2000;
@@ -27,15 +27,13 @@ fn every_ingredient_of_schedules_is_in_the_seeds_of_a_normal_run() {
         }
     });
     let all = all.into_inner().expect("no panic");
-    let missing: Vec<&str> = INGREDIENTS
+    let listed = [&INGREDIENTS[..], &LINES].concat();
+    let missing: Vec<&str> = listed
         .iter()
         .copied()
         .filter(|name| !all.contains_key(name))
         .collect();
     assert!(missing.is_empty(), "{missing:?} of {all:?}");
-    let unknown: Vec<&&str> = all
-        .keys()
-        .filter(|name| !INGREDIENTS.contains(name))
-        .collect();
+    let unknown: Vec<&&str> = all.keys().filter(|name| !listed.contains(name)).collect();
     assert!(unknown.is_empty(), "not listed: {unknown:?}");
 }

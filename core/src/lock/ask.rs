@@ -6,9 +6,9 @@ use core::time::Duration;
 use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Answer, KeySet, Op, Outcome, Round};
+use crate::lock::{Answer, KeySet, Op, Outcome, Round, drift};
 use crate::obtain::Ttl;
-use crate::time::Instant;
+use crate::time::{Instant, Micros};
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum What {
@@ -167,7 +167,10 @@ impl Ask {
 
     fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
         if let Some(remaining) = remaining {
-            let ends = (self.at + remaining, now + remaining);
+            // By the clock of the node, which may be faster than ours.
+            let kept = Micros::from(remaining);
+            let kept = Micros(kept.0.saturating_sub(drift(kept).0));
+            let ends = (self.at + kept, now + kept);
             self.ends = Some(self.ends.map_or(ends, |known| known.min(ends)));
         }
     }
@@ -233,9 +236,11 @@ impl Ask {
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         (self.what, self.round.manner()).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
-        if self.what != What::Check {
-            now.saturating_since(self.at).hash(hasher);
-        }
+        now.saturating_since(self.at).hash(hasher);
+        let ahead = |at: Instant| at.saturating_since(now);
+        self.ends
+            .map(|(least, most)| (ahead(least), ahead(most)))
+            .hash(hasher);
         if matches!(self.what, What::Obtain | What::Look) {
             (self.again, self.watched, self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
@@ -255,5 +260,31 @@ impl Ask {
     pub(crate) fn pause_until(&self, now: Instant, pause: Option<Duration>) -> Option<Instant> {
         let paused = pause.map(|pause| now + pause);
         [paused, self.free_at].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::{Goal, Order};
+
+    /// A node whose clock is as fast as is allowed for forgets a key before its remaining time has passed here.
+    #[test]
+    fn what_a_check_says_of_the_remaining_time_counts_less_the_drift() {
+        let (at, now) = (
+            Instant::from_micros(1_000_000),
+            Instant::from_micros(1_500_000),
+        );
+        let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
+        let node = round.ask().lowest().unwrap();
+        let before = NodeSet::EMPTY;
+        let mut ask = Ask::new(What::Check, round, (at, now), false, before, false);
+        let granted = Outcome::Granted {
+            fence: None,
+            remaining: Some(Duration::from_secs(100)),
+        };
+        ask.answer(node, granted, false, now);
+        let kept = Duration::from_millis(98_998);
+        assert_eq!(ask.ends(), Some((at + kept, now + kept)));
     }
 }

@@ -16,7 +16,8 @@ impl Lease {
     /// The lease of a grant that was asked for at `asked_at`, before it was handed out for sending.
     pub(crate) fn granted(asked_at: Instant, ttl: Ttl) -> Self {
         Self {
-            expires_at: asked_at + Micros(ttl.as_micros().0.saturating_sub(drift(ttl).0)),
+            expires_at: asked_at
+                + Micros(ttl.as_micros().0.saturating_sub(drift(ttl.as_micros()).0)),
             ttl,
         }
     }
@@ -62,10 +63,10 @@ impl Lease {
     }
 }
 
-/// What is taken off a ttl because two clocks may run at different rates: 1 % and 2 ms, as in Redlock.
+/// What is taken off a time that a node keeps, because two clocks may run at different rates: 1 % and 2 ms, as in Redlock.
 #[must_use]
-pub(crate) const fn drift(ttl: Ttl) -> Micros {
-    Micros((ttl.as_micros().0 / 100).saturating_add(2_000))
+pub(crate) const fn drift(time: Micros) -> Micros {
+    Micros((time.0 / 100).saturating_add(2_000))
 }
 
 #[cfg(test)]

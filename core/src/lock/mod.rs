@@ -30,13 +30,14 @@ use core::time::Duration;
 pub(crate) use ask::{Ask, What};
 pub(crate) use index::{Index, WAITER};
 pub use lease::Lease;
+use lease::drift;
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, Releasing, State, pause_after_silence};
-pub(crate) use turns::{Turns, hash, rest};
+pub(crate) use turns::{DISTANCE, Turns, hash, rest};
 
 use crate::claim::{Claim, Keys};
 use crate::event::NotObtained;

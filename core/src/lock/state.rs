@@ -78,8 +78,7 @@ impl Held {
             return;
         }
         if single {
-            let allowance = Micros(2_000);
-            self.lease = self.lease.capped(least.saturating_before(allowance.into()));
+            self.lease = self.lease.capped(least);
         }
         if let Renewal::Automatic { .. } = renewal {
             self.renew_at = Some(now);

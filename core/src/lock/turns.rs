@@ -18,10 +18,10 @@ const MEMORY: Micros = Micros(1_000_000);
 /// The least time for which a key is left alone: processes take that long to wake up.
 const LEAST_PAUSE: Micros = Micros(1_000);
 /// How much farther away another process may be.
-const DISTANCE: u64 = 8;
+pub(crate) const DISTANCE: u64 = 8;
 /// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
-/// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take turns for ever, and a third that
-/// is farther away would never come in time.
+/// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take
+/// turns for ever, and a third that is farther away would never come in time.
 const ASIDE: u8 = 4;
 /// For how long at least: somebody who is far away from several nodes in order needs that to ask all of them.
 const LEAST_ASIDE: Micros = Micros(25_000);
@@ -88,16 +88,14 @@ impl Turns {
 
     /// Nodes have confirmed that the key is free, which took them so long.
     pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros) {
-        let place = self.places.get_mut(at(key));
-        if let Some(turn) = place.filter(|turn| turn.key == key) {
+        if let Some(turn) = self.find_mut(key) {
             turn.free = Some((now, round_trip));
         }
     }
 
     /// Others had their chance: a new turn begins with the next grant.
     pub(crate) fn rested(&mut self, key: u64) {
-        let place = self.places.get_mut(at(key));
-        if let Some(turn) = place.filter(|turn| turn.key == key) {
+        if let Some(turn) = self.find_mut(key) {
             (turn.since, turn.free, turn.aside) = (None, None, None);
         }
     }
@@ -124,6 +122,11 @@ impl Turns {
             *turn = Turn { key, ..Turn::NONE };
         }
         Some(turn)
+    }
+
+    fn find_mut(&mut self, key: u64) -> Option<&mut Turn> {
+        let place = self.places.get_mut(at(key));
+        place.filter(|turn| turn.key == key)
     }
 
     fn find(&self, key: u64) -> Option<&Turn> {

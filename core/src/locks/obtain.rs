@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{Lock, State, Verdict, WAITER};
+use crate::lock::{KeySet, Lock, State, Verdict};
 use crate::time::Instant;
 
 use super::queue::Freed;
@@ -17,7 +17,7 @@ impl Locks {
             return self.ask_now(id);
         }
         // A lock that does not wait stands behind a release of this engine only, which is on its way.
-        self.join_queue(id);
+        self.queue(id, true);
         self.park(id, None);
         self.rearm(id);
     }
@@ -33,17 +33,6 @@ impl Locks {
                 parked: true,
             };
         }
-    }
-
-    fn join_queue(&mut self, id: LockId) {
-        let Some(lock) = self.lock_mut(id).filter(|lock| !lock.is_waiter()) else {
-            return;
-        };
-        let (keys, old) = (lock.claim.keys().clone(), lock.rank);
-        lock.rank |= WAITER;
-        let new = lock.rank;
-        self.index.remove(&keys, old);
-        self.index.insert(&keys, new, id.slot);
     }
 
     /// A round of asking has come to its end.
@@ -69,12 +58,12 @@ impl Locks {
                 let several = lock.claim.keys().len() > 1;
                 self.events.push_back(Event::Obtained { lock: id, lease });
                 if several {
-                    self.for_keys(id, super::OTHERS, |locks, key| {
+                    self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
                         locks.turns.granted(key, now)
                     });
                 }
                 if waited {
-                    self.leave_queue(id);
+                    self.queue(id, false);
                 }
                 if self.is_for_several(id) {
                     // Locks with the same token have the same keys by now.
@@ -136,7 +125,7 @@ impl Locks {
             self.for_keys(id, ask.held(), |locks, key| locks.turns.lost(key, now));
         }
         if early && self.is_being_released(id) {
-            self.join_queue(id);
+            self.queue(id, true);
             return self.park(id, None);
         }
         if ends {
@@ -205,7 +194,7 @@ impl Locks {
             .push_back(Event::NotObtained { lock: id, reason });
         let waits = self.lock(id).filter(|lock| lock.is_waiter());
         let keys = waits.map(|lock| (lock.keys(), lock.failure));
-        self.leave_queue(id);
+        self.queue(id, false);
         // First what is still ours on nodes: who asks next is behind that.
         self.clean_up(id);
         if let Some((keys, known)) = keys {

@@ -14,7 +14,7 @@ use core::time::Duration;
 use crate::claim::{Key, Keys};
 use crate::event::{Holder, NotObtained};
 use crate::id::{LockId, NodeId};
-use crate::lock::{Lock, Order, State, WAITER};
+use crate::lock::{DISTANCE, Lock, Order, State, WAITER};
 use crate::time::{Instant, Micros};
 
 use super::Locks;
@@ -22,7 +22,7 @@ use super::Locks;
 /// How far woken contenders for a quorum spread at most.
 const WAKE_SPREAD: Duration = Duration::from_millis(10);
 /// And in round trips: so many of them hardly ever ask at the same time.
-const SPREAD_TRIPS: u32 = 8;
+const SPREAD_TRIPS: u64 = 8;
 
 /// What has become of keys.
 #[derive(Copy, Clone, Debug)]
@@ -131,13 +131,13 @@ impl Locks {
         }
     }
 
-    /// The lock waits no longer.
-    pub(super) fn leave_queue(&mut self, id: LockId) {
-        let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter()) else {
+    /// The lock stands among the waiters of its keys from now on, or no longer.
+    pub(super) fn queue(&mut self, id: LockId, waits: bool) {
+        let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter() != waits) else {
             return;
         };
-        let (keys, old) = (lock.claim.keys().clone(), lock.rank);
-        lock.rank &= !WAITER;
+        let (keys, old) = (lock.keys(), lock.rank);
+        lock.rank ^= WAITER;
         let new = lock.rank;
         self.index.remove(&keys, old);
         self.index.insert(&keys, new, id.slot);
@@ -284,18 +284,18 @@ impl Locks {
         if !self.contenders_share() {
             return self.now;
         }
-        let known = self.lock(id).map(|lock| Duration::from(lock.round_trip));
+        let known = self.lock(id).map(|lock| lock.round_trip);
         let spread = match known {
-            Some(trip) if !trip.is_zero() => WAKE_SPREAD.min(trip * SPREAD_TRIPS),
+            Some(trip) if trip.0 > 0 => WAKE_SPREAD.min(trip.times(SPREAD_TRIPS).into()),
             _ => WAKE_SPREAD,
         };
         self.now + self.rng.up_to(spread)
     }
 
-    /// How long others may take to ask after they were woken, if they are up to eight times farther away.
+    /// How long others may take to ask after they were woken, if they are as much farther away as turns allow for.
     pub(super) fn longest_spread(&self, round_trip: Micros) -> Micros {
         if self.contenders_share() {
-            let farther = round_trip.times(u64::from(SPREAD_TRIPS * 8));
+            let farther = round_trip.times(SPREAD_TRIPS).times(DISTANCE);
             farther.min(WAKE_SPREAD.into())
         } else {
             Micros::default()

@@ -18,10 +18,19 @@ impl Locks {
     /// Asks, or looks first if this engine has had a key for long enough.
     pub(super) fn ask_now(&mut self, id: LockId) {
         let looks = self.is_turn_over(id);
+        self.ask_for(id, if looks { What::Look } else { What::Obtain });
+    }
+
+    /// Time to look whether the keys are still held.
+    pub(super) fn look_again(&mut self, id: LockId) {
+        self.ask_for(id, What::Look);
+    }
+
+    fn ask_for(&mut self, id: LockId, what: What) {
         if let Some(lock) = self.lock_mut(id) {
             lock.state = State::Asking;
             let several = lock.claim.keys().len() > 1;
-            self.begin(id, if looks { What::Look } else { What::Obtain });
+            self.begin(id, what);
             if several {
                 self.park_younger(id);
             }
@@ -39,18 +48,6 @@ impl Locks {
         is_over && !self.is_shared(id)
     }
 
-    /// Time to look whether the keys are still held.
-    pub(super) fn look_again(&mut self, id: LockId) {
-        if let Some(lock) = self.lock_mut(id) {
-            lock.state = State::Asking;
-            let several = lock.claim.keys().len() > 1;
-            self.begin(id, What::Look);
-            if several {
-                self.park_younger(id);
-            }
-        }
-    }
-
     /// A look has come to its end.
     pub(super) fn look_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
@@ -64,29 +61,18 @@ impl Locks {
             lock.rests = None;
             return self.obtain_failed(id);
         }
-        let (since, looks) = lock.rests.unwrap_or((ask.at, 0));
-        lock.rests = Some((since, looks.saturating_add(1)));
+        let (since, looks) = lock.rests.take().unwrap_or((ask.at, 0));
         let took = now.micros_since(ask.at);
         // On a clock that stands still while somebody is busy, time would never pass.
         let rested = looks >= MOST_LOOKS || since + rest(took) + self.longest_spread(took) <= now;
-        let Some(lock) = self.lock_mut(id) else {
-            return;
-        };
-        // Nobody knows, or nobody came: then it is this engine's turn again.
         if verdict == Verdict::Lost || rested {
-            lock.rests = None;
+            // Nobody knows, or nobody came: then it is this engine's turn again.
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.rested(key));
-            return self.begin(id, What::Obtain);
         }
-        lock.ask = None;
-        self.ask_now(id);
-        if let Some(lock) = self.lock_mut(id)
-            && lock
-                .ask
-                .as_ref()
-                .is_some_and(|ask| ask.what == What::Obtain)
-        {
-            lock.rests = None;
+        let looks_on = self.is_turn_over(id);
+        if let Some(lock) = self.lock_mut(id) {
+            lock.rests = looks_on.then_some((since, looks.saturating_add(1)));
+            self.begin(id, if looks_on { What::Look } else { What::Obtain });
         }
     }
 

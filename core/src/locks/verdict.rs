@@ -90,17 +90,13 @@ impl Locks {
             let mut keys = lock.claim.keys().iter();
             if let Some(before) = keys.find_map(|key| self.blocker(lock, key)) {
                 // Whoever asks is not parked.
-                return match before.state {
-                    State::Held(_) | State::Releasing(_) => NotObtained::TimedOut {
-                        by: Holder::Ourselves,
-                    },
-                    // What it was granted too late is still its own.
-                    State::Asking | State::Waiting { .. } if before.was_too_late() => {
-                        NotObtained::TimedOut {
-                            by: Holder::Ourselves,
-                        }
-                    }
-                    State::Asking | State::Waiting { .. } => self.told(before),
+                // What it was granted too late is still its own.
+                let has = matches!(before.state, State::Held(_) | State::Releasing(_));
+                let by = Holder::Ourselves;
+                return if has || before.was_too_late() {
+                    NotObtained::TimedOut { by }
+                } else {
+                    self.told(before)
                 };
             }
         }

@@ -163,6 +163,7 @@ impl Node {
         let lasts = lasts.map(|entry| entry.until.saturating_since(now));
         if granted {
             let remaining = (order.deed == Deed::Check).then(|| lasts.min()).flatten();
+            let remaining = remaining.map(|time| by_node(time, manner));
             let fence = None;
             return Outcome::Granted { fence, remaining };
         }
@@ -239,6 +240,15 @@ fn lifetime(ttl_ms: u32, manner: Manner) -> Duration {
         ttl - ttl / 100 - Duration::from_millis(2)
     } else {
         ttl
+    }
+}
+
+/// What a time on the client's clock is on the clock of the node.
+fn by_node(time: Duration, manner: Manner) -> Duration {
+    if manner.early {
+        (time + Duration::from_millis(2)) * 100 / 99
+    } else {
+        time
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use shrink::shrink;
+pub use strange::LINES;
 
 use crate::world::{Promise, Record, Rng, Violation};
 
@@ -23,8 +24,8 @@ pub const HEADER: usize = 16;
 /// How many bytes are one step.
 pub const STEP: usize = 6;
 
-/// Names of what not every schedule does, as in [`Report::used`]; errors are named by their lines.
-pub const INGREDIENTS: [&str; 47] = [
+/// Names of what not every schedule does, as in [`Report::used`]. Errors are named by their [`LINES`].
+pub const INGREDIENTS: [&str; 23] = [
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",
@@ -48,30 +49,6 @@ pub const INGREDIENTS: [&str; 47] = [
     "a driver that stalls for longer than the request timeout",
     "a silent node",
     "NOSCRIPT with a waiter",
-    "LOADING Redis is loading the dataset in memory",
-    "CLUSTERDOWN Hash slot not served",
-    "TRYAGAIN Multiple keys request during rehashing of slot",
-    "OOM command not allowed when used memory > 'maxmemory'.",
-    "MISCONF Redis is configured to save RDB snapshots",
-    "BUSY Redis is busy running a script.",
-    "NOREPLICAS Not enough good replicas to write.",
-    "READONLY You can't write against a read only replica.",
-    "MASTERDOWN Link with MASTER is down",
-    "NOSCRIPT No matching script. Please use EVAL.",
-    "WRONGTYPE Operation against a key holding the wrong kind of value",
-    "EXECABORT Transaction discarded because of previous errors.",
-    "ERR something that nobody knows",
-    "MOVED 3999 127.0.0.1:6381",
-    "ASK 3999 127.0.0.1:6381",
-    "CROSSSLOT Keys in request don't hash to the same slot",
-    "NOAUTH Authentication required.",
-    "WRONGPASS invalid username-password pair or user is disabled.",
-    "NOPERM this user has no permissions to run the command",
-    "DENIED Redis is running in protected mode",
-    "ERR The user executing the script can't run this command",
-    "NOPROTO unsupported protocol version",
-    "ERR unknown command 'SET', with args beginning with:",
-    "ERR syntax error",
 ];
 
 /// What is to happen.

@@ -11,7 +11,7 @@ use super::spans::{Chore, span};
 use crate::world::{Lasting, Place};
 
 /// The errors that a server may answer with, as servers word them. Those up to [`PASSING`] may pass by themselves.
-pub(super) const LINES: [&str; 24] = [
+pub const LINES: [&str; 24] = [
     "LOADING Redis is loading the dataset in memory",
     "CLUSTERDOWN Hash slot not served",
     "TRYAGAIN Multiple keys request during rehashing of slot",
