@@ -137,7 +137,7 @@ impl Lock {
     /// Waits until the lock is not ours any more, and says why. Any number of tasks may wait.
     ///
     /// It resolves when servers tell that the key is gone, and at the latest at the end of the lease by the clock of
-    /// this machine. A task may still hear of it late; only a fence excludes the rest. Where the reason names an error that
+    /// this machine. A task may still run late: only a fence protects a resource from that. Where the reason names an error that
     /// is not known here, [`Locker::unknown_error`](crate::Locker::unknown_error) has the server's own words.
     ///
     /// ```

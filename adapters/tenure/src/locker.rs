@@ -183,14 +183,14 @@ impl Obtaining {
         self
     }
 
-    /// A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
-    /// lock. Default: 16 random bytes, which nobody else has.
+    /// Sets your own token, 1 to 128 bytes. The same keys, token and metadata give the same lock. Default: 16 random bytes.
     ///
     /// - Within one locker such locks are counted: the release of one is [`Released::Shared`](crate::Released::Shared),
     ///   and the keys stay until the last one is released.
-    /// - Between lockers and processes nobody counts: the first that releases deletes the keys, and the others are lost.
-    /// - bsm/redislock compares the token alone. With the same token and other metadata it overwrites our key, and
-    ///   [`Lock::lost`] says so at once.
+    /// - Handles in other lockers and processes are not counted: the first release deletes the keys, and the other
+    ///   handles lose the lock.
+    /// - bsm/redislock compares the token alone. With the same token and other metadata it overwrites the key,
+    ///   and [`Lock::lost`] resolves at once.
     pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
         self.token = Some(Token::new(token));
         self

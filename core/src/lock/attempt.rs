@@ -114,7 +114,7 @@ impl Lock {
         }
     }
 
-    /// What a node is asked for that had not answered when the lock was won.
+    /// The obtain for a node that had not answered when the lock was won.
     #[cold]
     fn late_op(&self, request: RequestId) -> Option<Op<'_>> {
         let (won, late) = self.late;

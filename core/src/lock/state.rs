@@ -64,9 +64,9 @@ impl Held {
         }
     }
 
-    /// The first of the nodes forgets the lock between these two instants. If that is before the lease is over, somebody
-    /// has made the key's time shorter: it is refreshed, or where nobody wants that, believed in no longer. `single`: no
-    /// node can be done without.
+    /// The first node drops the key between these two instants. If that is before the lease ends, somebody has shortened
+    /// the key's ttl: with automatic renewal the lock is refreshed, otherwise the lease is cut. `single`: every node is
+    /// needed.
     pub(crate) fn note_end(
         &mut self,
         (least, most): (Instant, Instant),
@@ -129,7 +129,7 @@ impl Releasing {
         }
     }
 
-    /// Whether it is time to tell what came of it, or to give up.
+    /// Whether it is time to report the result, or to give up.
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         self.until <= now || self.announce.is_some_and(|at| at <= now)
     }
