@@ -9,7 +9,7 @@ pub mod search;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tenure_world::trials::{ARRANGEMENTS, Contest, Crowd, Scores};
+use tenure_world::trials::{Contest, Crowd, Scores};
 use tenure_world::{laws, schedule, world};
 
 /// How many worlds of each kind of crowd.
@@ -115,23 +115,20 @@ fn by_contest() -> Vec<Trial> {
     ];
     let mut trials = Vec::new();
     for (name, engines, micros) in rows {
-        for (number, (nodes, arrangement)) in ARRANGEMENTS.into_iter().enumerate() {
-            for drops in [false, true] {
-                let contest = Contest {
-                    engines: engines.to_vec(),
-                    latency: Duration::from_micros(micros.into()),
-                    nodes,
-                    arrangement,
-                    drops,
-                    ..Contest::new(0, 0)
-                };
-                let name = format!(
-                    "contest-{name}-{}{}",
-                    number + 1,
-                    if drops { "-drops" } else { "" }
-                );
-                trials.push(trial(name, move || unfair(&contest)));
-            }
+        let contest = Contest {
+            engines: engines.to_vec(),
+            latency: Duration::from_micros(micros.into()),
+            ..Contest::new(0, 0)
+        };
+        for contest in contest.everywhere() {
+            let name = format!(
+                "contest-{name}-{}-{:?}{}",
+                contest.nodes,
+                contest.arrangement,
+                if contest.drops { "-drops" } else { "" }
+            )
+            .to_lowercase();
+            trials.push(trial(name, move || unfair(&contest)));
         }
     }
     trials

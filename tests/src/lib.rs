@@ -3,6 +3,7 @@
 //! Everything here is blocking and built on `std`, so that a test of any runtime can use it, and listens on 127.0.0.1.
 
 pub mod canned;
+pub mod child;
 pub mod fuzz_targets;
 pub mod history;
 pub mod oracles;

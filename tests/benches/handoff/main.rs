@@ -6,14 +6,13 @@
 
 mod raw;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use raw::Hand;
 use rustix::time::{ClockId, clock_gettime};
 use tenure::tokio::connect;
 use tenure::{Locker, Servers};
+use tenure_tests::child::Child;
 use tenure_tests::proxy::Proxy;
 use tenure_tests::raw::Raw;
 use tenure_tests::servers::{Kind, Server};
@@ -54,7 +53,7 @@ fn main() {
 #[allow(clippy::print_stdout, reason = "the result")]
 fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Option<bool>) {
     let url = format!("redis://127.0.0.1:{port}");
-    let mut other = Other::start(&url);
+    let mut other = Child::start(|command| command.env(URL, &url));
     let mut raw = server.raw();
     let runtime = runtime();
     let locker = runtime.block_on(connect(servers(&url))).expect("a locker");
@@ -67,7 +66,7 @@ fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Optio
     for _ in 0..rounds {
         let wait = locker.obtain("k").wait(WAIT);
         let lock = runtime.block_on(wait.into_future()).expect("the lock");
-        other.wait("wait\n");
+        other.tell("wait");
         until_both_watch(&mut raw);
         // All that is compared comes after the same rest.
         std::thread::sleep(MS);
@@ -75,16 +74,16 @@ fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Optio
         std::thread::sleep(MS);
         let start = now();
         runtime.block_on(lock.release());
-        handoffs.push(other.obtained().saturating_sub(start));
+        handoffs.push(obtained(&mut other).saturating_sub(start));
 
         if let Some(hand) = &mut hand {
             while !runtime.block_on(hand.ask()) {}
-            other.wait("by hand\n");
+            other.tell("by hand");
             until_both_watch(&mut raw);
             std::thread::sleep(MS);
             let start = now();
             runtime.block_on(hand.release());
-            hands.push(other.obtained().saturating_sub(start));
+            hands.push(obtained(&mut other).saturating_sub(start));
         }
     }
     let micros = |times: &mut Vec<Duration>| median(times).as_secs_f64() * 1e6;
@@ -124,44 +123,9 @@ async fn ping(stream: &mut TcpStream) -> Duration {
     now().saturating_sub(start)
 }
 
-/// The other process.
-struct Other {
-    child: Child,
-    told: ChildStdin,
-    said: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Other {
-    fn start(url: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .env(URL, url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let told = child.stdin.take().expect("a pipe");
-        let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        Self { child, told, said }
-    }
-
-    /// Has it wait for the lock, by Tenure or by hand.
-    fn wait(&mut self, how: &str) {
-        self.told.write_all(how.as_bytes()).expect("it lives");
-    }
-
-    /// When it had the lock.
-    fn obtained(&mut self) -> Duration {
-        let line = self.said.next().expect("it lives").expect("text");
-        Duration::from_nanos(line.parse().expect("a number"))
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        // Fails only if it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// When the other process had the lock.
+fn obtained(other: &mut Child) -> Duration {
+    Duration::from_nanos(other.line().parse().expect("a number"))
 }
 
 /// What the other process does: for each line it waits for the lock, says when it came, and lets go.

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
-use tenure_tests::trials::{ARRANGEMENTS, Contest, Crowd};
+use tenure_tests::trials::{Contest, Crowd};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
@@ -169,28 +169,21 @@ fn fair() -> ExitCode {
         far(&[(1, 1), (1, 1), (8, 1)]),
         Contest::new(16, 1),
     ];
-    for contest in contests {
-        for (nodes, arrangement) in ARRANGEMENTS {
-            for drops in [false, true] {
-                let contest = Contest {
-                    nodes,
-                    arrangement,
-                    drops,
-                    ..contest.clone()
-                };
-                let scores = contest.play();
-                println!(
-                    "{:?} {nodes} {arrangement:?} drops {drops}: least share {} %, worker {} % of the mean, longest {:?}",
-                    contest.engines,
-                    scores.least_share(),
-                    scores.least_worker(),
-                    scores.longest_wait(),
-                );
-                println!("  {:?}", scores.engines);
-                if let Some(violation) = scores.violation {
-                    println!("  {violation}");
-                }
-            }
+    for contest in contests.iter().flat_map(Contest::everywhere) {
+        let scores = contest.play();
+        println!(
+            "{:?} {} {:?} drops {}: least share {} %, worker {} % of the mean, longest {:?}",
+            contest.engines,
+            contest.nodes,
+            contest.arrangement,
+            contest.drops,
+            scores.least_share(),
+            scores.least_worker(),
+            scores.longest_wait(),
+        );
+        println!("  {:?}", scores.engines);
+        if let Some(violation) = scores.violation {
+            println!("  {violation}");
         }
     }
     ExitCode::SUCCESS

@@ -19,17 +19,23 @@ mod words;
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Event, LockId, Loss, NodeError, NotObtained, Released};
+use tenure_core::{Event, LockId, Loss, NodeError, NotObtained, Obtain, Released};
 use tenure_tests::world::{ClientId, World};
 
 const MS: Duration = Duration::from_millis(1);
 const TTL: Duration = Duration::from_secs(10);
 
+#[track_caller]
 fn obtain(world: &mut World, client: ClientId, key: &str) -> LockId {
     let wish = world.wish(key, TTL);
+    held(world, client, wish)
+}
+
+/// A lock that is held within 100 ms.
+#[track_caller]
+fn held(world: &mut World, client: ClientId, wish: Obtain) -> LockId {
     let lock = world.obtain(client, wish);
-    let held = world.run_until(100 * MS, |world| is_held(world, client, lock));
-    assert!(held, "{:?}", world.events(client));
+    until_held(world, client, lock, 100 * MS);
     lock
 }
 

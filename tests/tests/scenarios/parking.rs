@@ -3,15 +3,10 @@
 use std::time::Duration;
 
 use tenure_core::{Arrangement, LockId};
+use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, World};
 
 use crate::{MS, TTL, is_held, obtain, until_held, wait_for};
-
-const ARRANGEMENTS: [(usize, Arrangement); 3] = [
-    (1, Arrangement::Ordered),
-    (3, Arrangement::Ordered),
-    (3, Arrangement::Quorum),
-];
 
 /// A world in which a client waits for `a+b`, whose `a` somebody else holds.
 fn waits_for_a(nodes: usize, arrangement: Arrangement) -> (World, [ClientId; 2], [LockId; 2]) {

@@ -3,20 +3,14 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Arrangement, Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal,
-    Token, Ttl,
+    Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal, Token, Ttl,
 };
+use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, World};
 
 use crate::{
-    MS, TTL, ended, is_free, is_held, lost, not_obtained, obtain, pttl, released, until_held,
+    MS, TTL, ended, held, is_free, is_held, lost, not_obtained, obtain, pttl, released, until_held,
 };
-
-const ARRANGEMENTS: [(usize, Arrangement); 3] = [
-    (1, Arrangement::Ordered),
-    (3, Arrangement::Ordered),
-    (3, Arrangement::Quorum),
-];
 
 fn own(world: &mut World, keys: &str) -> Obtain {
     let mut wish = world.wish(keys, TTL);
@@ -26,11 +20,7 @@ fn own(world: &mut World, keys: &str) -> Obtain {
 
 /// Two handles, both held.
 fn pair(world: &mut World, client: ClientId, wishes: [Obtain; 2]) -> [LockId; 2] {
-    wishes.map(|wish| {
-        let lock = world.obtain(client, wish);
-        until_held(world, client, lock, 100 * MS);
-        lock
-    })
+    wishes.map(|wish| held(world, client, wish))
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tenure_core::memory::Options;
 use tenure_core::{
-    Arrangement, Event, Holder, Loss, NotObtained, Obtain, Released, Renewal, Token, Ttl,
+    Event, Holder, LockId, Loss, NotObtained, Obtain, Released, Renewal, Token, Ttl,
 };
+use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, World};
 
-use crate::{MS, TTL, ended, is_free, is_held, lost, pttl, released, until_held};
+use crate::{MS, TTL, ended, held, is_free, is_held, lost, pttl, released, until_held};
 
 fn own(world: &mut World, keys: &str, ttl: Duration, renewal: Renewal) -> Obtain {
     let mut wish = world.wish(keys, ttl);
@@ -21,18 +22,22 @@ fn automatic(world: &mut World, keys: &str) -> Obtain {
     own(world, keys, TTL, Renewal::default())
 }
 
+/// A handle of three times [`TTL`] that nobody renews, and beside it one of a second.
+#[track_caller]
+fn long_and_short(world: &mut World, clients: [ClientId; 2], renewal: Renewal) -> [LockId; 2] {
+    let wish = own(world, "k", 3 * TTL, Renewal::Manual);
+    let long = held(world, clients[0], wish);
+    let wish = own(world, "k", 1000 * MS, renewal);
+    [long, held(world, clients[1], wish)]
+}
+
 /// Servers with and without tracking, with and without a command that compares; one node and three.
 fn worlds() -> impl Iterator<Item = World> {
-    let nodes = [
-        (1, Arrangement::Ordered),
-        (3, Arrangement::Ordered),
-        (3, Arrangement::Quorum),
-    ];
     let bits = [false, true].map(|tracking| [false, true].map(|compare| (tracking, compare)));
     bits.into_iter()
         .flatten()
         .flat_map(move |(tracking, compare)| {
-            nodes.map(|(nodes, arrangement)| {
+            ARRANGEMENTS.map(|(nodes, arrangement)| {
                 let mut options = Options::default();
                 (options.tracking, options.compare) = (tracking, compare);
                 World::with(nodes, arrangement, options, |_| {})
@@ -57,10 +62,8 @@ fn a_release_of_one_of_two_handles_leaves_the_other_held() {
         for first_first in [true, false] {
             let (alice, bob) = (world.client(), world.client());
             let wish = automatic(&mut world, "k");
-            let one = world.obtain(alice, wish.clone());
-            until_held(&mut world, alice, one, TTL);
-            let two = world.obtain(alice, wish);
-            until_held(&mut world, alice, two, 100 * MS);
+            let one = held(&mut world, alice, wish.clone());
+            let two = held(&mut world, alice, wish);
             let (goes, stays) = if first_first { (one, two) } else { (two, one) };
 
             world.release(alice, goes);
@@ -88,8 +91,7 @@ fn a_withdrawal_of_one_that_asks_leaves_the_other_held() {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
             let wish = automatic(&mut world, "k");
-            let stays = world.obtain(alice, wish.clone());
-            until_held(&mut world, alice, stays, TTL);
+            let stays = held(&mut world, alice, wish.clone());
             let goes = world.obtain(alice, wish);
             world.run_for(Duration::from_micros(moment));
 
@@ -110,8 +112,7 @@ fn a_release_while_another_handle_asks_leaves_it_the_key() {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
             let wish = automatic(&mut world, "k");
-            let goes = world.obtain(alice, wish.clone());
-            until_held(&mut world, alice, goes, TTL);
+            let goes = held(&mut world, alice, wish.clone());
             let stays = world.obtain(alice, wish);
             world.run_for(Duration::from_micros(moment));
 
@@ -131,10 +132,8 @@ fn a_handle_with_manual_renewal_outlives_the_release_of_its_sibling() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
         let wish = own(&mut world, "k", TTL, Renewal::Manual);
-        let goes = world.obtain(alice, wish.clone());
-        until_held(&mut world, alice, goes, TTL);
-        let stays = world.obtain(alice, wish);
-        until_held(&mut world, alice, stays, 100 * MS);
+        let goes = held(&mut world, alice, wish.clone());
+        let stays = held(&mut world, alice, wish);
 
         world.release(alice, goes);
         world.run_for(5000 * MS);
@@ -155,11 +154,9 @@ fn overlapping_handles_keep_what_they_share_and_free_what_they_do_not() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
         let wish = automatic(&mut world, "a+b");
-        let goes = world.obtain(alice, wish);
-        until_held(&mut world, alice, goes, TTL);
+        let goes = held(&mut world, alice, wish);
         let wish = automatic(&mut world, "b+c");
-        let stays = world.obtain(alice, wish);
-        until_held(&mut world, alice, stays, 100 * MS);
+        let stays = held(&mut world, alice, wish);
 
         world.release(alice, goes);
         world.run_for(20 * MS);
@@ -185,9 +182,7 @@ fn a_key_that_the_last_of_three_overlapping_handles_holds_is_not_deleted() {
         let (alice, bob) = (world.client(), world.client());
         let locks = ["a+b", "b+c", "b"].map(|keys| {
             let wish = automatic(&mut world, keys);
-            let lock = world.obtain(alice, wish);
-            until_held(&mut world, alice, lock, 100 * MS);
-            lock
+            held(&mut world, alice, wish)
         });
         world.release(alice, locks[0]);
         world.release(alice, locks[1]);
@@ -203,12 +198,7 @@ fn a_key_that_the_last_of_three_overlapping_handles_holds_is_not_deleted() {
 fn a_short_handle_does_not_shorten_a_long_one_of_its_own_client() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
-        let long = world.obtain(alice, wish);
-        until_held(&mut world, alice, long, TTL);
-        let wish = own(&mut world, "k", 1000 * MS, Renewal::Manual);
-        let short = world.obtain(alice, wish);
-        until_held(&mut world, alice, short, 100 * MS);
+        let [long, short] = long_and_short(&mut world, [alice, alice], Renewal::Manual);
         assert!(pttl(&mut world, "k") > 29_000);
 
         world.run_for(1100 * MS);
@@ -224,12 +214,7 @@ fn a_short_handle_does_not_shorten_a_long_one_of_its_own_client() {
 fn a_renewal_of_a_short_handle_does_not_shorten_a_long_one_of_its_own_client() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
-        let long = world.obtain(alice, wish);
-        until_held(&mut world, alice, long, TTL);
-        let wish = own(&mut world, "k", 1000 * MS, Renewal::default());
-        let short = world.obtain(alice, wish);
-        until_held(&mut world, alice, short, 100 * MS);
+        let [long, short] = long_and_short(&mut world, [alice, alice], Renewal::default());
 
         world.run_for(3000 * MS);
         world.release(alice, short);
@@ -243,12 +228,7 @@ fn a_renewal_of_a_short_handle_does_not_shorten_a_long_one_of_its_own_client() {
 fn an_obtain_of_another_client_with_the_same_token_shortens_nothing() {
     for mut world in worlds() {
         let (alice, bob, carol) = (world.client(), world.client(), world.client());
-        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
-        let long = world.obtain(alice, wish);
-        until_held(&mut world, alice, long, TTL);
-        let wish = own(&mut world, "k", 1000 * MS, Renewal::Manual);
-        let short = world.obtain(bob, wish);
-        until_held(&mut world, bob, short, 100 * MS);
+        let [long, _] = long_and_short(&mut world, [alice, bob], Renewal::Manual);
         let left = pttl(&mut world, "k");
         assert!(left > 29_000, "{left} ms");
 
@@ -264,12 +244,7 @@ fn an_obtain_of_another_client_with_the_same_token_shortens_nothing() {
 fn a_renewal_by_another_client_with_the_same_token_shortens_nothing() {
     for mut world in worlds() {
         let (alice, bob, carol) = (world.client(), world.client(), world.client());
-        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
-        let long = world.obtain(alice, wish);
-        until_held(&mut world, alice, long, TTL);
-        let wish = own(&mut world, "k", 1000 * MS, Renewal::default());
-        let short = world.obtain(bob, wish);
-        until_held(&mut world, bob, short, 100 * MS);
+        let [long, short] = long_and_short(&mut world, [alice, bob], Renewal::default());
         world.run_for(5000 * MS);
         assert!(is_held(&world, bob, short), "{:?}", world.events(bob));
         let left = pttl(&mut world, "k");
@@ -289,10 +264,8 @@ fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
     world.shares_tokens();
     let (alice, bob) = (world.client(), world.client());
     let wish = automatic(&mut world, "k");
-    let one = world.obtain(alice, wish.clone());
-    until_held(&mut world, alice, one, TTL);
-    let two = world.obtain(bob, wish);
-    until_held(&mut world, bob, two, 100 * MS);
+    let one = held(&mut world, alice, wish.clone());
+    let two = held(&mut world, bob, wish);
     world.run_for(1000 * MS);
     world.release(bob, two);
     let end = ended(&mut world, alice, one, 5 * MS);
@@ -303,12 +276,7 @@ fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
 fn a_lease_of_another_client_with_the_same_token_that_ends_deletes_no_key_of_a_longer_one() {
     for mut world in worlds() {
         let (alice, bob, carol) = (world.client(), world.client(), world.client());
-        let wish = own(&mut world, "k", 3 * TTL, Renewal::Manual);
-        let long = world.obtain(alice, wish);
-        until_held(&mut world, alice, long, TTL);
-        let wish = own(&mut world, "k", 1000 * MS, Renewal::Manual);
-        let short = world.obtain(bob, wish);
-        until_held(&mut world, bob, short, 100 * MS);
+        let [long, short] = long_and_short(&mut world, [alice, bob], Renewal::Manual);
 
         world.run_for(2 * TTL);
         let loss = Loss::Expired { error: None };
@@ -320,14 +288,13 @@ fn a_lease_of_another_client_with_the_same_token_that_ends_deletes_no_key_of_a_l
 
 #[test]
 fn a_second_handle_is_obtained_however_long_the_first_one_is_held() {
-    for held in [0, 10, 100, 240, 260, 1000, 30_000].map(|ms| ms * MS) {
+    for rest in [0, 10, 100, 240, 260, 1000, 30_000].map(|ms| ms * MS) {
         for mut world in worlds() {
             for wait in [None, Some(1000 * MS)] {
                 let alice = world.client();
                 let mut wish = automatic(&mut world, "k");
-                let one = world.obtain(alice, wish.clone());
-                until_held(&mut world, alice, one, TTL);
-                world.run_for(held);
+                let one = held(&mut world, alice, wish.clone());
+                world.run_for(rest);
                 wish.wait = wait;
                 let two = world.obtain(alice, wish);
                 until_held(&mut world, alice, two, 20 * MS);
@@ -345,11 +312,9 @@ fn a_refresh_of_another_client_with_the_same_token_cuts_no_lease_that_is_believe
     let mut world = World::single();
     let (alice, bob, carol) = (world.client(), world.client(), world.client());
     let wish = own(&mut world, "k", 3 * TTL, Renewal::default());
-    let long = world.obtain(alice, wish);
-    until_held(&mut world, alice, long, TTL);
+    let long = held(&mut world, alice, wish);
     let wish = own(&mut world, "k", 1000 * MS, Renewal::Manual);
-    let short = world.obtain(bob, wish);
-    until_held(&mut world, bob, short, 100 * MS);
+    let short = held(&mut world, bob, wish);
     let second = Ttl::new(1000 * MS).expect("a ttl");
     world.refresh(bob, short, Some(second));
     world.run_for(10 * MS);
@@ -367,8 +332,7 @@ fn one_value_is_held_by_ourselves_and_another_one_by_somebody_else() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let wish = automatic(&mut world, "k");
-    let lock = world.obtain(alice, wish);
-    until_held(&mut world, alice, lock, TTL);
+    held(&mut world, alice, wish);
     for (client, expected) in [(alice, Holder::Ourselves), (bob, Holder::Other)] {
         let wish = world.wish("k", TTL);
         let other = world.obtain(client, wish);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenure_core::memory::{Options, Trouble, User};
 use tenure_core::{Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Secret};
+use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
@@ -171,11 +172,7 @@ fn a_login_that_fails_at_one_of_three_nodes_ends_no_wait() {
 
 #[test]
 fn a_second_release_after_a_lost_reply_never_says_that_the_lock_was_missing() {
-    for (nodes, arrangement) in [
-        (1, Arrangement::Ordered),
-        (3, Arrangement::Ordered),
-        (3, Arrangement::Quorum),
-    ] {
+    for (nodes, arrangement) in ARRANGEMENTS {
         for options in [Options::default(), like_redis()] {
             for moment in (0..3000).step_by(250) {
                 let mut world = World::with(nodes, arrangement, options.clone(), |_| {});
@@ -230,11 +227,7 @@ fn a_try_right_after_a_release_obtains_the_lock() {
 
 #[test]
 fn a_try_for_a_lock_of_the_same_client_says_that_it_is_ours() {
-    for (nodes, arrangement) in [
-        (1, Arrangement::Ordered),
-        (3, Arrangement::Ordered),
-        (3, Arrangement::Quorum),
-    ] {
+    for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
         obtain(&mut world, alice, "k");

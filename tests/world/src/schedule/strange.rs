@@ -10,7 +10,7 @@ use super::play::Play;
 use super::spans::{Chore, span};
 use crate::world::{Lasting, Place};
 
-/// The errors that a server may answer with, as servers word them. Those up to [`PASSING`] may pass by themselves.
+/// The errors that a server may answer with, as servers word them. Those up to `PASSING` may pass by themselves.
 pub const LINES: [&str; 24] = [
     "LOADING Redis is loading the dataset in memory",
     "CLUSTERDOWN Hash slot not served",

@@ -61,6 +61,21 @@ impl Contest {
         }
     }
 
+    /// The same contest in every one of the [`ARRANGEMENTS`], with users who wait for the outcome of a release and with such
+    /// who do not.
+    pub fn everywhere(&self) -> impl Iterator<Item = Self> {
+        ARRANGEMENTS
+            .into_iter()
+            .flat_map(move |(nodes, arrangement)| {
+                [false, true].map(|drops| Self {
+                    nodes,
+                    arrangement,
+                    drops,
+                    ..self.clone()
+                })
+            })
+    }
+
     /// Plays it.
     #[must_use]
     pub fn play(&self) -> Scores {
