@@ -1,5 +1,6 @@
 //! What is asked of the nodes just now, and what their answers add up to.
 
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
@@ -42,10 +43,8 @@ pub(crate) struct Ask {
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
-    /// The keys that stood in the way on some node.
-    held: KeySet,
-    /// Nodes that refuse for a reason that asking again does not mend.
-    refused: NodeSet,
+    /// Of a lock with several keys: those that stood in the way on each node that said so.
+    held: Vec<KeySet>,
     error: Option<NodeError>,
     /// Between which instants the first node forgets what it was asked to check.
     ends: Option<(Instant, Instant)>,
@@ -71,8 +70,7 @@ impl Ask {
             is_brief: false,
             free_at: None,
             watched: true,
-            held: KeySet::NONE,
-            refused: NodeSet::EMPTY,
+            held: Vec::new(),
             error: None,
             ends: None,
         }
@@ -116,8 +114,8 @@ impl Ask {
             return None;
         }
         if self.what == What::Look {
-            self.note_denial(outcome, now);
-            self.note_error(node, outcome);
+            self.note_denial(outcome, several, now);
+            self.note_error(outcome);
             return Some(None);
         }
         let releases = self.what == What::Release;
@@ -127,19 +125,19 @@ impl Ask {
                 Some(!releases)
             }
             Outcome::Denied { .. } => {
-                self.note_denial(outcome, now);
+                self.note_denial(outcome, several, now);
                 let kept = several && !releases && self.held_before.contains(node);
                 (!kept).then_some(false)
             }
             Outcome::Failed(_) => {
-                self.note_error(node, outcome);
+                self.note_error(outcome);
                 (self.what == What::Obtain).then(|| self.held_before.contains(node))
             }
             Outcome::Unknown => None,
         })
     }
 
-    fn note_denial(&mut self, outcome: Outcome, now: Instant) {
+    fn note_denial(&mut self, outcome: Outcome, several: bool, now: Instant) {
         if let Outcome::Denied {
             retry_after,
             watched,
@@ -149,18 +147,15 @@ impl Ask {
             let free_at = retry_after.map(|after| now + after);
             self.free_at = [self.free_at, free_at].into_iter().flatten().min();
             self.watched &= watched;
-            self.held = self.held.union(held);
+            self.held.extend(held.filter(|_| several));
         }
     }
 
-    fn note_error(&mut self, node: NodeId, outcome: Outcome) {
+    fn note_error(&mut self, outcome: Outcome) {
         if let Outcome::Failed(error) = outcome {
             // An error that asking again does not mend says most.
             if self.error.is_none_or(|known| !known.is_final()) {
                 self.error = Some(error);
-            }
-            if error.is_final() {
-                self.refused.insert(node);
             }
         }
     }
@@ -180,13 +175,20 @@ impl Ask {
         self.ends
     }
 
-    /// The keys that stood in the way. If that is not known, all may have.
-    pub(crate) fn held(&self) -> KeySet {
-        if self.round.is_denied() {
-            self.held
-        } else {
-            KeySet::ALL
+    /// Which of this many keys stood in the way: on more than the `spare` nodes that a quorum can do without. All, if it was
+    /// the nodes. `None` if some key did, and it is not known which.
+    pub(crate) fn held(&self, keys: usize, spare: usize) -> Option<KeySet> {
+        if keys == 1 || !self.round.is_denied() {
+            return Some(KeySet::ALL);
         }
+        let mut held = KeySet::NONE;
+        for place in 0..keys {
+            let nodes = self.held.iter().filter(|held| held.contains(place));
+            if nodes.count() > spare {
+                held.insert(place);
+            }
+        }
+        (held != KeySet::NONE).then_some(held)
     }
 
     /// Why a round that did not win did not, other than by time or by holders.
@@ -199,23 +201,23 @@ impl Ask {
         self.round.unasked().is_empty() && self.round.answered().holds(quorum)
     }
 
-    /// The error for which so many nodes refuse that asking again is of no use.
-    pub(crate) fn refusal(&self) -> Option<NodeError> {
+    /// The error for which so many nodes have `refused` that asking again is of no use.
+    pub(crate) fn refusal(&self, refused: NodeSet) -> Option<NodeError> {
         let is_final = |error: &NodeError| error.is_final();
         self.error
             .filter(is_final)
-            .filter(|_| self.round.fails_without(self.refused))
+            .filter(|_| self.round.fails_without(refused))
     }
 
     /// Why an obtain that did not win did not.
-    pub(crate) fn failure(&self, now: Instant, by: Holder) -> NotObtained {
+    pub(crate) fn failure(&self, now: Instant, by: Holder, refused: NodeSet) -> NotObtained {
         // What the silent ones would say is not waited for: where it was denied, it is held.
         let denied = self.is_brief && !self.round.denied().is_empty();
         if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
             return NotObtained::Taken { remaining, by };
         }
-        match self.refusal() {
+        match self.refusal(refused) {
             Some(error) => NotObtained::Refused(error),
             None => NotObtained::Unreachable(self.error()),
         }
@@ -242,7 +244,7 @@ impl Ask {
             .map(|(least, most)| (ahead(least), ahead(most)))
             .hash(hasher);
         if matches!(self.what, What::Obtain | What::Look) {
-            (self.again, self.watched, self.held, self.error).hash(hasher);
+            (self.again, self.watched, &self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
     }
@@ -250,7 +252,6 @@ impl Ask {
     /// What of it is said of `node`. `several`: the lock has more than one key.
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
-        self.refused.contains(node).hash(hasher);
         if self.what == What::Obtain || several && self.what != What::Release {
             self.held_before.contains(node).hash(hasher);
         }

@@ -1,6 +1,6 @@
 //! What a lock asks for, of whom, and what of it may be left on nodes.
 
-use super::{Ask, Lock, Op, Round, State, What};
+use super::{Ask, Lock, Op, Outcome, Round, State, What};
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
@@ -101,6 +101,22 @@ impl Lock {
     /// Whether a node may hold our value already, so that finding it there is a success.
     fn asks_again(&self) -> bool {
         !self.claim.token().is_random() || self.disturbed || !self.may_hold.is_empty()
+    }
+
+    /// Notes which nodes refuse for good. Answers count that come when their round is over, too: each round may end with
+    /// the first of them.
+    pub(crate) fn note_refusal(&mut self, node: NodeId, outcome: Outcome) {
+        if self.ask.as_ref().is_some_and(|ask| ask.what == What::Look) {
+            // What a look needs is less than an obtain needs.
+            return;
+        }
+        match outcome {
+            Outcome::Failed(error) if error.is_final() => self.refused.insert(node),
+            Outcome::Granted { .. } | Outcome::Denied { .. } => {
+                self.refused.remove(node);
+            }
+            Outcome::Failed(_) | Outcome::Unknown => {}
+        }
     }
 
     /// What `request` asks for, if anybody still wants it.

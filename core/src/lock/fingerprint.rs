@@ -51,6 +51,7 @@ impl Lock {
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let several = self.claim.keys().len() > 1;
         self.may_hold.contains(node).hash(hasher);
+        self.refused.contains(node).hash(hasher);
         if self.is_wanted() {
             self.denied.contains(node).hash(hasher);
         }

@@ -58,6 +58,23 @@ impl fmt::Display for UnknownLock {
 
 impl core::error::Error for UnknownLock {}
 
+/// What the last attempt of a lock has met, and when.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Met {
+    failure: Option<(NotObtained, Instant)>,
+    /// Which of several keys stood in its way, as far as that is known.
+    blocked: Option<KeySet>,
+}
+
+impl Met {
+    /// What of it is about the key at this place.
+    pub(crate) fn on(self, place: usize) -> Option<(NotObtained, Instant)> {
+        let is_about = self.blocked.is_none_or(|held| held.contains(place));
+        self.failure
+            .filter(|(reason, _)| is_about || !matches!(reason, NotObtained::Taken { .. }))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Lock {
     pub(crate) claim: Claim,
@@ -92,8 +109,10 @@ pub(crate) struct Lock {
     /// The hash of its first key.
     pub(crate) spot: u64,
     /// While it waits: the keys that stood in the way of the last attempt, and the nodes that said so.
-    pub(crate) blocked: KeySet,
+    pub(crate) blocked: Option<KeySet>,
     pub(crate) denied: NodeSet,
+    /// Nodes whose last answer was an error that asking again does not mend: one round may end before all have said so.
+    pub(crate) refused: NodeSet,
     /// While it waits: when to look again, whatever is heard until then.
     pub(crate) look_at: Option<Instant>,
     /// Since when it leaves the keys to others, after a turn of this engine, and how often it has looked.
@@ -139,8 +158,9 @@ impl Lock {
             doubted: false,
             late: (0, NodeSet::EMPTY),
             spot,
-            blocked: KeySet::NONE,
+            blocked: Some(KeySet::NONE),
             denied: NodeSet::EMPTY,
+            refused: NodeSet::EMPTY,
             look_at: None,
             rests: None,
             shared: false,
@@ -223,10 +243,23 @@ impl Lock {
             State::Waiting { parked: false, .. } => {
                 let mut keys = self.claim.keys().iter();
                 let place = keys.position(|own| own.as_bytes() == key);
-                place.is_some_and(|place| self.blocked.contains(place))
+                place.is_some_and(|place| self.blocked.is_some_and(|held| held.contains(place)))
             }
             State::Waiting { parked: true, .. } | State::Held(_) | State::Releasing(_) => false,
         }
+    }
+
+    pub(crate) fn met(&self) -> Met {
+        Met {
+            failure: self.failure,
+            blocked: (self.claim.keys().len() > 1).then(|| self.blocked.unwrap_or(KeySet::NONE)),
+        }
+    }
+
+    /// Whether it waits for `key` to come free, as far as it knows.
+    pub(crate) fn waits_for(&self, key: &[u8]) -> bool {
+        self.stands_on(key)
+            || self.blocked.is_none() && matches!(self.state, State::Waiting { parked: false, .. })
     }
 
     /// The lease of a grant. A request with a shorter ttl that was never answered may still be carried out, and then

@@ -88,8 +88,8 @@ pub enum Outcome {
         retry_after: Option<Duration>,
         /// Whether the node will send a wake when a key changes.
         watched: bool,
-        /// Which of the lock's keys somebody holds; [`KeySet::ALL`] where the node does not say.
-        held: KeySet,
+        /// Which of the lock's keys somebody holds; `None` where the node does not say.
+        held: Option<KeySet>,
     },
     /// It was surely not done, for a reason that has nothing to do with other holders.
     Failed(NodeError),

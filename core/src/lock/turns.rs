@@ -3,7 +3,8 @@
 //! Nobody tells the holder of a plain key that others wait for it. So an engine that passes a key from one of its locks to
 //! the next, or takes it again at once, lets go blindly now and then: after [`ALONE`], or after the shorter
 //! [`Config::turn`](crate::Config::turn) once somebody else was seen there. It then leaves the key alone for as long as a
-//! process that is eight times farther away needs to be woken and to ask.
+//! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While nobody
+//! else is seen, a turn lasts at least [`WORK`] pauses, so that far from the server a key does not lie unused most of the time.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,6 +18,10 @@ const ALONE: Micros = Micros(250_000);
 const MEMORY: Micros = Micros(1_000_000);
 /// The least time for which a key is left alone: processes take that long to wake up.
 const LEAST_PAUSE: Micros = Micros(1_000);
+/// The most, however slow the nodes are just now.
+const MOST_PAUSE: Micros = Micros(1_000_000);
+/// How many pauses a turn lasts at least while nobody else was seen: a key is unused for a quarter of the time at most.
+const WORK: u64 = 3;
 /// How much farther away another process may be.
 pub(crate) const DISTANCE: u64 = 8;
 /// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
@@ -43,8 +48,10 @@ struct Turn {
     key: u64,
     /// When this engine got the key; `None` while somebody else has it.
     since: Option<Instant>,
-    /// When nodes had confirmed that it is free, and how long they took; `None` while it is ours.
-    free: Option<(Instant, Micros)>,
+    /// When nodes had confirmed that it is free; `None` while it is ours.
+    free: Option<Instant>,
+    /// How long the last release took.
+    trip: Micros,
     /// When somebody else was last seen there.
     seen: Option<Instant>,
     /// How many turns of this engine have come to their end.
@@ -69,9 +76,8 @@ impl Turns {
         let Some(turn) = self.find(key) else {
             return false;
         };
-        let rested = |(at, round_trip)| at + rest(round_trip) <= now;
         let stands_aside = turn.aside.is_some_and(|until| now < until);
-        stands_aside || turn.is_used_up(longest, now) && !turn.free.is_some_and(rested)
+        stands_aside || turn.is_used_up(longest, now) && !turn.has_rested(now)
     }
 
     /// A lock of this engine was granted the key.
@@ -79,8 +85,7 @@ impl Turns {
         let Some(turn) = self.take_place(key) else {
             return;
         };
-        let rested = turn.free.is_some_and(|(at, trip)| at + rest(trip) <= now);
-        if rested || turn.since.is_none() {
+        if turn.has_rested(now) || turn.since.is_none() {
             turn.since = Some(now);
         }
         turn.free = None;
@@ -89,7 +94,7 @@ impl Turns {
     /// Nodes have confirmed that the key is free, which took them so long.
     pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros) {
         if let Some(turn) = self.find_mut(key) {
-            turn.free = Some((now, round_trip));
+            (turn.free, turn.trip) = (Some(now), round_trip);
         }
     }
 
@@ -139,6 +144,7 @@ impl Turn {
         key: 0,
         since: None,
         free: None,
+        trip: Micros(0),
         seen: None,
         count: 0,
         aside: None,
@@ -147,8 +153,17 @@ impl Turn {
     /// It has lasted for as long as it may.
     fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
         let contended = self.seen.is_some_and(|at| now < at + MEMORY);
-        let most = if contended { longest.min(ALONE) } else { ALONE };
+        let most = if contended {
+            longest.min(ALONE)
+        } else {
+            rest(self.trip).times(WORK).max(ALONE)
+        };
         self.since.is_some_and(|since| since + most <= now)
+    }
+
+    /// It has been free for as long as others need to come.
+    fn has_rested(&self, now: Instant) -> bool {
+        self.free.is_some_and(|at| at + rest(self.trip) <= now)
     }
 
     fn stand_aside(&mut self, longest: Micros, now: Instant) {
@@ -168,7 +183,8 @@ impl Turn {
 /// For how long to leave a key alone that nodes need so long to tell of. One round trip more than others need, because it
 /// counts from when the release leaves.
 pub(crate) fn rest(round_trip: Micros) -> Micros {
-    Micros(round_trip.0.saturating_mul(DISTANCE + 1)).max(LEAST_PAUSE)
+    let pause = round_trip.0.saturating_mul(DISTANCE + 1);
+    Micros(pause.clamp(LEAST_PAUSE.0, MOST_PAUSE.0))
 }
 
 fn at(key: u64) -> usize {
@@ -238,6 +254,22 @@ mod tests {
             assert!(!turns.is_over(KEY, end + pause));
             turns.granted(KEY, end + pause);
             assert!(!turns.is_over(KEY, end + pause + ms(249)), "a new turn");
+        }
+    }
+
+    #[test]
+    fn far_from_the_server_a_turn_lasts_three_pauses_and_a_pause_a_second_at_most() {
+        for (trip, pause) in [(ms(20), ms(180)), (ms(111), ms(999)), (ms(900), ms(1_000))] {
+            let mut turns = Turns::new(TURN);
+            turns.granted(KEY, START);
+            turns.released(KEY, START + ms(1), trip);
+            turns.granted(KEY, START + ms(2));
+            let end = START + pause.times(3);
+            assert!(!turns.is_over(KEY, end.saturating_before(Duration::from_micros(1))));
+            assert!(turns.is_over(KEY, end));
+            turns.released(KEY, end, trip);
+            assert!(turns.is_over(KEY, end + Micros(pause.0 - 1)));
+            assert!(!turns.is_over(KEY, end + pause));
         }
     }
 

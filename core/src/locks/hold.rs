@@ -1,6 +1,6 @@
 //! While a lock is held: renewals, refreshes, checks, and its loss.
 
-use crate::event::{Event, Holder, Loss, NodeError, NotObtained};
+use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
 use crate::lock::{Ask, KeySet, Lease, State, Verdict, What, pause_after_silence};
 use crate::obtain::Ttl;
@@ -59,7 +59,9 @@ impl Locks {
         let denied = verdict == Verdict::Lost && ask.round.is_denied();
         let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
         let (error, ends) = (ask.error(), ask.ends());
-        let refusal = ask.refusal().filter(|_| verdict == Verdict::Lost);
+        let refusal = ask
+            .refusal(lock.refused)
+            .filter(|_| verdict == Verdict::Lost);
         lock.ask = None;
         let single = self.setup.quorum == self.setup.nodes.len();
         let (renewal, ttl) = (lock.renewal, lock.ttl);
@@ -166,8 +168,6 @@ impl Locks {
         } else {
             self.clean_up(id);
         }
-        let (remaining, by) = (None, Holder::Ourselves);
-        let known = NotObtained::Taken { remaining, by };
-        self.pass_on(&keys, Freed::Left(Some((known, self.now))));
+        self.pass_on(&keys, Freed::Left(Some(self.was_ours())));
     }
 }

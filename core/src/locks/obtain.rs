@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use crate::claim::Keys;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{KeySet, Lock, State, Verdict};
+use crate::lock::{KeySet, Lock, Met, State, Verdict};
 use crate::time::Instant;
 
 use super::queue::Freed;
@@ -33,6 +34,7 @@ impl Locks {
                 parked: true,
             };
         }
+        self.make_way(id);
     }
 
     /// A round of asking has come to its end.
@@ -93,11 +95,14 @@ impl Locks {
         let failure = if ask.round.verdict() == Verdict::Won {
             NotObtained::TooLate
         } else {
-            ask.failure(now, by)
+            ask.failure(now, by, lock.refused)
         };
         lock.hold_until = None;
         lock.failure = Some((failure, now));
-        (lock.blocked, lock.denied) = (ask.held(), ask.round.denied());
+        // So many nodes that deny it are enough.
+        let spare = self.setup.nodes.len().saturating_sub(self.setup.quorum);
+        lock.blocked = ask.held(lock.claim.keys().len(), spare);
+        lock.denied = ask.round.denied();
         lock.round_trip = now.micros_since(ask.at);
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
         let is_final = matches!(failure, NotObtained::Refused(_));
@@ -122,7 +127,11 @@ impl Locks {
             parked: false,
         };
         if by == Holder::Other && ask.round.is_denied() {
-            self.for_keys(id, ask.held(), |locks, key| locks.turns.lost(key, now));
+            let held = self
+                .lock(id)
+                .and_then(|lock| lock.blocked)
+                .unwrap_or(KeySet::ALL);
+            self.for_keys(id, held, |locks, key| locks.turns.lost(key, now));
         }
         if early && self.is_being_released(id) {
             self.queue(id, true);
@@ -152,9 +161,9 @@ impl Locks {
         }
         self.rearm(id);
         // Behind this one stand only those who wait for what it waits for.
-        let keys = self.lock(id).map(|lock| lock.claim.keys());
-        if let Some(keys) = keys.filter(|keys| keys.len() > 1).cloned() {
-            self.pass_on(&keys, Freed::No);
+        let lock = self.lock(id).filter(|lock| lock.claim.keys().len() > 1);
+        if let Some((keys, met)) = lock.map(|lock| (lock.keys(), lock.met())) {
+            self.leave(&keys, met);
         }
     }
 
@@ -192,13 +201,20 @@ impl Locks {
     pub(super) fn end_unobtained(&mut self, id: LockId, reason: NotObtained) {
         self.events
             .push_back(Event::NotObtained { lock: id, reason });
-        let waits = self.lock(id).filter(|lock| lock.is_waiter());
-        let keys = waits.map(|lock| (lock.keys(), lock.failure));
+        let waiter = self.lock(id).filter(|lock| lock.is_waiter());
+        let met = waiter.map(|lock| (lock.keys(), lock.met()));
         self.queue(id, false);
         // First what is still ours on nodes: who asks next is behind that.
         self.clean_up(id);
-        if let Some((keys, known)) = keys {
-            self.pass_on(&keys, Freed::Left(known));
+        if let Some((keys, met)) = met {
+            self.leave(&keys, met);
+        }
+    }
+
+    /// A waiter does not stand on these keys any more.
+    fn leave(&mut self, keys: &Keys, met: Met) {
+        for (place, key) in keys.iter().enumerate() {
+            self.pass_key_on(key, Freed::Left(met.on(place)));
         }
     }
 }

@@ -27,10 +27,10 @@ const SPREAD_TRIPS: u64 = 8;
 /// What has become of keys.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Freed {
-    /// Nothing: a waiter has moved.
-    No,
-    /// Nothing: whoever stood before has left, and had met this last.
+    /// Nothing: whoever stood before has left or waits for another key, and had met this last.
     Left(Option<(NotObtained, Instant)>),
+    /// Nothing that others wait for: what a lost attempt has left.
+    Rest,
     /// A release of them has been handed out to every node, so that what is asked now is behind it.
     Asked,
     /// This node has confirmed that they are free.
@@ -131,6 +131,33 @@ impl Locks {
         }
     }
 
+    /// A lock that is parked because of one of its keys stands before nobody on the others any more: whoever stood behind
+    /// it there asks at the next timeout, which is now. Not at once, because that may park others in turn, without end.
+    pub(super) fn make_way(&mut self, id: LockId) {
+        let Some(keys) = self.lock(id).map(Lock::keys).filter(|keys| keys.len() > 1) else {
+            return;
+        };
+        let now = self.now;
+        for key in keys.iter() {
+            let mut rank = WAITER;
+            while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
+                let blocked = self.is_blocked(other);
+                match self.lock_mut(other).map(|lock| &mut lock.state) {
+                    Some(State::Asking) => break,
+                    Some(State::Waiting {
+                        until,
+                        parked: true,
+                    }) if other != id && !blocked => {
+                        *until = Some(now);
+                        self.rearm(other);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// The lock stands among the waiters of its keys from now on, or no longer.
     pub(super) fn queue(&mut self, id: LockId, waits: bool) {
         let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter() != waits) else {
@@ -152,13 +179,13 @@ impl Locks {
         }
     }
 
-    fn pass_key_on(&mut self, key: &Key, freed: Freed) {
+    pub(super) fn pass_key_on(&mut self, key: &Key, freed: Freed) {
         let mut rank = WAITER;
         while let Some((_, id)) = self.next_of(key.as_bytes(), &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             match lock.state {
                 State::Asking => return self.note_freed(id, freed),
-                State::Waiting { parked: false, .. } if lock.stands_on(key.as_bytes()) => {
+                State::Waiting { parked: false, .. } if lock.waits_for(key.as_bytes()) => {
                     self.ask_if_freed(id, freed);
                     if self.stands_on(id, key.as_bytes()) {
                         return;
@@ -175,16 +202,23 @@ impl Locks {
 
     /// What whoever stood before a lock knew of the keys, until it is told more itself.
     fn take_over(&mut self, id: LockId, freed: Freed) {
-        let (remaining, by) = (None, Holder::Ourselves);
-        let known = match freed {
-            // That an attempt came too late is no matter of others.
-            Freed::Left(known) => known.filter(|(reason, _)| *reason != NotObtained::TooLate),
-            Freed::Asked => Some((NotObtained::Taken { remaining, by }, self.now)),
-            Freed::No | Freed::On(_) => None,
+        let ours = Some(self.was_ours());
+        let Some(lock) = self.lock_mut(id) else {
+            return;
         };
-        if let Some(lock) = self.lock_mut(id) {
-            lock.failure = known.or(lock.failure);
-        }
+        lock.failure = match freed {
+            // To others that means that a lock of this engine was in the way.
+            Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Asked => ours,
+            Freed::Left(Some(known)) => Some(known),
+            // It may be what an attempt of this very lock has left.
+            Freed::Left(None) | Freed::Rest | Freed::On(_) => lock.failure.or(ours),
+        };
+    }
+
+    /// What was in the way until now is a lock of this engine.
+    pub(super) fn was_ours(&self) -> (NotObtained, Instant) {
+        let (remaining, by) = (None, Holder::Ourselves);
+        (NotObtained::Taken { remaining, by }, self.now)
     }
 
     fn stands_on(&self, id: LockId, key: &[u8]) -> bool {
@@ -206,7 +240,7 @@ impl Locks {
             return;
         };
         let asks = match freed {
-            Freed::No | Freed::Left(_) => false,
+            Freed::Left(_) | Freed::Rest => false,
             Freed::Asked => true,
             Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
         };
@@ -219,12 +253,12 @@ impl Locks {
         let mut rank = 0;
         while let Some((at, id)) = self.next_of(key, &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
-            let stands = lock.stands_on(key);
+            let waits = lock.waits_for(key);
             let is_concerned = match lock.state {
                 State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
                     return self.ask_now(id);
                 }
-                State::Waiting { .. } => stands,
+                State::Waiting { .. } => waits,
                 State::Asking | State::Held(_) => true,
                 State::Releasing(_) => false,
             };

@@ -92,7 +92,7 @@ impl Locks {
             let freed = if lock.releasing().is_some_and(told) {
                 Freed::Asked
             } else {
-                Freed::No
+                Freed::Rest
             };
             self.pass_on(&keys, freed);
         }
@@ -198,7 +198,7 @@ impl Locks {
 
     pub(super) fn pass_on_all(&mut self, keys: Option<Keys>) {
         if let Some(keys) = keys {
-            self.pass_on(&keys, Freed::No);
+            self.pass_on(&keys, Freed::Rest);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
-use crate::lock::{Lock, State};
+use crate::lock::{Lock, Releasing, State};
 use crate::time::Instant;
 
 use super::Locks;
@@ -88,25 +88,34 @@ impl Locks {
         }
         if let State::Waiting { parked: true, .. } = lock.state {
             let mut keys = lock.claim.keys().iter();
-            if let Some(before) = keys.find_map(|key| self.blocker(lock, key)) {
+            let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
+            // What an attempt of its own has left is nobody's.
+            let left = |other: &Lock| {
+                let untold = |releasing: &Releasing| releasing.announce.is_none();
+                other.claim.value() == lock.claim.value() && other.releasing().is_some_and(untold)
+            };
+            if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
                 // Whoever asks is not parked.
                 // What it was granted too late is still its own.
                 let has = matches!(before.state, State::Held(_) | State::Releasing(_));
                 let by = Holder::Ourselves;
-                return if has || before.was_too_late() {
+                let place = before.claim.keys().iter().position(|other| other == key);
+                let met = place.and_then(|place| before.met().on(place));
+                // Of this key, it may not have heard yet.
+                return if has || before.was_too_late() || met.is_none() {
                     NotObtained::TimedOut { by }
                 } else {
-                    self.told(before)
+                    self.told(met)
                 };
             }
         }
-        self.told(lock)
+        self.told(lock.failure)
     }
 
-    /// The last that the nodes have told this lock, while that is new enough to be true.
-    fn told(&self, lock: &Lock) -> NotObtained {
+    /// The last that nodes have told, while that is new enough to be true.
+    fn told(&self, known: Option<(NotObtained, Instant)>) -> NotObtained {
         let unanswered = NotObtained::Unreachable(NodeError::TimedOut);
-        match lock.failure {
+        match known {
             Some((NotObtained::Taken { by, .. }, at)) => {
                 if self.now <= at + LOOK + self.setup.request_timeout {
                     NotObtained::TimedOut { by }

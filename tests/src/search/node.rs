@@ -171,7 +171,7 @@ impl Node {
         Outcome::Denied {
             retry_after: retry_after.filter(|_| order.deed != Deed::Check),
             watched: manner.watch,
-            held: self.held(order),
+            held: Some(self.held(order)),
         }
     }
 
@@ -199,7 +199,7 @@ impl Node {
             Outcome::Denied {
                 retry_after: None,
                 watched: false,
-                held: KeySet::ALL,
+                held: None,
             }
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Progress {
     least: Option<u64>,
     /// Which keys are there, as far as it was said.
     held: KeySet,
+    /// It was not said of one of them.
+    untold: bool,
     /// Why a remaining time was not told.
     error: Option<NodeError>,
     pub(super) all_equal: bool,
@@ -41,7 +43,7 @@ impl Progress {
     pub(super) fn note_time(&mut self, reply: Reply<'_>, key: usize) {
         let Some(time) = reply.as_integer() else {
             // What is not known of one key is not known of the lock.
-            self.held = KeySet::ALL;
+            self.untold = true;
             if let Item::Error(line) = reply.item() {
                 self.error
                     .get_or_insert_with(|| ServerError::of(line).node());
@@ -177,10 +179,7 @@ impl Progress {
             retry_after,
             // Without the reply that registers the interest, no wake will come.
             watched: watched && self.longest.is_some(),
-            held: match self.longest {
-                Some(_) => self.held,
-                None => KeySet::ALL,
-            },
+            held: (self.longest.is_some() && !self.untold).then_some(self.held),
         }
     }
 

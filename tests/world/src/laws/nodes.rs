@@ -118,7 +118,7 @@ impl Node {
         Outcome::Denied {
             retry_after: left.max(),
             watched,
-            held,
+            held: Some(held),
         }
     }
 }

@@ -8,6 +8,23 @@ use crate::world::Promise;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Whether nothing is left of what everybody let go of.
+fn is_tidy(play: &mut Play) -> bool {
+    let world = &mut play.world;
+    // Time to connect again.
+    let pause = if play.cast.calm { SECOND } else { 4 * SECOND };
+    world.pass(pause + world.longest_round());
+    // Who was killed, or has no command left to delete with, leaves keys behind.
+    let leftovers = world.leftovers().filter(|(node, _)| world.is_usable(*node));
+    if let Some((node, count)) = leftovers {
+        let how = format!("{count} keys stayed behind on node {node} that could be reached");
+        world.broken(Promise::Tidy, how);
+        return false;
+    }
+    world.kept(Promise::Tidy);
+    true
+}
+
 /// Faults stop; everybody lets go a moment after it has obtained.
 pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
@@ -16,22 +33,17 @@ pub(crate) fn ending(play: &mut Play) {
     play.remove_all_endless();
     let world = &mut play.world;
     world.let_go_of_all();
-    // The longest time of a dead holder, then reconnecting and a few trips for everybody who still waits.
+    // For a dead holder, for connecting again, and a second for each that still waits: in bad weather it needs some
+    // round trips, and may stand behind a pause of its engine.
     let longest = Duration::from_millis(LONGEST_MS + LONGEST_MS / 50);
-    if !world.pass_until(longest + 12 * SECOND, |world| world.all_ended()) {
-        let who = world.first_open();
-        return world.broken(Promise::Ends, format!("still open: {who}"));
+    let patience = longest + SECOND * (12 + world.open());
+    if !world.pass_until(patience, |world| world.all_ended()) {
+        let open = format!("still open: {}", world.first_open());
+        return world.broken(Promise::Ends, open);
     }
     world.kept(Promise::Ends);
-    if play.cast.calm || play.cast.mild {
-        // Time to connect again.
-        let pause = if play.cast.calm { SECOND } else { 4 * SECOND };
-        world.pass(pause + world.longest_round());
-        if let Some((node, count)) = world.leftovers() {
-            let how = format!("{count} keys stayed behind on node {node} that could be reached");
-            return world.broken(Promise::Tidy, how);
-        }
-        world.kept(Promise::Tidy);
+    if (play.cast.calm || play.cast.mild) && !is_tidy(play) {
+        return;
     }
 
     let stranger = play.cast.client(&mut play.world, &mut play.rng);
@@ -64,7 +76,6 @@ pub(crate) fn ending(play: &mut Play) {
         return world.broken(Promise::NothingLeft, how);
     }
     world.kept(Promise::NothingLeft);
-
     for client in &play.clients {
         play.world.close(*client);
     }

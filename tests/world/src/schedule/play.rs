@@ -149,8 +149,10 @@ impl Play {
                 time.map_or_else(|| other.to_owned(), |time| format!("{time:?}"))
             };
             let (wait, hold) = (or(wish.wait, "0s"), or(hold, "long"));
+            let shared = wish.token.as_bytes().starts_with(b"same");
+            let own = if shared { " with a shared token" } else { "" };
             format!(
-                "client {client} obtains {:?} for {:?}, waits {wait}, holds {hold}",
+                "client {client} obtains {:?}{own} for {:?}, waits {wait}, holds {hold}",
                 wish.keys, wish.ttl
             )
         });

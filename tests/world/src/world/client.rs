@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output, Token};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output};
 
 use super::clock::Clock;
 use super::log::{Input, Log};
@@ -13,6 +13,7 @@ use super::oracle::{Promise, Violation};
 use super::trace::Trace;
 use super::truth::Snapshot;
 use super::wire;
+use super::wish::Wish;
 use crate::laws::STEPS;
 
 /// An engine and what it has told so far.
@@ -76,30 +77,6 @@ pub(crate) struct Kept {
     pub(crate) steps: u64,
     pub(crate) advances: u64,
     pub(crate) told: u64,
-}
-
-/// What a client asked for.
-pub(crate) struct Wish {
-    pub(crate) lock: LockId,
-    pub(crate) keys: Keys,
-    pub(crate) token: Token,
-    pub(crate) ttl: Duration,
-    /// When it was asked for, on the clock of its client, and how long it waits.
-    pub(crate) asked: Instant,
-    pub(crate) wait: Option<Duration>,
-    pub(crate) max_hold: Option<Duration>,
-    /// When it ended, in true time.
-    pub(crate) ended: Option<Instant>,
-    /// From when on (true time) and until when (own time) it was believed in, once it is not any more.
-    pub(crate) lease: Option<(Instant, Instant)>,
-    /// It renews itself for as long as it is held.
-    pub(crate) renewed: bool,
-    /// Somebody asked for another time since.
-    pub(crate) refreshed: bool,
-    /// It had to take another token.
-    pub(crate) renamed: bool,
-    /// It was obtained.
-    pub(crate) obtained: bool,
 }
 
 /// A lock that this client says is its own.
@@ -357,11 +334,13 @@ impl Client {
     /// Whether a lock that is not over has a token of the user's own.
     pub(crate) fn has_own_tokens(&self) -> bool {
         let mut open = self.open.iter().map(|(_, at)| &self.wishes[*at]);
-        // Some of them are as long as drawn ones.
-        open.any(|wish| {
-            let token = wish.token.as_bytes();
-            token.len() != DRAWN || token.starts_with(b"own-")
-        })
+        open.any(Wish::has_own_token)
+    }
+
+    /// Whether a lock that was not over then had a token of the user's own.
+    pub(crate) fn had_own_tokens(&self, then: Instant) -> bool {
+        let open = |wish: &&Wish| wish.ended.is_none_or(|at| at >= then);
+        self.wishes.iter().filter(open).any(Wish::has_own_token)
     }
 
     /// The locks that this client would say are its own just now.

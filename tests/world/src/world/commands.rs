@@ -62,6 +62,8 @@ impl World {
         self.net
             .record(|record| record.ends(client.0, None, "", clock, now));
         of.engine.close(own);
+        // A release that a node does not take is not tried for long.
+        self.killed |= (0..self.nodes.len()).any(|node| !self.reaches(client.0, node));
         self.drain(client.0);
     }
 }

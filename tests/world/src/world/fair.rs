@@ -38,8 +38,10 @@ struct Waiting {
     saw: Option<Instant>,
 }
 
-/// How long a turn lasts while nobody else is known to wait. Otherwise it is [`tenure_core::Config::turn`].
+/// How long a turn lasts while nobody else is known to wait, and three pauses at least: each is nine times what a release
+/// takes, up to a second. Otherwise it is [`tenure_core::Config::turn`].
 const ALONE: Duration = Duration::from_millis(250);
+const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// An engine that has seen nobody else for this long takes itself to be alone. It is a second; clocks differ.
 const FORGETS: Duration = Duration::from_millis(900);
 /// An engine that has had some turns lets others go first for up to so many times its own turn and a quarter, or this time.
@@ -189,8 +191,12 @@ impl World {
         } else {
             0
         };
-        // Without any turns at all order is a matter of who is woken first.
-        let none = if self.clients[client].config.turn.is_zero() {
+        // Without any turns at all, or where all are equally far and nothing ever varies, order is a matter of who is woken
+        // first.
+        let fixed = self.net.links[client]
+            .iter()
+            .all(|link| link.habits.jitter_us == 0);
+        let none = if fixed || self.clients[client].config.turn.is_zero() {
             8
         } else {
             0
@@ -209,7 +215,12 @@ impl World {
             (4, 20 * MS)
         };
         let turn = self.clients[client].config.turn;
-        let turn = if alone { turn.max(ALONE) } else { turn };
+        let pause = (round * rounds * 9).min(MOST_PAUSE);
+        let turn = if alone {
+            turn.max(ALONE).max(pause * 3)
+        } else {
+            turn
+        };
         let bound = turn + hold + round * rounds + (round * 8).max(MS) + spread;
         bound + bound / 50
     }

@@ -72,7 +72,14 @@ impl World {
         let Some(keys) = keys.map(|belief| belief.keys.clone()) else {
             return Ok(());
         };
-        keys.iter()
+        // Another lock with the same token may hold a key already: then this is no grant of it, but one holding goes on.
+        let goes_on = |key: &Key| {
+            let mut others = self.clients[index].believes(self.now);
+            others.any(|other| other.lock != lock && other.keys.iter().any(|own| own == key))
+        };
+        let granted: Vec<Key> = keys.iter().filter(|key| !goes_on(key)).cloned().collect();
+        granted
+            .iter()
             .try_for_each(|key| self.look_at_turn(index, key))
     }
 

@@ -22,6 +22,7 @@ mod steps;
 mod trace;
 mod truth;
 mod wire;
+mod wish;
 mod work;
 
 use std::collections::BTreeMap;
@@ -88,7 +89,7 @@ pub struct World {
     wakes: bool,
     /// Several engines use the same token.
     shared: bool,
-    /// A process was killed, and may have left keys behind.
+    /// A process was killed, or closed while a node did not take what it sent: it may have left keys behind.
     killed: bool,
     /// When what is held of which keys last changed for some client.
     changed: Vec<(Instant, Keys)>,
@@ -275,7 +276,7 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Obtain(Box::new(wish.clone())));
-        let mut noted = client::Wish {
+        let mut noted = wish::Wish {
             lock: LockId::from_bits(0),
             keys: wish.keys.clone(),
             token: wish.token.clone(),

@@ -335,6 +335,12 @@ impl Net {
             })
     }
 
+    /// Whether nothing comes back to a client from a node for certain.
+    pub(crate) fn is_silent(&self, client: usize, node: usize) -> bool {
+        let link = &self.links[client][node];
+        matches!(link.weather, Weather::Silent | Weather::Deaf) || link.current.is_none()
+    }
+
     /// How long bytes take at most in fair weather.
     pub(crate) fn longest_trip(&self, client: usize, node: usize) -> Duration {
         let habits = self.links[client][node].habits;

@@ -55,7 +55,7 @@ pub(crate) struct Watch {
     pub(crate) waits: bool,
     /// From when on it could have been obtained.
     pub(crate) since: Option<Instant>,
-    /// From when on its client could reach a quorum, and from when on it could not.
+    /// From when on its client could reach a quorum, and from when on not even as many nodes as can deny one.
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
     /// How much its client had heard of its connections when these times began.
@@ -227,7 +227,13 @@ impl World {
         let now = self.now;
         let client = self.waiters.watches[at].client;
         let reached = (0..self.nodes.len()).filter(|node| self.reaches(client, *node));
-        let enough = reached.count() >= self.quorum();
+        let reached = reached.count();
+        let enough = reached >= self.quorum();
+        // One denial is enough where all nodes are needed; and in bad weather an answer may still come.
+        let silent =
+            |node: &usize| self.net.is_fine(client, *node) || self.net.is_silent(client, *node);
+        let unsure = (0..self.nodes.len()).filter(|node| !silent(node)).count();
+        let could_deny = reached + unsure + self.quorum() > self.nodes.len();
         let heard = self.clients[client].nodes.len();
         let watch = &mut self.waiters.watches[at];
         if watch.heard != heard {
@@ -236,10 +242,13 @@ impl World {
             (watch.reached, watch.cut_off) = (None, None);
         }
         if enough {
-            watch.cut_off = None;
             watch.reached.get_or_insert(now);
         } else {
             watch.reached = None;
+        }
+        if could_deny {
+            watch.cut_off = None;
+        } else {
             watch.cut_off.get_or_insert(now);
         }
     }
@@ -304,7 +313,7 @@ impl World {
         timeout * 2 + timeout.max(1000 * MS)
     }
 
-    fn is_free(&self, node: usize, keys: &Keys) -> bool {
+    pub(super) fn is_free(&self, node: usize, keys: &Keys) -> bool {
         keys.iter().all(|key| self.holding(node, key).is_none())
     }
 

@@ -104,6 +104,12 @@ impl World {
         self.clients.iter().all(|client| client.open.is_empty())
     }
 
+    /// How many locks have not come to their end.
+    pub(crate) fn open(&self) -> u32 {
+        let all: usize = self.clients.iter().map(|client| client.open.len()).sum();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn first_open(&self) -> String {
         let open = self.clients.iter().enumerate();
         let mut open = open.filter_map(|(index, client)| Some((index, client.open.first()?.0)));
@@ -132,6 +138,12 @@ impl World {
             (index, node.server.len(own))
         });
         counts.into_iter().find(|(_, count)| *count > 0)
+    }
+
+    /// Whether every client is alive and on good terms with a node.
+    pub(crate) fn is_usable(&self, node: usize) -> bool {
+        let mut clients = self.clients.iter();
+        !self.killed && clients.all(|client| client.is_ready(node).is_some())
     }
 
     pub(crate) fn all_drained(&self) -> bool {

@@ -2,10 +2,10 @@
 //!
 //! | what is said | is wrong if |
 //! |---|---|
-//! | `TimedOut` | a quorum was free, or could not be asked, for the whole of the last look interval and a request timeout |
+//! | `TimedOut` | a quorum was free, or so many nodes that could deny it could not be asked, for the whole of the last look interval and a request timeout; what this engine holds itself it need not ask for |
 //! | `Taken`, `TimedOut`, by another | nobody but this engine has asked for any of the keys lately |
 //! | the same, by ourselves | no other lock of this engine was asked for lately |
-//! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout |
+//! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout; unless one node is not well and others are held |
 //! | `Refused` | no node has given a final error |
 //! | `TooLate` | less time has passed than the lock was to last |
 //! | `Missing` | nobody took the key away, and the lease was not over |
@@ -22,9 +22,9 @@ use tenure_core::{
 };
 
 use super::World;
-use super::client::Wish;
 use super::oracle::{Promise, Violation};
 use super::prompt::{LOOKS, share_a_key};
+use super::wish::Wish;
 
 /// How late a driver may be with a deadline: here it is never late.
 const TICK: Duration = Duration::from_millis(1);
@@ -123,7 +123,9 @@ impl World {
                 if lasts(watch.since, LOOKS + timeout) {
                     return Err(format!("it has been free since {:?}", watch.since));
                 }
-                if lasts(watch.cut_off, LOOKS + timeout) {
+                // A machine that sleeps asks nobody.
+                let asks = !client.suspended && !self.holds_one(index, wish);
+                if asks && lasts(watch.cut_off, LOOKS + timeout) {
                     return Err(format!("nobody could be asked since {:?}", watch.cut_off));
                 }
                 self.is_held_by(index, wish, by)?;
@@ -135,6 +137,7 @@ impl World {
                 let nodes = u32::try_from(self.quorum()).unwrap_or(1);
                 // A machine that sleeps reads no answers.
                 if !client.suspended
+                    && !self.is_split(index, wish)
                     && lasts(watch.reached, (timeout + self.round(index) * 4) * nodes)
                 {
                     return Err(format!("a quorum answers since {:?}", watch.reached));
@@ -153,6 +156,24 @@ impl World {
         self.in_time(index, wish)
     }
 
+    /// Whether this client itself holds one of the keys.
+    fn holds_one(&self, index: usize, wish: &Wish) -> bool {
+        let client = &self.clients[index];
+        let mut held = client.believes(self.now);
+        held.any(|belief| {
+            let held = self.wished(index, belief.lock);
+            held.is_some_and(|held| share_a_key(&held.keys, &wish.keys))
+        })
+    }
+
+    /// Whether somebody has the keys on some node, and another node is not well: then neither the one nor the other alone is
+    /// in the way.
+    fn is_split(&self, index: usize, wish: &Wish) -> bool {
+        let nodes = || 0..self.nodes.len();
+        let held = nodes().any(|node| !self.is_free(node, &wish.keys));
+        held && nodes().any(|node| !self.reaches(index, node))
+    }
+
     fn round(&self, index: usize) -> Duration {
         let trips = (0..self.nodes.len()).map(|node| self.net.longest_trip(index, node));
         trips.max().unwrap_or_default() * 2
@@ -162,8 +183,10 @@ impl World {
     fn is_held_by(&self, index: usize, wish: &Wish, by: Holder) -> Result<(), String> {
         let now = self.now;
         let lately = LOOKS + self.clients[index].config.request_timeout;
-        // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have.
-        let own = self.clients[index].has_own_tokens();
+        // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
+        // and a key with such a token is not deleted when its lease is over.
+        let longest = self.oracle.longest;
+        let own = self.clients[index].had_own_tokens(now.saturating_before(longest));
         if self.oracle.last_damage.is_some() || wish.renamed || own || self.clients[index].straggled
         {
             return Ok(());
@@ -220,8 +243,13 @@ impl World {
         let own = self.clients[index].clock.read(self.now);
         match reason {
             Loss::Expired { .. } => match wish.lease {
-                // A node that has lost a refresh says that there is less time left.
-                Some((since, until)) if own < until && self.is_sound(since) => {
+                // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
+                // client stood still; and clocks differ.
+                Some((since, until))
+                    if own + wish.ttl / 50 + TICK * 2 + self.round(index) < until
+                        && self.clients[index].trouble <= since
+                        && self.is_sound(since) =>
+                {
                     Err(format!("its lease lasts until {until:?}"))
                 }
                 _ => Ok(()),
@@ -252,7 +280,7 @@ impl World {
             return Ok(());
         };
         let sound = self.is_sound(since);
-        let own_token = wish.token.as_bytes().len() != super::client::DRAWN;
+        let own_token = wish.has_own_token();
         if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
             return Ok(());
         }
