@@ -1,0 +1,124 @@
+//! What a waiter is told, and when it asks, that stands or stood behind another lock of its client.
+
+use std::time::Duration;
+
+use tenure_core::memory::Options;
+use tenure_core::{Arrangement, Holder, Loss, NodeError, NotObtained, Renewal};
+use tenure_tests::trials::ARRANGEMENTS;
+use tenure_tests::world::World;
+
+use crate::{
+    MS, TTL, ended, lost, not_obtained, obtain, until_held, wait_at_most, wait_for,
+    without_tracking,
+};
+
+/// Without `PTTL` nobody says which of two keys is held. That is no reason to stand behind whoever waits for both.
+#[test]
+fn where_no_times_are_told_a_waiter_for_a_free_key_stands_behind_nobody() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut options = Options::default();
+        options.pttl = false;
+        let mut world = World::with(nodes, arrangement, options, |_| {});
+        let (alice, bob) = (world.client(), world.client());
+        let held = obtain(&mut world, bob, "b");
+        let both = wait_for(&mut world, alice, "a+b");
+        world.run_for(100 * MS);
+        let alone = wait_for(&mut world, alice, "a");
+        until_held(&mut world, alice, alone, 20 * MS);
+        // What it waits for still reaches the one with both.
+        world.release(alice, alone);
+        world.release(bob, held);
+        until_held(&mut world, alice, both, 2 * TTL);
+    }
+}
+
+/// The key is left over on a minority of nodes: whoever wants it alone can have it.
+#[test]
+fn a_key_on_a_minority_of_nodes_is_not_in_the_way_of_a_waiter_for_it_alone() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, bob, "b");
+    world.command(0, &[b"SET", b"a", b"left over", b"PX", b"60000"]);
+    wait_for(&mut world, alice, "a+b");
+    world.run_for(100 * MS);
+    let alone = wait_for(&mut world, alice, "a");
+    until_held(&mut world, alice, alone, 20 * MS);
+}
+
+/// The first waiter stands on `b`, until a try of the same client takes `a` from under it. From then on the other one
+/// must ask for `b`: nobody else hears who has it.
+#[test]
+fn who_stood_behind_a_lock_that_is_parked_itself_asks_in_its_place() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::with(nodes, arrangement, without_tracking(), |_| {});
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, bob, "b");
+        wait_for(&mut world, alice, "a+b");
+        let alone = wait_at_most(&mut world, alice, "b", 2 * TTL);
+        world.run_for(100 * MS);
+        obtain(&mut world, alice, "a");
+        let by = Holder::Other;
+        let end = ended(&mut world, alice, alone, 3 * TTL);
+        assert_eq!(end, not_obtained(alone, NotObtained::TimedOut { by }));
+    }
+}
+
+/// That `b` is held says nothing of `a`.
+#[test]
+fn what_a_lock_with_several_keys_met_on_one_is_not_said_of_another() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, bob, "b");
+        wait_for(&mut world, alice, "a+b");
+        // It asks when the first is denied, and has no answer when its wait is over.
+        let denied = 2 * world.latency;
+        let wait = denied + Duration::from_micros(200);
+        let alone = wait_at_most(&mut world, alice, "a", wait);
+        let by = Holder::Ourselves;
+        let end = ended(&mut world, alice, alone, TTL);
+        assert_eq!(end, not_obtained(alone, NotObtained::TimedOut { by }));
+    }
+}
+
+/// A lock of this client was in the way until a moment ago, and there was no time to ask since.
+#[test]
+fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_so() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let alice = world.client();
+        world.run_for(20 * MS);
+        let mut wish = world.wish("k", TTL);
+        // So long that others get their turn after it.
+        let max_hold = 300 * MS;
+        wish.renewal = Renewal::Automatic {
+            max_hold: Some(max_hold),
+        };
+        let first = world.obtain(alice, wish);
+        let wait = max_hold + 7 * MS;
+        let second = wait_at_most(&mut world, alice, "k", wait);
+        let by = Holder::Ourselves;
+        let end = ended(&mut world, alice, second, TTL);
+        assert_eq!(end, not_obtained(second, NotObtained::TimedOut { by }));
+        assert_eq!(world.last(alice, first), lost(first, Loss::MaxHold));
+    }
+}
+
+/// Two of three nodes know no scripts, and the third is down: no node can be found that makes up for them.
+#[test]
+fn several_keys_on_servers_without_scripts_are_refused_though_another_node_is_down() {
+    let mut options = Options::default();
+    options.scripts = false;
+    let mut world = World::with(3, Arrangement::Quorum, options, |_| {});
+    let alice = world.client();
+    world.run_for(20 * MS);
+    world.down(0, true);
+    world.crash(0);
+    world.refuses_for_good(1);
+    world.refuses_for_good(2);
+    world.run_for(100 * MS);
+    let both = wait_for(&mut world, alice, "a+b");
+    let end = ended(&mut world, alice, both, Duration::from_secs(4));
+    let reason = NotObtained::Refused(NodeError::Unsupported);
+    assert_eq!(end, not_obtained(both, reason));
+}
