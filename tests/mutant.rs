@@ -7,9 +7,8 @@
 pub mod search;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use tenure_world::trials::{Contest, Crowd, Scores};
+use tenure_world::trials::{Crowd, goals};
 use tenure_world::{laws, schedule, world};
 
 /// How many worlds of each kind of crowd.
@@ -104,57 +103,29 @@ fn by_crowd() -> Vec<Trial> {
     worlds.map(play).collect()
 }
 
-/// Who contends in `tests/tests/fair.rs`, with the same goals.
+/// The contests of `tests/tests/fair.rs`, without the longest.
 fn by_contest() -> Vec<Trial> {
-    let rows: [(&str, &[(u32, u32)], u32); 5] = [
-        ("two", &[(1, 1), (1, 1)], 500),
-        ("far", &[(1, 1), (8, 1)], 500),
-        ("ten", &[(1, 10), (1, 1)], 500),
-        ("three", &[(1, 1), (1, 1), (8, 1)], 500),
-        ("near", &[(1, 2), (1, 2)], 50),
-    ];
     let mut trials = Vec::new();
-    for (name, engines, micros) in rows {
-        let contest = Contest {
-            engines: engines.to_vec(),
-            latency: Duration::from_micros(micros.into()),
-            ..Contest::new(0, 0)
-        };
-        for contest in contest.everywhere() {
+    for goal in goals().into_iter().filter(|goal| goal.contest.engines.len() < 16) {
+        for contest in goal.contest.everywhere() {
             let name = format!(
-                "contest-{name}-{}-{:?}{}",
+                "contest {} {:?} {:?} {} {:?}{}",
+                goal.name,
+                contest.engines,
+                contest.latency,
                 contest.nodes,
                 contest.arrangement,
-                if contest.drops { "-drops" } else { "" }
+                if contest.drops { " drops" } else { "" }
             )
-            .to_lowercase();
-            trials.push(trial(name, move || unfair(&contest)));
+            .replace(' ', "-");
+            let goal = goal.clone();
+            trials.push(trial(name, move || {
+                let scores = std::panic::catch_unwind(|| contest.play());
+                scores.map_or_else(|_| Some("panic".to_owned()), |scores| goal.missed(&scores))
+            }));
         }
     }
     trials
-}
-
-fn unfair(contest: &Contest) -> Option<String> {
-    let Ok(scores) = std::panic::catch_unwind(|| contest.play()) else {
-        return Some("panic".to_owned());
-    };
-    let Scores {
-        violation, longest, ..
-    } = &scores;
-    // Of an engine with many workers each waits for the others.
-    let last = longest.last().copied().unwrap_or_default();
-    let share = match contest.engines.len() {
-        2 => scores.least_share(),
-        _ => scores.least_worker(),
-    };
-    match violation {
-        Some(violation) => Some(format!("{:?}", violation.promise)),
-        None if share < 25 => Some(format!("a share of {share} %")),
-        None if last > Duration::from_millis(500) => {
-            Some(format!("a wait of {} ms", last.as_millis()))
-        }
-        None => None,
-    }
 }
 
 fn hunt(whole: bool, short: bool) {

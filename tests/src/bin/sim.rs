@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
-use tenure_tests::trials::{Contest, Crowd};
+use tenure_tests::trials::{Contest, Crowd, Goal, goals};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
@@ -156,37 +156,32 @@ fn prompt(count: u64) -> ExitCode {
 
 /// Plays contests and prints what came of them.
 fn fair() -> ExitCode {
-    let far = |engines: &[(u32, u32)]| Contest {
-        engines: engines.to_vec(),
-        ..Contest::new(0, 0)
-    };
-    let contests = [
-        Contest::new(2, 1),
-        Contest::new(2, 2),
-        far(&[(1, 10), (1, 1)]),
-        far(&[(1, 1), (8, 1)]),
-        far(&[(1, 2), (8, 2)]),
-        far(&[(1, 1), (1, 1), (8, 1)]),
-        Contest::new(16, 1),
-    ];
-    for contest in contests.iter().flat_map(Contest::everywhere) {
-        let scores = contest.play();
-        println!(
-            "{:?} {} {:?} drops {}: least share {} %, worker {} % of the mean, longest {:?}",
-            contest.engines,
-            contest.nodes,
-            contest.arrangement,
-            contest.drops,
-            scores.least_share(),
-            scores.least_worker(),
-            scores.longest_wait(),
-        );
-        println!("  {:?}", scores.engines);
-        if let Some(violation) = scores.violation {
-            println!("  {violation}");
+    for goal in goals() {
+        for contest in goal.contest.everywhere() {
+            show(&goal, &contest);
         }
     }
     ExitCode::SUCCESS
+}
+
+fn show(goal: &Goal, contest: &Contest) {
+    let scores = contest.play();
+    println!(
+        "{}: {:?} {:?} {} {:?} drops {}: least share {} %, worker {} % of the mean, longest {:?}",
+        goal.name,
+        contest.engines,
+        contest.latency,
+        contest.nodes,
+        contest.arrangement,
+        contest.drops,
+        scores.least_share(),
+        scores.least_worker(),
+        scores.longest_wait(),
+    );
+    println!("  {:?}", scores.engines);
+    if let Some(missed) = goal.missed(&scores) {
+        println!("  missed: {missed}");
+    }
 }
 
 /// Tells a schedule, or draws it.

@@ -2,6 +2,8 @@
 
 mod contest;
 mod crowd;
+mod goals;
 
 pub use contest::{ARRANGEMENTS, Contest, Scores};
 pub use crowd::Crowd;
+pub use goals::{Goal, goals};

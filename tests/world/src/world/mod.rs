@@ -93,6 +93,8 @@ pub struct World {
     killed: bool,
     /// When what is held of which keys last changed for some client.
     changed: Vec<(Instant, Keys)>,
+    /// Servers run scripts.
+    scripts: bool,
     /// Servers report a key that has expired at once.
     announces: bool,
     /// How nodes are spoken to.
@@ -196,6 +198,7 @@ impl World {
             shared: false,
             killed: false,
             changed: Vec::new(),
+            scripts: options.scripts,
             announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",

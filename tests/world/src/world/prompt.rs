@@ -257,7 +257,9 @@ impl World {
     fn find(&self, at: usize) -> Found {
         let watch = &self.waiters.watches[at];
         let client = &self.clients[watch.client];
-        if !watch.waits || client.suspended || !client.honest {
+        // Several keys need a script.
+        let possible = watch.keys.len() == 1 || self.scripts;
+        if !watch.waits || !possible || client.suspended || !client.honest {
             return Found::Taken;
         }
         let since = watch.since.unwrap_or(self.now);
