@@ -211,7 +211,11 @@ impl Locks {
         let mut slot = 0;
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
-            self.wake(id, node);
+            if self.is_retrying(id) {
+                self.renew(id);
+            } else {
+                self.wake(id, node);
+            }
         }
     }
 

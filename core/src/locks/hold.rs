@@ -129,6 +129,14 @@ impl Locks {
     }
 
     /// The lease has come to its end.
+    /// Whether it waits to be refreshed once more, because too few nodes answered.
+    pub(super) fn is_retrying(&self, id: LockId) -> bool {
+        self.lock(id).is_some_and(|lock| match lock.state {
+            State::Held(held) => held.retrying && lock.ask.is_none(),
+            State::Asking | State::Waiting { .. } | State::Releasing(_) => false,
+        })
+    }
+
     pub(super) fn lease_over(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock(id) else { return };

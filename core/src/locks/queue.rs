@@ -301,7 +301,7 @@ impl Locks {
                 *until = Some(until.map_or(at, |until| until.min(at)));
                 *parked = false;
             }
-            State::Held(held) if held.retrying && !busy => self.renew(id),
+            // Not by a refresh: as a change of the key it would wake whoever waits for it, and that one this holder again.
             State::Held(held) => {
                 held.recheck = true;
                 self.check_if_woken(id);

@@ -69,8 +69,12 @@ impl Locks {
             // Nobody knows, or nobody came: then it is this engine's turn again.
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.rested(key));
         }
-        let looks_on = self.is_turn_over(id);
+        let (looks_on, ours) = (self.is_turn_over(id), self.was_ours());
         if let Some(lock) = self.lock_mut(id) {
+            if looks_on || rested {
+                // It is this engine that has kept it waiting.
+                lock.failure = Some(ours);
+            }
             lock.rests = looks_on.then_some((since, looks.saturating_add(1)));
             self.begin(id, if looks_on { What::Look } else { What::Obtain });
         }

@@ -331,6 +331,15 @@ impl Client {
         }
     }
 
+    /// Until when it may still wait for the end of a time that it read late, because it slept.
+    pub(crate) fn may_be_late(&self, longest: Duration) -> Instant {
+        if self.trouble == Instant::default() {
+            self.trouble
+        } else {
+            self.trouble + longest
+        }
+    }
+
     /// Whether a lock that is not over has a token of the user's own.
     pub(crate) fn has_own_tokens(&self) -> bool {
         let mut open = self.open.iter().map(|(_, at)| &self.wishes[*at]);

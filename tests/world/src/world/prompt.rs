@@ -292,7 +292,7 @@ impl World {
                 free += 1;
                 let link = self.net.links[client][node].trouble;
                 let last = link.max(self.nodes[node].trouble);
-                let last = last.max(self.clients[client].trouble);
+                let last = last.max(self.clients[client].may_be_late(self.oracle.longest));
                 steady += usize::from(self.settled(client, last) <= since);
             }
         }

@@ -3,7 +3,7 @@
 use std::hash::Hasher as _;
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, Key, LockId, NodeConfig, NodeError, NotObtained, Obtain};
+use tenure_core::{Event, Instant, Key, LockId, Loss, NodeConfig, NodeError, NotObtained, Obtain};
 
 use super::client::{Client, Kept};
 use super::net::Habits;
@@ -140,10 +140,25 @@ impl World {
         counts.into_iter().find(|(_, count)| *count > 0)
     }
 
-    /// Whether every client is alive and on good terms with a node.
+    /// Whether every client is alive and on good terms with a node, and none has left a key with a token of its own to end
+    /// by itself.
     pub(crate) fn is_usable(&self, node: usize) -> bool {
-        let mut clients = self.clients.iter();
-        !self.killed && clients.all(|client| client.is_ready(node).is_some())
+        let then = self.now.saturating_before(self.oracle.longest);
+        let leaves = |client: &Client| {
+            let expired = |event: &Event| {
+                matches!(
+                    event,
+                    Event::Lost {
+                        reason: Loss::Expired { .. },
+                        ..
+                    }
+                )
+            };
+            let mut late = client.events.iter().rev().take_while(|(at, _)| *at >= then);
+            client.had_own_tokens(then) && late.any(|(_, event)| expired(event))
+        };
+        let fine = |client: &Client| client.is_ready(node).is_some() && !leaves(client);
+        !self.killed && self.clients.iter().all(fine)
     }
 
     pub(crate) fn all_drained(&self) -> bool {

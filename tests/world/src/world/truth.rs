@@ -133,13 +133,7 @@ impl World {
             NotObtained::Taken { by, .. } => self.is_held_by(index, wish, by)?,
             NotObtained::Unreachable(NodeError::Overloaded | NodeError::AnswerTooLarge) => {}
             NotObtained::Unreachable(_) => {
-                // Nodes in order have each their own time.
-                let nodes = u32::try_from(self.quorum()).unwrap_or(1);
-                // A machine that sleeps reads no answers.
-                if !client.suspended
-                    && !self.is_split(index, wish)
-                    && lasts(watch.reached, (timeout + self.round(index) * 4) * nodes)
-                {
+                if self.could_answer(index, wish, watch.reached) {
                     return Err(format!("a quorum answers since {:?}", watch.reached));
                 }
             }
@@ -164,6 +158,20 @@ impl World {
             let held = self.wished(index, belief.lock);
             held.is_some_and(|held| share_a_key(&held.keys, &wish.keys))
         })
+    }
+
+    /// Whether a quorum that could be reached since then has had time to answer: a request, perhaps with a script that the
+    /// node lacks, to one node after the other, and nothing of an earlier fault any more.
+    fn could_answer(&self, index: usize, wish: &Wish, reached: Option<Instant>) -> bool {
+        let (client, round) = (&self.clients[index], self.round(index));
+        let timeout = client.config.request_timeout;
+        // Nodes in order have each their own time.
+        let nodes = u32::try_from(self.quorum()).unwrap_or(1);
+        // A machine that sleeps reads no answers.
+        let answers = !client.suspended && round * 2 < timeout && !self.is_split(index, wish);
+        answers
+            && self.settled(index, self.waiters.trouble) <= self.now
+            && reached.is_some_and(|at| at + (timeout + round * 4) * nodes < self.now)
     }
 
     /// Whether somebody has the keys on some node, and another node is not well: then neither the one nor the other alone is
