@@ -175,12 +175,16 @@ impl Ask {
         self.ends
     }
 
-    /// Which of this many keys stood in the way: on more than the `spare` nodes that a quorum can do without. All, if it was
-    /// the nodes. `None` if some key did, and it is not known which.
-    pub(crate) fn held(&self, keys: usize, spare: usize) -> Option<KeySet> {
-        if keys == 1 || !self.round.is_denied() {
+    /// Which of this many keys stood in the way: on more nodes than a quorum of those that answered can do without. All, if
+    /// too few answered or none denied it. `None` if some key did, and it is not known which.
+    pub(crate) fn held(&self, keys: usize, (nodes, quorum): (usize, usize)) -> Option<KeySet> {
+        let sound = nodes.saturating_sub(self.round.failed().len());
+        let Some(spare) = sound
+            .checked_sub(quorum)
+            .filter(|_| keys > 1 && !self.round.denied().is_empty())
+        else {
             return Some(KeySet::ALL);
-        }
+        };
         let mut held = KeySet::NONE;
         for place in 0..keys {
             let nodes = self.held.iter().filter(|held| held.contains(place));

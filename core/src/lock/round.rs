@@ -187,6 +187,11 @@ impl Round {
         self.granted.union(self.denied)
     }
 
+    /// Nodes that did not answer, or with an error.
+    pub(crate) const fn failed(&self) -> NodeSet {
+        self.unknown
+    }
+
     pub(crate) const fn denied(&self) -> NodeSet {
         self.denied
     }

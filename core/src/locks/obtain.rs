@@ -99,9 +99,8 @@ impl Locks {
         };
         lock.hold_until = None;
         lock.failure = Some((failure, now));
-        // So many nodes that deny it are enough.
-        let spare = self.setup.nodes.len().saturating_sub(self.setup.quorum);
-        lock.blocked = ask.held(lock.claim.keys().len(), spare);
+        let nodes = (self.setup.nodes.len(), self.setup.quorum);
+        lock.blocked = ask.held(lock.claim.keys().len(), nodes);
         lock.denied = ask.round.denied();
         lock.round_trip = now.micros_since(ask.at);
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
