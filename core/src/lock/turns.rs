@@ -98,6 +98,13 @@ impl Turns {
         }
     }
 
+    /// The lease is over: others can have the key from now on, as soon as the nodes forget it.
+    pub(crate) fn ended(&mut self, key: u64, now: Instant) {
+        if let Some(turn) = self.find_mut(key) {
+            turn.free = turn.free.or(Some(now));
+        }
+    }
+
     /// Others had their chance: a new turn begins with the next grant.
     pub(crate) fn rested(&mut self, key: u64) {
         if let Some(turn) = self.find_mut(key) {
@@ -255,6 +262,15 @@ mod tests {
             turns.granted(KEY, end + pause);
             assert!(!turns.is_over(KEY, end + pause + ms(249)), "a new turn");
         }
+    }
+
+    #[test]
+    fn a_turn_that_ends_with_a_lease_is_over_after_a_pause_too() {
+        let mut turns = Turns::new(TURN);
+        turns.granted(KEY, START);
+        turns.ended(KEY, START + ms(10_000));
+        assert!(turns.is_over(KEY, START + ms(10_000)));
+        assert!(!turns.is_over(KEY, START + ms(10_001)));
     }
 
     #[test]

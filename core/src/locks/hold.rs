@@ -161,10 +161,14 @@ impl Locks {
             return;
         };
         self.events.push_back(Event::Lost { lock: id, reason });
-        if reason == Loss::Taken {
-            let now = self.now;
-            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.lost(key, now));
-        }
+        let (now, taken) = (self.now, reason == Loss::Taken);
+        self.for_keys(id, KeySet::ALL, |locks, key| {
+            if taken {
+                locks.turns.lost(key, now);
+            } else {
+                locks.turns.ended(key, now);
+            }
+        });
         let ends = matches!(reason, Loss::Expired { .. });
         if ends
             && self
