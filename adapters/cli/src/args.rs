@@ -112,8 +112,11 @@ pub(crate) enum Command {
     #[command(after_help = SIM_HELP)]
     Sim(SimArgs),
     /// Ends the group of a command whose tenure is gone. Started by `run`.
-    #[command(name = crate::run::WARDEN, hide = true)]
-    Warden,
+    #[command(name = crate::run::WATCHDOG, hide = true)]
+    Watchdog {
+        /// What everything of the run carries in its environment
+        mark: String,
+    },
 }
 
 /// Where the locks are kept.
