@@ -50,6 +50,11 @@ pub(crate) fn process(pid: i32) -> Option<Process> {
     Process::parse(&String::from_utf8_lossy(&stat))
 }
 
+/// Whether the number still means the same process.
+pub(crate) fn is_there(known: &Process) -> bool {
+    process(known.pid).is_some_and(|now| now.started == known.started)
+}
+
 /// What of `all` is the run's: what `is_root` says, what carries the mark, and what descends from either. Only what was
 /// started at `since` or later is asked for its mark.
 pub(crate) fn of_run(

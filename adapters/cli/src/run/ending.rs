@@ -18,7 +18,8 @@ pub(crate) enum Step {
 pub(crate) struct Ending {
     /// How long before the end of the lease the command is asked.
     notice: Duration,
-    /// How long before the end of the lease it is killed: the time in which a signal must have done its work.
+    /// How long before the end of the lease it is killed: the time in which a signal must have done its work,
+    /// on a busy machine, too.
     margin: Duration,
     /// When it is killed, once it has been asked.
     kill_at: Option<Duration>,
@@ -28,7 +29,7 @@ impl Ending {
     pub(crate) fn new(grace: Duration) -> Self {
         Self {
             notice: grace,
-            margin: (grace / 4).min(Duration::from_millis(200)),
+            margin: (grace / 4).min(Duration::from_secs(1)),
             kill_at: None,
         }
     }

@@ -42,6 +42,8 @@ pub(crate) struct Group {
     strangers: BTreeSet<i32>,
     /// When the watchdog was started: nothing of the run is older.
     since: u64,
+    /// What the command had started when that was looked for last.
+    seen: Vec<Process>,
     /// What cannot be ended because it is another user's.
     refused: BTreeSet<i32>,
     /// Everything that could be reached was killed once.
@@ -89,6 +91,7 @@ impl Group {
             unread: Vec::new(),
             known: Known {
                 grace,
+                parent: strangers.is_empty().then(sys::own_pid),
                 ..Known::default()
             },
             is_written: true,
@@ -97,6 +100,7 @@ impl Group {
             mark,
             strangers,
             since: descendants::process(id).map_or(0, |process| process.started),
+            seen: Vec::new(),
             refused: BTreeSet::new(),
             was_killed: false,
         })
@@ -230,28 +234,26 @@ impl Group {
 
     /// Passes a signal on to the command and what is in its group.
     pub(crate) fn signal(&mut self, signal: i32) {
-        let _ = self.signal_group(signal);
+        self.signal_group(signal);
         let child = self.child.and_then(descendants::process);
+        if let Some(child) = child.as_ref().filter(|_| self.is_collected) {
+            let _ = sys::kill(child.pid, signal);
+        }
         self.look_for_refusal(child.as_slice());
     }
 
-    fn signal_group(&self, signal: i32) -> Result<(), Errno> {
-        if self.is_collected
-            && !self
-                .members()
-                .is_none_or(|all| all.iter().any(|p| p.group == self.id))
-        {
-            // The number may be another group's by now.
-            return Err(Errno::ESRCH);
+    fn signal_group(&self, signal: i32) {
+        // Once its leader was collected, the number may be another group's.
+        if !self.is_collected {
+            let _ = sys::kill_group(self.id, signal);
         }
-        sys::kill_group(self.id, signal)
     }
 
     /// Asks the command and all that it started to end, also outside of its group.
     pub(crate) fn ask_to_end(&mut self) {
-        for signal in [libc::SIGTERM, libc::SIGCONT] {
-            self.signal_all(signal);
-        }
+        self.signal_all(libc::SIGTERM);
+        // A stopped process acts on SIGTERM only when it goes on.
+        self.signal_all(libc::SIGCONT);
     }
 
     /// Makes the command and all that it started end. True if something is left that can be ended.
@@ -261,15 +263,26 @@ impl Group {
         self.has_members()
     }
 
+    /// To look for everything takes a while on a busy machine: the group, and what was seen last time, go first.
     fn signal_all(&mut self, signal: i32) {
+        self.signal_group(signal);
+        let is_alone = |process: &&Process| process.group != self.id || self.is_collected;
+        let (seen, mut signalled) = (std::mem::take(&mut self.seen), BTreeSet::new());
+        for process in seen.iter().filter(is_alone) {
+            if descendants::is_there(process) {
+                let _ = sys::kill(process.pid, signal);
+                let _ = signalled.insert(process.pid);
+            }
+        }
         let members = self.members().unwrap_or_default();
         // What is gone needs no signal; what is refused is looked for below.
-        for process in members.iter().filter(|process| process.group != self.id) {
-            let _ = sys::kill(process.pid, signal);
+        for process in members.iter().filter(is_alone) {
+            if !signalled.contains(&process.pid) {
+                let _ = sys::kill(process.pid, signal);
+            }
         }
-        // The group last: SIGKILL ends its leader, too.
-        let _ = self.signal_group(signal);
         self.look_for_refusal(&members);
+        self.seen = members;
     }
 
     /// Says once of each process that it is another user's. A signal to a group succeeds if one of it got it, and the

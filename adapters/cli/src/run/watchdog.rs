@@ -50,6 +50,8 @@ pub(crate) struct Known {
     pub(crate) kill_at: Option<Duration>,
     /// The command's number and when it was started.
     pub(crate) child: Option<(i32, u64)>,
+    /// The first process's number, if nothing but the run descends from it.
+    pub(crate) parent: Option<i32>,
 }
 
 /// What the watchdog has done, as answer to a line with this end of the lease.
@@ -67,9 +69,10 @@ impl fmt::Display for Known {
         let (child, started) = self.child.unwrap_or_default();
         let kill_at = self.kill_at.unwrap_or_default();
         let [grace, lease, kill] = [self.grace, self.lease_end, kill_at].map(|t| t.as_nanos());
+        let parent = self.parent.unwrap_or_default();
         writeln!(
             f,
-            "grace {grace} lease {lease} kill {kill} child {child} {started}"
+            "grace {grace} lease {lease} kill {kill} child {child} {started} parent {parent}"
         )
     }
 }
@@ -89,17 +92,21 @@ impl FromStr for Known {
             "child",
             child,
             started,
+            "parent",
+            parent,
         ] = *words
         else {
             return Err(());
         };
         let child = (number(child)?, number(started)?);
+        let parent = number(parent)?;
         let kill_at = time(kill)?;
         Ok(Self {
             grace: time(grace)?,
             lease_end: time(lease)?,
             kill_at: (!kill_at.is_zero()).then_some(kill_at),
             child: (child.0 > 0).then_some(child),
+            parent: (parent > 0).then_some(parent),
         })
     }
 }
@@ -150,6 +157,8 @@ struct Watchdog {
     mark: String,
     /// When this process was started: nothing of the run is older.
     since: u64,
+    /// What there was of the run when that was looked for last.
+    seen: Vec<Process>,
     /// What it has said that it cannot end.
     refused: BTreeSet<i32>,
 }
@@ -168,6 +177,7 @@ pub(crate) fn watchdog(mark: String) {
         orphaned: false,
         mark,
         since: descendants::process(own).map_or(0, |process| process.started),
+        seen: Vec::new(),
         refused: BTreeSet::new(),
     };
     for pipe in [std::io::stdin().as_fd(), std::io::stdout().as_fd()] {
@@ -285,6 +295,10 @@ impl Watchdog {
 
     /// `None` when nothing is left that it could end.
     fn kill(&mut self) -> Option<Duration> {
+        // To look for everything takes a while on a busy machine: what was seen last time goes first.
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.retain(descendants::is_there);
+        self.signal_each(&seen, libc::SIGKILL);
         let Some(members) = self.members() else {
             // Nobody can say what is left. This process is one of them.
             let _ = sys::kill_group(sys::own_group(), libc::SIGKILL);
@@ -295,11 +309,15 @@ impl Watchdog {
         is_left.then_some(KILLING)
     }
 
+    /// Signals everything once; the group, which is quick, before what must be looked for.
     fn signal(&mut self, signal: i32) {
-        match self.members() {
-            Some(members) => self.signal_each(&members, signal),
-            None => drop(sys::kill_group(sys::own_group(), signal)),
-        }
+        let group = sys::own_group();
+        let _ = sys::kill_group(group, signal);
+        let members = self.members().unwrap_or_default();
+        let outside = members.iter().filter(|process| process.group != group);
+        let outside: Vec<Process> = outside.cloned().collect();
+        self.signal_each(&outside, signal);
+        self.seen = members;
     }
 
     fn signal_each(&mut self, members: &[Process], signal: i32) {
@@ -317,9 +335,13 @@ impl Watchdog {
     /// Everything of the run but this process.
     fn members(&self) -> Option<Vec<Process>> {
         let group = sys::own_group();
-        let child = self.known.and_then(|known| known.child);
+        let known = self.known.unwrap_or_default();
+        // Once the first process is gone, its number may be another's.
+        let parent = known.parent.filter(|_| !self.orphaned);
         let is_root = |process: &Process| {
-            process.group == group || child == Some((process.pid, process.started))
+            process.group == group
+                || known.child == Some((process.pid, process.started))
+                || parent == Some(process.parent)
         };
         let all = descendants::processes()?;
         Some(descendants::of_run(all, &self.mark, self.since, is_root))
@@ -337,11 +359,13 @@ mod tests {
             lease_end: Duration::from_nanos(u64::MAX),
             kill_at: None,
             child: None,
+            parent: None,
         };
         let most = Known {
             grace: Duration::from_millis(5),
             kill_at: Some(Duration::from_secs(7)),
             child: Some((77, 5_000_000_000)),
+            parent: Some(76),
             ..least
         };
         for known in [least, most] {
@@ -350,9 +374,9 @@ mod tests {
         for line in [
             "",
             "grace 1",
-            "grace x lease 1 kill 0 child 0 0",
-            "grace 1 lease -1 kill 0 child 0 0",
-            "grace 1 lease 1 kill 0 child 0 0 more",
+            "grace x lease 1 kill 0 child 0 0 parent 0",
+            "grace 1 lease -1 kill 0 child 0 0 parent 0",
+            "grace 1 lease 1 kill 0 child 0 0 parent 0 more",
         ] {
             assert_eq!(line.parse::<Known>(), Err(()), "{line}");
         }

@@ -86,10 +86,14 @@ pub(crate) struct Done {
 impl Done {
     /// Its status; −n for the end by signal n.
     pub(crate) fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| -self.status.signal().unwrap_or(0))
+        code_of(self.status)
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
 /// Runs a command to its end.
@@ -180,6 +184,12 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// Its status, if it has ended; −n for the end by signal n.
+    pub(crate) fn try_code(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("it is ours")?;
+        Some(code_of(status))
     }
 
     /// Waits for the program itself, whatever it left behind.
