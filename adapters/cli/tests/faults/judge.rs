@@ -1,5 +1,7 @@
 //! What must be so after a round.
 
+use std::time::Duration;
+
 use crate::plan::{Fault, Plan};
 use crate::round::Record;
 
@@ -9,14 +11,18 @@ pub(crate) struct Verdict {
     pub(crate) broken: Vec<String>,
     /// Whether the job was ended by what happened.
     pub(crate) ended: bool,
-    /// Whether nothing was promised for the command.
+    /// Whether nothing was promised for the command, or the machine was too busy.
     pub(crate) excused: bool,
 }
+
+/// On a machine on which processes wait for this long nothing is in time: it is as much as lies between a kill and the end of
+/// the lease.
+const BUSY: Duration = Duration::from_millis(100);
 
 pub(crate) fn judge(plan: &Plan, record: &Record) -> Verdict {
     let mut verdict = Verdict {
         ended: !record.was_left_alone,
-        excused: plan.is_excused(),
+        excused: plan.is_excused() || record.stall > BUSY,
         broken: Vec::new(),
     };
     let mut must = |is_so: bool, words: String| {
@@ -54,7 +60,7 @@ pub(crate) fn judge(plan: &Plan, record: &Record) -> Verdict {
         );
     }
     must(
-        plan.is_harmful() || record.was_left_alone,
+        plan.is_harmful() || record.was_left_alone || record.stall > BUSY,
         "a healthy job was ended".to_owned(),
     );
     if let Some(status) = record.status {

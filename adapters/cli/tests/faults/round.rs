@@ -2,6 +2,7 @@
 
 use std::io::{PipeReader, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -31,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) next: Option<i32>,
     /// How many processes of the job were left in the end.
     pub(crate) left: usize,
+    /// How long a process that wanted to run had to wait for a processor at most.
+    pub(crate) stall: Duration,
 }
 
 struct Round<'a> {
@@ -50,12 +53,31 @@ pub(crate) fn play(plan: &Plan) -> Record {
     let directory = tempfile::tempdir().expect("a directory");
     let ledger = directory.path().join("ledger");
     std::fs::write(&ledger, "").expect("a file");
-    let mut round = Round::start(plan, &ledger);
-    for (before, fault) in &plan.faults {
-        std::thread::sleep(*before);
-        round.apply(*fault);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stall = scope.spawn(|| longest_stall(&is_over));
+        let mut round = Round::start(plan, &ledger);
+        for (before, fault) in &plan.faults {
+            std::thread::sleep(*before);
+            round.apply(*fault);
+        }
+        let record = round.end();
+        is_over.store(true, Ordering::Relaxed);
+        let stall = stall.join().expect("no panic");
+        Record { stall, ..record }
+    })
+}
+
+/// How much later than it wanted to a thread ran at most, until this is over.
+fn longest_stall(is_over: &AtomicBool) -> Duration {
+    const REST: Duration = Duration::from_millis(5);
+    let mut longest = Duration::ZERO;
+    while !is_over.load(Ordering::Relaxed) {
+        let begin = Instant::now();
+        std::thread::sleep(REST);
+        longest = longest.max(begin.elapsed().saturating_sub(REST));
     }
-    round.end()
+    longest
 }
 
 impl<'a> Round<'a> {
@@ -177,6 +199,7 @@ impl<'a> Round<'a> {
             status: status.filter(|_| !self.tenure_is_killed),
             next,
             left,
+            stall: Duration::ZERO,
         }
     }
 
