@@ -62,7 +62,7 @@ fn dispatch(command: Command) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::system("cannot start", error))?;
-    match command {
+    let outcome = match command {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Status(args) => runtime.block_on(status::status(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
@@ -70,7 +70,10 @@ fn dispatch(command: Command) -> Outcome {
         #[cfg(feature = "sim")]
         Command::Sim(args) => sim::sim(&args),
         Command::Watchdog { .. } => Ok(0),
-    }
+    };
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Logs to standard error what `--log` says, else `RUST_LOG`, else nothing but errors: what matters is said by

@@ -199,6 +199,50 @@ fn the_wait_is_the_time_of_the_whole_start() {
     }
 }
 
+/// The system looks names up on a thread that nobody can end.
+#[test]
+fn a_name_server_that_says_nothing_does_not_make_the_wait_longer() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let resolver = directory.path().join("resolv.conf");
+    std::fs::write(&resolver, "nameserver 127.0.0.1\noptions timeout:20\n").expect("a file");
+    // A socket of its own network that takes questions.
+    let silent = "import socket, time\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53))\n\
+        print('listens', flush=True); time.sleep(60)";
+    let script = format!(
+        "ip link set lo up && mount --bind {} /etc/resolv.conf && python3 -c \"$SILENT\" | (read word
+        {TENURE} run --wait 500ms --url redis://lock.example k -- true; echo $?; kill 0)",
+        resolver.display()
+    );
+    let mut command = default_signals("unshare");
+    command.args([
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--net",
+        "setsid",
+        "--wait",
+    ]);
+    command.args(["sh", "-c", &script]).env("SILENT", silent);
+    let begin = Instant::now();
+    let done = finish(&mut command);
+    if done.stdout.is_empty() {
+        eprintln!(
+            "not tried: this machine does not let its users have such a network: {}",
+            done.stderr
+        );
+        return;
+    }
+    let spent = begin.elapsed();
+    assert_eq!(done.stdout, "69\n", "{}", done.stderr);
+    assert!(
+        spent > Duration::from_millis(500),
+        "{spent:?}: {}",
+        done.stderr
+    );
+    assert!(spent < Duration::from_secs(5), "{spent:?}: {}", done.stderr);
+}
+
 #[test]
 fn advice_fits_the_cause() {
     let start = "Start a server there";

@@ -15,9 +15,9 @@ pub(crate) struct Verdict {
     pub(crate) excused: bool,
 }
 
-/// On a machine on which processes wait for this long nothing is in time: it is as much as lies between a kill and the end of
-/// the lease.
-const BUSY: Duration = Duration::from_millis(100);
+/// On a machine on which processes wait for this long nothing is in time: to find and kill everything takes several turns of a
+/// processor, and 125 ms lie between that and the end of the lease.
+const BUSY: Duration = Duration::from_millis(50);
 
 pub(crate) fn judge(plan: &Plan, record: &Record) -> Verdict {
     let mut verdict = Verdict {
