@@ -11,15 +11,14 @@ const RUN_HELP: &str = "\
 The command starts when every KEY is obtained, in a process group of its own, with
   TENURE_KEY    the keys as given, one per line
   TENURE_TOKEN  the owner's token
+  TENURE_RUN    names this run; what carries it is ended with the command
 in its environment. The lock is renewed while it runs and released when it ends.
-INT, TERM, HUP, QUIT, USR1, USR2, WINCH and TSTP are passed on to its group.
+Signals are passed on to its group.
 
 When the lock is lost, or its lease is about to end without a renewal, the command and all
 that it started get SIGTERM, and SIGKILL after --grace and before the lease ends: nobody
 else can hold the lock earlier, unless the key was deleted. A small second process does
 the same if tenure itself is killed or stopped (^Z stops it: nothing is renewed meanwhile).
-It reaches the command and its process group; daemons only tenure itself can reach, and
-on Linux only.
 When the command ends by itself the lock is released, and processes that it left in the
 background go on without it.
 
@@ -112,8 +111,11 @@ pub(crate) enum Command {
     #[command(after_help = SIM_HELP)]
     Sim(SimArgs),
     /// Ends the group of a command whose tenure is gone. Started by `run`.
-    #[command(name = crate::run::WARDEN, hide = true)]
-    Warden,
+    #[command(name = crate::run::WATCHDOG, hide = true)]
+    Watchdog {
+        /// What everything of the run carries in its environment
+        mark: String,
+    },
 }
 
 /// Where the locks are kept.

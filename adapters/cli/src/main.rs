@@ -4,14 +4,16 @@ mod args;
 mod clock;
 mod demo;
 mod failure;
+mod output;
 mod run;
 mod serve;
 mod servers;
 #[cfg(feature = "sim")]
 mod sim;
 mod status;
+mod sys;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -34,17 +36,19 @@ fn main() -> ExitCode {
         }
     };
     // Before there is any thread: it blocks signals, and threads inherit that.
-    if matches!(cli.command, Command::Warden) {
-        run::warden();
+    if let Command::Watchdog { mark } = cli.command {
+        run::watchdog(mark);
         return code(0);
     }
-    match log(cli.log.as_deref()).and_then(|()| dispatch(cli.command)) {
-        Ok(status) => code(status),
+    let status = match log(cli.log.as_deref()).and_then(|()| dispatch(cli.command)) {
+        Ok(status) => status,
         Err(failure) => {
-            say(&failure.message);
-            code(failure.exit as u8)
+            output::say(&failure.message);
+            failure.exit as u8
         }
-    }
+    };
+    output::flush();
+    code(status)
 }
 
 fn code(status: u8) -> ExitCode {
@@ -58,24 +62,22 @@ fn dispatch(command: Command) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::system("cannot start", error))?;
-    match command {
+    let outcome = match command {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Status(args) => runtime.block_on(status::status(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
         Command::Serve(args) => runtime.block_on(serve::serve(args)),
         #[cfg(feature = "sim")]
         Command::Sim(args) => sim::sim(&args),
-        Command::Warden => Ok(0),
-    }
+        Command::Watchdog { .. } => Ok(0),
+    };
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
-/// Says something while the program goes on, on standard error.
-pub(crate) fn say(text: &str) {
-    // Nobody may be there to read it; that ends nothing.
-    let _ = writeln!(std::io::stderr(), "tenure: {text}");
-}
-
-/// Logs to standard error what `--log` says, else `RUST_LOG`, else nothing but errors: what matters is said by [`say`].
+/// Logs to standard error what `--log` says, else `RUST_LOG`, else nothing but errors: what matters is said by
+/// [`output::say`].
 fn log(filter: Option<&str>) -> Result<(), Failure> {
     let filter = match filter {
         Some(filter) => EnvFilter::try_new(filter)
@@ -85,7 +87,7 @@ fn log(filter: Option<&str>) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::Log)
         .init();
     Ok(())
 }

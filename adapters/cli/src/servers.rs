@@ -6,33 +6,68 @@ use std::time::Duration;
 use crate::args::ServerArgs;
 use crate::failure::{Exit, Failure};
 use tenure::Locker;
-use tenure::{ConnectError, InspectError, NotObtained, ObtainError, Servers};
+use tenure::{Cause, ConnectError, InspectError, NodeError, NotObtained, ObtainError, Servers};
 
 const DEFAULT: &str = "redis://127.0.0.1:6379";
 
 /// Connects to the servers of the arguments, of `TENURE_URL`, or to the default one.
 pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
+    let locker = open(args)?;
+    locker
+        .ready()
+        .await
+        .map_err(|error| not_connected(&error))?;
+    Ok(locker)
+}
+
+/// The same without waiting for them: connecting goes on until it succeeds.
+pub(crate) fn open(args: &ServerArgs) -> Result<Locker, Failure> {
     let environment = match args.urls.as_slice() {
         [] => environment()?,
         [_, ..] => None,
     };
     let urls = urls(&args.urls, environment.as_deref());
     let servers = servers(args, urls)?;
-    tenure::tokio::connect(servers).await.map_err(|error| {
-        match error {
-            ConnectError::Unreachable(_) | ConnectError::Closed => {
-                let advice = "Start a server there, name another with --url or TENURE_URL, or use `tenure serve`.";
-                Failure::new(Exit::Unavailable, format!("{error}\n{advice}"))
-            }
-            ConnectError::NoRandomness => Failure::new(Exit::System, error.to_string()),
-            ConnectError::NoAddress
-            | ConnectError::TooFewForQuorum
-            | ConnectError::TooMany
-            | ConnectError::SameServer { .. }
-            | ConnectError::Url { .. }
-            | ConnectError::Certificate(_)
-            | _ => Failure::usage(error.to_string()),
+    let (locker, driver) = tenure::tokio::open(servers).map_err(|error| not_connected(&error))?;
+    drop(tokio::spawn(driver));
+    Ok(locker)
+}
+
+/// What to tell of servers that cannot be used.
+pub(crate) fn not_connected(error: &ConnectError) -> Failure {
+    match error {
+        ConnectError::Unreachable(nodes) => {
+            let advice = nodes.causes.iter().find_map(|cause| advice(*cause));
+            let advice = advice.map_or_else(String::new, |advice| format!("\n{advice}"));
+            Failure::new(Exit::Unavailable, format!("{error}{advice}"))
         }
+        ConnectError::Closed => Failure::new(Exit::Unavailable, error.to_string()),
+        ConnectError::NoRandomness => Failure::new(Exit::System, error.to_string()),
+        ConnectError::NoAddress
+        | ConnectError::TooFewForQuorum
+        | ConnectError::TooMany
+        | ConnectError::SameServer { .. }
+        | ConnectError::Url { .. }
+        | ConnectError::Certificate(_)
+        | _ => Failure::usage(error.to_string()),
+    }
+}
+
+/// What to do about it, where that is known.
+fn advice(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::NoServer => {
+            "Start a server there, name another with --url or TENURE_URL, or use `tenure serve`."
+        }
+        Cause::Node(NodeError::NoAuth) => {
+            "Put the password into the URL: redis://:PASSWORD@host, or redis://USER:PASSWORD@host. In TENURE_URL other \
+             users of this machine cannot read it."
+        }
+        Cause::Node(NodeError::WrongPassword) => {
+            "The URL has them: redis://USER:PASSWORD@host, or redis://:PASSWORD@host for the default user. Characters \
+             other than letters and digits are safe as %XX."
+        }
+        Cause::Node(_) | _ => return None,
     })
 }
 
@@ -50,16 +85,35 @@ fn urls(args: &[String], environment: Option<&str>) -> Vec<String> {
     if !args.is_empty() {
         return args.to_vec();
     }
-    let mut urls: Vec<String> = environment
-        .unwrap_or_default()
-        .split([',', ' ', '\t', '\n'])
-        .filter(|url| !url.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let mut urls = split(environment.unwrap_or_default());
     if urls.is_empty() {
         urls.push(DEFAULT.to_owned());
     }
     urls
+}
+
+/// Splits at commas and blanks behind which another URL begins: a password may hold them, too.
+fn split(text: &str) -> Vec<String> {
+    let is_between = |c: char| c == ',' || c.is_ascii_whitespace();
+    let mut urls = Vec::new();
+    let mut rest = text.trim_matches(is_between);
+    while !rest.is_empty() {
+        let mut ends = rest.match_indices(is_between).map(|(at, _)| at);
+        let end = ends
+            .find(|at| begins_with_scheme(rest[*at..].trim_start_matches(is_between)))
+            .unwrap_or(rest.len());
+        let (url, behind) = rest.split_at(end);
+        urls.push(url.to_owned());
+        rest = behind.trim_start_matches(is_between);
+    }
+    urls
+}
+
+fn begins_with_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_allowed)
+    })
 }
 
 fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
@@ -84,8 +138,25 @@ fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
     Ok(servers)
 }
 
-/// What to tell of an obtain that failed.
-pub(crate) fn not_obtained(error: &ObtainError, keys: &[String], wait: Duration) -> Failure {
+/// What to tell of an obtain that failed: if servers cannot be used, then which and why.
+pub(crate) async fn not_obtained(
+    locker: &Locker,
+    error: &ObtainError,
+    keys: &[String],
+    wait: Duration,
+) -> Failure {
+    let mut failure = not_granted(error, keys, wait);
+    if failure.exit == Exit::Unavailable {
+        let nodes = tokio::time::timeout(Duration::ZERO, locker.ready()).await;
+        if let Ok(Err(nodes @ ConnectError::Unreachable(_))) = nodes {
+            failure.message = format!("{}\n{}", failure.message, not_connected(&nodes).message);
+        }
+    }
+    failure
+}
+
+/// The same without asking what the servers are like.
+pub(crate) fn not_granted(error: &ObtainError, keys: &[String], wait: Duration) -> Failure {
     let keys = keys.join(", ");
     let (exit, advice) = match error {
         ObtainError::NotObtained(NotObtained::Taken { .. }, _) if wait.is_zero() => {
@@ -125,7 +196,26 @@ mod tests {
             ["redis://b", "redis://c", "redis://d"]
         );
         assert_eq!(urls(&[], Some("")), [DEFAULT]);
+        assert_eq!(urls(&[], Some(" , ")), [DEFAULT]);
         assert_eq!(urls(&[], None), [DEFAULT]);
+    }
+
+    #[test]
+    fn the_environment_is_split_only_where_another_url_begins() {
+        for (text, expected) in [
+            (
+                "redis://:a,b c@h, rediss://x",
+                &["redis://:a,b c@h", "rediss://x"][..],
+            ),
+            (
+                "redis://a,redis+unix:///s k",
+                &["redis://a", "redis+unix:///s k"],
+            ),
+            ("redis://:p,1x://@h", &["redis://:p,1x://@h"]),
+            ("redis://a,b", &["redis://a,b"]),
+        ] {
+            assert_eq!(split(text), expected);
+        }
     }
 
     #[test]
@@ -149,7 +239,7 @@ mod tests {
             remaining: None,
             by,
         };
-        let node = tenure::NodeError::Disconnected;
+        let node = NodeError::Disconnected;
         for (reason, exit, words) in [
             (
                 taken(other),
@@ -185,12 +275,12 @@ mod tests {
             ),
         ] {
             let error = ObtainError::NotObtained(reason, None);
-            let failure = not_obtained(&error, &["k".to_owned()], Duration::ZERO);
+            let failure = not_granted(&error, &["k".to_owned()], Duration::ZERO);
             assert_eq!(failure.exit, exit, "{reason:?}");
             let is_told = failure.message.contains(words) && failure.message.starts_with("k: ");
             assert!(is_told, "{}", failure.message);
         }
-        let exit = |error| not_obtained(&error, &[], Duration::ZERO).exit;
+        let exit = |error| not_granted(&error, &[], Duration::ZERO).exit;
         assert_eq!(exit(ObtainError::Claim(ClaimError::EmptyKey)), Exit::Usage);
         assert_eq!(exit(ObtainError::NoRandomness), Exit::System);
         assert_eq!(exit(ObtainError::Closed), Exit::Unavailable);

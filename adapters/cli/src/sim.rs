@@ -37,7 +37,7 @@ pub(crate) fn sim(args: &SimArgs) -> Outcome {
             let picture = picture::draw(&title, &report, &record, args.part);
             if path.as_os_str() == "-" {
                 print(&picture)?;
-                crate::say(&verdict);
+                crate::output::say(&verdict);
             } else {
                 fs::write(path, picture).map_err(|error| cannot_write(path, error))?;
                 print(&format!("{verdict}\n"))?;

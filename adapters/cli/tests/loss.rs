@@ -3,7 +3,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Running, Serve, run_sh, times, until, uptime};
+use common::{Running, Serve, has_ended, latest_lease_end, run_sh, times, until, uptime};
 use nix::sys::signal::Signal;
 
 /// Does not end when asked to, and says all the time that it runs.
@@ -11,11 +11,6 @@ const STUBBORN: &str = "trap 'echo asked' TERM; echo ready
     while :; do read now rest < /proc/uptime; echo $now; sleep 0.01; done";
 const TTL: Duration = Duration::from_secs(2);
 const OPTIONS: [&str; 4] = ["--ttl", "2s", "--grace", "800ms"];
-
-/// The latest end of a lease that was granted before `now`, as the core computes it, and what `/proc/uptime` rounds off.
-fn latest_lease_end(now: f64) -> f64 {
-    now + TTL.as_secs_f64() * 0.99 - 0.002 + 0.01
-}
 
 #[test]
 fn a_deleted_key_ends_the_command_at_once() {
@@ -72,7 +67,7 @@ fn a_dead_server_ends_the_command_before_the_lease_does() {
     assert!(asked > 0, "not before it had to be");
     let last = times(&lines).last().copied().expect("it ran");
     assert!(
-        last < latest_lease_end(killed_at),
+        last < latest_lease_end(killed_at, TTL),
         "{last} after {killed_at}"
     );
 }
@@ -91,7 +86,7 @@ fn a_command_does_not_outlive_a_killed_tenure() {
     assert!(lines.iter().any(|line| line == "asked"));
     let last = times(&lines).last().copied().unwrap_or(killed_at);
     assert!(
-        last < latest_lease_end(killed_at),
+        last < latest_lease_end(killed_at, TTL),
         "{last} after {killed_at}"
     );
 }
@@ -119,15 +114,9 @@ fn a_command_does_not_outlive_the_lease_of_a_stopped_tenure() {
         .copied()
         .expect("it ran on for a while");
     assert!(
-        last < latest_lease_end(stopped_at),
+        last < latest_lease_end(stopped_at, TTL),
         "{last} after {stopped_at}"
     );
-}
-
-/// Whether a process is gone, or waits to be collected.
-fn has_ended(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.map_or(true, |stat| stat.contains(") Z "))
 }
 
 #[test]

@@ -59,6 +59,25 @@ fn a_command_that_ends_well_does_not_hide_a_lost_lock() {
     assert!(done.stderr.contains(words), "{}", done.stderr);
 }
 
+/// One of several keys is enough.
+#[test]
+fn a_command_that_ends_well_does_not_hide_that_one_key_was_lost() {
+    let server = Server::builder(Kind::Redis7)
+        .acl_user("worker", "secret", "~* +@all -client|tracking")
+        .start();
+    let url = server.url_as("worker", "secret");
+    let script = "trap 'exit 0' USR1; echo ready; while :; do sleep 0.01; done";
+    let process = Running::start(&mut run_sh(&url, &["--ttl", "1h", "other"], script));
+    process.until("ready");
+    assert_eq!(server.raw().command(&["DEL", "other"]).int(), 1);
+
+    process.signal(Signal::SIGUSR1);
+
+    let done = process.finish();
+    assert_eq!(done.code(), 70, "{}", done.stderr);
+    assert_eq!(server.raw().command(&["EXISTS", "k"]).int(), 0);
+}
+
 /// What renewal needs is refused from one moment on: the command ends at once, not with the lease.
 #[test]
 fn a_refresh_that_is_refused_ends_the_command() {

@@ -1,7 +1,7 @@
 //! `tenure run` when all goes well, and when it is used wrongly.
 mod common;
 
-use common::{Running, Serve, finish, run_sh, tenure, until};
+use common::{Running, Serve, finish, is_held, run_sh, tenure, watchdog_of};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -67,7 +67,7 @@ fn who_waits_gets_it_when_the_holder_ends() {
     let holder = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));
     holder.until("ready");
     let waiting = Running::start(&mut run_sh(&server.url(), &["--wait", "1h"], "echo ran"));
-    until(|| has_child(waiting.pid()));
+    let _ = watchdog_of(&waiting);
     holder.signal(Signal::SIGUSR1);
     let done = waiting.finish();
     assert_eq!(done.stdout, "ran\n", "{}", done.stderr);
@@ -116,23 +116,9 @@ fn a_signal_ends_the_wait() {
     holder.until("ready");
     let mut waiting = Running::start(&mut run_sh(&server.url(), &["--wait", "1h"], "echo ran"));
     // It listens when it has its second process.
-    until(|| has_child(waiting.pid()));
+    let _ = watchdog_of(&waiting);
     waiting.signal(Signal::SIGINT);
     assert_eq!(waiting.wait().code(), Some(130));
-}
-
-fn has_child(pid: Pid) -> bool {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    std::fs::read_to_string(path).is_ok_and(|children| !children.is_empty())
-}
-
-fn is_held(server: &Serve) -> bool {
-    let done = finish(&mut tenure(&["status", "--url", &server.url(), "k"]));
-    match done.code() {
-        0 => true,
-        1 => false,
-        other => panic!("{other}: {}", done.stderr),
-    }
 }
 
 #[test]

@@ -3,11 +3,11 @@ mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use common::{DEADLINE, Serve, finish, tenure, until};
+use common::{DEADLINE, Serve, TENURE, default_signals, finish, tenure, until};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -25,11 +25,11 @@ impl Session {
     fn start(server: &Serve, arguments: &[&str]) -> Self {
         let pty = openpty(None, None).expect("a terminal");
         let side = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
-        let child = Command::new("setsid")
+        let child = default_signals("setsid")
             .args(["--ctty", "--wait"])
             .args(arguments)
             .env("TENURE_URL", server.url())
-            .env("TENURE", env!("CARGO_BIN_EXE_tenure"))
+            .env("TENURE", TENURE)
             .env("PS1", "prompt:")
             .stdin(side())
             .stdout(side())
@@ -106,8 +106,6 @@ impl Drop for Session {
         let _ = self.child.wait();
     }
 }
-
-const TENURE: &str = env!("CARGO_BIN_EXE_tenure");
 
 #[test]
 fn the_keyboard_is_the_commands() {
@@ -192,6 +190,26 @@ fn an_interactive_shell_is_killed_when_the_lock_is_lost() {
     session.sees("lost while the command ran");
     session.sees("prompt:");
     session.types("echo status $?\n");
+    session.sees("status 70");
+    session.types("exit 8\n");
+    assert_eq!(session.ends(), Some(8));
+}
+
+/// With `tostop` a process in the background that writes to the terminal is stopped.
+#[test]
+fn a_message_from_the_background_does_not_stop_tenure() {
+    let server = Serve::start(&[]);
+    let mut session = Session::start(&server, &["sh", "-i"]);
+    session.sees("prompt:");
+    session.types("stty tostop\n");
+    session.sees("prompt:");
+    let script = "trap 'exit 0' TERM; while :; do sleep 0.01; done";
+    session.types(&format!(
+        "$TENURE run --ttl 1h --grace 200ms k -- sh -c \"{script}\" 2>/dev/tty </dev/null >/dev/null & wait $!; echo status $?\n"
+    ));
+    until(|| common::is_held(&server));
+    assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
+    session.sees("lost while the command ran");
     session.sees("status 70");
     session.types("exit 8\n");
     assert_eq!(session.ends(), Some(8));

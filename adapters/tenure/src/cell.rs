@@ -30,6 +30,8 @@ pub(crate) struct CellState {
     pub(crate) owner: Option<Waker>,
     /// Those that wait for a refresh.
     pub(crate) refreshing: Wakers,
+    /// Those that wait for any renewal.
+    pub(crate) renewing: Wakers,
     /// Those that wait for the loss.
     pub(crate) losing: Wakers,
 }
@@ -87,6 +89,7 @@ impl Cell {
     pub(crate) fn refreshed(&self, lease: Lease, asked: bool, wakes: &mut Vec<Waker>) {
         let mut state = lock(&self.0);
         state.lease = Some(lease);
+        state.renewing.take_into(wakes);
         if asked {
             state.refreshes += 1;
             state.refreshing.take_into(wakes);
@@ -109,6 +112,7 @@ impl Cell {
         let mut state = lock(&self.0);
         state.given_up = true;
         state.refreshing.take_into(wakes);
+        state.renewing.take_into(wakes);
         state.losing.take_into(wakes);
     }
 
@@ -118,6 +122,7 @@ impl Cell {
         state.phase = Phase::Over(end);
         wakes.extend(state.owner.take());
         state.refreshing.take_into(wakes);
+        state.renewing.take_into(wakes);
         state.losing.take_into(wakes);
     }
 }

@@ -19,6 +19,16 @@ use crate::wakers::{lock, put};
 /// How often one poll goes round before other tasks get their turn.
 const ROUNDS: usize = 16;
 
+/// How often what servers send goes before a deadline that has passed. Answers that lie in a socket after a stall, of the
+/// executor or of the whole process, are not late, however many reads they take; but deadlines must come too while servers
+/// never stop sending.
+const READS_FIRST: u8 = 64;
+
+/// A deadline that is noticed later than this tells of such a stall. Then the runtime may not have looked at its sockets
+/// yet, and gets so many chances to.
+const STALL: Duration = Duration::from_millis(10);
+const LOOKS: u8 = 3;
+
 /// How many tasks are woken before their next commands go out. While the server works on those, the others are woken:
 /// with many tasks on one connection neither side waits for the other.
 const WAKES: usize = 32;
@@ -38,6 +48,8 @@ pub(crate) struct Driver<R: Runtime> {
     armed: Option<Instant>,
     /// What the engine wanted last.
     deadline: Option<Instant>,
+    /// What had to wait for the sockets when it had passed.
+    stall: Stall,
     /// Whether a link was opened, which nothing has polled yet.
     opened: bool,
     /// Whether several tasks were woken last, which may all want something next.
@@ -61,6 +73,7 @@ impl<R: Runtime> Driver<R> {
             timer: None,
             armed: None,
             deadline: None,
+            stall: Stall::default(),
             opened: false,
             crowd: false,
             wakes: Vec::new(),
@@ -78,15 +91,17 @@ impl<R: Runtime> Driver<R> {
         any
     }
 
-    /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say.
-    /// True if there is nothing left to do, ever.
-    fn exchange(&mut self, waker: &Waker) -> bool {
+    /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say,
+    /// unless more must be read before.
+    fn exchange(&mut self, waker: &Waker) -> Next {
         // Dropped behind the guard.
         let _old;
         let mut guard = lock(&self.shared.state);
         let state = &mut *guard;
         let now = self.shared.clock.now();
+        let mut received = false;
         for (node, link, news) in &mut self.links {
+            received |= matches!(news, News::Received);
             match std::mem::replace(news, News::None) {
                 News::None => {}
                 News::Connected => state.engine.handle_connected(*node, now),
@@ -98,8 +113,11 @@ impl<R: Runtime> Driver<R> {
             }
         }
         // The clock is asked, not the timer: under a cooperative budget a timer may be pending after its time.
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            state.engine.handle_timeout(now);
+        match self.stall.next(self.deadline, now, received) {
+            Next::Go => {}
+            Next::Timeout => state.engine.handle_timeout(now),
+            // Nothing is asked of the engine before: it would take what is due for unanswered.
+            next @ (Next::Read | Next::Look | Next::End) => return next,
         }
         loop {
             match state.engine.poll_output() {
@@ -123,10 +141,10 @@ impl<R: Runtime> Driver<R> {
         }
         if state.stage != Stage::Open && state.engine.is_drained() {
             state.end(&mut self.wakes);
-            return true;
+            return Next::End;
         }
         _old = put(&mut state.driver, waker);
-        false
+        Next::Go
     }
 
     /// Tells handles and logs, now that the mutex is free.
@@ -194,6 +212,46 @@ impl<R: Runtime> Driver<R> {
     }
 }
 
+/// What comes after the links were read.
+enum Next {
+    /// Nothing special.
+    Go,
+    /// A deadline has passed.
+    Timeout,
+    /// It has, and so much came that more may be there.
+    Read,
+    /// It has long since, and the runtime may not have looked at its sockets.
+    Look,
+    /// There is nothing left to do, ever.
+    End,
+}
+
+/// How often a deadline that has passed has waited for the sockets.
+#[derive(Default)]
+struct Stall {
+    reads: u8,
+    looks: u8,
+}
+
+impl Stall {
+    fn next(&mut self, deadline: Option<Instant>, now: Instant, received: bool) -> Next {
+        let Some(deadline) = deadline.filter(|deadline| now >= *deadline) else {
+            *self = Self::default();
+            return Next::Go;
+        };
+        if received && self.reads < READS_FIRST {
+            self.reads += 1;
+            return Next::Read;
+        }
+        if !received && self.looks < LOOKS && now.saturating_since(deadline) > STALL {
+            self.looks += 1;
+            return Next::Look;
+        }
+        *self = Self::default();
+        Next::Timeout
+    }
+}
+
 fn with<R: Runtime>(
     links: &mut [(NodeId, Link<R>, News)],
     node: NodeId,
@@ -222,12 +280,20 @@ impl<R: Runtime> Future for Driver<R> {
                 // All has been said. Whoever calls from now on wakes this task.
                 return Poll::Pending;
             }
-            let over = this.exchange(cx.waker());
-            let more = this.tell();
-            if over {
-                this.wakes.drain(..).for_each(Waker::wake);
-                return Poll::Ready(());
+            match this.exchange(cx.waker()) {
+                Next::Go | Next::Timeout => {}
+                Next::Read => continue,
+                Next::Look => {
+                    R::look(cx);
+                    return Poll::Pending;
+                }
+                Next::End => {
+                    this.tell();
+                    this.wakes.drain(..).for_each(Waker::wake);
+                    return Poll::Ready(());
+                }
             }
+            let more = this.tell();
             let failed = this.write(cx);
             if more {
                 break;

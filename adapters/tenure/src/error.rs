@@ -49,6 +49,18 @@ pub struct Unreachable {
     pub ready: usize,
     /// Address and error of each node that failed. There is no password in it.
     pub failures: Vec<(String, String)>,
+    /// The cause of each of them, in the same order, for advice that fits.
+    pub causes: Vec<Cause>,
+}
+
+/// Why a node could not be used.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No server listens there: the connection was refused, or there is no such Unix socket.
+    NoServer,
+    /// Anything else.
+    Node(NodeError),
 }
 
 /// A part of a URL.

@@ -75,7 +75,9 @@ mod wakers;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub use error::{ConnectError, InspectError, ObtainError, RefreshError, Unreachable, UrlPart};
+pub use error::{
+    Cause, ConnectError, InspectError, ObtainError, RefreshError, Unreachable, UrlPart,
+};
 pub use keys::{IntoKey, IntoKeys};
 pub use lock::Lock;
 pub use locker::{Locker, ObtainFuture, Obtaining};

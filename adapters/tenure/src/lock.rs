@@ -160,6 +160,35 @@ impl Lock {
             .await
     }
 
+    /// Waits until the lease ends later than `known` does, whoever refreshed it, and returns the new lease.
+    ///
+    /// Renewal in the background reports nothing by itself. Use this to pass each new end of the lease on, for example to
+    /// another process that acts when the lease ends.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").await?;
+    /// let first = lock.lease();
+    /// let next = lock.renewed(first).await?; // a third of the ttl later
+    /// assert!(next.expires_at() > first.expires_at());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The [`Loss`], if the lock is not held any more.
+    pub async fn renewed(&self, known: Lease) -> Result<Lease, Loss> {
+        let is_later = |lease: &Lease| lease.expires_at() > known.expires_at();
+        Seat::new(&self.cell.0, |state| &mut state.renewing)
+            .wait(|state| match state.loss() {
+                Some(loss) => Some(Err(loss)),
+                None => state.lease.filter(is_later).map(Ok),
+            })
+            .await
+    }
+
     /// Asks the servers how long they still keep the lock: the least of its keys. `None` if it is not held there any
     /// more. It tells what was true when they answered, and changes nothing.
     ///

@@ -157,6 +157,10 @@ impl<R: Runtime> Runtime for InMemory<R> {
     fn timer() -> R::Timer {
         R::timer()
     }
+
+    fn look(cx: &mut Context<'_>) {
+        R::look(cx);
+    }
 }
 
 /// One client's end. The server has nobody who sleeps for it, so its clients do.

@@ -9,7 +9,8 @@ use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, Node
 
 use crate::cell::{Cell, Cells, End};
 use crate::clock::Clock;
-use crate::error::{ConnectError, Unreachable, Words, fault_of};
+use crate::error::{Cause, ConnectError, Unreachable, Words, fault_of};
+use crate::link::Gone;
 use crate::wakers::{Wakers, lock};
 
 #[derive(Debug)]
@@ -52,14 +53,14 @@ struct Node {
     address: String,
     health: Health,
     /// Why its connection went away last.
-    error: Option<String>,
+    error: Option<Gone>,
 }
 
 #[derive(Debug)]
 enum Health {
     Unknown,
     Ready,
-    Down(String),
+    Down(String, Cause),
 }
 
 /// The locker is closed.
@@ -208,7 +209,7 @@ impl State {
     }
 
     /// A connection went away. The engine knows that it did, people want to know why.
-    pub(crate) fn note(&mut self, node: usize, error: String) {
+    pub(crate) fn note(&mut self, node: usize, error: Gone) {
         if let Some(node) = self.nodes.get_mut(node) {
             node.error = Some(error);
         }
@@ -280,12 +281,18 @@ impl State {
         node.health = match state {
             NodeState::Ready { .. } => Health::Ready,
             NodeState::Down(NodeError::Disconnected) => {
-                Health::Down(error.unwrap_or_else(|| NodeError::Disconnected.to_string()))
+                let node = NodeError::Disconnected;
+                let cause = match &error {
+                    Some(gone) if gone.no_server => Cause::NoServer,
+                    _ => Cause::Node(node),
+                };
+                let words = error.map_or_else(|| node.to_string(), |gone| gone.words);
+                Health::Down(words, cause)
             }
             NodeState::Down(error) => {
                 let words = self.engine.unknown_error_of(id);
                 let words = Words(words.filter(|_| error == NodeError::Other));
-                Health::Down(format!("{error}{words}"))
+                Health::Down(format!("{error}{words}"), Cause::Node(error))
             }
             _ => return,
         };
@@ -301,14 +308,14 @@ impl State {
         if ready >= self.needed {
             return Some(Ok(()));
         }
-        let failures: Vec<_> = self
+        let (failures, causes): (Vec<_>, Vec<_>) = self
             .nodes
             .iter()
             .filter_map(|node| match &node.health {
-                Health::Down(error) => Some((node.address.clone(), error.clone())),
+                Health::Down(error, cause) => Some(((node.address.clone(), error.clone()), *cause)),
                 Health::Unknown | Health::Ready => None,
             })
-            .collect();
+            .unzip();
         if self.nodes.len() - failures.len() >= self.needed {
             return None;
         }
@@ -316,6 +323,7 @@ impl State {
             needed: self.needed,
             ready,
             failures,
+            causes,
         })))
     }
 }

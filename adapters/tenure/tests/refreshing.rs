@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tenure::tokio::memory;
+use tenure::Loss;
+use tenure::tokio::{Memory, memory};
+use tokio::time::Instant;
 
 /// The request may be carried out although nobody hears of it: here the driver does not even get to look.
 #[tokio::test]
@@ -22,4 +24,38 @@ async fn a_shorter_time_counts_from_the_moment_it_is_asked_for() {
     // On the one thread that there is: the driver stands still.
     std::thread::sleep(short);
     assert!(!lock.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_renewal_is_heard_of_when_it_comes() {
+    let ttl = Duration::from_secs(9);
+    let lock = memory().obtain("k").ttl(ttl).await.unwrap();
+    let first = lock.lease();
+    let begin = Instant::now();
+
+    let second = lock.renewed(first).await.unwrap();
+    assert_eq!(second.expires_at(), first.expires_at() + ttl / 3);
+    // It was at the time of a renewal, and what has been is told at once.
+    assert_eq!(begin.elapsed(), ttl / 3);
+    assert_eq!(lock.renewed(first).await, Ok(second));
+    assert_eq!(begin.elapsed(), ttl / 3);
+
+    // One that was asked for counts as well.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (asked, third) = tokio::join!(lock.refresh(), lock.renewed(second));
+    assert_eq!(asked, third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_renewal_hears_of_the_loss() {
+    let server = Memory::new();
+    let locker = server.locker();
+    let lock = locker.obtain("k").await.unwrap();
+    let lease = lock.lease();
+    let close = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        locker.close().await;
+    };
+    let ((), renewed) = tokio::join!(close, lock.renewed(lease));
+    assert_eq!(renewed, Err(Loss::Closed));
 }

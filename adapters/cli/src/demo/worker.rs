@@ -144,7 +144,7 @@ impl Worker {
             .metadata(format!("worker {}", self.number + 1))
             .await
             .map_err(|error| {
-                servers::not_obtained(&error, std::slice::from_ref(&self.key), PATIENCE)
+                servers::not_granted(&error, std::slice::from_ref(&self.key), PATIENCE)
             })?;
         self.report(Instant::now(), Deed::Obtains);
         Ok(lock)

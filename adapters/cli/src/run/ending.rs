@@ -9,7 +9,7 @@ pub(crate) enum Step {
     Wait(Duration),
     /// Ask it to end (SIGTERM), and wait for it until this time. Said once.
     Ask(Duration),
-    /// Make it end (SIGKILL). Said until nobody asks any more.
+    /// Make it end (SIGKILL), at once if there was no time to ask. Said until nobody asks any more.
     Kill,
 }
 
@@ -18,7 +18,8 @@ pub(crate) enum Step {
 pub(crate) struct Ending {
     /// How long before the end of the lease the command is asked.
     notice: Duration,
-    /// How long before the end of the lease it is killed: the time in which a signal must have done its work.
+    /// How long before the end of the lease it is killed: the time in which a signal must have done its work,
+    /// on a busy machine, too.
     margin: Duration,
     /// When it is killed, once it has been asked.
     kill_at: Option<Duration>,
@@ -28,7 +29,7 @@ impl Ending {
     pub(crate) fn new(grace: Duration) -> Self {
         Self {
             notice: grace,
-            margin: (grace / 4).min(Duration::from_millis(200)),
+            margin: (grace / 4).min(Duration::from_secs(1)),
             kill_at: None,
         }
     }
@@ -46,6 +47,16 @@ impl Ending {
         self.kill_at = Some(kill_at);
     }
 
+    /// When the command is killed, once it has been asked to end.
+    pub(crate) fn kill_at(&self) -> Option<Duration> {
+        self.kill_at
+    }
+
+    /// The last moment at which a command may run whose lease ends then.
+    pub(crate) fn last(&self, lease_end: Duration) -> Duration {
+        lease_end.saturating_sub(self.margin)
+    }
+
     /// Whether the command has been asked to end. There is no way back: a command that was told to end does, even if a
     /// late renewal saves the lock.
     pub(crate) fn has_begun(&self) -> bool {
@@ -54,7 +65,7 @@ impl Ending {
 
     /// What to do at `now`, with a lease that ends at `lease_end`, or would have if the lock were not `lost` already.
     pub(crate) fn step(&mut self, now: Duration, lease_end: Duration, lost: bool) -> Step {
-        let last = lease_end.saturating_sub(self.margin);
+        let last = self.last(lease_end);
         if let Some(kill_at) = self.kill_at {
             return if now >= kill_at {
                 Step::Kill
@@ -68,6 +79,10 @@ impl Ending {
         }
         let kill_at = last.min(now.saturating_add(self.notice));
         self.kill_at = Some(kill_at);
+        // Too late to ask: what stood still would go on first, with the lock in other hands.
+        if now >= last {
+            return Step::Kill;
+        }
         Step::Ask(kill_at)
     }
 }
@@ -127,9 +142,16 @@ mod tests {
     fn a_loss_late_in_the_lease_does_not_make_the_end_later() {
         let mut ending = Ending::new(GRACE);
         assert_eq!(ending.step(ms(9_800), LEASE, true), Step::Ask(ms(9_900)));
-        let mut ending = Ending::new(GRACE);
-        assert_eq!(ending.step(ms(10_500), LEASE, true), Step::Ask(ms(9_900)));
-        assert_eq!(ending.step(ms(10_500), LEASE, true), Step::Kill);
+    }
+
+    #[test]
+    fn once_the_lease_is_over_nobody_is_asked_any_more() {
+        for lost in [false, true] {
+            let mut ending = Ending::new(GRACE);
+            assert_eq!(ending.step(ms(10_500), LEASE, lost), Step::Kill);
+            assert!(ending.has_begun());
+            assert_eq!(ending.step(ms(10_501), LEASE * 2, lost), Step::Kill);
+        }
     }
 
     #[test]
@@ -146,7 +168,9 @@ mod tests {
     fn a_tiny_lease_is_no_special_case() {
         let mut ending = Ending::new(Duration::ZERO);
         assert_eq!(ending.step(ms(2), ms(3), false), Step::Wait(ms(3)));
-        assert_eq!(ending.step(ms(3), ms(3), false), Step::Ask(ms(3)));
         assert_eq!(ending.step(ms(3), ms(3), false), Step::Kill);
+        let mut ending = Ending::new(Duration::ZERO);
+        assert_eq!(ending.step(ms(2), ms(3), true), Step::Ask(ms(2)));
+        assert_eq!(ending.step(ms(2), ms(3), true), Step::Kill);
     }
 }

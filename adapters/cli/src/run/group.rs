@@ -1,79 +1,145 @@
-//! The command, its process group and the warden that leads it.
+//! The command, its process group and the watchdog that leads it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::errno::Errno;
+use tokio::net::unix::pipe;
 
-use super::family;
-use super::warden::{READY, Word};
+use super::descendants::{self, MARK, Process};
+use super::watchdog::{Known, Report, do_not_wait};
 use crate::failure::{Exit, Failure};
+use crate::output::say;
+use crate::sys::{self, Fate};
 
-/// A process group whose leader is the warden.
+/// How long a watchdog may take to start.
+const START_TIME: Duration = Duration::from_secs(10);
+
+/// A process group whose leader is the watchdog.
 pub(crate) struct Group {
-    id: Pid,
-    /// Where the warden listens.
-    words: ChildStdin,
-    /// Kept so that it is not mistaken for a process of the command's.
-    warden: Child,
-    child: Option<Pid>,
-}
-
-/// What became of the command.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Fate {
-    /// It ended, with this status as a shell would have it.
-    Ended(u8),
-    /// A signal stopped it for now.
-    Stopped(Signal),
+    /// The group's number, and the watchdog's.
+    id: i32,
+    /// Where the watchdog listens.
+    input: ChildStdin,
+    /// Where it reports; `None` once it is gone.
+    reports: Option<pipe::Receiver>,
+    /// Of a report that is not whole yet.
+    unread: Vec<u8>,
+    /// All that it must know, and whether it has been written.
+    known: Known,
+    is_written: bool,
+    /// The watchdog has been collected, so that its number may be given to others.
+    is_collected: bool,
+    child: Option<i32>,
+    mark: String,
+    /// What descended from this process before (`exec tenure run`). That is not the command's.
+    strangers: BTreeSet<i32>,
+    /// When the watchdog was started: nothing of the run is older.
+    since: u64,
+    /// What the command had started when that was looked for last.
+    seen: Vec<Process>,
+    /// What cannot be ended because it is another user's.
+    refused: BTreeSet<i32>,
+    /// Everything that could be reached was killed once.
+    was_killed: bool,
 }
 
 impl Group {
-    /// Starts the warden, and returns when it is ready.
-    pub(crate) fn new(grace: Duration) -> Result<Self, Failure> {
-        let failed =
-            |error| Failure::system("cannot start the second process of `tenure run`", error);
+    /// Starts the watchdog, and returns when it is ready.
+    pub(crate) async fn new(grace: Duration) -> Result<Self, Failure> {
         // What the command leaves behind comes back to this process, so that it is found when it must be ended.
-        family::adopt();
-        let mut warden = Command::new(this_program()?)
-            .arg(super::WARDEN)
+        descendants::adopt();
+        let own = sys::own_pid();
+        let all = descendants::processes().unwrap_or_default();
+        let strangers = descendants::of_run(all, "", u64::MAX, |process| process.parent == own);
+        let strangers = strangers.iter().map(|process| process.pid).collect();
+        let mut group = Self::start(grace, strangers)?;
+        let answer = tokio::time::timeout(START_TIME, group.report()).await;
+        match answer {
+            Ok(Some(_)) => Ok(group),
+            Ok(None) => Err(failed(ErrorKind::UnexpectedEof)),
+            Err(_) => Err(failed(ErrorKind::TimedOut)),
+        }
+    }
+
+    fn start(grace: Duration, strangers: BTreeSet<i32>) -> Result<Self, Failure> {
+        let mark = descendants::mark();
+        let mut watchdog = Command::new(this_program())
+            .args([super::WATCHDOG, &mark])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let id = i32::try_from(warden.id()).map(Pid::from_raw);
-        let (Ok(id), Some(words), Some(stdout)) = (id, warden.stdin.take(), warden.stdout.take())
-        else {
-            return Err(failed(ErrorKind::Other.into()));
+        let id = i32::try_from(watchdog.id()).map_err(|_| failed(ErrorKind::Other))?;
+        let pipes = (watchdog.stdin.take(), watchdog.stdout.take());
+        let (Some(input), Some(output)) = pipes else {
+            return Err(failed(ErrorKind::Other));
         };
-        let mut answer = Vec::new();
-        let _ = BufReader::new(stdout)
-            .read_until(b'\n', &mut answer)
-            .map_err(failed)?;
-        if answer != READY {
-            return Err(failed(ErrorKind::UnexpectedEof.into()));
-        }
-        // A warden that does not read must not be able to hold this process up.
-        let _ = fcntl(&words, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .map_err(|error| failed(error.into()))?;
-        let mut group = Self {
+        // A watchdog that does not read must not be able to hold this process up.
+        do_not_wait(input.as_fd()).map_err(failed)?;
+        Ok(Self {
             id,
-            words,
-            warden,
+            input,
+            reports: Some(reports(output)?),
+            unread: Vec::new(),
+            known: Known {
+                grace,
+                parent: strangers.is_empty().then(sys::own_pid),
+                ..Known::default()
+            },
+            is_written: true,
+            is_collected: false,
             child: None,
-        };
-        group.tell(Word::Grace(grace));
-        Ok(group)
+            mark,
+            strangers,
+            since: descendants::process(id).map_or(0, |process| process.started),
+            seen: Vec::new(),
+            refused: BTreeSet::new(),
+            was_killed: false,
+        })
     }
 
-    pub(crate) fn id(&self) -> Pid {
+    /// Makes sure that the watchdog runs and knows the lease, before the command is started. One that does not answer is
+    /// replaced: it may have been killed or stopped during a long wait.
+    pub(crate) async fn know(
+        mut self,
+        lease_end: Duration,
+        time: Duration,
+    ) -> Result<Self, Failure> {
+        if self.repeats(lease_end, time).await {
+            return Ok(self);
+        }
+        let (grace, strangers) = (self.known.grace, self.strangers.clone());
+        self.dismiss();
+        let mut next = Self::start(grace, strangers)?;
+        if next.repeats(lease_end, time).await {
+            return Ok(next);
+        }
+        next.dismiss();
+        Err(failed(ErrorKind::TimedOut))
+    }
+
+    async fn repeats(&mut self, lease_end: Duration, time: Duration) -> bool {
+        self.tell(|known| known.lease_end = lease_end);
+        let repeated = async {
+            while let Some(report) = self.report().await {
+                if report == (Report::Guards { lease_end }) {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(time, repeated).await == Ok(true)
+    }
+
+    pub(crate) fn id(&self) -> i32 {
         self.id
     }
 
@@ -86,159 +152,234 @@ impl Group {
         let Some((program, arguments)) = command.split_first() else {
             return Err(Failure::usage("a command is needed behind --"));
         };
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        let _ = command
             .args(arguments)
             .envs(environment)
-            .process_group(self.id.as_raw())
-            .spawn()
-            .map_err(|error| {
-                let exit = if error.kind() == ErrorKind::NotFound {
-                    Exit::NotFound
-                } else {
-                    Exit::CannotRun
-                };
-                Failure::new(exit, format!("cannot run {}: {error}", program.display()))
-            })?;
-        let Ok(pid) = i32::try_from(child.id()) else {
-            return Err(Failure::system("cannot run", ErrorKind::Other));
-        };
-        self.child = Some(Pid::from_raw(pid));
-        self.tell(Word::Child(pid));
+            .env(MARK, &self.mark)
+            .process_group(self.id);
+        sys::inherit_signals(&mut command);
+        let child = command.spawn().map_err(|error| {
+            let exit = if error.kind() == ErrorKind::NotFound {
+                Exit::NotFound
+            } else {
+                Exit::CannotRun
+            };
+            Failure::new(exit, format!("cannot run {}: {error}", program.display()))
+        })?;
+        let pid = i32::try_from(child.id()).map_err(|_| failed(ErrorKind::Other))?;
+        self.child = Some(pid);
+        let started = descendants::process(pid).map_or(0, |process| process.started);
+        self.tell(|known| known.child = Some((pid, started)));
         Ok(())
     }
 
-    /// Tells the warden.
-    pub(crate) fn tell(&mut self, word: Word) {
-        // Whole lines of this size are written at once or not at all. A warden that is gone cannot be helped, and one
-        // that is stopped acts on what it knows: an earlier end of the lease.
-        let _ = self.words.write_all(word.line().as_bytes());
+    /// Changes what the watchdog must know, and tells it.
+    pub(crate) fn tell(&mut self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known);
+        self.is_written = false;
+        self.write();
     }
 
-    /// Signals the command and what it started.
-    pub(crate) fn signal(&self, signal: Signal) {
-        // What is gone needs no signal.
-        let _ = killpg(self.id, signal);
+    /// Tells the watchdog what it has not been told. Lines of this size are written at once or not at all; a pipe that is
+    /// full, because the watchdog stands still, takes the newest one later.
+    pub(crate) fn write(&mut self) {
+        use std::io::Write as _;
+        if !self.is_written {
+            let line = self.known.to_string();
+            let result = self.input.write_all(line.as_bytes());
+            self.is_written = !result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        }
     }
 
-    /// Asks the command and all that descends from it to end, also outside of its group.
-    pub(crate) fn ask_to_end(&self) {
-        for signal in [Signal::SIGTERM, Signal::SIGCONT] {
-            self.signal(signal);
-            for pid in self.strays() {
-                let _ = kill(pid, signal);
+    /// The next report that is here already.
+    pub(crate) fn next_report(&mut self) -> Option<Report> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return String::from_utf8_lossy(&line).parse().ok();
+            }
+            let mut buffer = [0; 1024];
+            match self.reports.as_mut()?.try_read(&mut buffer) {
+                Ok(count @ 1..) => self.unread.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Ok(0) | Err(_) => self.reports = None,
             }
         }
     }
 
-    /// Makes the command and all that descends from it end.
-    pub(crate) fn kill(&self) {
-        for pid in self.strays() {
-            let _ = kill(pid, Signal::SIGKILL);
+    /// Waits until there is a report, or the watchdog is gone. Once that is so it waits for ever.
+    pub(crate) async fn reported(&self) {
+        match &self.reports {
+            Some(reports) => drop(reports.readable().await),
+            None => std::future::pending().await,
         }
-        self.signal(Signal::SIGKILL);
     }
 
-    /// Whether anything that the command started is left, in its group or outside.
+    /// Waits for the next report; `None` if the watchdog is gone.
+    async fn report(&mut self) -> Option<Report> {
+        loop {
+            if let Some(report) = self.next_report() {
+                return Some(report);
+            }
+            self.reports.as_ref()?;
+            self.reported().await;
+        }
+    }
+
+    /// Whether the watchdog is gone.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.reports.is_none()
+    }
+
+    /// Passes a signal on to the command and what is in its group.
+    pub(crate) fn signal(&mut self, signal: i32) {
+        self.signal_group(signal);
+        let child = self.child.and_then(descendants::process);
+        if let Some(child) = child.as_ref().filter(|_| self.is_collected) {
+            let _ = sys::kill(child.pid, signal);
+        }
+        self.look_for_refusal(child.as_slice());
+    }
+
+    fn signal_group(&self, signal: i32) {
+        // Once its leader was collected, the number may be another group's.
+        if !self.is_collected {
+            let _ = sys::kill_group(self.id, signal);
+        }
+    }
+
+    /// Asks the command and all that it started to end, also outside of its group.
+    pub(crate) fn ask_to_end(&mut self) {
+        self.signal_all(libc::SIGTERM);
+        // A stopped process acts on SIGTERM only when it goes on.
+        self.signal_all(libc::SIGCONT);
+    }
+
+    /// Makes the command and all that it started end. True if something is left that can be ended.
+    pub(crate) fn kill(&mut self) -> bool {
+        self.signal_all(libc::SIGKILL);
+        self.was_killed = true;
+        self.has_members()
+    }
+
+    /// To look for everything takes a while on a busy machine: the group, and what was seen last time, go first.
+    fn signal_all(&mut self, signal: i32) {
+        self.signal_group(signal);
+        let is_alone = |process: &&Process| process.group != self.id || self.is_collected;
+        let (seen, mut signalled) = (std::mem::take(&mut self.seen), BTreeSet::new());
+        for process in seen.iter().filter(is_alone) {
+            if descendants::is_there(process) {
+                let _ = sys::kill(process.pid, signal);
+                let _ = signalled.insert(process.pid);
+            }
+        }
+        let members = self.members().unwrap_or_default();
+        // What is gone needs no signal; what is refused is looked for below.
+        for process in members.iter().filter(is_alone) {
+            if !signalled.contains(&process.pid) {
+                let _ = sys::kill(process.pid, signal);
+            }
+        }
+        self.look_for_refusal(&members);
+        self.seen = members;
+    }
+
+    /// Says once of each process that it is another user's. A signal to a group succeeds if one of it got it, and the
+    /// watchdog always does, so each is asked for.
+    fn look_for_refusal(&mut self, processes: &[Process]) {
+        for process in processes {
+            let is_foreign = sys::kill(process.pid, 0) == Err(Errno::EPERM);
+            if is_foreign && self.refused.insert(process.pid) {
+                say(&refusal(process));
+            }
+        }
+    }
+
+    /// Looks whether the command can be ended, as long as nobody has to.
+    pub(crate) fn look_at_command(&mut self) {
+        let child = self.child.filter(|child| !self.refused.contains(child));
+        if let Some(process) = child.and_then(descendants::process) {
+            self.look_for_refusal(&[process]);
+        }
+    }
+
+    /// Whether anything that the command started is left and can be ended, in its group or outside. Where the system does
+    /// not tell: until it was killed.
     pub(crate) fn has_members(&self) -> bool {
-        !self.members().is_empty()
-    }
-
-    fn members(&self) -> Vec<family::Process> {
-        let mut members = family::descendants();
-        members.retain(|process| process.pid != self.id);
-        members
-    }
-
-    /// What descends from the command and has left the group.
-    fn strays(&self) -> impl Iterator<Item = Pid> {
-        let group = self.id;
+        let can_be_ended = |left: &Process| !self.refused.contains(&left.pid);
         self.members()
-            .into_iter()
-            .filter_map(move |process| (process.group != group).then_some(process.pid))
+            .map_or(!self.was_killed, |members| members.iter().any(can_be_ended))
+    }
+
+    fn members(&self) -> Option<Vec<Process>> {
+        let own = sys::own_pid();
+        // Whose child an orphan was nobody can say; if there were others, its mark decides.
+        let adopts = self.strangers.is_empty();
+        let is_root = |process: &Process| {
+            process.group == self.id
+                || Some(process.pid) == self.child
+                || (adopts && process.parent == own)
+        };
+        let all = descendants::processes()?;
+        let mut members = descendants::of_run(all, &self.mark, self.since, is_root);
+        members.retain(|process| process.pid != self.id);
+        Some(members)
     }
 
     /// Collects what has ended, and says what became of the command if anything did.
-    pub(crate) fn collect(&self) -> Option<Fate> {
-        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
-        loop {
-            let status = match waitpid(None, Some(flags)) {
-                Ok(WaitStatus::StillAlive) | Err(_) => return None,
-                Ok(status) => status,
-            };
-            if status.pid() == Some(self.id) {
-                self.mind_warden(status);
-            }
+    pub(crate) fn collect(&mut self) -> Option<Fate> {
+        while let Some((pid, fate)) = sys::wait_any() {
             // Adopted processes are collected and forgotten.
-            if status.pid() != self.child {
-                continue;
-            }
-            if let Some(fate) = Fate::of(status) {
+            if Some(pid) == self.child {
                 return Some(fate);
             }
+            if pid == self.id {
+                match fate {
+                    // A watchdog that was stopped goes on at once.
+                    Fate::Stopped(_) => drop(sys::kill(pid, libc::SIGCONT)),
+                    Fate::Ended(_) => self.is_collected = true,
+                }
+            }
         }
+        None
     }
 
-    /// A warden that was stopped goes on at once; one that has ended is missed.
-    fn mind_warden(&self, status: WaitStatus) {
-        if let WaitStatus::Stopped(warden, _) = status {
-            let _ = kill(warden, Signal::SIGCONT);
-        } else if self.child.is_some() {
-            crate::say(
-                "the second process is gone: if this one is killed too, the command goes on",
-            );
-        }
-    }
-
-    /// The command is over: lets the warden go.
-    pub(crate) fn dismiss(mut self) {
-        self.tell(Word::Over);
-        drop(self.words);
-        // It cannot hear that while it is stopped.
-        let _ = kill(self.id, Signal::SIGCONT);
-        // It may have been collected with the command's processes.
-        let _ = self.warden.wait();
-    }
-}
-
-impl Fate {
-    fn of(status: WaitStatus) -> Option<Self> {
-        match status {
-            WaitStatus::Exited(_, code) => Some(Self::Ended(u8::try_from(code).unwrap_or(u8::MAX))),
-            WaitStatus::Signaled(_, signal, _) => Some(Self::Ended(by_signal(signal))),
-            WaitStatus::Stopped(_, signal) => Some(Self::Stopped(signal)),
-            // Continued, or told to a debugger: it still runs.
-            WaitStatus::Continued(_) | WaitStatus::StillAlive => None,
-            #[cfg(target_os = "linux")]
-            WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_) => None,
+    /// There is nothing to guard any more: ends the watchdog, and does not wait for that.
+    pub(crate) fn dismiss(self) {
+        // Before its input ends, which would mean that this process is gone.
+        if !self.is_collected {
+            let _ = sys::kill(self.id, libc::SIGKILL);
         }
     }
 }
 
-/// The status that a shell gives to an end by a signal.
-pub(crate) fn by_signal(signal: Signal) -> u8 {
-    u8::try_from(128 + signal as i32).unwrap_or(u8::MAX)
+fn reports(output: ChildStdout) -> Result<pipe::Receiver, Failure> {
+    pipe::Receiver::from_owned_fd(OwnedFd::from(output)).map_err(failed)
+}
+
+fn failed(error: impl Into<std::io::Error>) -> Failure {
+    let what = "cannot start the second process of `tenure run`";
+    Failure::system(what, error.into())
+}
+
+/// What to say of a process that no signal can be sent to.
+pub(crate) fn refusal(process: &Process) -> String {
+    format!(
+        "process {} ({}) belongs to another user and cannot be ended with the lock\nStart tenure as that user, such as with `sudo tenure run ...`.",
+        process.pid,
+        process.name.escape_debug(),
+    )
 }
 
 /// This very program, even if its file has been replaced since.
-fn this_program() -> Result<std::path::PathBuf, Failure> {
-    let itself = std::path::PathBuf::from("/proc/self/exe");
+fn this_program() -> PathBuf {
+    let itself = PathBuf::from("/proc/self/exe");
     if itself.exists() {
-        return Ok(itself);
+        return itself;
     }
-    std::env::current_exe().map_err(|error| Failure::system("cannot find this program", error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fate_is_told_as_a_shell_tells_it() {
-        let pid = Pid::from_raw(1);
-        let fate = |status| Fate::of(status);
-        assert_eq!(fate(WaitStatus::Exited(pid, 7)), Some(Fate::Ended(7)));
-        let killed = WaitStatus::Signaled(pid, Signal::SIGKILL, false);
-        assert_eq!(fate(killed), Some(Fate::Ended(137)));
-        assert_eq!(fate(WaitStatus::Continued(pid)), None);
-    }
+    // Without /proc the name under which it was started has to do.
+    let name = || std::env::args_os().next().map(PathBuf::from);
+    let path = std::env::current_exe().ok();
+    path.or_else(name).unwrap_or_else(|| "tenure".into())
 }

@@ -1,81 +1,74 @@
 //! The signals that this process gets.
 
-use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
+use crate::sys;
 
-/// What is passed on to the command, or (CHLD) tells of it.
-const LISTENED: [Signal; 10] = [
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGWINCH,
-    Signal::SIGTSTP,
-    Signal::SIGCONT,
-    Signal::SIGCHLD,
+/// What nobody listens to: it cannot be caught, tells of a fault of this very process, or means nothing or a stop to
+/// those that have no handler, which is right here too.
+const LEFT_ALONE: [i32; 12] = [
+    libc::SIGKILL,
+    libc::SIGSTOP,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+    libc::SIGPIPE,
+    libc::SIGURG,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
 ];
 
-/// All of them as one stream.
-pub(crate) struct Signals(mpsc::UnboundedReceiver<Signal>);
+/// All others, by number, real-time ones included: passed on to the command, or (CHLD) telling of it.
+pub(crate) struct Signals(Vec<(i32, Signal)>);
 
 impl Signals {
     /// Listens from now on. What was ignored when the program was started (`nohup`, a job in the background of a
     /// script) stays ignored, here and in the command.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let ignored = ignored();
-        for heard in LISTENED {
-            let is_ignored = ignored & (1 << (heard as u32 - 1)) != 0;
-            if is_ignored && heard != Signal::SIGCHLD {
+        let mut streams = Vec::new();
+        for number in 1..=sys::last_signal() {
+            let is_ignored = sys::was_ignored(number) && number != libc::SIGCHLD;
+            if is_ignored || LEFT_ALONE.contains(&number) {
                 continue;
             }
-            let mut stream = signal(SignalKind::from_raw(heard as i32))
-                .map_err(|error| Failure::system("cannot listen to signals", error))?;
-            let sender = sender.clone();
-            drop(tokio::spawn(async move {
-                while stream.recv().await.is_some() && sender.send(heard).is_ok() {}
-            }));
+            match signal(SignalKind::from_raw(number)) {
+                Ok(stream) => streams.push((number, stream)),
+                // The C library keeps the first real-time signals to itself.
+                Err(_) if number > 31 => {}
+                Err(error) => return Err(Failure::system("cannot listen to signals", error)),
+            }
         }
-        Ok(Self(receiver))
+        Ok(Self(streams))
     }
 
     /// The next one.
-    pub(crate) async fn next(&mut self) -> Signal {
-        match self.0.recv().await {
-            Some(signal) => signal,
-            // The listening tasks end only with the runtime.
-            None => std::future::pending().await,
-        }
+    pub(crate) async fn next(&mut self) -> i32 {
+        poll_fn(|cx| {
+            for (number, stream) in &mut self.0 {
+                if stream.poll_recv(cx).is_ready() {
+                    return Poll::Ready(*number);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 
-    /// The next one that means: end.
-    pub(crate) async fn end(&mut self) -> Signal {
+    /// The next one that means: end. There is no command yet to pass it on to.
+    pub(crate) async fn end(&mut self) -> i32 {
         loop {
-            let signal = self.next().await;
-            if is_end(signal) {
-                return signal;
+            match self.next().await {
+                libc::SIGCHLD | libc::SIGCONT | libc::SIGWINCH => {}
+                libc::SIGTSTP => drop(sys::kill(sys::own_pid(), libc::SIGSTOP)),
+                signal => return signal,
             }
         }
     }
-}
-
-/// Whether a program without wishes of its own ends on it.
-fn is_end(signal: Signal) -> bool {
-    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    matches!(signal, SIGINT | SIGTERM | SIGHUP | SIGQUIT)
-}
-
-/// The set of signals that are ignored, one bit each. Zero where the system does not tell.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
 }

@@ -29,20 +29,20 @@ impl Terminal {
     /// Gives it to `group` at the start, if the command is all that the user talks to: this process is in the
     /// foreground, and its input and output are the terminal's. In a pipeline another one may want to read it
     /// (`tenure run … | less`); there the command gets it when it asks ([`Self::is_wanted`]).
-    pub(crate) fn give_if_interactive(&mut self, group: Pid) {
+    pub(crate) fn give_if_interactive(&mut self, group: i32) {
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
             let _ = self.give(group);
         }
     }
 
     /// Gives it to `group` if it is this process's to give.
-    pub(crate) fn give(&mut self, group: Pid) -> bool {
+    pub(crate) fn give(&mut self, group: i32) -> bool {
         let Some(tty) = &self.tty else { return false };
         if tcgetpgrp(tty) != Ok(getpgrp()) {
             return false;
         }
         let settings = tcgetattr(tty).ok();
-        let given = tcsetpgrp(tty, group).is_ok();
+        let given = tcsetpgrp(tty, Pid::from_raw(group)).is_ok();
         if given {
             self.given = Some(settings);
             self.was_given = true;
@@ -51,8 +51,8 @@ impl Terminal {
     }
 
     /// Whether the command has been stopped because it wants the terminal.
-    pub(crate) fn is_wanted(signal: Signal) -> bool {
-        matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU)
+    pub(crate) fn is_wanted(signal: i32) -> bool {
+        matches!(signal, libc::SIGTTIN | libc::SIGTTOU)
     }
 
     /// Whether the command has it.

@@ -110,7 +110,7 @@ impl Serving {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.connect(stream),
                     Err(error) => {
-                        crate::say(&format!("cannot take a connection: {error}"));
+                        crate::output::say(&format!("cannot take a connection: {error}"));
                         tokio::time::sleep(BREATH).await;
                     }
                 },

@@ -16,13 +16,57 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// `tenure` with these arguments, cut off from the tester's environment.
 pub(crate) fn tenure(arguments: &[&str]) -> Command {
     // Whoever runs these tests may ignore signals (`nohup`, or a shell in the background), and that is inherited.
-    let mut command = Command::new("env");
-    command.args(["--default-signal", env!("CARGO_BIN_EXE_tenure")]);
+    let mut command = default_signals(TENURE);
     command
         .args(arguments)
         .env_remove("TENURE_URL")
         .env_remove("RUST_LOG");
     command
+}
+
+/// The program.
+pub(crate) const TENURE: &str = env!("CARGO_BIN_EXE_tenure");
+
+/// A program with the signals of a fresh login.
+pub(crate) fn default_signals(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", program]);
+    command
+}
+
+/// The processes whose parent it is.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let pids = text.split_whitespace().map(|pid| pid.parse());
+    pids.map(|pid| Pid::from_raw(pid.expect("a pid"))).collect()
+}
+
+/// The second process of a run that has not started its command yet.
+pub(crate) fn watchdog_of(run: &Running) -> Pid {
+    until(|| !children(run.pid()).is_empty());
+    children(run.pid())[0]
+}
+
+/// Whether a process is gone, or waits to be collected.
+pub(crate) fn has_ended(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.map_or(true, |stat| stat.contains(") Z "))
+}
+
+/// The latest end of a lease that was granted before `now`, as the core computes it, and what `/proc/uptime` rounds off.
+pub(crate) fn latest_lease_end(now: f64, ttl: Duration) -> f64 {
+    now + ttl.as_secs_f64() * 0.99 - 0.002 + 0.01
+}
+
+/// Whether somebody holds `k`.
+pub(crate) fn is_held(server: &Serve) -> bool {
+    let done = finish(&mut tenure(&["status", "--url", &server.url(), "k"]));
+    match done.code() {
+        0 => true,
+        1 => false,
+        other => panic!("{other}: {}", done.stderr),
+    }
 }
 
 /// `tenure run [options] k -- sh -c script` against a server.
@@ -42,10 +86,14 @@ pub(crate) struct Done {
 impl Done {
     /// Its status; −n for the end by signal n.
     pub(crate) fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| -self.status.signal().unwrap_or(0))
+        code_of(self.status)
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
 /// Runs a command to its end.
@@ -71,13 +119,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with(command.stderr(Stdio::piped()))
+    }
+
+    /// The same with a standard error of the caller's own.
+    pub(crate) fn start_with(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped());
         let mut child = command
             .stdin(Stdio::null())
             .spawn()
             .expect("the program starts");
         let stdout = child.stdout.take().expect("a pipe");
-        let mut stderr = child.stderr.take().expect("a pipe");
+        let stderr = child.stderr.take();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -88,7 +141,9 @@ impl Running {
         });
         let stderr = std::thread::spawn(move || {
             let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
+            if let Some(mut stderr) = stderr {
+                let _ = stderr.read_to_string(&mut text);
+            }
             text
         });
         Self {
@@ -131,6 +186,12 @@ impl Running {
         kill(self.pid(), signal).expect("it runs");
     }
 
+    /// Its status, if it has ended; −n for the end by signal n.
+    pub(crate) fn try_code(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("it is ours")?;
+        Some(code_of(status))
+    }
+
     /// Waits for the program itself, whatever it left behind.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
@@ -169,7 +230,12 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let mut command = tenure(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::listen("127.0.0.1:0", options)
+    }
+
+    /// At an address that was free a moment ago.
+    pub(crate) fn listen(address: &str, options: &[&str]) -> Self {
+        let mut command = tenure(&["serve", "--listen", address]);
         let process = Running::start(command.args(options));
         let line = process.line();
         let port = line

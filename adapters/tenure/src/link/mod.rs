@@ -32,7 +32,37 @@ pub(crate) enum News {
     /// [`Link::received`] has bytes.
     Received,
     /// The connection is gone, and this is why.
-    Gone(String),
+    Gone(Gone),
+}
+
+/// Why a connection is gone.
+#[derive(Default, Debug)]
+pub(crate) struct Gone {
+    pub(crate) words: String,
+    /// Nobody listens there.
+    pub(crate) no_server: bool,
+}
+
+impl Gone {
+    fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            no_server: false,
+        }
+    }
+}
+
+impl From<io::Error> for Gone {
+    fn from(error: io::Error) -> Self {
+        let no_server = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+        );
+        Self {
+            words: error.to_string(),
+            no_server,
+        }
+    }
 }
 
 pub(crate) struct Link<R: Runtime> {
@@ -56,7 +86,7 @@ enum Connection<R: Runtime> {
         tls: Option<Session>,
     },
     /// It failed while it was written to, which is told at the next read.
-    Failed(String),
+    Failed(Gone),
 }
 
 impl<R: Runtime> Link<R> {
@@ -91,7 +121,7 @@ impl<R: Runtime> Link<R> {
                 None => self.out.extend_from_slice(bytes),
                 Some(tls) => {
                     if let Err(error) = tls.send(bytes, &mut self.out) {
-                        self.connection = Connection::Failed(error.to_string());
+                        self.connection = Connection::Failed(error.into());
                     }
                 }
             }
@@ -113,7 +143,7 @@ impl<R: Runtime> Link<R> {
     pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> News {
         let news = match self.try_read(cx) {
             Ok(news) => news,
-            Err(error) => News::Gone(error.to_string()),
+            Err(error) => News::Gone(error.into()),
         };
         if let News::Gone(_) = news {
             self.close();
@@ -138,7 +168,7 @@ impl<R: Runtime> Link<R> {
                 };
                 self.filled = read?;
                 if self.filled == 0 {
-                    return Ok(News::Gone("the server closed the connection".into()));
+                    return Ok(News::Gone(Gone::new("the server closed the connection")));
                 }
                 if let Some(tls) = tls {
                     self.plain.clear();
@@ -172,12 +202,12 @@ impl<R: Runtime> Link<R> {
             }
             let error = match Pin::new(stream).poll_write(cx, waiting) {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(0)) => "the connection takes no more bytes".into(),
+                Poll::Ready(Ok(0)) => Gone::new("the connection takes no more bytes"),
                 Poll::Ready(Ok(count)) => {
                     self.sent += count;
                     continue;
                 }
-                Poll::Ready(Err(error)) => error.to_string(),
+                Poll::Ready(Err(error)) => error.into(),
             };
             self.connection = Connection::Failed(error);
         }

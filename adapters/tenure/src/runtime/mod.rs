@@ -28,6 +28,9 @@ pub(crate) trait Runtime: Send + 'static {
 
     /// A timer that is not set.
     fn timer() -> Self::Timer;
+
+    /// Wakes the task when the runtime has looked at its sockets, as far as it can promise that.
+    fn look(cx: &mut Context<'_>);
 }
 
 /// One timer that is set again and again.

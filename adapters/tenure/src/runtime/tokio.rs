@@ -2,7 +2,7 @@
 
 use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -43,6 +43,11 @@ impl Runtime for Tokio {
 
     fn timer() -> Self::Timer {
         None
+    }
+
+    fn look(cx: &mut Context<'_>) {
+        // A task that yields is woken behind a look at the sockets, unlike one that wakes itself.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
     }
 }
 

@@ -1,0 +1,193 @@
+//! The second process of `tenure run`: it knows the lease, and tenure knows what it did.
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Running, Serve, finish, has_ended, is_held, latest_lease_end, run_sh, tenure, times, until,
+    uptime, watchdog_of,
+};
+use nix::sys::signal::{Signal, kill};
+
+const TTL: Duration = Duration::from_secs(2);
+
+/// How long the key still stands.
+fn remaining(server: &Serve) -> i64 {
+    server.raw().command(&["PTTL", "k"]).int()
+}
+
+/// Waits until the key has just been refreshed, and until everybody has heard of it.
+fn renewed(server: &Serve) {
+    let mut before = remaining(server);
+    until(|| {
+        let now = remaining(server);
+        std::mem::replace(&mut before, now) < now
+    });
+    std::thread::sleep(Duration::from_millis(100));
+}
+
+#[test]
+fn a_stop_of_a_second_after_a_renewal_ends_no_command_with_a_ttl_of_two() {
+    let server = Serve::start(&[]);
+    let script = "trap 'exit 0' USR1; echo ready; while :; do sleep 0.01; done";
+    let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "2s"], script));
+    process.until("ready");
+    for _ in 0..3 {
+        renewed(&server);
+        process.signal(Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_secs(1));
+        process.signal(Signal::SIGCONT);
+    }
+    renewed(&server);
+    process.signal(Signal::SIGUSR1);
+    let done = process.finish();
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    assert!(!done.stderr.contains("tenure:"), "{}", done.stderr);
+}
+
+/// The lock is renewed at once after that, and a command that ends well does not hide what happened to it.
+#[test]
+fn what_the_second_process_ended_is_told_though_the_lock_was_kept() {
+    let server = Serve::start(&[]);
+    let stray = "(setsid sh -c \"trap '' TERM; echo stray; while :; do sleep 0.01; done\" &)";
+    let script =
+        format!("{stray}; trap 'echo asked; exit 0' TERM; echo $$; while :; do sleep 0.01; done");
+    let process = Running::start(&mut run_sh(
+        &server.url(),
+        &["--ttl", "4s", "--grace", "1900ms"],
+        &script,
+    ));
+    let mut command = String::new();
+    let mut seen = 0;
+    while seen < 2 {
+        let line = process.line();
+        seen += 1;
+        if line != "stray" {
+            command = line;
+        }
+    }
+
+    process.signal(Signal::SIGSTOP);
+    process.until("asked");
+    until(|| has_ended(&command));
+    process.signal(Signal::SIGCONT);
+
+    // It waits for the end of the output, which the stray holds.
+    let done = process.finish();
+    assert_eq!(done.code(), 70, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("lost while the command ran"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn a_second_process_that_dies_or_stops_during_the_wait_is_replaced() {
+    for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+        let server = Serve::start(&[]);
+        let holder = Running::start(&mut run_sh(&server.url(), &[], "echo ready; sleep 60"));
+        holder.until("ready");
+        let options = ["--wait", "1h", "--ttl", "2s", "--grace", "800ms"];
+        let script = "trap '' TERM; echo ready
+            while :; do read now rest < /proc/uptime; echo $now; sleep 0.01; done";
+        let mut waiting = Running::start(&mut run_sh(&server.url(), &options, script));
+        let first = watchdog_of(&waiting);
+        // It has said that it is ready.
+        until(|| {
+            server
+                .raw()
+                .command(&["CLIENT", "LIST"])
+                .text()
+                .matches("tenure")
+                .count()
+                >= 2
+                || is_blocked(first)
+        });
+        kill(first, signal).expect("it runs");
+        assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
+        waiting.until("ready");
+
+        waiting.signal(Signal::SIGKILL);
+
+        let killed_at = uptime();
+        let _ = waiting.wait();
+        let last = times(&waiting.rest()).last().copied().unwrap_or(killed_at);
+        let end = latest_lease_end(killed_at, TTL);
+        assert!(last < end, "{signal}: {last} after {killed_at}");
+        let _ = kill(first, Signal::SIGKILL);
+    }
+}
+
+/// Whether it ignores or blocks SIGTERM, as it does once it is ready.
+fn is_blocked(pid: nix::unistd::Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) & (1 << (Signal::SIGTERM as u32 - 1)) != 0
+}
+
+#[test]
+fn a_killed_second_process_is_told_and_ends_nothing() {
+    let server = Serve::start(&[]);
+    let script = "read pid name state parent group rest < /proc/$$/stat; kill -KILL $group
+        sleep 0.5; exit 7";
+    let done = finish(&mut run_sh(&server.url(), &[], script));
+    assert_eq!(done.code(), 7);
+    assert!(
+        done.stderr.contains("the second process is gone"),
+        "{}",
+        done.stderr
+    );
+    assert!(!is_held(&server));
+}
+
+#[test]
+fn the_second_process_is_not_said_to_be_gone_when_it_was_ended_with_the_command() {
+    let server = Serve::start(&[]);
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
+    let options = ["--ttl", "1h", "--grace", "100ms"];
+    let process = Running::start(&mut run_sh(&server.url(), &options, script));
+    process.until("ready");
+    assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
+    let done = process.finish();
+    assert_eq!(done.code(), 70);
+    assert!(!done.stderr.contains("second process"), "{}", done.stderr);
+}
+
+/// It leads the command's group, and may be stopped for as long as anybody likes.
+#[test]
+fn a_second_process_that_is_kept_stopped_does_not_hold_up_the_release() {
+    let server = Serve::start(&[]);
+    let keep = "(while kill -STOP $group; do :; done > /dev/null 2>&1 &)";
+    let script = format!("read pid name state parent group rest < /proc/$$/stat; {keep}; exit 7");
+    let done = finish(&mut run_sh(&server.url(), &[], &script));
+    assert_eq!(done.code(), 7, "{}", done.stderr);
+    assert!(!is_held(&server));
+}
+
+/// What happened long ago does not count: it reads all that it was told before it looks at the clock.
+#[test]
+fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
+    let server = Serve::start(&[]);
+    let script = "read pid name state parent group rest < /proc/$$/stat
+        trap 'exit 0' USR1; echo $group; while :; do sleep 0.01; done";
+    let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "1s"], script));
+    let watchdog = nix::unistd::Pid::from_raw(process.line().parse().expect("a pid"));
+    // Tenure lets it go on each time; it is stopped again at once.
+    let end = uptime() + 3.0;
+    while uptime() < end {
+        kill(watchdog, Signal::SIGSTOP).expect("it runs");
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    process.signal(Signal::SIGUSR1);
+    let done = process.finish();
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    assert!(!done.stderr.contains("tenure:"), "{}", done.stderr);
+}
+
+#[test]
+fn the_hidden_command_ends_with_its_input() {
+    let done = finish(&mut tenure(&["__watchdog", "mark"]));
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
+}
