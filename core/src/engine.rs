@@ -108,6 +108,12 @@ impl Engine {
         self.locks.refresh(lock, ttl, now)
     }
 
+    /// Turns [`crate::Renewal`] off: only [`Engine::refresh`] makes the lease last. A `max_hold` still counts.
+    pub fn stop_renewing(&mut self, lock: LockId, now: Instant) {
+        let now = self.clamp(now);
+        self.locks.stop_renewing(lock, now);
+    }
+
     /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`crate::NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
