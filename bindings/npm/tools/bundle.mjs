@@ -2,7 +2,8 @@
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const common = { bundle: true, minify: true, sourcemap: true, target: "es2022", logLevel: "warning", ignoreAnnotations: true };
+// Short lines, because Node prints the one in which an uncaught error was made.
+const common = { bundle: true, minify: true, lineLimit: 500, sourcemap: true, target: "es2022", logLevel: "warning" };
 const esm = { ...common, format: "esm", outExtension: { ".js": ".js" }, outdir: "dist" };
 
 /** The same classes of errors as those of the main entry. */
@@ -40,6 +41,12 @@ function reachable(file, found = new Set()) {
   }
   return found;
 }
+/** Nobody but this package makes its objects. */
+function withoutConstructors(text) {
+  const hidden = (name) => `    ${name === "TenureError" ? "protected" : "private"} constructor();\n`;
+  return text.replace(/^export declare (?:abstract )?class (\w+).*\{\n(?![^}]*constructor\()/gm, (head, name) => head + hidden(name));
+}
+
 const wanted = reachable("clients.d.ts", reachable("index.d.ts"));
 for (const file of readdirSync("dist/types", { recursive: true })) {
   if (!file.endsWith(".d.ts")) {
@@ -50,7 +57,7 @@ for (const file of readdirSync("dist/types", { recursive: true })) {
     rmSync(path);
     continue;
   }
-  const text = readFileSync(path, "utf8").replace(/^import "\.\/symbols\.js";\n/m, "");
+  const text = withoutConstructors(readFileSync(path, "utf8"));
   writeFileSync(path, text);
   writeFileSync(path.replace(/\.d\.ts$/, ".d.cts"), text.replace(/(from "\.[^"]*)\.js"/g, '$1.cjs"'));
 }
