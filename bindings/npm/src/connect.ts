@@ -92,20 +92,22 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
   if (typeof server === "string") {
     return targetOf(server, platform, options);
   }
+  const given = ((typeof server === "object" && server) || {}) as Partial<Transport & Lent>;
   // Before it is looked at as a transport: most clients have a `connect`, too.
-  if (typeof (server as any)?.sendCommand === "function") {
+  if ("sendCommand" in given) {
     throw new ArgumentError("bad_option", "a client has to be lent: connect(ioredis(client)) or connect(nodeRedis(client)), from tenure/clients");
   }
-  if (server && "dial" in server) {
-    const { dial, name: shown, textOnly, lane } = server;
-    return { dial, login: {}, lent: true, shown, textOnly, lane, identity: server.identity ?? server };
+  if (given.dial) {
+    const { dial, name: shown, textOnly, lane, identity = given } = given as Lent;
+    return { dial, login: {}, lent: true, shown, textOnly, lane, identity };
   }
-  if (server && "connect" in server) {
-    const { name = "a transport", login } = checked(server, "transport", TRANSPORT, true) as Transport;
-    return { dial: streams(server), login: login ?? {}, shown: name, identity: server };
+  if ("connect" in given) {
+    const { name = "a transport", login } = checked(given, "transport", TRANSPORT, true) as Transport;
+    call(given.connect, "transport.connect");
+    return { dial: streams(given as Transport), login: login ?? {}, shown: name, identity: server };
   }
   // Such as a variable of the environment that is not set.
-  throw new ArgumentError("bad_url", `a server is a URL or a way to connect, not ${server === null ? server : typeof server}`);
+  throw new ArgumentError("bad_url", `a server is a URL (a string) or a way to connect, not ${server === null ? server : typeof server}`);
 }
 
 function targetOf(url: string, platform: Platform, options: ConnectOptions): Target {

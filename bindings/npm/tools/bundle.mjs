@@ -2,8 +2,16 @@
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-// Short lines, because Node prints the one in which an uncaught error was made.
-const common = { bundle: true, minify: true, lineLimit: 500, sourcemap: true, target: "es2022", logLevel: "warning" };
+// Short lines, because Node prints the one in which an uncaught error was made. The engine is put in afterwards: lines of it
+// would be longer, and compress worse.
+const { engine } = await import("../generated/engine.js");
+const PLACE = "@ENGINE@";
+const place = {
+  name: "place",
+  setup: ({ onLoad }) => onLoad({ filter: /generated\/engine\.js$/ }, () => ({ contents: `export const engine = "${PLACE}";` })),
+};
+const options = { bundle: true, minify: true, lineLimit: 160, sourcemap: true, target: "es2022", logLevel: "warning" };
+const common = { ...options, plugins: [place] };
 const esm = { ...common, format: "esm", outExtension: { ".js": ".js" }, outdir: "dist" };
 
 /** The same classes of errors as those of the main entry. */
@@ -21,6 +29,9 @@ await Promise.all([
   build({ ...esm, entryPoints: ["src/clients.ts"], platform: "neutral", plugins: [errors] }),
   build({ ...common, entryPoints: ["src/clients.ts"], format: "cjs", outfile: "dist/clients.cjs", platform: "neutral", plugins: [errors] }),
 ]);
+for (const file of readdirSync("dist").filter((name) => /\.c?js$/.test(name))) {
+  writeFileSync(`dist/${file}`, readFileSync(`dist/${file}`, "utf8").replace(PLACE, engine));
+}
 copyFileSync("generated/engine.wasm", "dist/engine.wasm");
 
 // One instance for both kinds of modules: a lock of one is a lock of the other.

@@ -42,6 +42,7 @@ const TRANSPORT = { send: call, open: call, lane: call, name: text, oneAtATime: 
 export function lend(transport: CommandTransport): Lent {
   // A class may have more than that; in an object that is written for this, it is a mistake.
   checked(transport, "transport", TRANSPORT, Object.getPrototypeOf(transport ?? 0) !== Object.prototype);
+  call(transport.send, "transport.send");
   const { name = "a client", textOnly = false } = transport;
   const lane = transport.lane && ((key: Uint8Array) => String(transport.lane?.(key)));
   return { name, textOnly, lane, dial: dialCommands(transport), identity: transport };

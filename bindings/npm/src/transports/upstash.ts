@@ -62,13 +62,13 @@ export function upstash(options: UpstashOptions): Lent {
 
 /** Neither what is shown nor an error may have a secret in it. */
 function endpoint(options: UpstashOptions): { name: string; base: string } {
-  const { url, token } = checked(options, "", { url: text, token: text });
+  const { url = "", token = "" } = checked(options, "", { url: text, token: text });
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     throw new ArgumentError("bad_url", "the address of an Upstash database begins with https://");
   }
   // Runtimes show a header that they refuse.
-  if (!/^[\x21-\x7e]+$/.test(token ?? "")) {
+  if (!/^[\x21-\x7e]+$/.test(token)) {
     throw new ArgumentError("bad_option", "a token of Upstash is one word");
   }
   return { name: parsed.host, base: parsed.origin + parsed.pathname.replace(/\/+$/, "") };
