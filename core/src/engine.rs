@@ -367,9 +367,8 @@ impl Engine {
         };
         while let Some(answer) = session.next_answer(&self.locks, now) {
             match answer {
-                Answer::Outcome(request, outcome) => {
-                    self.locks.handle_outcome(request, outcome, now);
-                }
+                Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
+                Answer::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
                 Answer::Found(request, found) => self.locks.handle_found(request, found, now),
                 Answer::Wake(key) => self.locks.handle_wake(node, key, now),
                 Answer::WakeAll => self.locks.handle_wake_all(node, now),
