@@ -108,6 +108,12 @@ impl Engine {
         self.locks.refresh(lock, ttl, now)
     }
 
+    /// Turns [`crate::Renewal`] off: only [`Engine::refresh`] makes the lease last. A `max_hold` still counts.
+    pub fn stop_renewing(&mut self, lock: LockId, now: Instant) {
+        let now = self.clamp(now);
+        self.locks.stop_renewing(lock, now);
+    }
+
     /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`crate::NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
@@ -361,9 +367,8 @@ impl Engine {
         };
         while let Some(answer) = session.next_answer(&self.locks, now) {
             match answer {
-                Answer::Outcome(request, outcome) => {
-                    self.locks.handle_outcome(request, outcome, now);
-                }
+                Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
+                Answer::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
                 Answer::Found(request, found) => self.locks.handle_found(request, found, now),
                 Answer::Wake(key) => self.locks.handle_wake(node, key, now),
                 Answer::WakeAll => self.locks.handle_wake_all(node, now),

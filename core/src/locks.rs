@@ -162,6 +162,12 @@ impl Locks {
         self.want_refresh(lock, ttl).ok_or(UnknownLock)
     }
 
+    /// Turns renewal off: see [`crate::Engine::stop_renewing`].
+    pub fn stop_renewing(&mut self, lock: LockId, now: Instant) {
+        self.clamp(now);
+        self.leave_alone(lock);
+    }
+
     /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {

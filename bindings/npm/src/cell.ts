@@ -10,6 +10,21 @@ export interface Waiter<T> {
   reject(error: unknown): void;
 }
 
+/** What a promise is rejected with if the connection broke before the answer came: whoever asked may ask once more. */
+export const CUT = Symbol();
+
+/** @internal Asks, and once more if the connection broke, as one does that was closed while it was idle. */
+export async function again<T>(ask: (isFirst: boolean) => Promise<T>): Promise<T> {
+  try {
+    return await ask(true);
+  } catch (error) {
+    if (error === CUT) {
+      return ask(false);
+    }
+    throw error;
+  }
+}
+
 /** One lock's side of the conversation with the driver. It outlives the lock in the engine for as long as its handle. */
 export class Cell {
   readonly id: bigint;
@@ -19,6 +34,8 @@ export class Cell {
   lost: LockLostCode | undefined;
   /** What a server had to do with that. */
   why: Why | undefined;
+  /** If it may be asked for once more: how many connections had broken when it was asked for. */
+  cuts: number | undefined;
   /** Whoever waits for the lock. */
   obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
@@ -46,7 +63,7 @@ export class Cell {
 
   /** That it is not held any more: the lease is over if nobody has said why. */
   error(): LockLostError {
-    return new LockLostError(this.lost ?? "expired", this.why);
+    return new LockLostError(this.keys, this.lost ?? "expired", this.why);
   }
 
   held(): void {

@@ -1,3 +1,7 @@
+// As they were when this was loaded: tests put their own in place for a while, and leases go on.
+const { performance, Date } = globalThis;
+const [steadyNow, wallNow] = [performance.now.bind(performance), Date.now];
+
 /** The wall clock is also corrected in small steps, and the two are not read at one moment; a suspend is longer. */
 const SUSPEND_MS = 1_000;
 
@@ -14,7 +18,7 @@ export class Clock {
   #lastWall: number;
   #slept = 0;
 
-  constructor(steady: () => number = () => performance.now(), wall: () => number = () => Date.now()) {
+  constructor(steady: () => number = steadyNow, wall: () => number = wallNow) {
     this.#steady = steady;
     this.#wall = wall;
     this.#lastSteady = steady();

@@ -1,5 +1,4 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import "./symbols.js";
 
 export type { Released } from "./cell.js";
 export type { Connect, Server } from "./connect.js";

@@ -1,11 +1,16 @@
+import { nextTurn, type Turn } from "./alarm.js";
+import { call, checked, text } from "./check.js";
 import { Clock } from "./clock.js";
 import { Driver } from "./driver.js";
-import { ArgumentError } from "./errors.js";
+import { equip } from "./equip.js";
+import { ArgumentError, EngineError, retraced } from "./errors.js";
+import { Fleet, type LaneOf } from "./fleet.js";
+import { outside } from "./guard.js";
 import type { Dial, Lent } from "./link.js";
 import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
-import { packConfig, type ConnectOptions, type Node } from "./options.js";
-import { Packer } from "./pack.js";
+import { connectOptions, login as loginKind, packConfig, type ConnectOptions, type Node } from "./options.js";
+import { Packer, utf8 } from "./pack.js";
 import { Tenure } from "./tenure.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
@@ -18,8 +23,12 @@ export type Server = string | Transport | Lent;
 export interface Platform {
   /** The compiled engine. */
   module(): Promise<WebAssembly.Module>;
+  /** The same, once it was asked for. */
+  compiled?: Promise<WebAssembly.Module> | undefined;
   /** Connections to hosts and Unix sockets; nothing where there are none. */
   dial?(address: Exclude<Address, { kind: "ws" }>, options: ConnectOptions): Dial;
+  /** Runs something behind all that came in. */
+  turn?: Turn;
 }
 
 /** @internal */
@@ -29,7 +38,10 @@ export interface Target extends Node {
   /** What tells it from others. */
   identity: unknown;
   textOnly?: boolean;
+  lane?: Lent["lane"];
 }
+
+const TRANSPORT = { connect: call, login: loginKind, name: text };
 
 /**
  * Connects to one server, or to several that decide together: see `arrangement`. Resolves when enough of them for a
@@ -50,33 +62,52 @@ export interface Target extends Node {
 export type Connect = (servers: Server | readonly Server[], options?: ConnectOptions) => Promise<Tenure>;
 
 /** @internal */
-export function connector(platform: Platform): Connect {
-  let compiled: Promise<WebAssembly.Module> | undefined;
-  return async (servers, options = {}) => {
-    options.signal?.throwIfAborted();
-    const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
-    const targets = list.map((server) => target(server, platform, options));
-    differ(targets);
-    compiled ??= platform.module();
-    const driver = start(await compiled, targets, options);
-    await ready(driver, options.signal);
-    return new Tenure(driver);
-  };
+export async function connectOn(platform: Platform, servers: Server | readonly Server[], given?: ConnectOptions): Promise<Tenure> {
+  const options = connectOptions(given);
+  if (options.signal?.aborted) {
+    throw options.signal.reason;
+  }
+  const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
+  const targets = list.map((server) => target(server, platform, options));
+  differ(targets);
+  equip();
+  platform.compiled ??= platform.module();
+  const module = await platform.compiled.catch((error) => {
+    // The next one tries again.
+    platform.compiled = undefined;
+    throw error;
+  });
+  const open = (key?: Uint8Array) => start(module, targets, options, platform, key);
+  const first = open();
+  await ready(first, options.signal);
+  return new Tenure(new Fleet(first, laneOf(targets), (key) => new Uint8Array([...utf8(options.prefix ?? ""), ...utf8(key)]), open));
+}
+
+/** In which lane a key is on each of the servers, if any of them has lanes. */
+function laneOf(targets: readonly Target[]): LaneOf {
+  return targets.some(({ lane }) => lane) ? (key) => targets.map(({ lane }) => lane?.(key)).join() : undefined;
 }
 
 function target(server: Server, platform: Platform, options: ConnectOptions): Target {
   if (typeof server === "string") {
     return targetOf(server, platform, options);
   }
-  if (server && "dial" in server) {
-    const { dial, name: shown, textOnly } = server;
-    return { dial, login: {}, lent: true, shown, textOnly, identity: server };
+  const given = ((typeof server === "object" && server) || {}) as Partial<Transport & Lent>;
+  // Before it is looked at as a transport: most clients have a `connect`, too.
+  if ("sendCommand" in given) {
+    throw new ArgumentError("bad_option", "a client has to be lent: connect(ioredis(client)) or connect(nodeRedis(client)), from tenure/clients");
   }
-  if (server && "connect" in server) {
-    return { dial: streams(server), login: server.login ?? {}, shown: server.name ?? "a transport", identity: server };
+  if (given.dial) {
+    const { dial, name: shown, textOnly, lane, identity = given } = given as Lent;
+    return { dial, login: {}, lent: true, shown, textOnly, lane, identity };
+  }
+  if ("connect" in given) {
+    const { name = "a transport", login } = checked(given, "transport", TRANSPORT, true) as Transport;
+    call(given.connect, "transport.connect");
+    return { dial: streams(given as Transport), login: login ?? {}, shown: name, identity: server };
   }
   // Such as a variable of the environment that is not set.
-  throw new ArgumentError("bad_url", `a server is a URL or a way to connect, not ${server}`);
+  throw new ArgumentError("bad_url", `a server is a URL (a string) or a way to connect, not ${server === null ? server : typeof server}`);
 }
 
 function targetOf(url: string, platform: Platform, options: ConnectOptions): Target {
@@ -101,28 +132,38 @@ function differ(targets: readonly Target[]): void {
 }
 
 /** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
-function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions): Driver {
+function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions, platform: Platform, lane?: Uint8Array): Driver {
   const clock = new Clock();
-  const machine = new Machine(module);
   const packer = new Packer(targets.some(({ textOnly }) => textOnly));
   const packed = packConfig(packer, targets, options);
-  const nodes = new Nodes(targets.map(({ shown }) => shown), machine.start(packed, clock.now()));
-  return new Driver({ machine, clock, nodes, packer, dials: targets.map(({ dial }) => dial), onEvent: options.onEvent });
+  let machine, needed;
+  try {
+    machine = new Machine(module);
+    needed = machine.start(packed, clock.now());
+  } catch (error) {
+    throw error instanceof ArgumentError ? error : new EngineError(error);
+  }
+  const nodes = new Nodes(targets.map(({ shown }) => shown), needed);
+  const dials = targets.map(({ dial }): Dial => (listener) => dial(listener, lane));
+  return new Driver({ machine, clock, nodes, packer, dials, onEvent: options.onEvent, turn: platform.turn ?? nextTurn });
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */
 async function ready(driver: Driver, signal: AbortSignal | undefined): Promise<void> {
-  let cancel: (() => void) | undefined;
+  let cancel = () => {};
   try {
     const aborted = new Promise<never>((_, reject) => {
       cancel = () => reject(signal?.reason);
       signal?.addEventListener("abort", cancel, { once: true });
+      if (signal?.aborted) {
+        cancel();
+      }
     });
     await Promise.race([driver.nodes.enough(), aborted]);
   } catch (error) {
     void driver.close();
-    throw error;
+    throw retraced(error);
   } finally {
-    signal?.removeEventListener("abort", cancel as () => void);
+    outside(() => signal?.removeEventListener("abort", cancel));
   }
 }

@@ -1,9 +1,9 @@
 // First, so that it stands at the edge of the bundle: compressed bytes between program text make that compress badly.
 import { inlined } from "./inline.js";
-import "./symbols.js";
-import { connector, type Connect } from "./connect.js";
+import { connectOn, type Connect, type Platform } from "./connect.js";
 import { dialDeno } from "./transports/deno.js";
 
 export * from "./common.js";
 
-export const connect: Connect = connector({ module: inlined, dial: dialDeno });
+const platform: Platform = { module: inlined, dial: dialDeno };
+export const connect: Connect = (...given) => connectOn(platform, ...given);

@@ -1,28 +1,20 @@
-import { Cell, type Released, type Waiter } from "./cell.js";
+import { Alarm, type Turn } from "./alarm.js";
+import { CUT, Cell, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ClosedError, EngineError, InspectError, NotObtainedError, lossOf, reasonOf, refusal, type LockLostCode, type Why } from "./errors.js";
+import { ended, isCut } from "./ends.js";
+import { ClosedError, EngineError, InspectError, refusal, type Why } from "./errors.js";
+import { Later } from "./guard.js";
 import { Link, type Dial, type Owner } from "./link.js";
-import { Machine, Todo } from "./machine.js";
+import { Machine, Todo, type Found } from "./machine.js";
 import { Nodes } from "./nodes.js";
 import { Supply, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
 import type { Packer } from "./pack.js";
 
-/**
- * Timers of some runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at
- * most this long after the machine has resumed.
- */
-const LONGEST_SLEEP_MS = 1_000;
+/** A deadline that has just passed when something comes in is due at once: timers are not that exact. */
+const TICK_US = 2_000;
 
 /** How many commands of one turn go out together: while the servers work on these, the program goes on with the next. */
 const TOGETHER = 32;
-
-const NOW = Promise.resolve();
-
-/** In the order of `bindings/wasm/src/codes.rs`. */
-const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed", "shared", "expired"];
-
-/** The values of some keys, as an inspection found them. */
-export type Found = { remaining: number; value: Uint8Array }[];
 
 /** What a driver is made of. */
 export interface Setup {
@@ -31,17 +23,23 @@ export interface Setup {
   packer: Packer;
   dials: readonly Dial[];
   nodes: Nodes;
+  turn: Turn;
   onEvent: ((event: TenureEvent) => void) | undefined;
 }
 
-/** Moves bytes, time and events between one engine and the world, and understands none of them. */
+/**
+ * Moves bytes, time and events between one engine and the world, and understands none of them.
+ *
+ * Whatever is thrown in a step of the engine ends the engine. So code that is not ours never runs inside of one: it waits
+ * in `later`, or is one of a wire, which a `Link` guards.
+ */
 export class Driver implements Owner {
   readonly clock: Clock;
   readonly nodes: Nodes;
   readonly #machine: Machine;
   readonly #links: Link[];
   readonly #cells = new Map<bigint, Cell>();
-  readonly #inspections = new Map<bigint, Waiter<Found>>();
+  readonly #inspections = new Map<bigint, Waiter<Found> & { keys: readonly Bytes[]; cuts: number | undefined }>();
   readonly #packer: Packer;
   readonly #supply = new Supply();
   readonly #onEvent: ((event: TenureEvent) => void) | undefined;
@@ -50,16 +48,23 @@ export class Driver implements Owner {
   #failure: EngineError | undefined;
   readonly #ended: Promise<void>;
   #end!: () => void;
-  /** When the engine wants to be called, and when the timer fires; in microseconds, negative for never. */
+  /** When the engine wants to be called, in microseconds; negative for never. */
   #deadline = -1;
-  #armed = -1;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #alarm: Alarm;
+  /** How many connections that were in use have broken. */
+  #cuts = 0;
+  /** How often something came in. */
+  #inputs = 0;
+  /** Whether to keep the process alive also while nothing is held or asked for, and whether it is kept alive just now. */
+  #keeps = true;
+  #holds = true;
+  readonly #now = Promise.resolve();
   #scheduled = false;
   /** Commands since the engine was last asked what to do. */
   #wanted = 0;
   #running = false;
-  /** What runs the user's code, and so has to wait until the engine has said all it has to say. */
-  #later: (() => void)[] = [];
+  /** What runs the user's code. */
+  readonly later = new Later();
 
   constructor(setup: Setup) {
     this.#machine = setup.machine;
@@ -69,40 +74,56 @@ export class Driver implements Owner {
     this.#onEvent = setup.onEvent;
     this.#links = setup.dials.map((dial, node) => new Link(node, dial, this));
     this.#ended = new Promise((resolve) => (this.#end = resolve));
+    this.#alarm = new Alarm(this.#due, () => this.#inputs, setup.turn);
     this.#schedule();
   }
 
   /** Starts to obtain a lock. Whoever waits for it is put into the cell before anything else can happen. */
-  obtain(keys: readonly Bytes[], options: ObtainOptions): Cell {
+  obtain(keys: readonly Bytes[], options: ObtainOptions, isFirst: boolean): Cell {
+    this.#open();
     const token = options.token ?? this.#supply.draw();
     const packed = packObtain(this.#packer, keys, token, options);
     const id = this.#start((len, now) => this.#machine.engine.obtain(len, now), packed);
     const cell = new Cell(id, keys, token);
+    cell.cuts = isFirst ? this.#cuts : undefined;
     this.#cells.set(id, cell);
     return cell;
   }
 
-  inspect(keys: readonly Bytes[]): Promise<Found> {
+  inspect(keys: readonly Bytes[], isFirst: boolean): Promise<Found> {
+    this.#open();
     const packed = packKeys(this.#packer.start(), keys);
     const id = this.#start((len, now) => this.#machine.engine.inspect(len, now), packed);
-    return new Promise((resolve, reject) => this.#inspections.set(id, { resolve, reject }));
+    const cuts = isFirst ? this.#cuts : undefined;
+    return new Promise((resolve, reject) => this.#inspections.set(id, { resolve, reject, keys, cuts }));
   }
 
   refresh(cell: Cell, ttl: number | undefined): Promise<void> {
-    if (cell.lost !== undefined) {
+    if (this.remaining(cell) === 0) {
       return Promise.reject(cell.error());
     }
     const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
     if (!fits) {
-      return Promise.reject(refusal(this.#machine.code()));
+      return Promise.reject(this.#failure ? this.#over(cell.keys) : refusal(this.#machine.code()));
+    }
+    if (cell.lost !== undefined) {
+      // What the engine had to say before that has ended it.
+      return Promise.reject(cell.error());
     }
     return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
   }
 
+  /** Lets the lease of a lock run out unless it is refreshed by hand. */
+  stopRenewing(cell: Cell): void {
+    if (cell.lost === undefined) {
+      this.#command((now) => this.#machine.engine.stop_renewing(cell.id, now));
+    }
+  }
+
   /** How long a lock is still ours, in milliseconds. A ttl that was asked to be shorter counts before anybody has answered. */
   remaining(cell: Cell): number {
-    const until = cell.lost === undefined ? this.#machine.engine.expires(cell.id) : 0;
-    return Math.max(0, (until - this.clock.now()) / 1_000);
+    const until = cell.lost === undefined ? this.#guard(() => this.#machine.engine.expires(cell.id)) : 0;
+    return Math.max(0, ((until ?? 0) - this.clock.now()) / 1_000);
   }
 
   /** Lets go of a lock in whatever state it is. */
@@ -119,11 +140,17 @@ export class Driver implements Owner {
       for (const cell of this.#cells.values()) {
         // The release may be carried out at any moment.
         cell.lost ??= "closed";
-        this.#later.push(() => cell.tell());
+        this.later.add(() => cell.tell());
       }
       this.#command((now) => this.#machine.engine.close(now));
     }
     return this.#ended;
+  }
+
+  /** Whether to keep the process alive also while nothing is held or asked for. */
+  keep(keeps: boolean): void {
+    this.#keeps = keeps;
+    this.#hold();
   }
 
   linked(node: number): void {
@@ -135,31 +162,43 @@ export class Driver implements Owner {
   }
 
   unlinked(node: number): void {
+    this.#cuts += this.nodes.isReady(node) ? 1 : 0;
     this.#input((now) => this.#machine.engine.disconnected(node, now));
   }
 
-  #start(begin: (len: number, now: number) => number, packed: Uint8Array): bigint {
+  #open(): void {
     if (this.#stage !== "open") {
-      throw this.#failure ?? new ClosedError();
+      throw this.#over();
     }
+  }
+
+  #start(begin: (len: number, now: number) => number, packed: Uint8Array): bigint {
     const begun = this.#command((now) => begin(this.#machine.hand(packed), now));
     if (!begun) {
-      throw refusal(this.#machine.code());
+      throw this.#failure ? this.#over() : refusal(this.#machine.code());
     }
     return this.#machine.id();
   }
 
   /** Gives the engine something to do. What is wanted in one turn of the event loop goes out together, up to a limit. */
-  #command<T>(command: (now: number) => T): T {
+  #command<T>(command: (now: number) => T): T | undefined {
     const now = this.clock.now();
     if (this.#wanted === TOGETHER) {
       // Nothing is told here: it would run the user's code in the middle of a call.
       this.#drain(now);
     }
     this.#wanted += 1;
-    const result = this.#guard(() => command(now));
+    const result = this.#guard(() => command(this.#time(now, 0)));
     this.#schedule();
     return result;
+  }
+
+  /**
+   * The time for the engine. When a deadline has passed, what came before it may still lie in a socket: until that is taken
+   * in, the engine is told that the deadline is about to come. Leases that are counted from then end early, which is safe.
+   */
+  #time(now: number, slack: number): number {
+    return this.#deadline >= 0 && now >= this.#deadline + slack ? this.#deadline - 1 : now;
   }
 
   #flush = () => {
@@ -171,7 +210,7 @@ export class Driver implements Owner {
     if (!this.#scheduled) {
       this.#scheduled = true;
       // As `queueMicrotask` does, which is slower in Node.
-      void NOW.then(this.#flush);
+      void this.#now.then(this.#flush);
     }
   }
 
@@ -180,39 +219,43 @@ export class Driver implements Owner {
     if (this.#stage === "ended") {
       return;
     }
+    this.#inputs += 1;
     const now = this.clock.now();
-    this.#quietly(() => input(now));
+    const time = this.#time(now, TICK_US);
+    this.#guard(() => input(time));
+    if (this.#deadline >= 0 && time >= this.#deadline) {
+      this.#guard(() => this.#machine.engine.timeout(time));
+    }
     this.#run(now);
   }
 
-  /** When there is nobody to tell of a trap but those who are told anyway. */
-  #quietly(step: () => void): void {
-    try {
-      this.#guard(step);
-    } catch {
-      // They were told.
+  /** The deadline has passed, and all that came before is taken in. The clock is asked, not the timer. */
+  #due = () => {
+    const now = this.clock.now();
+    if (this.#stage !== "ended" && now >= this.#deadline) {
+      this.#guard(() => this.#machine.engine.timeout(now));
     }
-  }
+    this.#run(now);
+  };
 
-  /** A trap leaves the module in a state that nobody knows: this engine is over. */
-  #guard<T>(step: () => T): T {
-    if (this.#failure !== undefined) {
-      throw this.#failure;
+  /** A step of the engine. What is thrown in it leaves the module in a state that nobody knows: then this engine is over. */
+  #guard<T>(step: () => T): T | undefined {
+    if (this.#failure === undefined) {
+      try {
+        return step();
+      } catch (cause) {
+        this.#failure = new EngineError(cause);
+        this.#finish("engine_failed");
+      }
     }
-    try {
-      return step();
-    } catch (cause) {
-      this.#failure = new EngineError(cause);
-      this.#finish("engine_failed");
-      throw this.#failure;
-    }
+    return undefined;
   }
 
   /** Does what the engine says, and then tells it to the user's code. */
   #run(now: number): void {
     if (!this.#running) {
       this.#drain(now);
-      this.#tellAll();
+      this.later.run();
     }
   }
 
@@ -224,21 +267,25 @@ export class Driver implements Owner {
     this.#running = true;
     this.#wanted = 0;
     this.#supply.drop();
-    this.#quietly(() => {
-      const { engine } = this.#machine;
-      if (this.#deadline >= 0 && now >= this.#deadline) {
-        engine.timeout(now);
-      }
+    this.#guard(() => {
       for (let todo = this.#machine.poll(); todo !== Todo.TIMEOUT; todo = this.#machine.poll()) {
         this.#act(todo);
       }
       this.#deadline = this.#machine.first();
-      if (this.#stage === "closing" && engine.drained()) {
+      if (this.#stage === "closing" && this.#machine.engine.drained()) {
         this.#finish("closed");
       }
     });
     this.#running = false;
-    this.#arm();
+    this.#rest(now);
+  }
+
+  /** Until something happens, or the deadline. */
+  #rest(now: number): void {
+    if (this.#stage !== "ended") {
+      this.#hold();
+      this.#alarm.set(this.#deadline, now);
+    }
   }
 
   #act(todo: number): void {
@@ -269,6 +316,10 @@ export class Driver implements Owner {
     if (todo === Todo.OBTAINED || todo === Todo.REFRESHED) {
       const expiresAt = machine.first();
       if (todo === Todo.OBTAINED) {
+        // Taken in too late, after the program stood still: then its end comes next.
+        if (expiresAt <= this.clock.now()) {
+          return;
+        }
         cell.held();
       } else if (machine.second() !== 0) {
         cell.refreshed();
@@ -277,45 +328,22 @@ export class Driver implements Owner {
       return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));
     }
     this.#cells.delete(cell.id);
-    if (todo === Todo.NOT_OBTAINED) {
-      const reason = reasonOf(machine.first());
-      // Withdrawn while somebody still waits for it: by closing.
-      const why = reason === "taken" ? undefined : machine.why(machine.second());
-      const error = reason === "withdrawn" ? new ClosedError() : new NotObtainedError(machine.first(), machine.second(), why);
-      cell.notObtained(error);
-      return this.#tell(() => ({ type: "not_obtained", keys, reason, fault: why?.fault }));
+    const told = ended(cell, todo, machine, this.#cuts);
+    if (told?.type === "lost") {
+      this.later.add(() => cell.tell());
     }
-    const lost = todo === Todo.LOST && lossOf(machine.first());
-    if (lost) {
-      // Also if its owner has just released it: the engine says so when it was over before.
-      cell.lost = lost;
-      cell.why = machine.why(machine.second());
-    }
-    const proof = lost ? endOf(lost) : (PROOFS[machine.first()] as Released);
-    cell.over("released", proof);
-    if (lost) {
-      this.#later.push(() => cell.tell());
-    }
-    this.#tell(() => ({ type: lost ? "lost" : "released", keys, reason: lost || proof, fault: cell.why?.fault }));
+    return told && this.#tell(() => ({ ...told, keys }));
   }
 
   #inspected(id: bigint): void {
     const waiter = this.#inspections.get(id);
     this.#inspections.delete(id);
-    const bytes = this.#machine.bytes();
     const why = this.#machine.why(this.#machine.first());
     if (why) {
-      return waiter?.reject(new InspectError(why));
+      waiter?.reject(isCut(why, waiter.cuts, this.#cuts) ? CUT : new InspectError(waiter.keys, why));
+    } else {
+      waiter?.resolve(this.#machine.found());
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const found: Found = [];
-    for (let at = 0; at < bytes.length; ) {
-      const remaining = view.getFloat64(at, true);
-      const end = at + 12 + view.getUint32(at + 8, true);
-      found.push({ remaining, value: bytes.slice(at + 12, end) });
-      at = end;
-    }
-    waiter?.resolve(found);
   }
 
   #ready(node: number, tracking: boolean): void {
@@ -330,68 +358,43 @@ export class Driver implements Owner {
 
   #tell(event: () => TenureEvent): void {
     const told = this.#onEvent;
-    if (told === undefined) {
-      return;
-    }
-    const happened = event();
-    this.#later.push(() => {
-      try {
-        told(happened);
-      } catch (error) {
-        // The driver must go on; the error goes where errors of timers go.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    });
-  }
-
-  #tellAll(): void {
-    if (this.#later.length > 0) {
-      this.#later.splice(0).forEach((tell) => tell());
+    if (told !== undefined) {
+      const happened = event();
+      this.later.add(() => told(happened));
     }
   }
 
   /** Nothing will come from the engine any more. */
   #finish(why: "closed" | "engine_failed"): void {
     this.#stage = "ended";
-    clearTimeout(this.#timer);
+    this.#alarm.stop();
     this.#links.forEach((link) => link.close());
-    const error = this.#failure ?? new ClosedError();
     for (const cell of this.#cells.values()) {
-      cell.notObtained(error);
+      cell.notObtained(this.#over(cell.keys));
       cell.over(why, "unconfirmed");
-      this.#later.push(() => cell.tell());
+      this.later.add(() => cell.tell());
     }
     this.#cells.clear();
-    this.#inspections.forEach((waiter) => waiter.reject(error));
+    this.#inspections.forEach((waiter) => waiter.reject(this.#over(waiter.keys)));
     this.#inspections.clear();
-    this.nodes.end(error);
+    this.nodes.end(this.#over());
     this.#end();
     // Outside of a run there is nobody else to do it.
-    queueMicrotask(() => this.#tellAll());
+    queueMicrotask(() => this.later.run());
   }
 
-  /** Sets the timer. A deadline that moves away leaves it as it is: one early call is cheaper. */
-  #arm(): void {
-    const isSoonEnough = this.#armed >= 0 && this.#armed <= this.#deadline;
-    if (this.#stage === "ended" || this.#deadline < 0 || isSoonEnough) {
-      return;
+  /** Why nothing can be asked for any more. Each who asks has an error of its own. */
+  #over(keys?: readonly Bytes[]): EngineError | ClosedError {
+    return this.#failure === undefined ? new ClosedError(keys) : new EngineError(this.#failure.cause, keys);
+  }
+
+  /** Keeps the process alive, or lets it end. */
+  #hold(): void {
+    const holds = this.#keeps || this.#stage === "closing" || this.#cells.size + this.#inspections.size > 0;
+    if (holds !== this.#holds) {
+      this.#holds = holds;
+      this.#alarm.hold(holds);
+      this.#links.forEach((link) => link.hold(holds));
     }
-    const now = this.clock.now();
-    const wakeAt = Math.min(this.#deadline, now + LONGEST_SLEEP_MS * 1_000);
-    clearTimeout(this.#timer);
-    this.#armed = wakeAt;
-    this.#timer = setTimeout(() => {
-      this.#armed = -1;
-      // The clock is asked, not the timer.
-      this.#run(this.clock.now());
-    }, Math.max(0, Math.ceil((wakeAt - now) / 1_000)));
   }
-}
-
-/** What a release of a lock that was lost before has found. If a server refused, the key may still be there. */
-function endOf(loss: LockLostCode): Released {
-  const found: Partial<Record<LockLostCode, Released>> = { taken: "missing", expired: "expired", max_hold: "expired" };
-  return found[loss] ?? "unconfirmed";
 }

@@ -1,14 +1,45 @@
+import type { Bytes } from "./check.js";
+
 /** The least that all errors of this package have in common. */
 export abstract class TenureError extends Error {
   /** What went wrong, as a word that stays the same in later versions. The message may change. */
   readonly code: string;
+  readonly #keys: readonly Bytes[];
 
   /** @internal */
-  constructor(name: string, code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, keys: readonly Bytes[] = [], options?: ErrorOptions) {
     super(message, options);
-    this.name = name;
     this.code = code;
+    this.#keys = keys;
   }
+
+  /** The keys that it is about, if it is about keys. Not among what is printed: they may be many. */
+  get keys(): readonly Bytes[] {
+    return this.#keys;
+  }
+
+  /** The name of its class, also where classes were renamed. */
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** @internal With the stack of whoever waits for it: it was made when an answer came. */
+export function retraced(error: unknown): unknown {
+  if (error instanceof TenureError) {
+    Error.captureStackTrace?.(error);
+  }
+  return error;
+}
+
+/** How much of a key an error shows. */
+const SHOWN = 64;
+
+/** @internal */
+export function shownKeys([first, ...others]: readonly Bytes[]): string {
+  const text = typeof first === "string" ? first : new TextDecoder().decode(first);
+  const cut = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  return JSON.stringify(cut) + (others.length > 0 ? ` and ${others.length} more` : "");
 }
 
 // The engine gives reasons as the numbers of lines in these tables. The tests of `bindings/wasm/src/codes.rs` see that
@@ -44,8 +75,11 @@ export function refusal(code: number): ArgumentError {
  */
 export class ArgumentError extends TenureError {
   /** @internal */
+  static override readonly name = "ArgumentError";
+
+  /** @internal */
   constructor(code: string, message: string) {
-    super("ArgumentError", code, message);
+    super(code, message);
   }
 }
 
@@ -113,6 +147,9 @@ const NOT_OBTAINED: Record<NotObtainedCode | "withdrawn", string> = {
   withdrawn: "",
 };
 
+/** @internal The number of its line. */
+export const TOO_LATE = 2;
+
 /** Added to the number of a line if the holder is another lock of the same engine. */
 const OURS = 8;
 
@@ -141,14 +178,17 @@ export class NotObtainedError extends TenureError {
   /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
   readonly fault: string | undefined;
 
+  /** @internal */
+  static override readonly name = "NotObtainedError";
+
   /** @internal With the time that the holder still has, if `more` is not negative and it is taken. */
-  constructor(reason: number, more: number, why?: Why) {
+  constructor(keys: readonly Bytes[], reason: number, more: number, why?: Why) {
     const code = reasonOf(reason) as NotObtainedCode;
     const ours = reason >= OURS;
     const remaining = code === "taken" && more >= 0 ? more : undefined;
     const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
     const holder = ours ? "another lock of this Tenure" : "somebody else";
-    super("NotObtainedError", code, NOT_OBTAINED[code].replace("#", holder) + left + because(why));
+    super(code, `${shownKeys(keys)}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
     this.remaining = remaining;
     this.ours = ours;
     this.fault = why?.fault;
@@ -191,8 +231,11 @@ export class LockLostError extends TenureError {
   readonly fault: string | undefined;
 
   /** @internal */
-  constructor(code: LockLostCode, why?: Why) {
-    super("LockLostError", code, `the lock is not held: ${LOSSES[code]}${because(why)}`);
+  static override readonly name = "LockLostError";
+
+  /** @internal */
+  constructor(keys: readonly Bytes[], code: LockLostCode, why?: Why) {
+    super(code, `the lock on ${shownKeys(keys)} is not held: ${LOSSES[code]}${because(why)}`, keys);
     this.fault = why?.fault;
   }
 }
@@ -203,8 +246,11 @@ export class InspectError extends TenureError {
   readonly fault: string;
 
   /** @internal */
-  constructor(why: Why) {
-    super("InspectError", "not_answered", `too few servers answered${because(why)}`);
+  static override readonly name = "InspectError";
+
+  /** @internal */
+  constructor(keys: readonly Bytes[], why: Why) {
+    super("not_answered", `${shownKeys(keys)}: too few servers answered${because(why)}`, keys);
     this.fault = why.fault;
   }
 }
@@ -215,9 +261,12 @@ export class ConnectError extends TenureError {
   readonly failures: ReadonlyMap<string, string>;
 
   /** @internal */
+  static override readonly name = "ConnectError";
+
+  /** @internal */
   constructor(needed: number, ready: number, failures: ReadonlyMap<string, string>) {
     const each = [...failures].map(([address, why]) => `${address}: ${why}`).join("; ");
-    super("ConnectError", "not_connected", `${ready} of ${needed} servers that are needed are ready (${each})`);
+    super("not_connected", `${ready} of ${needed} servers that are needed are ready (${each})`);
     this.failures = failures;
   }
 }
@@ -225,8 +274,11 @@ export class ConnectError extends TenureError {
 /** The `Tenure` is closed, or closes. Its code is `closed`. */
 export class ClosedError extends TenureError {
   /** @internal */
-  constructor() {
-    super("ClosedError", "closed", "this Tenure is closed");
+  static override readonly name = "ClosedError";
+
+  /** @internal */
+  constructor(keys?: readonly Bytes[]) {
+    super("closed", "this Tenure is closed", keys);
   }
 }
 
@@ -238,7 +290,10 @@ export class ClosedError extends TenureError {
  */
 export class EngineError extends TenureError {
   /** @internal */
-  constructor(cause: unknown) {
-    super("EngineError", "engine_failed", "the engine failed; this Tenure cannot be used any more", { cause });
+  static override readonly name = "EngineError";
+
+  /** @internal */
+  constructor(cause: unknown, keys?: readonly Bytes[]) {
+    super("engine_failed", "the engine failed; this Tenure cannot be used any more", keys, { cause });
   }
 }

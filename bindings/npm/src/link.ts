@@ -1,9 +1,13 @@
+import { outside } from "./guard.js";
+
 /** An open connection to one server, or one that is being opened. */
 export interface Wire {
   /** Sends these bytes behind all earlier ones. They are the engine's memory, which changes: what is kept must be copied. */
   send(bytes: Uint8Array): void;
   /** Ends it, whether open or not. Nothing is to be told any more. */
   close(): void;
+  /** Whether it is to keep the process alive, where a runtime can tell. */
+  hold?(holds: boolean): void;
 }
 
 /** What a wire tells. */
@@ -16,8 +20,8 @@ export interface Listener {
   gone(reason: string): void;
 }
 
-/** Starts to open a connection. */
-export type Dial = (listener: Listener) => Wire;
+/** Starts to open a connection; to the server of this key, if it stands for several. */
+export type Dial = (listener: Listener, key?: Uint8Array) => Wire;
 
 /** A server behind something of yours, as `tenure/clients` makes it of clients and endpoints. */
 export interface Lent {
@@ -25,8 +29,12 @@ export interface Lent {
   readonly name: string;
   /** Whether keys, tokens and metadata have to be UTF-8. */
   readonly textOnly: boolean;
+  /** What tells it from others: the client itself. */
+  readonly identity?: unknown;
   /** Opens a connection that takes and gives RESP. */
   readonly dial: Dial;
+  /** If it stands for several servers: the name of the one that a key is on just now. */
+  readonly lane?: ((key: Uint8Array) => string) | undefined;
 }
 
 /** @internal What a link asks of its driver. */
@@ -36,7 +44,10 @@ export interface Owner {
   unlinked(node: number): void;
 }
 
-/** @internal The place of one server, with one wire after the other. What an old wire still tells is not heard. */
+/**
+ * @internal The place of one server, with one wire after the other. What an old wire still tells is not heard. Wires run code
+ * of users: what they throw ends the wire, and nothing else.
+ */
 export class Link {
   /** Why the last wire went away. */
   error: string | undefined;
@@ -46,6 +57,9 @@ export class Link {
   #wire: Wire | undefined;
   /** The number of the latest wire, or of the pause behind it. */
   #turn = 0;
+  #holds = true;
+  /** What is done when the wire fails in our hands. */
+  #fail: (error: unknown) => void = () => {};
 
   constructor(node: number, dial: Dial, owner: Owner) {
     this.#node = node;
@@ -67,31 +81,35 @@ export class Link {
         this.error = reason;
         this.#owner.unlinked(this.#node);
       });
-    try {
+    // Told later, as every other failure is.
+    this.#fail = (error) => queueMicrotask(() => gone(message(error)));
+    outside(() => {
       this.#wire = this.#dial({
         opened: () => heard(() => this.#owner.linked(this.#node)),
         received: (bytes) => heard(() => this.#owner.received(this.#node, bytes)),
         gone,
       });
-    } catch (error) {
-      // Told later, as every other failure is.
-      queueMicrotask(() => gone(message(error)));
-    }
+      this.hold(this.#holds);
+    }, this.#fail);
   }
 
   send(bytes: Uint8Array): void {
-    this.#wire?.send(bytes);
+    // What cannot send is gone.
+    outside(() => this.#wire?.send(bytes), this.#fail);
+  }
+
+  /** Whether it is to keep the process alive. */
+  hold(holds: boolean): void {
+    this.#holds = holds;
+    outside(() => this.#wire?.hold?.(holds), this.#fail);
   }
 
   close(): void {
     this.#turn += 1;
     const wire = this.#wire;
     this.#wire = undefined;
-    try {
-      wire?.close();
-    } catch {
-      // Whatever it says, it is not used any more.
-    }
+    // Whatever it says, it is not used any more.
+    outside(() => wire?.close(), () => {});
   }
 }
 

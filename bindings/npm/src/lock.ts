@@ -1,7 +1,10 @@
-import type { Cell, Released } from "./cell.js";
+import { again, type Cell, type Released } from "./cell.js";
 import type { Driver } from "./driver.js";
-import { LockLostError } from "./errors.js";
-import { Drawn, number, type Bytes } from "./options.js";
+import type { Found } from "./machine.js";
+import { amount, type Bytes } from "./check.js";
+import { LockLostError, retraced } from "./errors.js";
+import { Drawn } from "./options.js";
+import { utf8 } from "./pack.js";
 
 /**
  * A lock that was obtained. Release it, with `await using`, `tenure.using` or {@link Lock.release}: one that is only
@@ -74,7 +77,7 @@ export class Lock implements AsyncDisposable {
     const left = await this.remainingOnServers();
     this.assertHeld();
     if (left === null) {
-      throw new LockLostError("taken");
+      throw new LockLostError(this.keys, "taken");
     }
   }
 
@@ -83,7 +86,7 @@ export class Lock implements AsyncDisposable {
    * took their ttl away, `null` if it is not held there any more. It tells what was true when they answered.
    */
   async remainingOnServers(): Promise<number | null> {
-    const found = await this.#driver.inspect(this.#cell.keys);
+    const found = await inspected(this.#driver, this.#cell.keys);
     const ours = this.#value();
     let least = Infinity;
     for (const { remaining, value } of found) {
@@ -102,8 +105,23 @@ export class Lock implements AsyncDisposable {
    * Rejected with a {@link LockLostError} if the lock is not held any more.
    */
   async refresh(ttl?: number): Promise<number> {
-    await this.#driver.refresh(this.#cell, number("ttl", ttl));
+    if (ttl !== undefined) {
+      amount(ttl, "ttl");
+    }
+    try {
+      await this.#driver.refresh(this.#cell, ttl);
+    } catch (error) {
+      throw retraced(error);
+    }
     return this.remaining();
+  }
+
+  /**
+   * Stops keeping the lock alive, as if it had been obtained with `renew: false`: it ends with its ttl, unless
+   * {@link Lock.refresh} makes it last. For work that is nearly over, or that has to be seen to go on.
+   */
+  stopRenewing(): void {
+    this.#driver.stopRenewing(this.#cell);
   }
 
   /**
@@ -122,6 +140,10 @@ export class Lock implements AsyncDisposable {
   release(): Promise<Released> {
     if (this.#cell.released === undefined) {
       this.#cell.release();
+      if (!this.isHeld()) {
+        // Nobody has said so yet: the program may have stood still.
+        this.#cell.lost ??= "expired";
+      }
       this.#driver.release(this.#cell);
       this.#cell.lost ??= "released";
     }
@@ -140,14 +162,26 @@ export class Lock implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release();
+  /** Releases it: for `await using`. */
+  declare [Symbol.asyncDispose]: () => Promise<void>;
+
+  /** For logs: without the token. */
+  toJSON(): { keys: readonly Bytes[]; remaining: number } {
+    return { keys: this.keys, remaining: this.remaining() };
   }
 
   /** What stands on the servers. */
   #value(): Uint8Array {
     const { token } = this.#cell;
-    const bytes = (part: Bytes) => (typeof part === "string" ? new TextEncoder().encode(part) : part);
-    return new Uint8Array([...bytes(token instanceof Drawn ? this.token : token), ...bytes(this.metadata)]);
+    return new Uint8Array([...utf8(token instanceof Drawn ? this.token : token), ...utf8(this.metadata)]);
+  }
+}
+
+/** @internal What the servers say of some keys. */
+export async function inspected(driver: Driver, keys: readonly Bytes[]): Promise<Found> {
+  try {
+    return await again((isFirst) => driver.inspect(keys, isFirst));
+  } catch (error) {
+    throw retraced(error);
   }
 }

@@ -19,6 +19,9 @@ export const enum Todo {
 
 const WORDS = 5;
 
+/** The values of some keys, as an inspection found them: not a number stands for a free one. */
+export type Found = { remaining: number; value: Uint8Array }[];
+
 /** An instance of the module, which is one engine: hands packed requests in, and reads the record of what is to be done. */
 export class Machine {
   readonly engine: typeof Exports;
@@ -90,6 +93,19 @@ export class Machine {
   bytes(): Uint8Array {
     const at = this.#numbers[3] as number;
     return this.#bytes.subarray(at, at + (this.#numbers[4] as number));
+  }
+
+  /** What an inspection found. */
+  found(): Found {
+    const bytes = this.bytes();
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const found: Found = [];
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + 12 + view.getUint32(at + 8, true);
+      found.push({ remaining: view.getFloat64(at, true), value: bytes.slice(at + 12, end) });
+      at = end;
+    }
+    return found;
   }
 
   /** What a server did wrong, by its code; nothing if that is negative. */

@@ -26,6 +26,10 @@ export class Nodes {
     });
   }
 
+  isReady(node: number): boolean {
+    return this.#health[node] === true;
+  }
+
   ready(node: number): void {
     this.#health[node] = true;
     this.#look();

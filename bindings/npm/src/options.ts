@@ -1,8 +1,8 @@
+import { amount, bytes, call, checked, count, flag, refuse, signal, text, type Bytes, type Kind } from "./check.js";
 import { ArgumentError } from "./errors.js";
 import type { Packer } from "./pack.js";
 
-/** Bytes, or text that stands for its UTF-8. */
-export type Bytes = string | Uint8Array;
+export type { Bytes } from "./check.js";
 
 /**
  * When a waiting lock tries again, where servers do not tell of a release by themselves. All times in milliseconds; no
@@ -14,9 +14,9 @@ export type RetryOptions = {
    * How chance changes a pause: not at all; the last `full` percent of it are random (100 ms at 50 become 50 to 100 ms);
    * or it is drawn between the shortest pause and `decorrelated` times the last one.
    */
-  jitter?: "none" | { full: number } | { decorrelated: number };
+  jitter?: "none" | { full: number } | { decorrelated: number } | undefined;
   /** At most this many more tries after the first. Default: no limit. */
-  limit?: number;
+  limit?: number | undefined;
 } & (
   | { /** The same pause each time. */ every: number }
   | { /** The first pause; it doubles. */ min: number; /** The longest pause. */ max: number }
@@ -29,11 +29,11 @@ export interface ObtainOptions {
    * How long the servers keep the lock when nobody refreshes it, in milliseconds; rounded up to whole ones, 3 ms to 365
    * days. Default: 30 000.
    */
-  ttl?: number;
+  ttl?: number | undefined;
   /** How long to wait for others to let go, in milliseconds; `Infinity` is possible. Default: none, it is tried once. */
-  wait?: number;
+  wait?: number | undefined;
   /** What others may read while the lock is held, such as a host name; up to 4096 bytes. Not for secrets. Default: "". */
-  metadata?: Bytes;
+  metadata?: Bytes | undefined;
   /**
    * A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
    * lock. Within one `Tenure` such locks are counted: `release()` of one is `shared`, and the keys stay until the last one
@@ -41,23 +41,23 @@ export interface ObtainOptions {
    * bsm/redislock compares the token alone: with the same token and other metadata it overwrites our key, and we are told
    * at once that the lock is lost. Default: 16 random bytes as 22 characters, which nobody else has.
    */
-  token?: Bytes;
+  token?: Bytes | undefined;
   /**
    * Whether the lock is kept alive without your help: refreshed each time a third of its ttl has passed. Default: true.
    */
-  renew?: boolean;
+  renew?: boolean | undefined;
   /**
    * The longest time that renewal may keep the lock, in milliseconds, counted from when it was asked for. If that is over
    * before the grant arrives, as with a time below a round trip, the lock is not obtained: `too_late`. Default: for ever.
    */
-  maxHold?: number;
+  maxHold?: number | undefined;
   /**
    * When to try again while waiting, where servers do not tell of a release; `false`: only when woken, or when the
    * holder's time is over. Default: pauses from 16 ms, doubling to 1 s, half of each left to chance.
    */
-  retry?: RetryOptions | false;
+  retry?: RetryOptions | false | undefined;
   /** Ends the wait: the promise is rejected with the signal's reason, and no key is left. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -66,19 +66,19 @@ export interface ObtainOptions {
  */
 export interface TlsOptions {
   /** Trusts these authorities, and no longer those that are known to the public. Node, Bun, Deno. */
-  ca?: string;
+  ca?: string | undefined;
   /** The chain of a certificate to show to servers that ask for one. Node, Bun, Deno. */
-  cert?: string;
+  cert?: string | undefined;
   /** The private key of `cert`. Node, Bun, Deno. */
-  key?: string;
+  key?: string | undefined;
   /** The name to check certificates against instead of the host of the URL. Node, Bun. */
-  servername?: string;
+  servername?: string | undefined;
 }
 
 /** Something that happened: for logs and metrics. Tokens and passwords are never in it. */
 export type TenureEvent =
   | { type: "obtained" | "refreshed"; keys: readonly Bytes[]; /** In milliseconds. */ remaining: number }
-  | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string; /** Of a server. */ fault?: string }
+  | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string; /** Of a server. */ fault?: string | undefined }
   | { type: "node_ready"; address: string; /** Whether it tells of changes by itself. */ tracking: boolean }
   | { type: "node_down"; address: string; reason: string };
 
@@ -88,60 +88,105 @@ export interface ConnectOptions {
    * What several servers are to each other. `quorum` is Redlock: more than half of at least three must grant. `ordered`:
    * all of them, asked one after the other. Default: `quorum`, or `ordered` for a single one.
    */
-  arrangement?: "quorum" | "ordered";
+  arrangement?: "quorum" | "ordered" | undefined;
   /** Set in front of every key on the servers. Default: nothing. */
-  prefix?: Bytes;
+  prefix?: Bytes | undefined;
   /** The name that servers show in `CLIENT LIST`, without spaces. Default: `tenure`. */
-  clientName?: string;
+  clientName?: string | undefined;
   /** How long an answer may take before it counts as unknown and the connection as dead, in milliseconds. Default: 1000. */
-  requestTimeout?: number;
+  requestTimeout?: number | undefined;
   /** How long a connection and its handshake may take, in milliseconds. Default: 3000. */
-  connectTimeout?: number;
+  connectTimeout?: number | undefined;
   /** The pause before a second try to connect, in milliseconds; it doubles. Default: 20. */
-  reconnectMin?: number;
+  reconnectMin?: number | undefined;
   /** The longest pause between two tries to connect, in milliseconds. Default: 2000. */
-  reconnectMax?: number;
+  reconnectMax?: number | undefined;
   /** Whether to let servers tell of changes (RESP3 client tracking). Default: true. */
-  tracking?: boolean;
+  tracking?: boolean | undefined;
   /** Whether to load the scripts while connecting, so that the first use of one costs no extra round trip. Default: false. */
-  prepare?: boolean;
+  prepare?: boolean | undefined;
   /** What may grow, and how far. */
   limits?: {
     /** Locks and inspections at one time. Default: 65 536. */
-    locks?: number;
+    locks?: number | undefined;
     /** Bytes of one answer. Default: 1 048 576. */
-    answerBytes?: number;
+    answerBytes?: number | undefined;
     /** Requests that wait for the answer of one server. Default: 65 536. */
-    pendingRequests?: number;
-  };
+    pendingRequests?: number | undefined;
+  } | undefined;
   /** For `rediss:` URLs. */
-  tls?: TlsOptions;
+  tls?: TlsOptions | undefined;
   /** Gives up connecting: the promise is rejected with the signal's reason. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Told of everything that happens, after it has happened. Default: nobody. */
-  onEvent?: (event: TenureEvent) => void;
+  onEvent?: ((event: TenureEvent) => void) | undefined;
 }
 
-/** @internal Checks what the engine cannot: that it is a number at all. */
-export function number(name: string, value: number | undefined): number | undefined {
-  if (value === undefined || (typeof value === "number" && value >= 0)) {
+/** One of several ways must be given, and all of it. */
+function oneWay(given: object, name: string, ways: readonly (readonly string[])[]): void {
+  const [way = [], ...more] = ways.filter((words) => words.some((word) => word in given));
+  if (more.length > 0 || way.length === 0 || !way.every((word) => word in given)) {
+    throw new ArgumentError("bad_option", `${name} must have ${ways.map((words) => words.join(" and ")).join(", or ")}`);
+  }
+}
+
+const jitter: Kind = (value, name) => {
+  if (value === "none") {
     return value;
   }
-  throw new ArgumentError("bad_option", `${name} must be a number that is not negative`);
-}
+  const kept = checked(value, name, { full: amount, decorrelated: amount });
+  oneWay(kept, name, [["full"], ["decorrelated"]]);
+  return kept;
+};
 
-/** A whole number for which 32 bits suffice; one less than all of them is as good as no limit. */
-function count(name: string, value: number | undefined): number | undefined {
-  return number(name, value) === undefined ? undefined : Math.min(Math.floor(value as number), 0xffff_fffe);
-}
+const pauses: Kind = (value, name) =>
+  Array.isArray(value) ? value.map((pause, at) => amount(pause, `${name}[${at}]`)) : refuse(name, "an array of numbers", value);
+
+const retry: Kind = (value, name) => {
+  const kept = value && checked(value, name, { every: amount, min: amount, max: amount, pauses, limit: count, jitter });
+  if (value !== false) {
+    oneWay(kept || refuse(name, "an object or false", value), name, [["every"], ["min", "max"], ["pauses"]]);
+  }
+  return kept;
+};
+
+const OBTAIN = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, retry, signal };
+const LOGIN = { username: text, password: bytes, database: count, resp2: flag };
+const LIMITS = { locks: count, answerBytes: count, pendingRequests: count };
+const TLS = { ca: text, cert: text, key: text, servername: text };
+
+/** @internal */
+export const login: Kind = (value, name) => checked(value, name, LOGIN);
+
+const CONNECT: Record<string, Kind> = {
+  arrangement: (value, name) => (value === "quorum" || value === "ordered" ? value : refuse(name, '"quorum" or "ordered"', value)),
+  prefix: bytes,
+  clientName: text,
+  requestTimeout: amount,
+  connectTimeout: amount,
+  reconnectMin: amount,
+  reconnectMax: amount,
+  tracking: flag,
+  prepare: flag,
+  limits: (value, name) => checked(value, name, LIMITS),
+  tls: (value, name) => checked(value, name, TLS),
+  signal,
+  onEvent: call,
+};
+
+/** @internal What is left of options once they were looked at: each was read once, and nothing in it changes any more. */
+export const obtainOptions = (given: unknown): ObtainOptions => (given === undefined ? {} : checked(given, "", OBTAIN));
+
+/** @internal */
+export const connectOptions = (given: unknown): ConnectOptions => (given === undefined ? {} : checked(given, "", CONNECT));
 
 /** @internal */
 export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ObtainOptions): Uint8Array {
   packer
     .start()
-    .time(number("ttl", options.ttl) ?? 30_000)
-    .time(number("wait", options.wait))
-    .time(number("maxHold", options.maxHold))
+    .time(options.ttl ?? 30_000)
+    .time(options.wait)
+    .time(options.maxHold)
     .byte(options.renew === false ? 0 : 1);
   if (token instanceof Drawn) {
     packer.byte(0).raw(token.bytes);
@@ -167,12 +212,12 @@ function packRetry(packer: Packer, retry: RetryOptions | false | undefined): voi
     return;
   }
   if ("every" in retry) {
-    packer.byte(2).time(number("retry.every", retry.every));
+    packer.byte(2).time(retry.every);
   } else if ("pauses" in retry) {
     packer.byte(4).word(retry.pauses.length);
-    retry.pauses.forEach((pause) => packer.time(number("retry.pauses", pause)));
+    retry.pauses.forEach((pause) => packer.time(pause));
   } else {
-    packer.byte(3).time(number("retry.min", retry.min)).time(number("retry.max", retry.max));
+    packer.byte(3).time(retry.min).time(retry.max);
   }
   const { jitter } = retry;
   if (jitter === undefined) {
@@ -180,33 +225,33 @@ function packRetry(packer: Packer, retry: RetryOptions | false | undefined): voi
   } else if (jitter === "none") {
     packer.byte(1).byte(0);
   } else if ("full" in jitter) {
-    packer.byte(2).byte(Math.min(number("retry.jitter.full", jitter.full) as number, 100));
+    packer.byte(2).byte(Math.min(jitter.full, 100));
   } else {
-    packer.byte(3).byte(Math.min(number("retry.jitter.decorrelated", jitter.decorrelated) as number, 255));
+    packer.byte(3).byte(Math.min(jitter.decorrelated, 255));
   }
-  packer.word(count("retry.limit", retry.limit));
+  packer.word(retry.limit);
 }
 
 /** How one server is spoken to. */
 export interface Login {
   /** The ACL user. Default: the default user. */
-  username?: string;
+  username?: string | undefined;
   /** Its password. Default: none. */
-  password?: Bytes;
+  password?: Bytes | undefined;
   /** The number of the database. Default: 0. */
-  database?: number;
+  database?: number | undefined;
   /**
    * Whether to speak RESP2 from the start, for a proxy that hangs up at `HELLO`; `?resp=2` in a URL says the same. Then a
    * loss is found out at the next renewal. Default: no.
    */
-  resp2?: boolean;
+  resp2?: boolean | undefined;
 }
 
 /** @internal */
 export interface Node {
   login: Login;
   /** A client of the user's, to be spared of greetings. */
-  lent?: boolean;
+  lent?: boolean | undefined;
 }
 
 /** @internal */
@@ -217,20 +262,20 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
     .start()
     .raw(crypto.getRandomValues(new Uint8Array(8)))
     .byte(arrangement === "quorum" ? 1 : 0)
-    .time(number("requestTimeout", options.requestTimeout))
-    .time(number("connectTimeout", options.connectTimeout))
-    .time(number("reconnectMin", options.reconnectMin))
-    .time(number("reconnectMax", options.reconnectMax))
+    .time(options.requestTimeout)
+    .time(options.connectTimeout)
+    .time(options.reconnectMin)
+    .time(options.reconnectMax)
     .blob(options.prefix)
     .blob(options.clientName)
-    .word(count("limits.locks", limits?.locks))
-    .word(count("limits.answerBytes", limits?.answerBytes))
-    .word(count("limits.pendingRequests", limits?.pendingRequests));
+    .word(limits?.locks)
+    .word(limits?.answerBytes)
+    .word(limits?.pendingRequests);
   for (const { login, lent } of nodes) {
     packer
       .blob(login.username)
       .blob(login.password)
-      .word(count("database", login.database) ?? 0)
+      .word(login.database ?? 0)
       .byte(options.tracking === false ? 0 : 1)
       .byte(options.prepare ? 1 : 0)
       .byte(lent ? 1 : 0)

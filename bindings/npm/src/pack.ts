@@ -1,15 +1,19 @@
 import { ArgumentError } from "./errors.js";
 import type { Bytes } from "./options.js";
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
 const NONE = 0xffff_ffff;
+
+/** @internal */
+export function utf8(value: Bytes): Uint8Array {
+  return typeof value === "string" ? new TextEncoder().encode(value) : value;
+}
 
 /** Writes requests in the one packed form that the engine reads (`bindings/wasm/src/pack.rs`). */
 export class Packer {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
   #end = 0;
+  readonly #encoder = new TextEncoder();
   /** Whether bytes have to be UTF-8, because not all servers can be sent anything else. */
   readonly #textOnly: boolean;
 
@@ -67,7 +71,7 @@ export class Packer {
     }
     // No character has more than three bytes for each of its units.
     this.#room(4 + 3 * value.length);
-    const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#end + 4));
+    const { written } = this.#encoder.encodeInto(value, this.#bytes.subarray(this.#end + 4));
     this.word(written);
     this.#end += written;
     return this;
@@ -76,7 +80,7 @@ export class Packer {
   #check(value: Uint8Array): void {
     try {
       if (this.#textOnly) {
-        decoder.decode(value);
+        new TextDecoder("utf-8", { fatal: true }).decode(value);
       }
     } catch {
       throw new ArgumentError("not_text", "one of the servers takes only keys, tokens and metadata in UTF-8");

@@ -1,7 +1,11 @@
+import { call, listed, type Bytes } from "./check.js";
+import { again, type Cell } from "./cell.js";
 import type { Driver } from "./driver.js";
-import { NotObtainedError } from "./errors.js";
-import { Lock } from "./lock.js";
-import type { Bytes, ObtainOptions } from "./options.js";
+import { NotObtainedError, retraced } from "./errors.js";
+import type { Fleet } from "./fleet.js";
+import { outside } from "./guard.js";
+import { inspected, Lock } from "./lock.js";
+import { obtainOptions, type ObtainOptions } from "./options.js";
 
 /** What a key holds. */
 export interface Holding {
@@ -9,6 +13,8 @@ export interface Holding {
   readonly value: string;
   /** The same as bytes. */
   readonly bytes: Uint8Array;
+  /** What stands behind the token, if that is one of 22 characters, as all but tokens of somebody's own are. */
+  readonly metadata: string | undefined;
   /** How long it lasts without a refresh, in milliseconds; `Infinity` without an end. */
   readonly remaining: number;
 }
@@ -16,13 +22,15 @@ export interface Holding {
 /** One key, or several of which all are locked or none. */
 export type Keys = Bytes | readonly Bytes[];
 
+type Work<T> = (lock: Lock) => T | PromiseLike<T>;
+
 /** Obtains locks from the servers that it is connected to. Close it, or it keeps the process alive. */
 export class Tenure implements AsyncDisposable {
-  readonly #driver: Driver;
+  readonly #fleet: Fleet;
 
   /** @internal */
-  constructor(driver: Driver) {
-    this.#driver = driver;
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
   }
 
   /**
@@ -31,30 +39,46 @@ export class Tenure implements AsyncDisposable {
    * Rejected with a {@link NotObtainedError}, with the reason of `signal`, with an `ArgumentError`, or with a
    * `ClosedError`; and then nothing of it is left on a server.
    */
-  obtain(keys: Keys, options: ObtainOptions = {}): Promise<Lock> {
-    const { signal, metadata = "" } = options;
-    if (signal?.aborted) {
-      return Promise.reject(signal.reason);
+  async obtain(keys: Keys, options?: ObtainOptions): Promise<Lock> {
+    // Nothing has begun before all of it was looked at.
+    const [list, how] = [listed(keys), obtainOptions(options)];
+    try {
+      const driver = this.#fleet.of(list);
+      // What waits asks again by itself.
+      return await again((isFirst) => this.#obtain(driver, list, how, isFirst && how.wait === undefined));
+    } catch (error) {
+      throw retraced(error);
     }
+  }
+
+  #obtain(driver: Driver, keys: readonly Bytes[], options: ObtainOptions, isFirst: boolean): Promise<Lock> {
+    const { signal, metadata = "" } = options;
     return new Promise((resolve, reject) => {
-      const driver = this.#driver;
-      const cell = driver.obtain(listed(keys), options);
-      const lock = new Lock(driver, cell, metadata);
-      if (signal === undefined) {
-        cell.obtaining = { resolve: () => resolve(lock), reject };
-        return;
+      if (signal?.aborted) {
+        return reject(signal.reason);
       }
-      const settled = () => signal.removeEventListener("abort", cancel);
+      let cell: Cell | undefined;
       const cancel = () => {
-        cell.obtaining = undefined;
-        driver.release(cell);
-        reject(signal.reason);
+        if (cell !== undefined) {
+          cell.obtaining = undefined;
+          driver.release(cell);
+        }
+        reject(signal?.reason);
       };
+      signal?.addEventListener("abort", cancel, { once: true });
+      const deaf = () => signal?.removeEventListener("abort", cancel);
+      try {
+        cell = driver.obtain(keys, options, isFirst);
+      } catch (error) {
+        outside(deaf);
+        throw error;
+      }
+      const lock = new Lock(driver, cell, metadata);
+      const settled = () => signal && driver.later.add(deaf);
       cell.obtaining = {
         resolve: () => (settled(), resolve(lock)),
         reject: (error) => (settled(), reject(error)),
       };
-      signal.addEventListener("abort", cancel, { once: true });
     });
   }
 
@@ -66,7 +90,7 @@ export class Tenure implements AsyncDisposable {
       if (error instanceof NotObtainedError && (error.code === "taken" || error.code === "timed_out")) {
         return null;
       }
-      throw error;
+      throw retraced(error);
     }
   }
 
@@ -78,18 +102,15 @@ export class Tenure implements AsyncDisposable {
    * with the error of the work, if it fails; and as {@link Tenure.obtain} is. It waits for the release, which takes at
    * most three request timeouts and goes on in the background then: see {@link Lock.release}.
    */
-  using<T>(keys: Keys, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
-  using<T>(keys: Keys, options: ObtainOptions, work: (lock: Lock) => T | PromiseLike<T>): Promise<T>;
-  async using<T>(
-    keys: Keys,
-    options: ObtainOptions | ((lock: Lock) => T | PromiseLike<T>),
-    work?: (lock: Lock) => T | PromiseLike<T>,
-  ): Promise<T> {
-    const [how, what] = typeof options === "function" ? [{}, options] : [options, work as NonNullable<typeof work>];
-    const lock = await this.obtain(keys, how);
+  using<T>(keys: Keys, work: Work<T>): Promise<T>;
+  using<T>(keys: Keys, options: ObtainOptions | undefined, work: Work<T>): Promise<T>;
+  async using<T>(keys: Keys, options: ObtainOptions | undefined | Work<T>, work?: Work<T>): Promise<T> {
+    const [how, what] = typeof options === "function" && work === undefined ? [undefined, options] : [options, work];
+    call(what, "work");
+    const lock = await this.obtain(keys, how as ObtainOptions | undefined);
     let result: T;
     try {
-      result = await what(lock);
+      result = await (what as Work<T>)(lock);
     } catch (error) {
       await lock.release();
       throw error;
@@ -104,13 +125,31 @@ export class Tenure implements AsyncDisposable {
    * Rejected with an `InspectError` if too few servers answered.
    */
   async inspect(keys: Keys): Promise<Holding | null> {
-    const found = await this.#driver.inspect(listed(keys));
+    const list = listed(keys);
+    const found = await inspected(this.#fleet.of(list), list);
     const first = found.find(({ remaining }) => !Number.isNaN(remaining));
     if (first === undefined) {
       return null;
     }
     const { remaining, value: bytes } = first;
-    return { value: new TextDecoder().decode(bytes), bytes, remaining: remaining < 0 ? Infinity : remaining };
+    const value = new TextDecoder().decode(bytes);
+    const metadata = /^[\w-]{22}(.*)$/s.exec(value)?.[1];
+    return { value, bytes, metadata, remaining: remaining < 0 ? Infinity : remaining };
+  }
+
+  /**
+   * Lets the process end while nothing is held or asked for: see `unref` of Node's sockets. Without it, or after `ref`, the
+   * process lives until `close`. Runtimes without such a thing take no notice.
+   */
+  unref(): this {
+    this.#fleet.keep(false);
+    return this;
+  }
+
+  /** Keeps the process alive again. */
+  ref(): this {
+    this.#fleet.keep(true);
+    return this;
   }
 
   /**
@@ -118,14 +157,9 @@ export class Tenure implements AsyncDisposable {
    * request timeout. Locks that are still in use are lost by it.
    */
   close(): Promise<void> {
-    return this.#driver.close();
+    return this.#fleet.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-function listed(keys: Keys): readonly Bytes[] {
-  return typeof keys === "string" || keys instanceof Uint8Array ? [keys] : [...keys];
+  /** Closes it: for `await using`. */
+  declare [Symbol.asyncDispose]: () => Promise<void>;
 }

@@ -1,9 +1,9 @@
-import "./symbols.js";
 // @ts-expect-error Workers import a module that is compiled already; they may not compile one.
 import engine from "./engine.wasm";
-import { connector, type Connect } from "./connect.js";
+import { connectOn, type Connect, type Platform } from "./connect.js";
 import { dialWorkerd } from "./transports/workerd.js";
 
 export * from "./common.js";
 
-export const connect: Connect = connector({ module: async () => engine, dial: dialWorkerd });
+const platform: Platform = { module: async () => engine, dial: dialWorkerd };
+export const connect: Connect = (...given) => connectOn(platform, ...given);

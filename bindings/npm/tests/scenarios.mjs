@@ -124,6 +124,29 @@ const scenarios = {
     equal((await rejected(a.using("k", options, () => void a.close()))).code, "closed", "work that closes");
   },
 
+  /** The answers lie in the socket by then. A Worker's clock stands still meanwhile, so that it counts. */
+  async "answers that came while the program stood still"(world) {
+    const port = await world.server();
+    const a = await world.client("a", port, { requestTimeout: 1_000 });
+    const [held, kept] = [await a.obtain("k", { ttl: HOUR }), await a.obtain("r", { ttl: HOUR })];
+    const asked = [a.obtain("j", { ttl: HOUR }), a.inspect("k"), held.verify(), held.refresh(), kept.release()];
+    // What is wanted in one turn goes out at its end.
+    for (let turn = 0; turn < 9; turn += 1) {
+      await Promise.resolve();
+    }
+    const end = Date.now() + 1_500;
+    for (let spins = 0; spins < 1e8 && Date.now() < end; spins += 1);
+    // And something that is asked for then.
+    asked.push(a.obtain("i", { ttl: HOUR }));
+
+    const [j, holding, , left, proof, i] = await Promise.all(asked);
+
+    check(j.isHeld() && i.isHeld() && left > 0.9 * HOUR, "they were all granted");
+    equal([holding.value, proof], [held.token, "confirmed"], "the answers");
+    equal(world.traces.a.filter((line) => line.startsWith("node_")), ["node_ready tracking"], "the connection");
+    delete world.traces.a;
+  },
+
   async "loss by time"(world) {
     const port = await world.server();
     const a = await world.client("a", port);

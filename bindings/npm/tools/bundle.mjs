@@ -2,7 +2,16 @@
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const common = { bundle: true, minify: true, sourcemap: true, target: "es2022", logLevel: "warning", ignoreAnnotations: true };
+// Short lines, because Node prints the one in which an uncaught error was made. The engine is put in afterwards: lines of it
+// would be longer, and compress worse.
+const { engine } = await import("../generated/engine.js");
+const PLACE = "@ENGINE@";
+const place = {
+  name: "place",
+  setup: ({ onLoad }) => onLoad({ filter: /generated\/engine\.js$/ }, () => ({ contents: `export const engine = "${PLACE}";` })),
+};
+const options = { bundle: true, minify: true, lineLimit: 160, sourcemap: true, target: "es2022", logLevel: "warning" };
+const common = { ...options, plugins: [place] };
 const esm = { ...common, format: "esm", outExtension: { ".js": ".js" }, outdir: "dist" };
 
 /** The same classes of errors as those of the main entry. */
@@ -20,6 +29,9 @@ await Promise.all([
   build({ ...esm, entryPoints: ["src/clients.ts"], platform: "neutral", plugins: [errors] }),
   build({ ...common, entryPoints: ["src/clients.ts"], format: "cjs", outfile: "dist/clients.cjs", platform: "neutral", plugins: [errors] }),
 ]);
+for (const file of readdirSync("dist").filter((name) => /\.c?js$/.test(name))) {
+  writeFileSync(`dist/${file}`, readFileSync(`dist/${file}`, "utf8").replace(PLACE, engine));
+}
 copyFileSync("generated/engine.wasm", "dist/engine.wasm");
 
 // One instance for both kinds of modules: a lock of one is a lock of the other.
@@ -40,6 +52,12 @@ function reachable(file, found = new Set()) {
   }
   return found;
 }
+/** Nobody but this package makes its objects. */
+function withoutConstructors(text) {
+  const hidden = (name) => `    ${name === "TenureError" ? "protected" : "private"} constructor();\n`;
+  return text.replace(/^export declare (?:abstract )?class (\w+).*\{\n(?![^}]*constructor\()/gm, (head, name) => head + hidden(name));
+}
+
 const wanted = reachable("clients.d.ts", reachable("index.d.ts"));
 for (const file of readdirSync("dist/types", { recursive: true })) {
   if (!file.endsWith(".d.ts")) {
@@ -50,7 +68,7 @@ for (const file of readdirSync("dist/types", { recursive: true })) {
     rmSync(path);
     continue;
   }
-  const text = readFileSync(path, "utf8").replace(/^import "\.\/symbols\.js";\n/m, "");
+  const text = withoutConstructors(readFileSync(path, "utf8"));
   writeFileSync(path, text);
   writeFileSync(path.replace(/\.d\.ts$/, ".d.cts"), text.replace(/(from "\.[^"]*)\.js"/g, '$1.cjs"'));
 }

@@ -1,5 +1,5 @@
 //! Reasons as numbers. Their names, which programs in JavaScript may rely on, stand in the same order in
-//! `bindings/npm/src/errors.ts` and `driver.ts`. The enums of the core may grow, and the compiler does not say so here: a
+//! `bindings/npm/src/errors.ts` and `ends.ts`. The enums of the core may grow, and the compiler does not say so here: a
 //! test compares these lists with the core's source, so that no variant is without a code and a name of its own.
 
 use tenure_core::{ClaimError, ConfigError, Holder, Loss, NodeError, NotObtained, Released};
@@ -132,7 +132,7 @@ mod tests {
     );
     const TYPESCRIPT: &str = concat!(
         include_str!("../../npm/src/errors.ts"),
-        include_str!("../../npm/src/driver.ts")
+        include_str!("../../npm/src/ends.ts")
     );
 
     /// The names in one table of TypeScript.

@@ -100,6 +100,12 @@ pub fn refresh(lock: u64, ttl_ms: f64, now: f64) -> bool {
     )
 }
 
+/// From now on only `refresh` makes a lock last.
+#[wasm_bindgen]
+pub fn stop_renewing(lock: u64, now: f64) {
+    state::step(|engine, _| engine.stop_renewing(LockId::from_bits(lock), instant(now)));
+}
+
 /// Until when a lock is held; the beginning of time if it is not.
 #[wasm_bindgen]
 #[must_use]

@@ -160,6 +160,11 @@ impl Ask {
         }
     }
 
+    /// A connection broke before its node had answered.
+    pub(crate) fn note_lost(&mut self, error: NodeError) {
+        self.error.get_or_insert(error);
+    }
+
     fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
         if let Some(remaining) = remaining {
             // By the clock of the node, which may be faster than ours.

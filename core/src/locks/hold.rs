@@ -3,7 +3,7 @@
 use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
 use crate::lock::{Ask, KeySet, Lease, State, Verdict, What, pause_after_silence};
-use crate::obtain::Ttl;
+use crate::obtain::{Renewal, Ttl};
 
 use super::queue::Freed;
 use super::{Entry, Locks};
@@ -24,6 +24,20 @@ impl Locks {
             self.renew(id);
         }
         Some(())
+    }
+
+    /// From now on only the caller's own refreshes make the lease last. What is asked for already stays asked for.
+    pub(super) fn leave_alone(&mut self, id: LockId) {
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        lock.renewal = Renewal::Manual;
+        if let State::Held(held) = &mut lock.state
+            && held.wanted.is_none()
+        {
+            (held.renew_at, held.retrying) = (None, false);
+        }
+        self.rearm(id);
     }
 
     /// Starts to refresh: on the caller's wish, or because it is time.

@@ -1,8 +1,10 @@
 //! Rounds of any kind: begun, carried on with each answer, and ended by an answer or by time.
 
+use crate::event::NodeError;
 use crate::id::{LockId, NodeSet, RequestId};
 use crate::lock::{Goal, Order, Outcome, Round, State, Verdict, What};
 use crate::queue::Queue;
+use crate::time::Instant;
 
 use super::{Entry, Locks};
 
@@ -33,6 +35,29 @@ impl Locks {
         } else {
             self.timers.set(id.slot, lock.deadline());
         }
+    }
+
+    /// What comes of a request whose connection broke: it was not time that ran out.
+    pub(crate) fn handle_lost(
+        &mut self,
+        request: RequestId,
+        outcome: Outcome,
+        error: NodeError,
+        now: Instant,
+    ) {
+        self.clamp(now);
+        if outcome == Outcome::Unknown {
+            match self.slab.get_mut(request.lock) {
+                Some(Entry::Probe(_)) => return self.found(request, Err(error)),
+                Some(Entry::Lock(lock)) if lock.round == request.round => {
+                    if let Some(ask) = &mut lock.ask {
+                        ask.note_lost(error);
+                    }
+                }
+                Some(Entry::Lock(_)) | None => {}
+            }
+        }
+        self.answered(request, outcome);
     }
 
     /// Takes in what came of a request.

@@ -78,6 +78,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) enum Answer<'a> {
     Outcome(RequestId, Outcome),
+    Lost(RequestId, Outcome, NodeError),
     Found(RequestId, Vec<Option<Holding>>),
     Wake(&'a [u8]),
     WakeAll,
@@ -374,7 +375,7 @@ impl Session {
 
     fn next_lost(&mut self) -> Option<Answer<'_>> {
         if let Some((request, outcome)) = self.exchange.take_lost() {
-            return Some(Answer::Outcome(request, outcome));
+            return Some(Answer::Lost(request, outcome, self.error));
         }
         if !self.hopeful
             && let Some(request) = self.waiting.pop_front()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Config, Event, Key, NodeConfig, NodeError, NodeState, Obtain, Ttl};
+use tenure_core::{Config, Event, Key, NodeConfig, NodeError, NodeState, NotObtained, Obtain, Ttl};
 
 use crate::{Talk, plain, wish};
 
@@ -142,4 +142,21 @@ fn neither_a_lent_client_is_probed_nor_any_where_nobody_wants_it() {
         let third = Duration::from_secs(10);
         assert_eq!(talk.now.saturating_since(start), third);
     }
+}
+
+#[test]
+fn a_connection_that_breaks_is_not_said_to_have_been_too_slow() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.obtain(wish());
+    let keys = Key::new("j").expect("a key").into();
+    let inspection = talk.engine.inspect(keys, talk.now);
+    talk.drain();
+
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+
+    let reason = NotObtained::Unreachable(NodeError::Disconnected);
+    assert!(talk.events.contains(&Event::NotObtained { lock, reason }));
+    let found = talk.engine.take_inspection(inspection);
+    assert_eq!(found, Some(Err(NodeError::Disconnected)));
 }

@@ -1,13 +1,17 @@
+import { ArgumentError } from "../errors.js";
 import type { Lent } from "../link.js";
-import { lend, type Command, type Reply } from "./commands.js";
+import { lend, type Command, type CommandTransport, type Reply } from "./commands.js";
+import { slotOf } from "./slots.js";
 
 /** As much of a client of `ioredis` as is used here, be it for one server or for a cluster. */
 export interface Ioredis {
+  readonly status: string;
   callBuffer(command: string, words: any[]): Promise<unknown>;
 }
 
 /** As much of a client of `redis` (node-redis) as is used here. */
 export interface NodeRedis {
+  readonly isReady: boolean;
   sendCommand(words: any[], options: object): Promise<unknown>;
 }
 
@@ -18,27 +22,100 @@ export interface NodeRedisCluster {
 }
 
 /**
- * A client of `ioredis`, for one server or for a cluster. It must not send a command again by itself: for one server,
- * make it with `autoResendUnfulfilledCommands: false`.
+ * A client of `ioredis`, for one server (also behind Sentinel) or for a cluster. It must not send a command twice, nor keep it
+ * for later: throws an `ArgumentError` that says what to set. A single server needs `autoResendUnfulfilledCommands: false`, a
+ * cluster `retryDelayOnFailover: 0`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as they are by default.
  */
 export function ioredis(client: Ioredis): Lent {
-  return clientOf("ioredis", ([name = "", ...words]) => client.callBuffer(`${name}`, words), (error) => error.name === "ReplyError");
+  const { options = {}, nodes, slots } = must(client, "ioredis", "callBuffer") as any;
+  const isCluster = typeof nodes === "function";
+  const refuse = (is: boolean, advice: string) => {
+    if (is) {
+      throw new ArgumentError("bad_option", `ioredis(client): ${advice}`);
+    }
+  };
+  refuse(!!options.enableAutoPipelining, "enableAutoPipelining must be off: it changes the order of commands, and fails for some");
+  if (isCluster) {
+    refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster, or it sends commands twice");
+    refuse((options.scaleReads ?? "master") !== "master", "scaleReads must be left at master: replicas do not know of all locks");
+  } else {
+    refuse(options.autoResendUnfulfilledCommands !== false, "set autoResendUnfulfilledCommands: false, or it sends commands twice");
+  }
+  const whole = (key: Uint8Array) => Buffer.concat([Buffer.from(options.keyPrefix ?? ""), key]);
+  const nameOf = (key: Uint8Array): string | undefined => slots[slotOf(whole(key))]?.[0];
+  /** What a key is on just now. */
+  const serverOf = (key: Uint8Array | undefined) => {
+    const name = key && nameOf(key);
+    const server = name && nodes.call(client, "master").find((node: any) => `${node.options.host}:${node.options.port}` === name);
+    return isCluster && server ? server : client;
+  };
+  return clientOf(client, {
+    name: "ioredis",
+    open: (signal, key) => untilReady(isCluster ? client : serverOf(key), signal).then(() => untilReady(serverOf(key), signal)),
+    lane: isCluster ? (key) => nameOf(key) ?? "" : undefined,
+    isReady: (key) => serverOf(key).status === "ready",
+    // What has no key goes to the server of the lane; all else where the client knows its key to be.
+    carry: ([name, ...words], key) => (keyOf([name, ...words]) ? client : serverOf(key)).callBuffer(`${name}`, words),
+    isReply: (error) => error.name === "ReplyError",
+  });
 }
 
-/** A client of `redis` (node-redis), for one server or for a cluster; not a pool, which keeps no order. */
+/** A client of `redis` (node-redis), for one server or for a cluster. Throws an `ArgumentError` that says what to do instead. */
 export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
+  const { masters, totalClients, getSentinelNode, _keyPrefix, options } = must(client, "nodeRedis", "sendCommand") as any;
+  const refuse = (advice: string): never => {
+    throw new ArgumentError("bad_option", `nodeRedis(client): ${advice}`);
+  };
+  if (totalClients !== undefined) {
+    refuse("a pool keeps no order: lend a client of createClient");
+  }
+  if (getSentinelNode !== undefined) {
+    refuse("its client for Sentinel sends commands twice: lend one of ioredis with its sentinels");
+  }
+  if (_keyPrefix ?? options?.keyPrefix) {
+    refuse("its keyPrefix is not put in front of the keys of locks: use the option prefix of connect");
+  }
   // Bulk strings as they are: by default it makes text of them.
-  const options = { typeMapping: { 36: Buffer } };
-  const carry = (words: Buffer[]) =>
-    "masters" in client ? client.sendCommand(keyOf(words), false, words, options) : client.sendCommand(words, options);
-  // It has classes for both, which have no name once they were minified; only a server begins with a code in capitals.
-  return clientOf("redis", carry, ({ message }) => /^[A-Z]+\b/.test(message));
+  const typeMapping = { 36: Buffer };
+  const cluster = client as any;
+  const isCluster = masters !== undefined;
+  const masterOf = (key: Uint8Array) => cluster.slots[slotOf(key)]?.master;
+  return clientOf(client, {
+    name: "redis",
+    lane: isCluster ? (key) => masterOf(key)?.address ?? "" : undefined,
+    isReady: (key) => (isCluster ? !key || !!masterOf(key)?.client?.isReady : cluster.isReady),
+    async open(_signal, key) {
+      if (isCluster && key) {
+        await cluster.nodeClient(masterOf(key));
+      }
+    },
+    async carry(words, key, abortSignal) {
+      const options = { typeMapping, abortSignal };
+      if (!isCluster) {
+        return cluster.sendCommand(words, options);
+      }
+      const own = keyOf(words);
+      if (own) {
+        return cluster.sendCommand(own, false, words, options);
+      }
+      const node = key ? await cluster.nodeClient(masterOf(key)) : undefined;
+      return node ? node.sendCommand(words, options) : cluster.sendCommand(undefined, false, words, options);
+    },
+    // It has classes for both, which have no name once they were minified; only a server begins with a code in capitals.
+    isReply: ({ message }) => /^[A-Z]+\b/.test(message),
+  });
 }
 
-function clientOf(name: string, carry: (words: Buffer[]) => Promise<unknown>, isReply: (error: Error) => boolean): Lent {
-  const one = async (command: Command): Promise<Reply> => {
+interface Client extends Pick<CommandTransport, "name" | "open" | "lane"> {
+  isReady(key: Uint8Array | undefined): boolean;
+  carry(words: Buffer[], key: Uint8Array | undefined, signal: AbortSignal): Promise<unknown>;
+  isReply(error: Error): boolean;
+}
+
+function clientOf(identity: unknown, { isReady, carry, isReply, ...more }: Client): Lent {
+  const one = async (command: Command, key: Uint8Array | undefined, signal: AbortSignal): Promise<Reply> => {
     try {
-      return (await carry(command.map((word) => Buffer.from(word)))) as Reply;
+      return (await carry(command.map((word) => Buffer.from(word)), key, signal)) as Reply;
     } catch (error) {
       if (error instanceof Error && isReply(error)) {
         return error;
@@ -46,19 +123,56 @@ function clientOf(name: string, carry: (words: Buffer[]) => Promise<unknown>, is
       throw error;
     }
   };
-  return lend({ name, send: (commands) => Promise.all(commands.map(one)) });
+  const lent = lend({
+    ...more,
+    send(commands, signal, key) {
+      // What is kept for later may be carried out when nobody wants it any more.
+      if (!isReady(key)) {
+        throw new Error("the client is not connected");
+      }
+      quiet(signal);
+      return Promise.all(commands.map((command) => one(command, key, signal)));
+    },
+  });
+  return { ...lent, identity };
+}
+
+/** Each command listens to the signal for a moment, which Node takes for a leak. */
+function quiet(signal: AbortSignal): void {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): any } };
+  process?.getBuiltinModule?.("node:events")?.setMaxListeners?.(0, signal);
+}
+
+/** Until a client of ioredis takes commands. */
+async function untilReady(client: any, signal: AbortSignal): Promise<void> {
+  if (client.status === "wait") {
+    // Whoever listens to its errors hears of them.
+    client.connect().catch(() => {});
+  }
+  if (client.status === "ready") {
+    return;
+  }
+  let stop = () => {};
+  await new Promise<void>((resolve, reject) => {
+    const end = () => reject(new Error("the client has ended"));
+    stop = () => ["ready", "end"].forEach((event, at) => client.off(event, [resolve, end][at]));
+    client.once("ready", resolve).once("end", end);
+    signal.addEventListener("abort", reject, { once: true });
+    if (client.status === "end" || signal.aborted) {
+      end();
+    }
+  }).finally(() => stop());
+}
+
+function must(client: any, name: string, method: string): unknown {
+  if (typeof client?.[method] !== "function") {
+    throw new ArgumentError("bad_option", `${name}(client): client must be one of its own, with a method ${method}`);
+  }
+  return client;
 }
 
 /** What a cluster finds the server by: the first key, if there is one. */
-function keyOf([name, ...words]: Buffer[]): Buffer | undefined {
-  switch (`${name}`) {
-    case "COMMAND":
-    case "SCRIPT":
-      return undefined;
-    case "EVAL":
-    case "EVALSHA":
-      return words[2];
-    default:
-      return words[0];
-  }
+function keyOf([name, ...words]: (Buffer | undefined)[]): Buffer | undefined {
+  const command = `${name}`;
+  return /^(COMMAND|SCRIPT|PING)$/.test(command) ? undefined : words[command.startsWith("EVAL") ? 2 : 0];
 }

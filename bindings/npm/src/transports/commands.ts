@@ -1,4 +1,6 @@
+import { call, checked, flag, isBytes, text } from "../check.js";
 import { message, type Dial, type Lent } from "../link.js";
+import { utf8 } from "../pack.js";
 import { inTurn, type Carry } from "./turns.js";
 
 /** A command: its name and its arguments. */
@@ -10,28 +12,40 @@ export type Reply = string | Uint8Array | number | bigint | null | Error | reado
 /** A client that you already have, or an endpoint over HTTP: anything that carries out commands, in their order. */
 export interface CommandTransport {
   /**
-   * Carries out commands, and gives one reply for each. Rejected if it is not known what became of them. `signal` is
-   * aborted when nobody waits for the replies any more.
+   * Carries out commands, and gives one reply for each: what a server would answer, an error of it as an `Error`. Rejected if it
+   * is not known what became of them; an answer that no server gives counts as that, too. `signal` is aborted when nobody
+   * waits for the replies any more: what was not sent by then must not be sent later. `key` is that of `lane`.
    */
-  send(commands: readonly Command[], signal: AbortSignal): Promise<readonly Reply[]>;
+  send(commands: readonly Command[], signal: AbortSignal, key: Uint8Array | undefined): Promise<readonly Reply[]>;
+  /** Called before the first command, and again when it is used after a failure. Rejected if it cannot be used now. */
+  open?(signal: AbortSignal, key: Uint8Array | undefined): unknown;
+  /**
+   * For a client that stands for several servers, of which each answers by itself: the name of the one that a key is on just now.
+   * Each of them gets connections of its own then, so that one that is silent holds up nobody else. `send` is told a key of the
+   * server, for commands that name none. Default: there is one server.
+   */
+  readonly lane?: ((key: Uint8Array) => string) | undefined;
   /** What to call it in errors and events. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Whether calls could overtake each other, as over HTTP: then each begins when the last is over, and takes along what
    * was wanted meanwhile. That pause is part of `requestTimeout`. Default: false.
    */
-  readonly oneAtATime?: boolean;
+  readonly oneAtATime?: boolean | undefined;
   /** Whether it carries text only: then keys, tokens and metadata have to be UTF-8. Default: false. */
-  readonly textOnly?: boolean;
+  readonly textOnly?: boolean | undefined;
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const TRANSPORT = { send: call, open: call, lane: call, name: text, oneAtATime: flag, textOnly: flag };
 
-/** Makes a server of what carries out commands. */
+/** Makes a server of what carries out commands. Throws an `ArgumentError`. */
 export function lend(transport: CommandTransport): Lent {
+  // A class may have more than that; in an object that is written for this, it is a mistake.
+  checked(transport, "transport", TRANSPORT, Object.getPrototypeOf(transport ?? 0) !== Object.prototype);
+  call(transport.send, "transport.send");
   const { name = "a client", textOnly = false } = transport;
-  return { name, textOnly, dial: dialCommands(transport) };
+  const lane = transport.lane && ((key: Uint8Array) => String(transport.lane?.(key)));
+  return { name, textOnly, lane, dial: dialCommands(transport), identity: transport };
 }
 
 /**
@@ -39,19 +53,23 @@ export function lend(transport: CommandTransport): Lent {
  * knows that the client is only lent, and sends no greeting.
  */
 function dialCommands(transport: CommandTransport): Dial {
-  return (listener) => {
+  return (listener, key) => {
     const ended = new AbortController();
     const carry: Carry = async (commands) => {
       ended.signal.throwIfAborted();
-      const replies = await transport.send(commands, ended.signal);
-      if (replies.length !== commands.length) {
-        throw new Error(`${replies.length} replies to ${commands.length} commands`);
+      const replies = await transport.send(commands, ended.signal, key);
+      if (!Array.isArray(replies) || replies.length !== commands.length) {
+        throw new Error(`${Array.isArray(replies) ? replies.length : typeof replies} instead of ${commands.length} replies`);
       }
       return replies;
     };
     const send = transport.oneAtATime ? inTurn(carry) : carry;
+    const gone = (error: unknown) => listener.gone(message(error));
     let last: Promise<void> = Promise.resolve();
-    queueMicrotask(() => listener.opened());
+    void (async () => {
+      await transport.open?.(ended.signal, key);
+      listener.opened();
+    })().catch(gone);
     return {
       send(bytes) {
         const commands = commandsOf(bytes.slice());
@@ -60,11 +78,11 @@ function dialCommands(transport: CommandTransport): Dial {
           try {
             const given = await send(commands);
             await before;
-            const parts: Uint8Array[] = [];
-            given.forEach((reply) => encode(reply, parts));
+            // All of them are looked at before the first is told.
+            const parts = given.flatMap((reply, at) => encoded(nameOf(commands[at]), reply));
             parts.forEach((part) => listener.received(part));
           } catch (error) {
-            listener.gone(message(error));
+            gone(error);
           }
         })();
       },
@@ -73,13 +91,15 @@ function dialCommands(transport: CommandTransport): Dial {
   };
 }
 
+const nameOf = ([name]: Command = []) => new TextDecoder().decode(name);
+
 /** The engine writes whole commands, each an array of byte strings. */
 function commandsOf(bytes: Uint8Array): Command[] {
   const commands: Uint8Array[][] = [];
   let at = 0;
   const count = () => {
     const end = bytes.indexOf(13, at);
-    const number = Number(decoder.decode(bytes.subarray(at + 1, end)));
+    const number = Number(new TextDecoder().decode(bytes.subarray(at + 1, end)));
     at = end + 2;
     return number;
   };
@@ -95,29 +115,46 @@ function commandsOf(bytes: Uint8Array): Command[] {
   return commands;
 }
 
-function encode(reply: Reply, parts: Uint8Array[]): void {
-  const line = (text: string) => parts.push(encoder.encode(`${text}\r\n`));
-  if (reply === null) {
-    line("$-1");
-  } else if (reply === "OK") {
-    line("+OK");
-  } else if (reply instanceof Error) {
-    line(`-${reply.message.replace(/[\r\n]+/g, " ")}`);
-  } else if (typeof reply === "number" || typeof reply === "bigint") {
-    line(`:${reply}`);
-  } else if (typeof reply === "string" || reply instanceof Uint8Array) {
-    const bytes = typeof reply === "string" ? encoder.encode(reply) : reply;
-    // A client that gives all as bytes gives this so, too.
-    if (bytes.length === 2 && decoder.decode(bytes) === "OK") {
-      return encode("OK", parts);
-    }
-    line(`$${bytes.length}`);
-    parts.push(bytes);
-    line("");
-  } else {
-    // Clients have shapes of their own for what is neither text nor number: nobody looks into it, but it is not nothing.
-    const list = Array.isArray(reply) ? reply : [];
-    line(`*${list.length}`);
-    list.forEach((each) => encode(each, parts));
+/** What a server would write. What no server answers to this command says nothing: then nobody knows what became of it. */
+function encoded(command: string, reply: Reply): Uint8Array[] {
+  const line = (text: string) => utf8(`${text}\r\n`);
+  if (reply instanceof Error) {
+    return [line(`-${reply.message.replace(/[\r\n]+/g, " ")}`)];
   }
+  const bytes = typeof reply === "string" || isBytes(reply) ? utf8(reply) : undefined;
+  const text = bytes && new TextDecoder().decode(bytes);
+  switch (command) {
+    case "COMMAND":
+    case "SCRIPT":
+    case "PING":
+      // Clients have shapes of their own for some of this, and nobody looks into it.
+      return listed(reply);
+    case "SET":
+      if (reply === null || text === "OK") {
+        return [line(text ? "+OK" : "$-1")];
+      }
+      break;
+    case "GET":
+      if (reply === null || bytes) {
+        return bytes ? [line(`$${bytes.length}`), bytes, line("")] : [line("$-1")];
+      }
+      break;
+    default: {
+      // Some clients make text of numbers.
+      const number = text ?? (typeof reply === "number" || typeof reply === "bigint" ? String(reply) : "");
+      if (/^-?\d{1,19}$/.test(number)) {
+        return [line(`:${number}`)];
+      }
+    }
+  }
+  throw new Error(`${command} was answered with what no server answers`);
+}
+
+/** A list of texts as it is, and all else as one that is empty. */
+function listed(reply: unknown): Uint8Array[] {
+  if (Array.isArray(reply)) {
+    return [utf8(`*${reply.length}\r\n`), ...reply.flatMap(listed)];
+  }
+  const bytes = typeof reply === "string" || isBytes(reply) ? utf8(reply) : undefined;
+  return bytes ? [utf8(`$${bytes.length}\r\n`), bytes, utf8("\r\n")] : [utf8("*0\r\n")];
 }

@@ -40,6 +40,7 @@ export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial 
     socket.on("data", received);
     socket.once("error", (error) => listener.gone(message(error)));
     socket.once("close", () => listener.gone("the server closed the connection"));
+    const hold = (holds: boolean) => void (holds ? socket.ref() : socket.unref());
     return {
       // A copy in Node's pool of small buffers, which costs less than one of its own.
       send: (bytes) => void socket.write(Buffer.from(bytes)),
@@ -48,6 +49,7 @@ export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial 
         socket.on("error", () => {});
         socket.destroy();
       },
+      hold,
     };
   };
 };

@@ -1,3 +1,4 @@
+import { isBytes } from "../check.js";
 import { message, type Dial } from "../link.js";
 import type { Login } from "../options.js";
 
@@ -7,6 +8,8 @@ export interface Connection {
   readonly writable: WritableStream<Uint8Array>;
   /** Ends it. Default: reading is cancelled and writing aborted. */
   close?(): unknown;
+  /** Whether it is to keep the process alive: called with `false` after `unref`. Default: nothing. */
+  hold?(holds: boolean): unknown;
 }
 
 /** A way to connect to one server, for those that no URL can name. */
@@ -14,15 +17,17 @@ export interface Transport {
   /** Opens a connection; called again, after a pause, whenever the last one is gone. */
   connect(): Connection | Promise<Connection>;
   /** How to log in there. */
-  readonly login?: Login;
+  readonly login?: Login | undefined;
   /** What to call it in errors and events. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** @internal A connection of web streams as a wire. */
-export function streams(transport: Pick<Transport, "connect">): Dial {
+export function streams(transport: Pick<Transport, "connect" | "name">): Dial {
+  const { name = "the readable stream" } = transport;
   return (listener) => {
-    let closed = false;
+    let [closed, holds] = [false, true];
+    const hold = () => connection?.hold?.(holds);
     let connection: Connection | undefined;
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
     let writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
@@ -37,6 +42,9 @@ export function streams(transport: Pick<Transport, "connect">): Dial {
     void (async () => {
       try {
         connection = await transport.connect();
+        if (!holds) {
+          hold();
+        }
         reader = connection.readable.getReader();
         writer = connection.writable.getWriter();
         if (closed) {
@@ -44,6 +52,9 @@ export function streams(transport: Pick<Transport, "connect">): Dial {
         }
         listener.opened();
         for (let next = await reader.read(); !next.done; next = await reader.read()) {
+          if (!isBytes(next.value)) {
+            throw new TypeError(`${name} gave ${next.value === null ? "null" : typeof next.value} instead of a Uint8Array`);
+          }
           listener.received(next.value);
         }
         listener.gone("the server closed the connection");
@@ -57,6 +68,10 @@ export function streams(transport: Pick<Transport, "connect">): Dial {
     return {
       send: (bytes) => void writer?.write(bytes.slice()).catch((error: unknown) => listener.gone(message(error))),
       close,
+      hold(now) {
+        holds = now;
+        hold();
+      },
     };
   };
 }

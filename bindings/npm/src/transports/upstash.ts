@@ -1,4 +1,5 @@
 import { fromBase64 } from "../base64.js";
+import { checked, text } from "../check.js";
 import { ArgumentError } from "../errors.js";
 import type { Lent } from "../link.js";
 import { lend, type Reply } from "./commands.js";
@@ -24,7 +25,7 @@ const BAD_REQUEST = 400;
  */
 export function upstash(options: UpstashOptions): Lent {
   const { name, base } = endpoint(options);
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   // A replica that answers the next request has to know what this one did.
   let sync = "";
   return lend({
@@ -32,7 +33,7 @@ export function upstash(options: UpstashOptions): Lent {
     oneAtATime: true,
     textOnly: true,
     async send(commands, signal) {
-      const words = commands.map((command) => command.map((word) => text.decode(word)));
+      const words = commands.map((command) => command.map((word) => utf8.decode(word)));
       const alone = words.length === 1;
       const response = await fetch(base + (alone ? "" : "/pipeline"), {
         method: "POST",
@@ -44,6 +45,8 @@ export function upstash(options: UpstashOptions): Lent {
         },
         body: JSON.stringify(alone ? words[0] : words),
         signal,
+        // An answer out of somebody's cache would be a lock for two. Some runtimes keep none, and do not know the option.
+        ...("cache" in Request.prototype && { cache: "no-store" }),
       });
       const answer = await response.json().catch(() => undefined);
       // The status of a command that failed by itself; any other says that none was carried out, or nobody knows.
@@ -58,13 +61,14 @@ export function upstash(options: UpstashOptions): Lent {
 }
 
 /** Neither what is shown nor an error may have a secret in it. */
-function endpoint({ url, token }: UpstashOptions): { name: string; base: string } {
+function endpoint(options: UpstashOptions): { name: string; base: string } {
+  const { url = "", token = "" } = checked(options, "", { url: text, token: text });
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     throw new ArgumentError("bad_url", "the address of an Upstash database begins with https://");
   }
   // Runtimes show a header that they refuse.
-  if (!/^[\x21-\x7e]+$/.test(token ?? "")) {
+  if (!/^[\x21-\x7e]+$/.test(token)) {
     throw new ArgumentError("bad_option", "a token of Upstash is one word");
   }
   return { name: parsed.host, base: parsed.origin + parsed.pathname.replace(/\/+$/, "") };

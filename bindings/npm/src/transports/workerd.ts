@@ -6,9 +6,12 @@ import { ArgumentError } from "../errors.js";
 import { streams } from "./streams.js";
 
 /** @internal Sockets of Cloudflare Workers. */
-export const dialWorkerd: NonNullable<Platform["dial"]> = (address) => {
+export const dialWorkerd: NonNullable<Platform["dial"]> = (address, { tls: options }) => {
   if (address.kind === "unix") {
     throw new ArgumentError("bad_url", "this runtime has no Unix sockets");
+  }
+  if (options !== undefined) {
+    throw new ArgumentError("bad_option", "tls: Workers take no options for it, and trust the authorities that are known to the public");
   }
   const { host: hostname, port, tls } = address;
   return streams({

@@ -39,6 +39,15 @@ pub(super) enum Decision {
     Again,
 }
 
+/// What an answer that is no holding comes to. What no server answers says nothing of who holds a key.
+fn refusal(reply: Reply<'_>) -> Decision {
+    if let Item::Error(line) = reply.item() {
+        Decision::Failed(ServerError::of(line).node())
+    } else {
+        Decision::Unknown
+    }
+}
+
 impl Progress {
     pub(super) fn note_time(&mut self, reply: Reply<'_>, key: usize) {
         let Some(time) = reply.as_integer() else {
@@ -117,11 +126,11 @@ impl Progress {
                         remaining: None,
                     })
                 }
-                Item::Error(line) => {
-                    self.decided = Some(Decision::Failed(ServerError::of(line).node()));
+                Item::Null => None,
+                _ => {
+                    self.decided = Some(refusal(reply));
                     None
                 }
-                _ => None,
             };
             self.found.push(holding);
         } else {
@@ -131,7 +140,9 @@ impl Progress {
                 }
                 // It ended between the two.
                 (Some(holding), Some(-2)) => *holding = None,
-                _ => {}
+                (_, Some(_)) => {}
+                // A time that was not told is not one without an end.
+                (_, None) => self.decided = Some(refusal(reply)),
             }
         }
     }

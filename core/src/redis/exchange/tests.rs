@@ -10,10 +10,24 @@ use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::LastTtl;
 use crate::token::Token;
 
+fn claim(keys: &[&str]) -> Claim {
+    let keys = keys.iter().map(|key| Key::new(key).unwrap());
+    let keys = Keys::new(keys.collect::<Vec<_>>()).unwrap();
+    Claim::new(b"", keys, Token::new("v").unwrap(), b"")
+}
+
 /// What is sent for a check of two keys, and what comes of the answer.
 fn check(answer: &str) -> (Vec<u8>, Outcome) {
-    let keys = ["a", "b"].map(|key| Key::new(key).unwrap());
-    let claim = Claim::new(b"", Keys::new(keys).unwrap(), Token::new("v").unwrap(), b"");
+    let claim = claim(&["a", "b"]);
+    let (sent, finding) = find(Op::Check { claim: &claim }, answer);
+    let Finding::Outcome(outcome) = finding else {
+        panic!("{finding:?}");
+    };
+    (sent, outcome)
+}
+
+/// What is sent for an operation, and what comes of the answer.
+fn find(op: Op<'_>, answer: &str) -> (Vec<u8>, Finding) {
     let request = RequestId {
         lock: LockId::from_bits(1),
         round: 0,
@@ -28,19 +42,47 @@ fn check(answer: &str) -> (Vec<u8>, Outcome) {
         prefix: b"",
         ttl: &mut LastTtl::default(),
     };
-    let claim = &claim;
-    exchange.send(request, Op::Check { claim }, &mut wire, Instant::default());
+    exchange.send(request, op, &mut wire, Instant::default());
     let mut decoder = Decoder::new(DecodeLimits::default());
     decoder.feed(answer.as_bytes());
     while let Some(reply) = decoder.next_reply().unwrap() {
         let is_ours = |_, value: &[u8]| value == b"v";
         let answered = exchange.receive(reply, is_ours, &mut capability);
-        if let Some((_, Finding::Outcome(outcome))) = answered.expect("an answer to what was sent")
-        {
-            return (out, outcome);
+        if let Some((_, finding)) = answered.expect("an answer to what was sent") {
+            return (out, finding);
         }
     }
     panic!("no outcome after {answer:?}");
+}
+
+#[test]
+fn a_key_is_free_only_if_the_server_says_so() {
+    let claim = claim(&["a"]);
+    let holder = |answer: &str| {
+        let keys = claim.keys();
+        match find(Op::Inspect { keys }, answer).1 {
+            Finding::Found(found) => Ok(found.first().cloned().flatten()),
+            Finding::Outcome(outcome) => Err(outcome),
+            Finding::Again => panic!("{answer:?}"),
+        }
+    };
+    assert_eq!(holder("$-1\r\n:-2\r\n"), Ok(None));
+    assert_eq!(holder("_\r\n:-2\r\n"), Ok(None));
+    let held = holder("$1\r\nx\r\n:-1\r\n").unwrap().expect("held");
+    assert_eq!((&*held.value, held.remaining), (&b"x"[..], None));
+    let times = [
+        "+OK\r\n:5\r\n",
+        "+QUEUED\r\n+QUEUED\r\n",
+        ":1\r\n:5\r\n",
+        "*0\r\n:-2\r\n",
+        "$1\r\nx\r\n+QUEUED\r\n",
+        "$-1\r\n*0\r\n",
+    ];
+    for answer in times {
+        assert_eq!(holder(answer), Err(Outcome::Unknown), "{answer:?}");
+    }
+    let denied = Err(Outcome::Failed(NodeError::NoPermission));
+    assert_eq!(holder("$1\r\nx\r\n-NOPERM no\r\n"), denied);
 }
 
 #[test]
