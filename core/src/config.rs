@@ -133,7 +133,8 @@ pub struct NodeConfig {
     /// Default: no.
     pub prepare: bool,
     /// Whether to speak RESP2 from the start, for a server or proxy that closes the connection at `HELLO`. That command is
-    /// not sent then, and changes are not reported. A server that refuses `HELLO` with an error needs no such hint. Default: no.
+    /// not sent then, and changes are not reported. A server that refuses `HELLO` with an error needs no such hint.
+    /// Default: no.
     pub resp2: bool,
     /// Whether an existing client carries the commands, one by one. It has a connection, a user and a database already, and
     /// cannot report changes. The engine then sends no handshake, except to find out what the server can do. The
