@@ -40,3 +40,21 @@ fn the_page_has_at_most_900_words() {
     let words = include_str!("../../README.md").split_whitespace().count();
     assert!(words <= 900, "README.md has {words} words");
 }
+
+#[test]
+fn the_pages_name_the_oldest_rust_that_the_manifest_promises() {
+    let promised = format!("Rust {} or later", env!("CARGO_PKG_RUST_VERSION"));
+    for (name, page) in [
+        ("README.md", include_str!("../../README.md")),
+        (
+            "adapters/tenure/README.md",
+            include_str!("../../adapters/tenure/README.md"),
+        ),
+        (
+            "adapters/tenure/src/lib.rs",
+            include_str!("../../adapters/tenure/src/lib.rs"),
+        ),
+    ] {
+        assert!(page.contains(&promised), "{name}: {promised}");
+    }
+}

@@ -55,7 +55,7 @@
 //! passwords.
 //!
 //! # Versions
-//! The minimum supported Rust version is 1.88. Raising it is not a breaking change, but never happens in a patch release.
+//! It needs Rust 1.88 or later. Raising this version is not a breaking change, but never happens in a patch release.
 
 #![cfg_attr(
     not(feature = "tokio"),
