@@ -7,7 +7,11 @@ use tenure_tests::servers::{Kind, Server};
 
 /// The program of the README, with nothing changed but the address (see `build.rs`).
 mod example {
-    #![allow(clippy::print_stdout, reason = "the example prints")]
+    #![allow(
+        clippy::print_stdout,
+        clippy::unused_async,
+        reason = "the work of the example is short, and prints"
+    )]
 
     include!(concat!(env!("OUT_DIR"), "/readme.rs"));
 
