@@ -1,4 +1,4 @@
-//! What is asked for: keys, the owner's token, metadata, and for how long. Every limit is checked where a value is made.
+//! What a lock is on: keys, the owner's token and metadata. Every limit is checked when a value is made.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -268,7 +268,7 @@ impl Claim {
         &self.token
     }
 
-    /// What stands behind the token.
+    /// The metadata, which is stored after the token.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         self.value()

@@ -12,30 +12,31 @@ use crate::id::MAX_NODES;
 pub struct Config {
     nodes: Vec<NodeConfig>,
     arrangement: Arrangement,
-    /// How long an answer may take before it counts as unknown, and the connection as dead. Default: 1 s.
+    /// The request timeout: how long a reply may take before the outcome counts as unknown, and the connection as dead.
+    /// Default: 1 s.
     pub request_timeout: Duration,
     /// How long a connection and its handshake may take. Default: 3 s.
     pub connect_timeout: Duration,
-    /// The pause before a second try to connect; it doubles up to [`Config::reconnect_max`], until a connection has proven
-    /// itself: by an answered request, or by lasting for longer than that. The upper half of each pause is drawn. Less than
-    /// 1 ms counts as that. Default: 20 ms.
+    /// The pause before the second attempt to connect. It doubles up to [`Config::reconnect_max`], and starts again once a
+    /// connection has answered a request or has lasted for longer than that. The upper half of each pause is random.
+    /// Values below 1 ms count as 1 ms. Default: 20 ms.
     pub reconnect_min: Duration,
-    /// The longest pause between two tries to connect. Default: 2 s.
+    /// The longest pause between two attempts to connect. Default: 2 s.
     pub reconnect_max: Duration,
     /// How long this engine keeps a key going from one of its locks to the next while others want it, too. Then it leaves
     /// the key alone for a millisecond or nine round trips, whichever is longer. Where nobody else was seen for a second,
     /// it does so every 250 ms. [`Duration::MAX`]: never. Default: 3 ms.
     pub turn: Duration,
-    /// After how long a silence a connection is probed with a `PING` while there is any lock or inspection, because nobody
-    /// would be told of a change over a connection that is dead without a word. Its answer must come within
-    /// [`Config::request_timeout`]. Less than 100 ms counts as that; `None` for never. Clients that are lent are not
-    /// probed. Default: 5 s.
+    /// How long a connection may be silent, while there is any lock or inspection, before it is probed with a `PING`: no
+    /// notification would arrive over a connection that died without a reset. The reply must come within
+    /// [`Config::request_timeout`]. Values below 100 ms count as 100 ms; `None` turns probes off. Clients that are lent are
+    /// not probed. Default: 5 s.
     pub idle_probe: Option<Duration>,
     /// Set in front of every key on the wire, and taken off again. Default: empty.
     pub prefix: Box<[u8]>,
     /// The name that nodes show in `CLIENT LIST`. Default: `tenure`.
     pub client_name: Box<str>,
-    /// What may grow, and how far.
+    /// Upper bounds on memory.
     pub limits: Limits,
 }
 
@@ -126,18 +127,19 @@ pub struct NodeConfig {
     pub password: Option<Secret>,
     /// The number of the database. Default: 0.
     pub database: u32,
-    /// Whether to let the node tell of changes (RESP3 client tracking). Default: yes.
+    /// Whether the node should report changes of keys (RESP3 client tracking). Default: yes.
     pub tracking: bool,
     /// Whether to load the scripts while connecting, so that the first use of one costs no extra round trip.
     /// Default: no.
     pub prepare: bool,
-    /// Whether to speak RESP2 from the start, for a server or proxy that hangs up at `HELLO`: without that command, and so
-    /// without being told of changes. One that refuses `HELLO` with an error needs no such hint. Default: no.
+    /// Whether to speak RESP2 from the start, for a server or proxy that closes the connection at `HELLO`. That command is
+    /// not sent then, and changes are not reported. A server that refuses `HELLO` with an error needs no such hint.
+    /// Default: no.
     pub resp2: bool,
-    /// Whether a client that somebody else made carries the commands, one by one: it has a connection, a user and a
-    /// database already, and no way to tell of changes. Then the engine does not introduce itself and asks for nothing
-    /// but what the server can do. The driver takes each command out of [`crate::Output::Transmit`] and gives back the
-    /// replies in the same order, as RESP. Default: no.
+    /// Whether an existing client carries the commands, one by one. It has a connection, a user and a database already, and
+    /// cannot report changes. The engine then sends no handshake, except to find out what the server can do. The
+    /// driver takes each command out of [`crate::Output::Transmit`] and returns the replies in the same order, as RESP.
+    /// Default: no.
     pub lent: bool,
 }
 
@@ -179,7 +181,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What may grow, and how far. Past a limit there is a typed error and nothing is lost.
+/// Upper bounds on memory. Beyond a limit there is a typed error, and nothing is lost.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Locks and inspections at one time: [`crate::NotObtained::LimitReached`]. Default: 65,536.

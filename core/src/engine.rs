@@ -19,15 +19,15 @@ use crate::time::{Instant, Micros};
 pub struct Engine {
     locks: Locks,
     sessions: Vec<Session>,
-    /// What nodes went through, to be told.
+    /// Events of nodes that are still to be returned.
     events: Queue<Event>,
-    /// Requests that could not be sent, to be told to the locks.
+    /// Requests that could not be sent, to be passed to the locks.
     unsent: Vec<(RequestId, NodeError)>,
     closing: bool,
-    /// For how long a connection may be silent while there are locks, and when to look at that next.
+    /// How long a connection may be silent while there are locks, and when to check that next.
     silence: Micros,
     probe_at: Instant,
-    /// A session was heard since outputs were last asked for.
+    /// A session has received something since the last poll.
     heard: bool,
     /// Something happened, or time went on, since the locks had nothing more to say.
     stirred: bool,
@@ -114,14 +114,14 @@ impl Engine {
         self.locks.stop_renewing(lock, now);
     }
 
-    /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
+    /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`crate::NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         let now = self.clamp(now);
         self.locks.release(lock, now);
     }
 
-    /// Starts to look who holds `keys`, without side effects. Ends with [`Event::Inspected`], then
+    /// Starts an inspection: who holds `keys`, without side effects. Ends with [`Event::Inspected`], then
     /// [`Engine::take_inspection`] has the result. [`Engine::release`] ends it early.
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);
@@ -134,14 +134,14 @@ impl Engine {
         self.locks.take_inspection(inspection)
     }
 
-    /// Lets go of all locks and takes no new ones. [`Engine::is_drained`] tells when that is done.
+    /// Releases all locks and accepts no new ones. [`Engine::is_drained`] says when that is done.
     pub fn close(&mut self, now: Instant) {
         let now = self.clamp(now);
         self.closing = true;
         self.locks.close(now);
     }
 
-    /// The connection that [`Output::Connect`] asked for is open.
+    /// The connection that [`Output::Connect`] requested is open.
     pub fn handle_connected(&mut self, node: NodeId, now: Instant) {
         let now = self.clamp(now);
         if let Some(session) = self.sessions.get_mut(node.index()) {
@@ -319,7 +319,7 @@ impl Engine {
         })
     }
 
-    /// Lets the locks ask all they have to ask, until there is an event to be told first.
+    /// Sends all requests of the locks, until there is an event that must be returned first.
     #[inline(never)]
     fn settle(&mut self) {
         if core::mem::take(&mut self.heard) {
@@ -349,7 +349,7 @@ impl Engine {
         }
     }
 
-    /// Tells the locks what could not be sent.
+    /// Passes to the locks what could not be sent.
     #[cold]
     fn tell_unsent(&mut self) {
         while let Some((request, error)) = self.unsent.pop() {
@@ -357,7 +357,7 @@ impl Engine {
         }
     }
 
-    /// Takes in all that a session has to tell.
+    /// Processes everything that a session has to report.
     #[inline(never)]
     fn hear(&mut self, node: NodeId) {
         let now = self.locks.now();
@@ -387,8 +387,8 @@ impl Engine {
         }
     }
 
-    /// Sends what had to wait, ahead of what the locks ask for next. Not while hearing: what comes of an answer must
-    /// not depend on how many came with it.
+    /// Sends what had to wait, ahead of the next requests of the locks. Not while receiving: the reaction to a reply must
+    /// not depend on how many arrive with it.
     #[inline(never)]
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {

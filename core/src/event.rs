@@ -1,4 +1,4 @@
-//! What happened, told to the caller. Each lock has exactly one terminal event and none after it.
+//! What happened, reported to the caller. Each lock has exactly one terminal event and none after it.
 
 use core::fmt;
 use core::time::Duration;
@@ -24,24 +24,24 @@ pub enum Event {
         /// Why.
         reason: NotObtained,
     },
-    /// The lease was made longer (or, on the user's wish, shorter).
+    /// The lease was made longer (or, on request, shorter).
     Refreshed {
         /// Which lock.
         lock: LockId,
         /// Until when now.
         lease: Lease,
-        /// Whether this answers [`crate::Engine::refresh`], and all calls of it so far; otherwise it was a renewal, or
-        /// more has been wished for since.
+        /// Whether this answers all calls of [`crate::Engine::refresh`] so far. Otherwise it was a renewal, or a later call
+        /// is still open.
         asked: bool,
     },
-    /// Terminal: it is ours no longer, and nobody asked for that.
+    /// Terminal: it is no longer ours, although no release was requested.
     Lost {
         /// Which lock.
         lock: LockId,
         /// Why.
         reason: Loss,
     },
-    /// Terminal: it was released on the caller's wish.
+    /// Terminal: it was released on request.
     Released {
         /// Which lock.
         lock: LockId,
@@ -66,25 +66,25 @@ pub enum Event {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NotObtained {
-    /// It is held, and the caller did not want to wait, or not try again.
+    /// It is held, and the caller did not want to wait or to retry.
     Taken {
         /// How long the holder still has without a refresh, where it is known.
         remaining: Option<Duration>,
         /// Who holds it.
         by: Holder,
     },
-    /// The wait is over, and at the last look it was held.
+    /// The wait is over, and the lock was held when it was last checked.
     TimedOut {
         /// Who held it.
         by: Holder,
     },
-    /// It was granted so late that its ttl, or `max_hold`, was over by then. Ask for a longer one.
+    /// It was granted so late that its ttl, or `max_hold`, was over by then. Request a longer one.
     TooLate,
-    /// Too few nodes gave an answer: who holds it is not known.
+    /// Too few nodes replied: it is not known who holds the lock.
     Unreachable(NodeError),
-    /// A node refuses for a reason that asking again does not mend.
+    /// A node refuses for a reason that a retry does not fix.
     Refused(NodeError),
-    /// The caller let go of it.
+    /// The caller released it, or cancelled the request.
     Withdrawn,
     /// The engine has as many locks as it may have.
     LimitReached,
@@ -93,7 +93,7 @@ pub enum NotObtained {
 /// Who holds a key that is taken.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Holder {
-    /// Somebody that this engine does not know.
+    /// A client outside this engine.
     Other,
     /// Another lock of this engine.
     Ourselves,
@@ -145,13 +145,13 @@ pub enum Loss {
         /// Why the last refresh did not get through, if there was one.
         error: Option<NodeError>,
     },
-    /// A node refuses to refresh it, for a reason that trying again does not mend.
+    /// A node refuses to refresh it, for a reason that a retry does not fix.
     Refused(NodeError),
-    /// The nodes say that the key is not ours any more: deleted, overwritten, or expired there.
+    /// The nodes reported that the key is no longer ours: deleted, overwritten, or expired there.
     Taken,
-    /// Renewal had kept it for as long as it may.
+    /// Renewal reached `max_hold`.
     MaxHold,
-    /// Whoever kept it alive has ended: an adapter tells so when it is closed. The core itself does not.
+    /// The adapter that kept it alive was closed. The core itself never reports this.
     Closed,
 }
 
@@ -178,13 +178,13 @@ impl core::error::Error for Loss {}
 pub enum Released {
     /// Every key was still ours on enough nodes, and is free now.
     Confirmed,
-    /// The nodes answered that it had not been ours any more. What was still ours is free now.
+    /// The nodes replied that it was no longer ours. Any key that was still ours is free now.
     Missing,
     /// Too few nodes confirmed it, or not in time. It is free at the latest when its ttl is over.
     Unconfirmed,
     /// Another lock of this engine has the same token and still holds the keys.
     Shared,
-    /// Its lease was over by then: it had been lost. The core tells that as [`Event::Lost`].
+    /// Its lease was over by then: it had been lost. The core reports that as [`Event::Lost`].
     Expired,
 }
 
@@ -206,7 +206,7 @@ impl fmt::Display for Released {
 pub enum NodeState {
     /// The handshake is done.
     Ready {
-        /// Whether the node tells of changes to keys by itself.
+        /// Whether the node reports changes of keys.
         tracking: bool,
     },
     /// The connection is gone, or could not be made.

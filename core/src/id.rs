@@ -175,7 +175,7 @@ impl fmt::Debug for LockId {
     }
 }
 
-/// One question of one lock to one node. The number of the round tells an answer that comes too late.
+/// One request of one lock to one node. The number of the round identifies replies that are too late.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct RequestId {
     pub(crate) lock: LockId,

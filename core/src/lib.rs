@@ -1,6 +1,6 @@
 //! The protocol of Tenure, a distributed lock, without I/O.
 //!
-//! An [`Engine`] decides what to send to Redis or Valkey, what an answer means, when to ask again and when a lease is
+//! An [`Engine`] decides what to send to Redis or Valkey, what a reply means, when to retry and when a lease is
 //! over. It has no socket, no clock, no thread and no random source: bytes and time come in, bytes, events and one
 //! deadline come out.
 //!

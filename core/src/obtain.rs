@@ -1,4 +1,4 @@
-//! A wish for a lock, and for how long.
+//! A request for a lock, and for how long.
 
 use core::fmt;
 use core::time::Duration;
@@ -15,7 +15,7 @@ pub struct Ttl(u64);
 impl Ttl {
     /// The shortest ttl. A shorter one could not outlive the allowance for drift (1 % and 2 ms).
     pub const MIN: Self = Self(3);
-    /// The longest ttl: 365 days. A lock that is meant to last for ever is a key, not a lock.
+    /// The longest ttl: 365 days. A lock without an end is a key, not a lock.
     pub const MAX: Self = Self(365 * 24 * 60 * 60 * 1000);
 
     /// Rounds up to whole milliseconds.
@@ -75,8 +75,8 @@ pub enum Mode {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Renewal {
-    /// Refreshed each time a third of its ttl has passed, until `max_hold` after it was asked for (then the lock is
-    /// given up: [`crate::Loss::MaxHold`]); for ever without one.
+    /// Refreshed each time a third of its ttl has passed, until `max_hold` after the request (then the lock is given up:
+    /// [`crate::Loss::MaxHold`]), or without end.
     Automatic {
         /// The longest time that renewal may keep the lock.
         max_hold: Option<Duration>,
@@ -91,7 +91,7 @@ impl Default for Renewal {
     }
 }
 
-/// A wish for a lock.
+/// A request for a lock.
 #[derive(Clone, Debug)]
 pub struct Obtain {
     /// What to lock: all of them or none.
@@ -102,9 +102,9 @@ pub struct Obtain {
     pub metadata: Metadata,
     /// How long the server keeps it.
     pub ttl: Ttl,
-    /// How long to wait for others to let go. `None` tries once.
+    /// How long to wait for other holders to release. `None` tries once.
     pub wait: Option<Duration>,
-    /// When to ask again while waiting, where nodes do not tell of a release by themselves.
+    /// When to retry while waiting, where nodes do not report a release.
     pub retry: Retry,
     /// Who keeps it alive.
     pub renewal: Renewal,
@@ -113,7 +113,7 @@ pub struct Obtain {
 }
 
 impl Obtain {
-    /// A wish with the defaults: no metadata, try once, automatic renewal, exclusive.
+    /// A request with the defaults: no metadata, try once, automatic renewal, exclusive.
     #[must_use]
     pub fn new(keys: impl Into<Keys>, token: Token, ttl: Ttl) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! When a waiting lock asks again: plain data, whose progress lives in the lock.
+//! When a waiting lock retries: plain data, whose progress lives in the lock.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,10 +9,10 @@ use crate::rng::Rng;
 /// The shortest pause.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// How long to pause between two asks of a waiting lock. Less than a millisecond counts as that.
+/// How long a waiting lock pauses between attempts. Values below 1 ms count as 1 ms.
 ///
-/// Where nodes tell of a release by themselves (client tracking), pauses are not needed and not used: the lock asks
-/// when it is woken and when the holder's time is over. Elsewhere the holder's remaining time caps every pause.
+/// Where nodes report a release (client tracking), pauses are not needed and not used: the lock asks when it is woken
+/// and when the holder's time is over. Elsewhere the holder's remaining time caps every pause.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retry {
     pauses: Pauses,
@@ -28,16 +28,15 @@ enum Pauses {
     Sequence(Arc<[Duration]>),
 }
 
-/// How chance changes a pause, so that many waiters do not ask at the same time.
+/// Jitter: how a pause is randomised, so that many waiters do not ask at the same time.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Jitter {
     /// Not at all.
     None,
-    /// The last `percent` of each pause are drawn from zero to themselves; 100 draws the whole pause, more counts as
-    /// 100.
+    /// Randomises the last `percent` % of each pause: 100 ms at 50 becomes 50 to 100 ms. Values above 100 count as 100.
     Full {
-        /// The share of the pause that is left to chance.
+        /// The random share of the pause, in percent.
         percent: u8,
     },
     /// Each pause is drawn between the shortest pause and `factor` times the one before, and is never longer than the
@@ -49,7 +48,7 @@ pub enum Jitter {
 }
 
 impl Retry {
-    /// No pause: ask again only when woken or when the holder's time is over.
+    /// No pause: retry only when woken or when the holder's time is over.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -79,7 +78,7 @@ impl Retry {
         }
     }
 
-    /// The user's own pauses, in order. After the last one the lock does not ask again.
+    /// The user's own pauses, in order. After the last one the lock does not retry.
     #[must_use]
     pub fn sequence(pauses: impl IntoIterator<Item = Duration>) -> Self {
         let pauses = pauses.into_iter().collect::<Vec<_>>().into();
@@ -90,14 +89,14 @@ impl Retry {
         }
     }
 
-    /// The same pauses with chance in them.
+    /// Adds jitter to the pauses.
     #[must_use]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// At most `asks` more asks after the first, for whatever reason.
+    /// At most `asks` further attempts after the first, for any reason.
     #[must_use]
     pub const fn limit(mut self, asks: u32) -> Self {
         self.limit = Some(asks);

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::claim::{ClaimError, MAX_TOKEN};
 
-/// The owner's value: whoever knows it owns the lock. Its bytes never appear in `Debug`.
+/// The owner's value: every client that knows it owns the lock. Its bytes never appear in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     bytes: Box<[u8]>,
@@ -21,8 +21,8 @@ impl Token {
         Self::from_number(u128::from_be_bytes(bytes))
     }
 
-    /// A token of the user's own, 1 to [`MAX_TOKEN`] bytes. Whoever obtains the same keys with the same token and
-    /// metadata gets the same lock. The server stores token and metadata without a separator and compares the whole:
+    /// A token of the user's own, 1 to [`MAX_TOKEN`] bytes. Requests for the same keys with the same token and
+    /// metadata get the same lock. The server stores token and metadata without a separator and compares the whole:
     /// give all tokens of one application the same length, or no metadata.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What the README promises, and what the oracle looks at, are the same.
+//! The page of guarantees and the checks of the oracle name the same promises.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use tenure_tests::schedule::Schedule;
 use tenure_tests::world::Promise;
 
-/// The cells of the table of promises, without its head.
+/// The cells of the table of guarantees, without its head.
 fn table() -> Vec<Vec<String>> {
-    let readme = include_str!("../../README.md");
-    let from = readme.find("| promise | holds while |").expect("a table");
-    let lines = readme[from..]
+    let page = include_str!("../../core/docs/guarantees.md");
+    let from = page.find("| promise | holds while |").expect("a table");
+    let lines = page[from..]
         .lines()
         .take_while(|line| line.starts_with('|'));
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
@@ -23,7 +23,7 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_promise_of_the_readme_has_its_check_and_every_check_its_promise() {
+fn every_guarantee_names_its_check_and_every_check_is_named() {
     let known: BTreeSet<String> = Promise::ALL.iter().map(|p| format!("{p:?}")).collect();
     assert_eq!(known.len(), Promise::ALL.len());
     let mut named = BTreeSet::new();
@@ -36,7 +36,7 @@ fn every_promise_of_the_readme_has_its_check_and_every_check_its_promise() {
 }
 
 #[test]
-fn every_scenario_that_the_readme_names_is_there() {
+fn every_scenario_that_the_page_names_exists() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut sources = String::new();
     for directory in [tests.clone(), tests.join("scenarios")] {

@@ -1,53 +1,53 @@
-//! What can go wrong, and what to do about it.
+//! The errors of this crate. None of them contains a password, token or metadata.
 
 use std::error::Error;
 use std::fmt;
 
 use tenure_core::{ClaimError, ConfigError, Loss, NodeError, NotObtained};
 
-/// Why there is no locker.
+/// Why connecting failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// No URL, or an empty one.
+    /// There is no URL, or it is empty.
     NoAddress,
-    /// Fewer URLs than a quorum needs.
+    /// Fewer than three URLs for a quorum.
     TooFewForQuorum,
-    /// More URLs than one locker can use.
+    /// More than [`MAX_NODES`](crate::MAX_NODES) URLs.
     TooMany,
     /// Two URLs of a quorum or an ordered list lead to the same server, which would count twice.
     SameServer {
         /// Host and port, or the path of the Unix socket.
         address: String,
     },
-    /// A URL that says nothing useful.
+    /// A URL is invalid.
     Url {
-        /// Which part of it is wrong.
+        /// The invalid part.
         part: UrlPart,
         /// The URL, without its password.
         url: String,
-        /// What is wrong with that part.
+        /// Why that part is invalid.
         reason: String,
     },
-    /// A certificate or key that was given cannot be used.
+    /// A certificate or private key cannot be used. The text says why.
     Certificate(String),
-    /// Too few nodes are ready.
+    /// Too few servers are ready.
     Unreachable(Unreachable),
-    /// The operating system has no random bytes.
+    /// The operating system returned no random bytes.
     NoRandomness,
     /// The locker was closed while it connected.
     Closed,
 }
 
-/// The nodes that could not be used, and why.
+/// The servers that could not be used, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Unreachable {
-    /// How many nodes must be ready.
+    /// How many servers must be ready.
     pub needed: usize,
-    /// How many are.
+    /// How many are ready.
     pub ready: usize,
-    /// Address and error of each node that failed. There is no password in it.
+    /// Address and error of each server that failed.
     pub failures: Vec<(String, String)>,
     /// The cause of each of them, in the same order, for advice that fits.
     pub causes: Vec<Cause>,
@@ -67,7 +67,7 @@ pub enum Cause {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum UrlPart {
-    /// What stands before `://`.
+    /// The part before `://`.
     Scheme,
     /// The user's name.
     User,
@@ -81,9 +81,9 @@ pub enum UrlPart {
     Path,
     /// The number of the database.
     Database,
-    /// What stands behind `?`.
+    /// The part after `?`.
     Query,
-    /// What stands behind `#`.
+    /// The part after `#`.
     Fragment,
 }
 
@@ -189,12 +189,12 @@ impl From<ConfigError> for ConnectError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ObtainError {
-    /// What was asked for cannot be: a key, the token, the metadata or the ttl is out of its limits.
+    /// The request is invalid: a key, the token, the metadata or the ttl is out of range. Nothing was sent.
     Claim(ClaimError),
-    /// It was asked for, and this is the answer. If a server is at fault with an error that is not known here
-    /// ([`NodeError::Other`]), its own words come with it: up to 128 bytes, escaped, never what may repeat an argument.
+    /// The request ended without the lock, for this reason. For a server error that Tenure does not know
+    /// ([`NodeError::Other`]), the text is what the server sent: up to 128 bytes, escaped, never an argument.
     NotObtained(NotObtained, Option<Box<str>>),
-    /// The operating system has no random bytes for a token.
+    /// The operating system returned no random bytes for a token. Nothing was sent.
     NoRandomness,
     /// The locker is closed, or its runtime has ended.
     Closed,
@@ -233,9 +233,9 @@ impl From<ClaimError> for ObtainError {
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RefreshError {
-    /// The ttl is out of its limits. The lock is as it was.
+    /// The ttl is out of range. The lock is unchanged.
     Ttl(ClaimError),
-    /// The lock is not held any more.
+    /// The lock is no longer held.
     Lost(Loss),
 }
 
@@ -257,13 +257,13 @@ impl Error for RefreshError {
     }
 }
 
-/// Why a key could not be looked at.
+/// Why an inspection failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// A key is out of its limits.
+    /// A key is empty or too long. Nothing was sent.
     Claim(ClaimError),
-    /// Too few nodes gave an answer, or the same one. The words are those of a server whose error is not known here: see
+    /// Too few servers replied, or their replies differ. The text is that of a server error that Tenure does not know: see
     /// [`ObtainError::NotObtained`].
     Node(NodeError, Option<Box<str>>),
     /// The locker is closed, or its runtime has ended.
@@ -289,6 +289,62 @@ impl Error for InspectError {
             Self::Claim(error) => Some(error),
             Self::Node(error, _) => Some(error),
             Self::Closed => None,
+        }
+    }
+}
+
+/// Why [`Obtaining::with`](crate::Obtaining::with) did not return what the work returned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WithError {
+    /// The lock was not obtained. The work has not begun.
+    Obtain(ObtainError),
+    /// The lock was lost before the work had ended. The work may have run without the lock for a moment.
+    Lost(Loss),
+}
+
+impl fmt::Display for WithError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Obtain(error) => error.fmt(f),
+            Self::Lost(_) => f.write_str("the lock was lost during the work"),
+        }
+    }
+}
+
+impl Error for WithError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Obtain(error) => error.source(),
+            Self::Lost(loss) => Some(loss),
+        }
+    }
+}
+
+/// Why [`Lock::verify`](crate::Lock::verify) does not confirm that the lock is held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The lock is no longer held.
+    Lost(Loss),
+    /// Too few servers replied. The lock may still be held: [`Lock::is_held`](crate::Lock::is_held) says so by the clock.
+    Inspect(InspectError),
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(_) => f.write_str("the lock is no longer held"),
+            Self::Inspect(_) => f.write_str("the lock could not be verified"),
+        }
+    }
+}
+
+impl Error for VerifyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Lost(loss) => Some(loss),
+            Self::Inspect(error) => Some(error),
         }
     }
 }

@@ -1,22 +1,23 @@
-//! What may name a key, and keys.
+//! Conversions to keys.
 
 use tenure_core::{ClaimError, Key, Keys};
 
-/// What may name one key.
+/// A type that can be one key: text, bytes, or a [`Key`].
 pub trait IntoKey {
-    /// The key.
+    /// Converts it.
     ///
     /// # Errors
-    /// [`ClaimError::EmptyKey`], [`ClaimError::KeyTooLong`].
+    /// [`ClaimError::EmptyKey`], or [`ClaimError::KeyTooLong`] beyond [`MAX_KEY`](crate::MAX_KEY) bytes.
     fn into_key(self) -> Result<Key, ClaimError>;
 }
 
-/// What may name the keys of one lock: a key or several, as text or bytes.
+/// A type that can be the keys of one lock: one key, or an array, slice or vector of them.
 pub trait IntoKeys {
-    /// The keys, in the order given.
+    /// Converts them, in the order given.
     ///
     /// # Errors
-    /// [`ClaimError`] says what is wrong with them.
+    /// [`ClaimError`] if there is no key, one is invalid or occurs twice, or there are more than
+    /// [`MAX_KEYS`](crate::MAX_KEYS).
     fn into_keys(self) -> Result<Keys, ClaimError>;
 }
 
@@ -93,7 +94,7 @@ impl<K: IntoKey + Clone> IntoKeys for &[K] {
 }
 
 fn collect<K: IntoKey>(keys: impl IntoIterator<Item = K>) -> Result<Keys, ClaimError> {
-    // One more than allowed is enough to know; a list without end is not read to its end.
+    // One more than the limit is enough: an endless iterator must not be read to its end.
     let keys = keys.into_iter().take(tenure_core::MAX_KEYS + 1);
     Keys::new(keys.map(IntoKey::into_key).collect::<Result<Vec<_>, _>>()?)
 }

@@ -1,4 +1,4 @@
-//! A distributed lock over Redis and Valkey.
+//! A distributed lock for Redis and Valkey that reports when it is lost.
 //!
 //! ```no_run
 //! # use std::time::Duration;
@@ -8,8 +8,8 @@
 //! let tenure = tenure::tokio::connect("redis://127.0.0.1:6379").await?;
 //! let lock = tenure
 //!     .obtain("nightly")
-//!     .ttl(Duration::from_secs(30)) // how long the server keeps it if we vanish
-//!     .wait(Duration::from_secs(10)) // for others to let go; without it, try once
+//!     .ttl(Duration::from_secs(30)) // how long the server keeps it if this process dies
+//!     .wait(Duration::from_secs(10)) // for the current holder; without it, try once
 //!     .metadata("host-7") // for others to read
 //!     .await?;
 //! tokio::select! {
@@ -21,35 +21,41 @@
 //! # }
 //! ```
 //!
-//! - **One lock is one key or several**, all or none: `obtain(["from", "to"])`.
-//! - **It is kept alive** in the background while the [`Lock`] exists, at a third of its ttl; [`Obtaining::manual`] turns
-//!   that off, [`Obtaining::max_hold`] limits it. [`Lock::refresh`] does it by hand.
-//! - **Dropping is enough.** A dropped [`Lock`] is released, a dropped future withdraws; neither blocks. If you want to
-//!   know what came of it: [`Lock::release`]. At the end of a program await that, or [`Locker::close`]: when the runtime
-//!   ends, what was let go of is still sent, but only once and without an answer.
-//! - **A loss is told**, with its cause: [`Lock::lost`] as soon as a server tells that the key is gone, at the latest
-//!   when the lease ends by a clock that goes on while the machine is suspended. [`Lock::is_held`] and
-//!   [`Lock::remaining`] ask that clock at the moment of the question.
-//! - **No answer is not a refusal.** [`NotObtained::Taken`] means that somebody holds it and says whether that is a lock
-//!   of this very locker, [`NotObtained::Unreachable`] that nobody knows; what may have been set meanwhile is taken back.
-//! - **Waiting is not polling**: servers tell of a release by themselves, where they can.
-//! - **Several servers**: [`Servers::quorum`] is Redlock, [`Servers::ordered`] wants all of them.
+//! # Overview
+//! - [`tokio::connect`] gives a [`Locker`], [`Locker::obtain`] a request ([`Obtaining`]), and awaiting that a [`Lock`].
+//! - **A lock is on one key or several**, all or none: `obtain(["from", "to"])`.
+//! - **It is renewed** in the background at a third of its ttl, as long as the [`Lock`] exists. [`Obtaining::manual`] turns
+//!   that off, and [`Obtaining::max_hold`] limits it.
+//! - **Dropping is enough.** A dropped [`Lock`] is released, and a dropped future cancels its request; neither blocks. At
+//!   the end of a program await [`Lock::release`] or [`Locker::close`]: once the runtime stops, replies are not read.
+//! - **A loss is reported**, with its cause, by [`Lock::lost`]: within five round trips if the server reports changes, and
+//!   at the end of the lease at the latest. [`Lock::is_held`] reads the clock, and [`Lock::verify`] asks the servers.
+//! - **No answer is not a refusal.** [`NotObtained::Taken`] means that the lock is held, and says whether this locker
+//!   holds it. [`NotObtained::Unreachable`] means that this is not known; whatever the request has left is released.
+//! - **Waiting is not polling**, where servers report changes of keys.
+//! - **Several servers**: [`Servers::quorum`] is Redlock, [`Servers::ordered`] needs all of them.
 //!
-//! What a lock cannot do: if a process stands still for longer than its lease, somebody else gets the lock, and the
-//! process may not have noticed yet when it goes on. Let what is protected check who writes.
+//! A lock cannot stop a process that is paused for longer than its lease. When it continues, another client may hold the
+//! lock. Let the protected resource reject stale writers.
+//!
+//! The [`cookbook`] has recipes: retries, deadlines, cancellation, several keys, quorums, tests, shutdown.
 //!
 //! # Tests without a server
-//! [`tokio::memory`] gives a locker over a server within the process, and [`tokio::Memory`] several over the same one:
-//! the same protocol, no network. With tokio's paused clock no time passes either.
+//! [`tokio::memory`] gives a locker with a server inside the process, and [`tokio::Memory`] several lockers that share one.
+//! They use the same protocol without a network. With tokio's paused clock, waiting takes no real time.
 //!
-//! # Features
-//! - `tokio` (default): lockers that run on tokio.
+//! # Feature flags
+//! - `tokio` (default): the module [`tokio`]. Without it, this crate has no way to connect.
 //! - `tls` (default): `rediss://` by rustls. Certificates are verified against the roots that Mozilla trusts, or against
-//!   those of [`Servers::root_certificate_pem`].
+//!   those of [`Servers::root_certificate_pem`]. Without it, such a URL is an error.
 //!
 //! # Logs
-//! Events go to [`tracing`](https://docs.rs/tracing) under the target `tenure`: nodes that come and go at `INFO` and
-//! `WARN`, losses at `WARN`, locks at `DEBUG`, refreshes at `TRACE`. Keys, tokens, metadata and passwords are not in them.
+//! Events go to [`tracing`](https://docs.rs/tracing) with the target `tenure`: servers that connect and disconnect at
+//! `INFO` and `WARN`, losses at `WARN`, locks at `DEBUG`, refreshes at `TRACE`. They contain no keys, tokens, metadata or
+//! passwords.
+//!
+//! # Versions
+//! It needs Rust 1.88 or later. Raising this version is not a breaking change, but never happens in a patch release.
 
 #![cfg_attr(
     not(feature = "tokio"),
@@ -66,24 +72,34 @@ mod link;
 mod lock;
 mod locker;
 mod memory;
+mod obtaining;
 mod runtime;
 mod servers;
 mod shared;
 mod trace;
 mod wakers;
 
+#[cfg(all(feature = "tokio", any(doc, doctest)))]
+#[doc = include_str!("../docs/cookbook.md")]
+pub mod cookbook {}
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+#[cfg(all(feature = "tokio", doctest))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use error::{
     Cause, ConnectError, InspectError, ObtainError, RefreshError, Unreachable, UrlPart,
+    VerifyError, WithError,
 };
 pub use keys::{IntoKey, IntoKeys};
 pub use lock::Lock;
-pub use locker::{Locker, ObtainFuture, Obtaining};
+pub use locker::Locker;
+pub use obtaining::{ObtainFuture, Obtaining};
 pub use servers::Servers;
 pub use tenure_core::{
-    ClaimError, Holder, Holding, Instant, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY,
-    MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released,
-    Renewal, Retry, Token, Ttl,
+    ClaimError, Holder, Holding, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY, MAX_KEYS,
+    MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released, Retry, Token,
+    Ttl,
 };

@@ -7,25 +7,25 @@ use std::time::Duration;
 use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
 
 use crate::cell::{Cell, CellState, End, Phase};
-use crate::error::{InspectError, RefreshError};
+use crate::error::{InspectError, RefreshError, VerifyError};
 use crate::locker::inspect;
 use crate::shared::Handle;
 use crate::wakers::{Seat, lock};
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
 ///
-/// Nobody waits for what comes of that. At the end of a program, when the runtime ends too, the release is still sent, once;
-/// if it must not be left to chance, await [`Lock::release`] or [`Locker::close`](crate::Locker::close).
+/// The outcome of a drop is not reported. When the runtime ends right after it, the release is sent once, and no reply is
+/// read. To be certain, await [`Lock::release`] or [`Locker::close`](crate::Locker::close).
 ///
-/// It is kept alive by the driver, unless it was obtained with [`Obtaining::manual`](crate::Obtaining::manual). What
-/// must not happen without it should be raced against [`Lock::lost`], or be asked for by [`Lock::is_held`] at the last
-/// moment.
+/// The driver renews the lock in the background, unless it was obtained with
+/// [`Obtaining::manual`](crate::Obtaining::manual). Race work that needs the lock against [`Lock::lost`], and check
+/// [`Lock::is_held`] right before a critical step.
 pub struct Lock {
     handle: Handle,
     id: LockId,
     cell: Arc<Cell>,
     claim: Claim,
-    /// What is known at the start, so that there is always something to show.
+    /// The first lease, for a lock that ended before any other.
     first: Lease,
 }
 
@@ -58,20 +58,19 @@ impl Lock {
         self.claim.keys()
     }
 
-    /// The owner's token. A secret: whoever knows it can release the lock.
+    /// The owner's token. A secret: with it, any client can release the lock.
     #[must_use]
     pub fn token(&self) -> &[u8] {
         self.claim.token().as_bytes()
     }
 
-    /// The metadata.
+    /// The metadata, as given to [`Obtaining::metadata`](crate::Obtaining::metadata).
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         self.claim.metadata()
     }
 
-    /// The lease that is believed in at this moment; of a lock that is over, the last that was told. It may have ended
-    /// since.
+    /// The current lease, or the last known one if the lock has ended. It may have expired.
     #[must_use]
     pub fn lease(&self) -> Lease {
         // Not that of the last event: one that is asked to be shorter counts before anybody has answered.
@@ -79,9 +78,9 @@ impl Lock {
         believed.unwrap_or_else(|| lock(&self.cell.0).lease.unwrap_or(self.first))
     }
 
-    /// How long the lock is certainly still ours if no refresh gets through. Zero once it is not held.
+    /// How long the lock is certainly still held if no refresh succeeds. Zero once it is no longer held.
     ///
-    /// The clock is read at this moment, and it goes on while the machine is suspended.
+    /// It is at most the ttl less 1 % and 2 ms. The clock is read now; it keeps running while the machine is suspended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         if lock(&self.cell.0).loss().is_some() {
@@ -92,26 +91,39 @@ impl Lock {
             .map_or(Duration::ZERO, |lease| lease.remaining(self.handle.now()))
     }
 
-    /// Whether the lock is certainly still ours at this moment.
+    /// Whether the lock is certainly still held now: whether [`remaining`](Self::remaining) is more than zero.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.remaining() > Duration::ZERO
     }
 
-    /// Makes the lease last for a whole ttl from now.
+    /// Extends the lease to a whole ttl from now. Servers that do not reply are retried until the lease ends.
     ///
-    /// Servers that do not answer are asked again until the lease ends.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let locker = tenure::tokio::memory();
+    /// let minute = Duration::from_secs(60);
+    /// let lock = locker.obtain("nightly").ttl(minute).manual().await?;
+    /// tokio::time::sleep(Duration::from_secs(45)).await;
+    /// lock.refresh().await?;
+    /// assert!(lock.remaining() > Duration::from_secs(59));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The [`Loss`], if the lock is not held any more.
+    /// The [`Loss`], if the lock is no longer held.
     pub async fn refresh(&self) -> Result<Lease, Loss> {
         self.refresh_with(None).await
     }
 
-    /// The same, and sets another ttl, which renewal uses from now on.
+    /// The same with another ttl, longer or shorter, which renewal uses from now on. From 3 ms to 365 days, rounded up to
+    /// whole milliseconds.
     ///
     /// # Errors
-    /// [`RefreshError::Ttl`] if the ttl is out of its limits, [`RefreshError::Lost`] if the lock is not held any more.
+    /// [`RefreshError::Ttl`] if the ttl is out of range, [`RefreshError::Lost`] if the lock is no longer held.
     pub async fn refresh_for(&self, ttl: Duration) -> Result<Lease, RefreshError> {
         let ttl = Ttl::new(ttl).map_err(RefreshError::Ttl)?;
         self.refresh_with(Some(ttl))
@@ -134,11 +146,14 @@ impl Lock {
             .await
     }
 
-    /// Waits until the lock is not ours any more, and says why. Any number of tasks may wait.
+    /// Waits until the lock is lost, and returns the cause. Any number of tasks may wait.
     ///
-    /// It resolves when servers tell that the key is gone, and at the latest at the end of the lease by the clock of
-    /// this machine. A task may still run late: only a fence protects a resource from that. Where the reason names an error that
-    /// is not known here, [`Locker::unknown_error`](crate::Locker::unknown_error) has the server's own words.
+    /// It resolves within five round trips after the key was deleted or overwritten, where the server reports changes, and
+    /// at the next renewal elsewhere. It resolves at the end of the lease at the latest, by the clock of this machine. A
+    /// task may still run late: let the protected resource reject stale writers.
+    ///
+    /// Where the cause is an error that Tenure does not know,
+    /// [`Locker::unknown_error`](crate::Locker::unknown_error) has the text of the server.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -160,7 +175,7 @@ impl Lock {
             .await
     }
 
-    /// Waits until the lease ends later than `known` does, whoever refreshed it, and returns the new lease.
+    /// Waits until the lease ends later than `known`, no matter which refresh extended it, and returns the new lease.
     ///
     /// Renewal in the background reports nothing by itself. Use this to pass each new end of the lease on, for example to
     /// another process that acts when the lease ends.
@@ -178,7 +193,7 @@ impl Lock {
     /// ```
     ///
     /// # Errors
-    /// The [`Loss`], if the lock is not held any more.
+    /// The [`Loss`], if the lock is no longer held.
     pub async fn renewed(&self, known: Lease) -> Result<Lease, Loss> {
         let is_later = |lease: &Lease| lease.expires_at() > known.expires_at();
         Seat::new(&self.cell.0, |state| &mut state.renewing)
@@ -189,16 +204,46 @@ impl Lock {
             .await
     }
 
-    /// Asks the servers how long they still keep the lock: the least of its keys. `None` if it is not held there any
-    /// more. It tells what was true when they answered, and changes nothing.
+    /// Asks the servers whether they still keep the lock, and checks the clock after that.
+    ///
+    /// It takes a round trip. Use it before a critical step if the clock of this machine cannot be trusted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").await?;
+    /// lock.verify().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`InspectError`] if too few servers answered, or not alike.
+    /// [`VerifyError::Lost`] if the lock is no longer held, [`VerifyError::Inspect`] if too few servers replied.
+    pub async fn verify(&self) -> Result<(), VerifyError> {
+        let remaining = self.remaining_on_servers().await;
+        if let Some(loss) = lock(&self.cell.0).loss() {
+            return Err(VerifyError::Lost(loss));
+        }
+        match remaining.map_err(VerifyError::Inspect)? {
+            None => Err(VerifyError::Lost(Loss::Taken)),
+            Some(_) if self.is_held() => Ok(()),
+            Some(_) => Err(VerifyError::Lost(Loss::Expired { error: None })),
+        }
+    }
+
+    /// Asks the servers how long they will keep the lock without a refresh: the shortest time of its keys. `None` if it is
+    /// no longer held there, [`Duration::MAX`] if the keys have no ttl. Changes nothing.
+    ///
+    /// The answer was true when the servers replied.
+    ///
+    /// # Errors
+    /// [`InspectError`] if too few servers replied, or their replies differ.
     pub async fn remaining_on_servers(&self) -> Result<Option<Duration>, InspectError> {
         let holdings = inspect(&self.handle, self.claim.keys().clone()).await?;
         let ours = |holding: &Option<tenure_core::Holding>| match holding {
             Some(holding) if *holding.value == *self.claim.value() => {
-                // Without an end: somebody took the key's ttl away.
+                // No ttl: another client has removed it.
                 Some(holding.remaining.unwrap_or(Duration::MAX))
             }
             _ => None,
@@ -207,20 +252,30 @@ impl Lock {
         Ok(remaining.and_then(|each| each.into_iter().min()))
     }
 
-    /// Releases the lock and says what the release found. Dropping the future does not keep the lock.
+    /// Releases the lock and returns what the release found. Dropping the future does not stop the release.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tenure::Released;
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").await?;
+    /// assert_eq!(lock.release().await, Released::Confirmed);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// - [`Released::Confirmed`]: every key was still ours on enough servers, and is free now.
-    /// - [`Released::Missing`]: the servers answered that the lock was not ours any more.
-    /// - [`Released::Expired`]: the lease had ended before the release, be it by its ttl or by
-    ///   [`Obtaining::max_hold`](crate::Obtaining::max_hold), even if nothing had reported that yet. What ran until now
-    ///   may have run without the lock.
+    /// - [`Released::Missing`]: the servers replied that the lock was no longer ours.
+    /// - [`Released::Expired`]: the lease had ended before the release, by its ttl or by
+    ///   [`Obtaining::max_hold`](crate::Obtaining::max_hold), even if that was not reported yet. The work may have run
+    ///   without the lock.
     /// - [`Released::Shared`]: another lock of this locker has the same token and still holds the keys.
     /// - [`Released::Unconfirmed`]: too few servers confirmed it. The keys are free at the latest when their ttl is over.
     ///
-    /// It takes at most three request timeouts
-    /// ([`Servers::request_timeout`](crate::Servers::request_timeout): 3 s by default). If the servers have not confirmed
-    /// the release by then, it resolves to [`Released::Unconfirmed`], and the driver goes on releasing in the background
-    /// until they do or the ttl is over.
+    /// It takes at most three request timeouts ([`Servers::request_timeout`](crate::Servers::request_timeout): 3 s by
+    /// default). If the servers have not confirmed the release by then, it resolves to [`Released::Unconfirmed`]. The
+    /// driver then continues to release in the background until they do or the ttl is over.
     pub async fn release(self) -> Released {
         self.handle
             .command(|engine, now| engine.release(self.id, now));

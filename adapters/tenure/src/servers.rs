@@ -1,4 +1,4 @@
-//! What to connect to.
+//! The servers to connect to, and how.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use crate::address::{Address, Endpoint};
 use crate::error::ConnectError;
 use crate::link::tls::{Certificates, Tls};
 
-/// What to connect to, and how. Errors in it are told by `connect`.
+/// The servers to connect to, and how. Invalid URLs and settings are reported by
+/// [`connect`](crate::tokio::connect), or before that by [`check`](Self::check).
 ///
 /// ```
 /// use tenure::Servers;
@@ -36,26 +37,29 @@ pub struct Servers {
 impl Servers {
     /// One server.
     ///
-    /// A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS, or
-    /// `redis+unix://[user[:password]@]/path/to/socket[?db=database]`. `valkey` may stand for `redis`. What is not a
-    /// letter, digit or one of `-._~` in a user or password is to be percent-encoded. With `?resp=2` there is no `HELLO`,
-    /// for proxies that hang up at it: then a loss is found out at the next renewal.
+    /// - `redis://[user[:password]@]host[:port][/database]`; the default port is 6379, the default database 0
+    /// - `rediss://…`: the same with TLS
+    /// - `redis+unix://[user[:password]@]/path/to/socket[?db=database]`
+    ///
+    /// `valkey` works in place of `redis`. Percent-encode each character of a user or password that is not a letter, a
+    /// digit or one of `-._~`. `?resp=2` skips `HELLO`, for proxies that close the connection when they receive it: then a
+    /// loss is found at the next renewal.
     pub fn single(url: impl Into<String>) -> Self {
         Self::new(vec![url.into()], Arrangement::Ordered)
     }
 
     /// Several independent servers, all of which must grant, asked in this order.
     ///
-    /// The same server twice is [`ConnectError::SameServer`], here and in a [quorum](Self::quorum): it would vote twice,
-    /// and both votes are gone when it is. What counts as the same: equal host (in any case) and port, or equal path of
+    /// The same server twice is refused with [`ConnectError::SameServer`], here and in a [quorum](Self::quorum), because
+    /// one failure would remove both votes. Servers are the same if host (ignoring case) and port are equal, or the path of
     /// the socket. User, TLS and database make no difference. Two names of one machine are not recognised.
     pub fn ordered(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let urls = urls.into_iter().map(Into::into);
         Self::new(urls.collect(), Arrangement::Ordered)
     }
 
-    /// Redlock: at least three independent servers, more than half of which must grant. The same server twice is refused:
-    /// see [`ordered`](Self::ordered).
+    /// Redlock: 3 to 31 independent servers, more than half of which must grant. An odd number is best. The same server
+    /// twice is refused: see [`ordered`](Self::ordered).
     pub fn quorum(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let urls = urls.into_iter().map(Into::into);
         Self::new(urls.collect(), Arrangement::Quorum)
@@ -77,20 +81,21 @@ impl Servers {
         }
     }
 
-    /// Set in front of every key on the servers. Default: nothing.
+    /// A prefix for every key on the servers. Default: none.
     pub fn prefix(mut self, prefix: impl AsRef<[u8]>) -> Self {
         self.prefix = prefix.as_ref().to_vec();
         self
     }
 
-    /// Trusts the authorities in this PEM text, and no longer those that are known to the public. May be called again
-    /// for more of them.
+    /// Trusts the certificate authorities in this PEM text, instead of those that Mozilla trusts. Call it again to add
+    /// more. Default: those that Mozilla trusts.
     pub fn root_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.certificates.roots.push(pem.as_ref().to_vec());
         self
     }
 
-    /// Shows this certificate to servers that ask for one: PEM texts of its chain and of its private key.
+    /// The certificate for servers that require one from their clients: PEM texts of the chain and of its private key.
+    /// Default: none.
     pub fn client_certificate_pem(
         mut self,
         chain: impl AsRef<[u8]>,
@@ -100,19 +105,21 @@ impl Servers {
         self
     }
 
-    /// How long an answer may take before it counts as unknown, and the connection as dead. Default: 1 s.
+    /// The request timeout: how long a reply may take before the outcome counts as unknown, and the connection as dead.
+    /// Default: 1 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = Some(timeout);
         self
     }
 
-    /// How long a connection and its handshake may take. Default: 3 s.
+    /// The longest time for a connection and its handshake. Default: 3 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
     }
 
-    /// The pause before a second try to connect, and the longest to which it may grow. Default: 20 ms, 2 s.
+    /// The first and the longest pause between attempts to connect. Pauses double, and the upper half of each is random.
+    /// Values below 1 ms count as 1 ms. Default: 20 ms and 2 s.
     pub fn reconnect(mut self, min: Duration, max: Duration) -> Self {
         self.reconnect = Some((min, max));
         self
@@ -124,13 +131,14 @@ impl Servers {
         self
     }
 
-    /// What may grow, and how far.
+    /// Upper bounds on memory. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Whether to let the servers tell of changes to keys (client tracking). Default: yes.
+    /// Whether servers should report changes of keys (client tracking). Default: yes. Without it, waiters retry after
+    /// pauses, and a loss is found at the next renewal.
     pub fn tracking(mut self, tracking: bool) -> Self {
         self.tracking = tracking;
         self
@@ -142,16 +150,22 @@ impl Servers {
         self
     }
 
-    /// Reads all URLs and settings without connecting, as connecting does first: for programs that check their
-    /// configuration.
+    /// Validates all URLs and settings without connecting, for programs that check their configuration.
+    ///
+    /// ```
+    /// use tenure::{ConnectError, Servers};
+    ///
+    /// let servers = Servers::quorum(["redis://a", "redis://b"]);
+    /// assert_eq!(servers.check(), Err(ConnectError::TooFewForQuorum));
+    /// ```
     ///
     /// # Errors
-    /// What is wrong with them. No password is in it.
+    /// The same [`ConnectError`] as connecting, without a password in it.
     pub fn check(&self) -> Result<(), ConnectError> {
         self.clone().plan().map(drop)
     }
 
-    /// Parses and checks it all.
+    /// Parses and validates everything.
     pub(crate) fn plan(self) -> Result<Plan, ConnectError> {
         let addresses = self
             .urls
@@ -196,7 +210,7 @@ impl Servers {
     }
 }
 
-/// Nothing is gained by a server that counts twice, and the promise of a quorum is lost.
+/// With a server that counts twice, one failure removes two votes.
 fn differ(addresses: &[Address]) -> Result<(), ConnectError> {
     for (index, Address { endpoint, .. }) in addresses.iter().enumerate() {
         let mut earlier = addresses.iter().take(index);

@@ -17,12 +17,14 @@ use crate::runtime::tokio::Tokio;
 use crate::servers::{Plan, Servers, Target};
 use crate::shared::{Handle, Shared};
 
-/// Connects to servers, and runs the driver as a task of the current runtime, which needs its I/O and time drivers.
+/// Connects to servers, and runs the driver as a task of the current runtime, which needs its I/O and time drivers enabled.
 ///
-/// Waits until enough servers for a quorum are ready; the others may come later.
+/// Waits until enough servers for a quorum are ready. Connecting to the others continues in the background, as does
+/// reconnecting later.
 ///
 /// # Errors
-/// [`ConnectError`] if something is wrong with what was given, or too many servers cannot be used at their first try.
+/// [`ConnectError`] if a URL or setting is invalid, or if too many servers failed at the first attempt. The longest time for an
+/// attempt is [`Servers::connect_timeout`] (3 s by default).
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -49,12 +51,25 @@ pub async fn connect(servers: impl Into<Servers>) -> Result<Locker, ConnectError
     Ok(locker)
 }
 
-/// The same for those who want to run the driver themselves, such as on another tokio runtime or in a `LocalSet`: nothing
-/// happens unless the future is polled. It ends when the locker is closed, or all its handles are gone. Connecting goes
-/// on for ever; [`Locker::ready`] tells how it stands.
+/// Returns a locker and its driver, for running the driver yourself, for example on another tokio runtime or in a
+/// `LocalSet`.
+///
+/// Nothing happens unless the driver is polled. It ends when the locker is closed, or when all handles are dropped. It
+/// connects for as long as it runs; [`Locker::ready`] waits for enough servers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tenure::ConnectError> {
+/// let (locker, driver) = tenure::tokio::open("redis://127.0.0.1:6379".into())?;
+/// let driver = tokio::spawn(driver);
+/// locker.close().await;
+/// driver.await.expect("the driver does not panic");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// [`ConnectError`] if something is wrong with what was given.
+/// [`ConnectError`] if a URL or setting is invalid.
 pub fn open(
     servers: Servers,
 ) -> Result<(Locker, impl Future<Output = ()> + Send + 'static), ConnectError> {
@@ -72,7 +87,7 @@ fn start<R: Runtime>(plan: Plan, clock: Clock) -> Result<(Locker, Driver<R>), Co
     Ok((locker, Driver::new(shared, plan.targets)))
 }
 
-/// A locker over a server of its own within the process, for tests: see [`Memory`].
+/// A locker with a server of its own within the process, for tests: see [`Memory`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -81,10 +96,10 @@ pub fn memory() -> Locker {
     Memory::new().locker()
 }
 
-/// A server within the process, for tests of what uses locks: it speaks the same protocol as a real one, and several
-/// lockers can contend for its keys. It is gone when its last locker is.
+/// A server within the process, for tests of code that uses locks. It speaks the same protocol as a real server, and
+/// several lockers can contend for its keys. It is dropped with its last locker.
 ///
-/// It runs on tokio's clock. In a test with `start_paused = true` time costs nothing.
+/// It uses tokio's clock: in a test with `start_paused = true`, waiting takes no real time.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
