@@ -98,10 +98,10 @@ impl Turns {
         }
     }
 
-    /// The lease is over: others can have the key from now on, as soon as the nodes forget it.
+    /// The lease is over: others can have the key from now on, as soon as the nodes forget it. When that is, nobody tells.
     pub(crate) fn ended(&mut self, key: u64, now: Instant) {
         if let Some(turn) = self.find_mut(key) {
-            turn.free = turn.free.or(Some(now));
+            turn.free = turn.free.or(Some(now + ALONE));
         }
     }
 
@@ -269,8 +269,8 @@ mod tests {
         let mut turns = Turns::new(TURN);
         turns.granted(KEY, START);
         turns.ended(KEY, START + ms(10_000));
-        assert!(turns.is_over(KEY, START + ms(10_000)));
-        assert!(!turns.is_over(KEY, START + ms(10_001)));
+        assert!(turns.is_over(KEY, START + ms(10_250)));
+        assert!(!turns.is_over(KEY, START + ms(10_251)));
     }
 
     #[test]

@@ -132,10 +132,8 @@ impl World {
             }
             NotObtained::Taken { by, .. } => self.is_held_by(index, wish, by)?,
             NotObtained::Unreachable(NodeError::Overloaded | NodeError::AnswerTooLarge) => {}
-            NotObtained::Unreachable(_) => {
-                if self.could_answer(index, wish, watch.reached) {
-                    return Err(format!("a quorum answers since {:?}", watch.reached));
-                }
+            NotObtained::Unreachable(_) if self.could_answer(index, wish, watch.reached) => {
+                return Err(format!("a quorum answers since {:?}", watch.reached));
             }
             NotObtained::Refused(_) => self.was_refused(watch.asked)?,
             NotObtained::TooLate => {
@@ -145,7 +143,7 @@ impl World {
                     return Err(format!("only {passed:?} have passed"));
                 }
             }
-            _ => {}
+            NotObtained::Unreachable(_) | _ => {}
         }
         self.in_time(index, wish)
     }
