@@ -20,6 +20,8 @@ use crate::sys::{self, Fate};
 
 /// How long a watchdog may take to start.
 const START_TIME: Duration = Duration::from_secs(10);
+/// How long one that was ready may take to answer. It takes milliseconds, but a busy machine may need longer.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// A process group whose leader is the watchdog.
 pub(crate) struct Group {
@@ -108,18 +110,14 @@ impl Group {
 
     /// Makes sure that the watchdog runs and knows the lease, before the command is started. One that does not answer is
     /// replaced: it may have been killed or stopped during a long wait.
-    pub(crate) async fn know(
-        mut self,
-        lease_end: Duration,
-        time: Duration,
-    ) -> Result<Self, Failure> {
-        if self.repeats(lease_end, time).await {
+    pub(crate) async fn know(mut self, lease_end: Duration) -> Result<Self, Failure> {
+        if self.repeats(lease_end, ANSWER_TIME).await {
             return Ok(self);
         }
         let (grace, strangers) = (self.known.grace, self.strangers.clone());
         self.dismiss();
         let mut next = Self::start(grace, strangers)?;
-        if next.repeats(lease_end, time).await {
+        if next.repeats(lease_end, START_TIME).await {
             return Ok(next);
         }
         next.dismiss();

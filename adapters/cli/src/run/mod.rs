@@ -141,14 +141,12 @@ async fn obtain(locker: &Locker, args: &RunArgs, begin: Instant) -> Result<Lock,
     }
 }
 
-/// Makes sure that the second process knows the lease before anything depends on it.
+/// Makes sure that the second process knows the lease before anything depends on it. Meanwhile the lock is renewed.
 async fn secure(group: Group, lock: &Lock) -> Result<Group, Failure> {
     // The clock first: the end may only come out too early.
     let now = clock::now();
     let remaining = lock.remaining();
-    // It takes milliseconds, but a busy machine may need longer.
-    let time = (remaining / 4).min(Duration::from_secs(2));
-    group.know(now.saturating_add(remaining), time).await
+    group.know(now.saturating_add(remaining)).await
 }
 
 /// Releases the lock. Why it had been lost before, if the release is the first to find that.
