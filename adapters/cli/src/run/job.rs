@@ -1,5 +1,5 @@
 //! A command that runs under a lock, from its start to its end. What the two processes owe each other stands in
-//! [`super::watchdog`].
+//! [`super::protocol`].
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::ending::{Ending, Step};
 use super::group::Group;
+use super::protocol::Report;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::watchdog::Report;
 use crate::args::RunArgs;
 use crate::clock;
 use crate::failure::{Exit, Failure, Outcome};

@@ -4,6 +4,7 @@ mod descendants;
 mod ending;
 mod group;
 mod job;
+mod protocol;
 mod signals;
 mod terminal;
 mod watchdog;
