@@ -56,8 +56,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts the watchdog, and returns when it is ready.
-    pub(crate) async fn new(grace: Duration) -> Result<Self, Failure> {
+    /// Starts the watchdog, and does not wait for it: [`Self::repeats`] tells whether it is ready.
+    pub(crate) fn new(grace: Duration) -> Result<Self, Failure> {
         // What the command leaves behind comes back to this process, so that it is found when it must be ended.
         descendants::adopt();
         let own = sys::own_pid();
@@ -65,13 +65,7 @@ impl Group {
         let is_child = |process: &Process| process.parent == own;
         let strangers = descendants::of_run(all.unwrap_or_default(), "", u64::MAX, is_child);
         let strangers = strangers.iter().map(|process| process.pid).collect();
-        let mut group = Self::start(grace, strangers)?;
-        let answer = tokio::time::timeout(START_TIME, group.report()).await;
-        match answer {
-            Ok(Some(_)) => Ok(group),
-            Ok(None) => Err(failed(ErrorKind::UnexpectedEof)),
-            Err(_) => Err(failed(ErrorKind::TimedOut)),
-        }
+        Self::start(grace, strangers)
     }
 
     fn start(grace: Duration, strangers: BTreeSet<i32>) -> Result<Self, Failure> {
@@ -112,23 +106,18 @@ impl Group {
         })
     }
 
-    /// Makes sure that the watchdog runs and knows the lease, before the command is started. One that does not answer is
-    /// replaced: it may have been killed or stopped during a long wait.
-    pub(crate) async fn know(mut self, lease_end: Duration) -> Result<Self, Failure> {
-        if self.repeats(lease_end, ANSWER_TIME).await {
-            return Ok(self);
-        }
+    /// Another watchdog in the place of one that does not answer, when it is ready.
+    pub(crate) async fn replaced(self) -> Result<Self, Failure> {
         let (grace, strangers) = (self.known.grace, self.strangers.clone());
         self.dismiss();
         let mut next = Self::start(grace, strangers)?;
-        if next.repeats(lease_end, START_TIME).await {
-            return Ok(next);
-        }
-        next.dismiss();
-        Err(failed(ErrorKind::TimedOut))
+        let answer = tokio::time::timeout(START_TIME, next.report()).await;
+        answer.map_err(|_| failed(ErrorKind::TimedOut))?;
+        Ok(next)
     }
 
-    async fn repeats(&mut self, lease_end: Duration, time: Duration) -> bool {
+    /// Whether the watchdog runs and knows the lease: it repeats its end.
+    pub(crate) async fn repeats(&mut self, lease_end: Duration) -> bool {
         self.tell(|known| known.lease_end = lease_end);
         let repeated = async {
             while let Some(report) = self.report().await {
@@ -138,7 +127,7 @@ impl Group {
             }
             false
         };
-        tokio::time::timeout(time, repeated).await == Ok(true)
+        tokio::time::timeout(ANSWER_TIME, repeated).await == Ok(true)
     }
 
     pub(crate) fn id(&self) -> i32 {
