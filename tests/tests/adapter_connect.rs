@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tenure::tokio::connect;
-use tenure::{ConnectError, NodeError, NotObtained, ObtainError, Released, Servers};
+use tenure::{Cause, ConnectError, NodeError, NotObtained, ObtainError, Released, Servers};
 use tenure_tests::proxy::Proxy;
 use tenure_tests::raw::Value;
 use tenure_tests::servers::{Kind, Server};
@@ -183,4 +183,25 @@ async fn a_quorum_is_enough() {
     }
     let ordered = connect(Servers::ordered(&urls)).await;
     assert!(matches!(ordered, Err(ConnectError::Unreachable(_))));
+}
+
+/// Advice to start a server fits one cause only.
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_from_one_that_refuses() {
+    let server = Server::builder(Kind::Redis7).password("hunter2").start();
+    let nobody = "redis://127.0.0.1:1".to_owned();
+    let no_socket = "redis+unix:///no/such/socket".to_owned();
+    let no_password = format!("redis://127.0.0.1:{}", server.port());
+    let wrong = server.url().replace("hunter2", "hunter3");
+    for (url, expected) in [
+        (nobody, Cause::NoServer),
+        (no_socket, Cause::NoServer),
+        (no_password, Cause::Node(NodeError::NoAuth)),
+        (wrong, Cause::Node(NodeError::WrongPassword)),
+    ] {
+        match connect(url).await {
+            Err(ConnectError::Unreachable(nodes)) => assert_eq!(nodes.causes, [expected]),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -52,7 +52,7 @@ fn what_is_held_is_not_obtained_again() {
     );
     let waited = finish(&mut run_sh(
         &server.url(),
-        &["--prefix", "p:", "--wait", "50ms"],
+        &["--prefix", "p:", "--wait", "2s"],
         "echo ran",
     ));
     assert_eq!((waited.code(), waited.stdout.as_str()), (75, ""));

@@ -172,12 +172,13 @@ fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
     let server = Serve::start(&[]);
     let script = "read pid name state parent group rest < /proc/$$/stat
         trap 'exit 0' USR1; echo $group; while :; do sleep 0.01; done";
-    let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "1s"], script));
+    let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "3s"], script));
     let watchdog = nix::unistd::Pid::from_raw(process.line().parse().expect("a pid"));
     // Tenure lets it go on each time; it is stopped again at once.
-    let end = uptime() + 3.0;
+    let end = uptime() + 5.0;
     while uptime() < end {
         kill(watchdog, Signal::SIGSTOP).expect("it runs");
+        std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_millis(500));
     process.signal(Signal::SIGUSR1);

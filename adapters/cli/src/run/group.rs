@@ -13,13 +13,18 @@ use nix::errno::Errno;
 use tokio::net::unix::pipe;
 
 use super::descendants::{self, MARK, Process};
-use super::watchdog::{Known, Report, do_not_wait};
+use super::protocol::{Known, Report};
+use super::watchdog::do_not_wait;
 use crate::failure::{Exit, Failure};
 use crate::output::say;
 use crate::sys::{self, Fate};
 
+/// What asks a process to end: one that is stopped acts on SIGTERM only when it goes on.
+pub(crate) const ASK: [i32; 2] = [libc::SIGTERM, libc::SIGCONT];
 /// How long a watchdog may take to start.
 const START_TIME: Duration = Duration::from_secs(10);
+/// How long one that was ready may take to answer. It takes milliseconds, but a busy machine may need longer.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// A process group whose leader is the watchdog.
 pub(crate) struct Group {
@@ -51,21 +56,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts the watchdog, and returns when it is ready.
-    pub(crate) async fn new(grace: Duration) -> Result<Self, Failure> {
+    /// Starts the watchdog, and does not wait for it: [`Self::repeats`] tells whether it is ready.
+    pub(crate) fn new(grace: Duration) -> Result<Self, Failure> {
         // What the command leaves behind comes back to this process, so that it is found when it must be ended.
         descendants::adopt();
         let own = sys::own_pid();
-        let all = descendants::processes().unwrap_or_default();
-        let strangers = descendants::of_run(all, "", u64::MAX, |process| process.parent == own);
+        let all = descendants::below(own).or_else(descendants::processes);
+        let is_child = |process: &Process| process.parent == own;
+        let strangers = descendants::of_run(all.unwrap_or_default(), "", u64::MAX, is_child);
         let strangers = strangers.iter().map(|process| process.pid).collect();
-        let mut group = Self::start(grace, strangers)?;
-        let answer = tokio::time::timeout(START_TIME, group.report()).await;
-        match answer {
-            Ok(Some(_)) => Ok(group),
-            Ok(None) => Err(failed(ErrorKind::UnexpectedEof)),
-            Err(_) => Err(failed(ErrorKind::TimedOut)),
-        }
+        Self::start(grace, strangers)
     }
 
     fn start(grace: Duration, strangers: BTreeSet<i32>) -> Result<Self, Failure> {
@@ -106,27 +106,18 @@ impl Group {
         })
     }
 
-    /// Makes sure that the watchdog runs and knows the lease, before the command is started. One that does not answer is
-    /// replaced: it may have been killed or stopped during a long wait.
-    pub(crate) async fn know(
-        mut self,
-        lease_end: Duration,
-        time: Duration,
-    ) -> Result<Self, Failure> {
-        if self.repeats(lease_end, time).await {
-            return Ok(self);
-        }
+    /// Another watchdog in the place of one that does not answer, when it is ready.
+    pub(crate) async fn replaced(self) -> Result<Self, Failure> {
         let (grace, strangers) = (self.known.grace, self.strangers.clone());
         self.dismiss();
         let mut next = Self::start(grace, strangers)?;
-        if next.repeats(lease_end, time).await {
-            return Ok(next);
-        }
-        next.dismiss();
-        Err(failed(ErrorKind::TimedOut))
+        let answer = tokio::time::timeout(START_TIME, next.report()).await;
+        answer.map_err(|_| failed(ErrorKind::TimedOut))?;
+        Ok(next)
     }
 
-    async fn repeats(&mut self, lease_end: Duration, time: Duration) -> bool {
+    /// Whether the watchdog runs and knows the lease: it repeats its end.
+    pub(crate) async fn repeats(&mut self, lease_end: Duration) -> bool {
         self.tell(|known| known.lease_end = lease_end);
         let repeated = async {
             while let Some(report) = self.report().await {
@@ -136,7 +127,7 @@ impl Group {
             }
             false
         };
-        tokio::time::timeout(time, repeated).await == Ok(true)
+        tokio::time::timeout(ANSWER_TIME, repeated).await == Ok(true)
     }
 
     pub(crate) fn id(&self) -> i32 {
@@ -234,51 +225,52 @@ impl Group {
 
     /// Passes a signal on to the command and what is in its group.
     pub(crate) fn signal(&mut self, signal: i32) {
-        self.signal_group(signal);
         let child = self.child.and_then(descendants::process);
-        if let Some(child) = child.as_ref().filter(|_| self.is_collected) {
+        // Once its leader was collected, the number may be another group's.
+        if !self.is_collected {
+            let _ = sys::kill_group(self.id, signal);
+        } else if let Some(child) = &child {
             let _ = sys::kill(child.pid, signal);
         }
         self.look_for_refusal(child.as_slice());
     }
 
-    fn signal_group(&self, signal: i32) {
-        // Once its leader was collected, the number may be another group's.
-        if !self.is_collected {
-            let _ = sys::kill_group(self.id, signal);
-        }
-    }
-
     /// Asks the command and all that it started to end, also outside of its group.
     pub(crate) fn ask_to_end(&mut self) {
-        self.signal_all(libc::SIGTERM);
-        // A stopped process acts on SIGTERM only when it goes on.
-        self.signal_all(libc::SIGCONT);
+        self.signal_all(&ASK);
     }
 
     /// Makes the command and all that it started end. True if something is left that can be ended.
     pub(crate) fn kill(&mut self) -> bool {
-        self.signal_all(libc::SIGKILL);
+        self.signal_all(&[libc::SIGKILL]);
         self.was_killed = true;
         self.has_members()
     }
 
     /// To look for everything takes a while on a busy machine: the group, and what was seen last time, go first.
-    fn signal_all(&mut self, signal: i32) {
-        self.signal_group(signal);
+    fn signal_all(&mut self, signals: &[i32]) {
+        let each = |pid, send: fn(i32, i32) -> Result<(), Errno>| {
+            for signal in signals {
+                // What is gone needs no signal; what is refused is looked for below.
+                let _ = send(pid, *signal);
+            }
+        };
+        // Once its leader was collected, the number may be another group's.
+        if !self.is_collected {
+            each(self.id, sys::kill_group);
+        }
         let is_alone = |process: &&Process| process.group != self.id || self.is_collected;
         let (seen, mut signalled) = (std::mem::take(&mut self.seen), BTreeSet::new());
         for process in seen.iter().filter(is_alone) {
             if descendants::is_there(process) {
-                let _ = sys::kill(process.pid, signal);
+                each(process.pid, sys::kill);
                 let _ = signalled.insert(process.pid);
             }
         }
         let members = self.members().unwrap_or_default();
-        // What is gone needs no signal; what is refused is looked for below.
         for process in members.iter().filter(is_alone) {
             if !signalled.contains(&process.pid) {
-                let _ = sys::kill(process.pid, signal);
+                each(process.pid, sys::kill);
             }
         }
         self.look_for_refusal(&members);
@@ -321,7 +313,7 @@ impl Group {
                 || Some(process.pid) == self.child
                 || (adopts && process.parent == own)
         };
-        let all = descendants::processes()?;
+        let all = descendants::below(own).or_else(descendants::processes)?;
         let mut members = descendants::of_run(all, &self.mark, self.since, is_root);
         members.retain(|process| process.pid != self.id);
         Some(members)

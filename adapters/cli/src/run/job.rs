@@ -1,5 +1,5 @@
 //! A command that runs under a lock, from its start to its end. What the two processes owe each other stands in
-//! [`super::watchdog`].
+//! [`super::protocol`].
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::ending::{Ending, Step};
 use super::group::Group;
+use super::protocol::Report;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::watchdog::Report;
 use crate::args::RunArgs;
 use crate::clock;
-use crate::failure::Outcome;
+use crate::failure::{Exit, Failure, Outcome};
 use crate::output::say;
 use crate::sys::{self, Fate};
 use tenure::{Lock, Locker, Loss, NodeError};
@@ -73,6 +73,13 @@ impl Job {
 
     async fn command(&mut self, args: &RunArgs) -> Outcome {
         self.look_at_lease();
+        if self.is_gone {
+            let words = format!(
+                "{}: lost before the command could start",
+                args.keys.join(", ")
+            );
+            return Err(Failure::new(Exit::Lost, words));
+        }
         let token = OsString::from_vec(self.lock.token().to_vec());
         let environment = [
             ("TENURE_KEY", args.keys.join("\n").into()),

@@ -4,6 +4,7 @@ mod descendants;
 mod ending;
 mod group;
 mod job;
+mod protocol;
 mod signals;
 mod terminal;
 mod watchdog;
@@ -37,10 +38,7 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
     let mut signals = Signals::listen()?;
     let locker = servers::open(&args.servers)?;
     // Before the lock is obtained: nobody else has to wait for its start.
-    let group = tokio::select! {
-        group = Group::new(grace) => group?,
-        signal = signals.end() => return Ok(sys::by_signal(signal)),
-    };
+    let group = Group::new(grace)?;
     let lock = tokio::select! {
         lock = obtain(&locker, &args, begin) => lock,
         signal = signals.end() => {
@@ -141,14 +139,20 @@ async fn obtain(locker: &Locker, args: &RunArgs, begin: Instant) -> Result<Lock,
     }
 }
 
-/// Makes sure that the second process knows the lease before anything depends on it.
-async fn secure(group: Group, lock: &Lock) -> Result<Group, Failure> {
-    // The clock first: the end may only come out too early.
-    let now = clock::now();
-    let remaining = lock.remaining();
-    // It takes milliseconds, but a busy machine may need longer.
-    let time = (remaining / 4).min(Duration::from_secs(2));
-    group.know(now.saturating_add(remaining), time).await
+/// Makes sure that the second process knows the lease before anything depends on it. One that was killed or stopped during a
+/// long wait is replaced. Meanwhile the lock is renewed, so each gets to know the lease of its time.
+async fn secure(mut group: Group, lock: &Lock) -> Result<Group, Failure> {
+    for _ in 0..3 {
+        // The clock first: the end may only come out too early.
+        let now = clock::now();
+        if group.repeats(now.saturating_add(lock.remaining())).await {
+            return Ok(group);
+        }
+        group = group.replaced().await?;
+    }
+    group.dismiss();
+    let words = "the second process of `tenure run` does not answer";
+    Err(Failure::new(Exit::System, words))
 }
 
 /// Releases the lock. Why it had been lost before, if the release is the first to find that.

@@ -1,10 +1,10 @@
 //! The built program, its output line by line, and a deadline for everything.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -114,7 +114,8 @@ pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
-    stderr: Option<std::thread::JoinHandle<String>>,
+    said: Arc<Mutex<String>>,
+    listener: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -139,17 +140,20 @@ impl Running {
                 }
             }
         });
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            if let Some(mut stderr) = stderr {
-                let _ = stderr.read_to_string(&mut text);
-            }
-            text
+        let said = Arc::<Mutex<String>>::default();
+        let listener = stderr.map(|stderr| {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    *said.lock().expect("no panic") += &format!("{line}\n");
+                }
+            })
         });
         Self {
             child,
             lines,
-            stderr: Some(stderr),
+            said,
+            listener,
         }
     }
 
@@ -159,7 +163,13 @@ impl Running {
 
     /// The next line of its output.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("a line in time")
+        let line = self.lines.recv_timeout(DEADLINE);
+        line.unwrap_or_else(|error| panic!("{error}, and it says: {}", self.said()))
+    }
+
+    /// What it has said on standard error until now.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("no panic").clone()
     }
 
     /// Waits until it prints this line.
@@ -205,11 +215,13 @@ impl Running {
     pub(crate) fn finish(mut self) -> Done {
         let status = self.wait();
         let stdout = self.rest().iter().map(|line| format!("{line}\n")).collect();
-        let stderr = self.stderr.take().map(std::thread::JoinHandle::join);
+        if let Some(listener) = self.listener.take() {
+            listener.join().expect("no panic");
+        }
         Done {
             status,
             stdout,
-            stderr: stderr.expect("once").expect("a reader"),
+            stderr: self.said(),
         }
     }
 }
