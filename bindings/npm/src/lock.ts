@@ -109,6 +109,7 @@ export class Lock implements AsyncDisposable {
       amount(ttl, "ttl");
     }
     try {
+      await this.#driver.behind();
       await this.#driver.refresh(this.#cell, ttl);
     } catch (error) {
       throw retraced(error);
@@ -180,6 +181,7 @@ export class Lock implements AsyncDisposable {
 /** @internal What the servers say of some keys. */
 export async function inspected(driver: Driver, keys: readonly Bytes[]): Promise<Found> {
   try {
+    await driver.behind();
     return await again((isFirst) => driver.inspect(keys, isFirst));
   } catch (error) {
     throw retraced(error);

@@ -44,6 +44,10 @@ export class Tenure implements AsyncDisposable {
     const [list, how] = [listed(keys), obtainOptions(options)];
     try {
       const driver = this.#fleet.of(list);
+      const behind = driver.behind();
+      if (behind) {
+        await behind;
+      }
       // What waits asks again by itself.
       return await again((isFirst) => this.#obtain(driver, list, how, isFirst && how.wait === undefined));
     } catch (error) {
