@@ -109,7 +109,11 @@ export class Lock implements AsyncDisposable {
       amount(ttl, "ttl");
     }
     try {
-      await this.#driver.behind();
+      const behind = this.#driver.behind();
+      // At once, if there is nothing to wait for: a shorter ttl counts from now on.
+      if (behind) {
+        await behind;
+      }
       await this.#driver.refresh(this.#cell, ttl);
     } catch (error) {
       throw retraced(error);

@@ -152,7 +152,7 @@ const scenarios = {
     const a = await world.client("a", port);
     const [manual, capped] = await Promise.all([
       a.obtain("k", { ttl: 200, renew: false }),
-      a.obtain("j", { ttl: 200, maxHold: 500 }),
+      a.obtain("j", { ttl: 1_500, maxHold: 2_000 }),
     ]);
     // The server may say first that the key is gone, or the clock that the lease is over.
     const reason = await aborted(manual.signal);
