@@ -1,5 +1,5 @@
 // As they were when this was loaded. Tests put their own in place for a while, which never fire, and this goes on beside them.
-const { setTimeout, clearTimeout } = globalThis;
+const { setTimeout, clearTimeout, performance } = globalThis;
 
 type Timer = ReturnType<typeof setTimeout>;
 
@@ -11,6 +11,9 @@ const LONGEST_SLEEP_MS = 1_000;
 
 /** How late a timer may be before it counts as lost: with the request of a Worker, or with somebody's fake timers. */
 const LOST_US = 1_000_000;
+
+/** From when on a deadline that has passed means that the program stood still. */
+const BEHIND_US = 10_000;
 
 /** How many turns of the event loop bring what lay in the sockets when a timer fired, and how many it may take at most. */
 const [TURNS, MOST_TURNS] = [3, 64];
@@ -33,6 +36,8 @@ export class Alarm {
   #doubts = false;
   /** Whether it keeps the process alive. */
   #holds = true;
+  /** Those who wait until all that came before a deadline is taken in. */
+  #behind: (() => void)[] = [];
 
   /** `inputs` counts what came in. */
   constructor(ring: () => void, inputs: () => number, turn: Turn) {
@@ -48,12 +53,14 @@ export class Alarm {
     if (deadline < 0 || (isSoonEnough && !isLost)) {
       return;
     }
-    this.stop();
+    this.#clear();
     const at = Math.min(deadline, now + LONGEST_SLEEP_MS * 1_000);
     this.#at = at;
     this.#doubts ||= isLost;
     const ms = Math.max(0, Math.ceil((at - now) / 1_000));
-    const fire = () => this.#settle(at, TURNS, MOST_TURNS);
+    const due = performance.now() + ms + BEHIND_US / 1_000;
+    // After a stop there is more to take in, and some runtimes have it in another thread.
+    const fire = () => this.#settle(at, performance.now() > due ? MOST_TURNS : TURNS, MOST_TURNS);
     const own = () => {
       this.#doubts = false;
       fire();
@@ -63,6 +70,23 @@ export class Alarm {
   }
 
   stop(): void {
+    this.#clear();
+    this.#behind.splice(0).forEach((go) => go());
+  }
+
+  /**
+   * If the program stood still until after the deadline: until what came before is taken in. What is asked for sooner would
+   * be told an old time, and could be out of time at once.
+   */
+  behind(now: number): Promise<void> | undefined {
+    if (this.#at < 0 || now < this.#at + BEHIND_US) {
+      return undefined;
+    }
+    this.#settle(this.#at, MOST_TURNS, MOST_TURNS, true);
+    return new Promise((resolve) => this.#behind.push(resolve));
+  }
+
+  #clear(): void {
     this.#at = -1;
     this.#timers.splice(0).forEach((timer) => clearTimeout(timer));
   }
@@ -76,7 +100,7 @@ export class Alarm {
   }
 
   /** Lets the event loop turn until no more input comes. */
-  #settle(at: number, left: number, most: number): void {
+  #settle(at: number, left: number, most: number, doubts = this.#doubts): void {
     const before = this.#inputs();
     let isOver = false;
     const next = () => {
@@ -86,13 +110,14 @@ export class Alarm {
       isOver = true;
       const turns = this.#inputs() === before ? left - 1 : TURNS;
       if (turns > 0 && most > 0) {
-        return this.#settle(at, turns, most - 1);
+        return this.#settle(at, turns, most - 1, doubts);
       }
-      this.#at = -1;
+      this.#clear();
       this.#ring();
+      this.#behind.splice(0).forEach((go) => go());
     };
     this.#turn(next);
-    if (this.#doubts) {
+    if (doubts) {
       globalThis.setTimeout(next, 0);
     }
   }

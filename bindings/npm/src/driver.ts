@@ -1,31 +1,21 @@
-import { Alarm, type Turn } from "./alarm.js";
+import { Alarm } from "./alarm.js";
 import { CUT, Cell, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
 import { ended, isCut } from "./ends.js";
 import { ClosedError, EngineError, InspectError, refusal, type Why } from "./errors.js";
 import { Later } from "./guard.js";
-import { Link, type Dial, type Owner } from "./link.js";
-import { Machine, Todo, type Found } from "./machine.js";
+import { Link, type Owner } from "./link.js";
+import { type Machine, Todo, type Found } from "./machine.js";
 import { Nodes } from "./nodes.js";
 import { Supply, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
 import type { Packer } from "./pack.js";
+import type { Setup } from "./setup.js";
 
 /** A deadline that has just passed when something comes in is due at once: timers are not that exact. */
 const TICK_US = 2_000;
 
 /** How many commands of one turn go out together: while the servers work on these, the program goes on with the next. */
 const TOGETHER = 32;
-
-/** What a driver is made of. */
-export interface Setup {
-  machine: Machine;
-  clock: Clock;
-  packer: Packer;
-  dials: readonly Dial[];
-  nodes: Nodes;
-  turn: Turn;
-  onEvent: ((event: TenureEvent) => void) | undefined;
-}
 
 /**
  * Moves bytes, time and events between one engine and the world, and understands none of them.
@@ -58,7 +48,6 @@ export class Driver implements Owner {
   /** Whether to keep the process alive also while nothing is held or asked for, and whether it is kept alive just now. */
   #keeps = true;
   #holds = true;
-  readonly #now = Promise.resolve();
   #scheduled = false;
   /** Commands since the engine was last asked what to do. */
   #wanted = 0;
@@ -128,9 +117,20 @@ export class Driver implements Owner {
 
   /** Lets go of a lock in whatever state it is. */
   release(cell: Cell): void {
-    if (this.#stage !== "ended" && this.#cells.has(cell.id)) {
-      this.#command((now) => this.#machine.engine.release(cell.id, now));
-    }
+    this.#caughtUp(() => {
+      if (this.#stage !== "ended" && this.#cells.has(cell.id)) {
+        this.#command((now) => this.#machine.engine.release(cell.id, now));
+      }
+    });
+  }
+
+  /** Nothing, or until the program has caught up with what came while it stood still: see the alarm. */
+  behind(): Promise<void> | undefined {
+    return this.#alarm.behind(this.clock.now());
+  }
+
+  #caughtUp(then: () => void): void {
+    void (this.behind()?.then(then) ?? then());
   }
 
   /** Releases everything, and ends. */
@@ -142,7 +142,7 @@ export class Driver implements Owner {
         cell.lost ??= "closed";
         this.later.add(() => cell.tell());
       }
-      this.#command((now) => this.#machine.engine.close(now));
+      this.#caughtUp(() => this.#command((now) => this.#machine.engine.close(now)));
     }
     return this.#ended;
   }
@@ -180,7 +180,7 @@ export class Driver implements Owner {
     return this.#machine.id();
   }
 
-  /** Gives the engine something to do. What is wanted in one turn of the event loop goes out together, up to a limit. */
+  /** Gives the engine something to do. What is wanted in one turn goes out together, up to a limit. */
   #command<T>(command: (now: number) => T): T | undefined {
     const now = this.clock.now();
     if (this.#wanted === TOGETHER) {
@@ -210,7 +210,7 @@ export class Driver implements Owner {
     if (!this.#scheduled) {
       this.#scheduled = true;
       // As `queueMicrotask` does, which is slower in Node.
-      void this.#now.then(this.#flush);
+      void Promise.resolve().then(this.#flush);
     }
   }
 
@@ -364,7 +364,7 @@ export class Driver implements Owner {
     }
   }
 
-  /** Nothing will come from the engine any more. */
+  /** Nothing comes from the engine any more. */
   #finish(why: "closed" | "engine_failed"): void {
     this.#stage = "ended";
     this.#alarm.stop();

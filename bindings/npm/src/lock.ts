@@ -109,6 +109,11 @@ export class Lock implements AsyncDisposable {
       amount(ttl, "ttl");
     }
     try {
+      const behind = this.#driver.behind();
+      // At once, if there is nothing to wait for: a shorter ttl counts from now on.
+      if (behind) {
+        await behind;
+      }
       await this.#driver.refresh(this.#cell, ttl);
     } catch (error) {
       throw retraced(error);
@@ -180,6 +185,7 @@ export class Lock implements AsyncDisposable {
 /** @internal What the servers say of some keys. */
 export async function inspected(driver: Driver, keys: readonly Bytes[]): Promise<Found> {
   try {
+    await driver.behind();
     return await again((isFirst) => driver.inspect(keys, isFirst));
   } catch (error) {
     throw retraced(error);

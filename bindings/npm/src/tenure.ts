@@ -1,5 +1,5 @@
 import { call, listed, type Bytes } from "./check.js";
-import { again, type Cell } from "./cell.js";
+import { CUT, type Cell } from "./cell.js";
 import type { Driver } from "./driver.js";
 import { NotObtainedError, retraced } from "./errors.js";
 import type { Fleet } from "./fleet.js";
@@ -42,12 +42,20 @@ export class Tenure implements AsyncDisposable {
   async obtain(keys: Keys, options?: ObtainOptions): Promise<Lock> {
     // Nothing has begun before all of it was looked at.
     const [list, how] = [listed(keys), obtainOptions(options)];
-    try {
-      const driver = this.#fleet.of(list);
-      // What waits asks again by itself.
-      return await again((isFirst) => this.#obtain(driver, list, how, isFirst && how.wait === undefined));
-    } catch (error) {
-      throw retraced(error);
+    const driver = this.#fleet.of(list);
+    const behind = driver.behind();
+    if (behind) {
+      await behind;
+    }
+    // What waits asks again by itself; all else once more if its connection broke.
+    for (let mayAsk = how.wait === undefined; ; mayAsk = false) {
+      try {
+        return await this.#obtain(driver, list, how, mayAsk);
+      } catch (error) {
+        if (error !== CUT) {
+          throw retraced(error);
+        }
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 // Starts servers for the scenarios, and does to them what they ask for: over HTTP, because a Worker or a page cannot.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -89,8 +89,17 @@ export class Control {
     }
   }
 
+  /** Lets a server stand still, as one that is silent, and go on. */
+  stop(port) {
+    this.#servers.get(port).kill("SIGSTOP");
+  }
+
+  go(port) {
+    this.#servers.get(port).kill("SIGCONT");
+  }
+
   /** A server with TLS, a Unix socket and a password. */
-  async #startSecure() {
+  async startSecure(more = { requirepass: "hunter2" }) {
     const file = (name) => join(this.#directory, name);
     const [socket, ca, key, certificate] = ["socket", "ca.pem", "key.pem", "certificate.pem"].map(file);
     const sign = (name, keyout, out, more) => {
@@ -103,8 +112,27 @@ export class Control {
     const tlsPort = await freePort();
     const tls = { "tls-port": tlsPort, "tls-cert-file": certificate, "tls-key-file": key, "tls-auth-clients": "no" };
     // The plain port answers without a password, too: it only says that one is needed.
-    await this.startFresh({ ...tls, unixsocket: socket, requirepass: "hunter2" });
-    return { port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
+    const plain = await this.startFresh({ ...tls, unixsocket: socket, ...more });
+    return { plain, port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
+  }
+
+  /** A Sentinel that knows this server as `mymaster`. */
+  async startSentinel(master) {
+    for (;;) {
+      const port = await freePort();
+      const file = join(this.#directory, `sentinel-${port}.conf`);
+      writeFileSync(file, `port ${port}\nbind 127.0.0.1\ndir ${this.#directory}\nsentinel monitor mymaster 127.0.0.1 ${master} 1\n`);
+      const child = spawn(binaryOf("redis7"), [file, "--sentinel"], { stdio: "ignore", argv0: "redis-sentinel" });
+      this.#servers.set(port, child);
+      while (child.exitCode === null) {
+        try {
+          await this.command(port, ["PING"]);
+          return port;
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      }
+    }
   }
 
   /** Three masters with a third of the slots each. */
@@ -194,7 +222,7 @@ export class Control {
       return this.#rest(port);
     }
     if (secure) {
-      return this.#startSecure();
+      return this.startSecure();
     }
     if (start) {
       return this.startFresh();

@@ -9,6 +9,8 @@ import { Rest } from "./rest.mjs";
 import { ask, byWrangler } from "./workers.mjs";
 
 const ADDRESS = "redis://127.0.0.1:6379";
+const TLS_ADDRESS = "rediss://me:password@localhost:6380";
+const SENTINEL_PORT = "26379";
 
 /** The examples by their names. All of TypeScript has one; the project's own page begins with the first of them. */
 function examples() {
@@ -50,6 +52,8 @@ const programs = {
   upstash: (rest) => ["", `await nightly(${JSON.stringify(environment(rest))});`],
   ioredis: () => ["", `${USE} redis.disconnect();`],
   cluster: () => ["", "await work(lock); await lock.release(); await tenure.close(); cluster.destroy();"],
+  tls: () => ["", USE],
+  sentinel: () => ["", `${USE} redis.disconnect();`],
   commands: () => [
     `import { Redis } from "ioredis"; const redis = new Redis("${ADDRESS}");`,
     `${USE} redis.disconnect();
@@ -69,12 +73,17 @@ const programs = {
 /** What stands behind each example that is run as a Worker, which wrangler has bundled. */
 const workers = { worker: "", upstash: "export default { fetch: async (_, env) => Response.json(await nightly(env)) };" };
 
-async function runProgram(name, code, { directory, control, rest, ports }) {
+async function runProgram(name, code, { directory, control, rest, ports, secure, sentinel }) {
   const [before, after] = programs[name](rest);
   const whole = [before, code, after, ONCE, work(control, ports)].join("\n");
   const file = join(directory, `${name}.mjs`);
-  writeFileSync(file, whole.replaceAll(ADDRESS, `redis://127.0.0.1:${ports[0]}`));
-  await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+  writeFileSync(join(directory, "ca.pem"), secure.ca);
+  const changed = whole
+    .replaceAll(ADDRESS, `redis://127.0.0.1:${ports[0]}`)
+    .replaceAll(TLS_ADDRESS, `rediss://me:${secure.password}@localhost:${secure.port}`)
+    .replaceAll(SENTINEL_PORT, `${sentinel}`);
+  writeFileSync(file, changed);
+  await promisify(execFile)(process.execPath, [file], { cwd: directory, timeout: 30_000 });
 }
 
 async function runWorker(name, code, { project, control, rest, ports }) {
@@ -90,6 +99,9 @@ async function runWorker(name, code, { project, control, rest, ports }) {
 export async function readme(project, control) {
   const failures = {};
   const [single, masters] = [[await control.startFresh()], await control.startCluster()];
+  const secure = await control.startSecure({});
+  await control.command(secure.plain, ["ACL", "SETUSER", "me", "on", `>${secure.password}`, "~*", "&*", "+@all"]);
+  const sentinel = await control.startSentinel(single[0]);
   const rest = await new Rest(single[0]).open();
   const directory = join(project, "examples");
   mkdirSync(join(directory, "node_modules"), { recursive: true });
@@ -97,11 +109,11 @@ export async function readme(project, control) {
     symlinkSync(new URL(`runtimes/node_modules/${client}`, import.meta.url).pathname, join(directory, "node_modules", client));
   }
   for (const [name, code] of Object.entries(examples())) {
-    const ports = name === "cluster" ? masters : single;
+    const ports = { cluster: masters, tls: [secure.plain] }[name] ?? single;
     const runs = [name in programs && runProgram, name in workers && runWorker].filter(Boolean);
     for (const run of runs) {
       try {
-        await run(name, code, { project, directory, control, rest, ports });
+        await run(name, code, { project, directory, control, rest, ports, secure, sentinel });
         const left = await Promise.all(ports.map((port) => control.command(port, ["DBSIZE"])));
         if (left.some((keys) => keys > 0)) {
           throw new Error("keys are left");

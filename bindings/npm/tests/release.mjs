@@ -60,6 +60,23 @@ test("work is over soon when nobody answers the release", async () => {
   await tenure.close();
 });
 
+test("what is asked for after a long stop has all its time", async () => {
+  const tenure = await connect(`redis://127.0.0.1:${port}`, { requestTimeout: 300, prepare: true });
+  const [held, other] = [await tenure.obtain("k", { ttl: HOUR }), await tenure.obtain("j", { ttl: HOUR })];
+  const asked = tenure.inspect("k");
+  await new Promise((resolve) => queueMicrotask(resolve));
+  // Its answer lies in the socket, and ten times its time is over.
+  for (const end = performance.now() + 3_000; performance.now() < end; );
+  const all = [tenure.obtain("i"), tenure.inspect("j"), held.refresh(), held.verify(), other.release(), tenure.obtain("k").catch(({ code }) => code)];
+
+  assert.equal((await asked).value, held.token);
+  const [lock, , , , proof, code] = await Promise.all(all);
+  assert.deepEqual([lock.isHeld(), proof, code], [true, "confirmed", "taken"]);
+  for (const end = performance.now() + 1_000; performance.now() < end; );
+  await tenure.close();
+  assert.equal(await control.command(port, ["DBSIZE"]), 0);
+});
+
 test("a program that stood still learns that its lock was over", async () => {
   const tenure = await connect(`redis://127.0.0.1:${port}`);
   const stand = (lock) => {

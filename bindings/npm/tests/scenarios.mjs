@@ -127,7 +127,7 @@ const scenarios = {
   /** The answers lie in the socket by then. A Worker's clock stands still meanwhile, so that it counts. */
   async "answers that came while the program stood still"(world) {
     const port = await world.server();
-    const a = await world.client("a", port, { requestTimeout: 1_000 });
+    const a = await world.client("a", port, { requestTimeout: 1_000, prepare: true });
     const [held, kept] = [await a.obtain("k", { ttl: HOUR }), await a.obtain("r", { ttl: HOUR })];
     const asked = [a.obtain("j", { ttl: HOUR }), a.inspect("k"), held.verify(), held.refresh(), kept.release()];
     // What is wanted in one turn goes out at its end.
@@ -152,7 +152,7 @@ const scenarios = {
     const a = await world.client("a", port);
     const [manual, capped] = await Promise.all([
       a.obtain("k", { ttl: 200, renew: false }),
-      a.obtain("j", { ttl: 200, maxHold: 500 }),
+      a.obtain("j", { ttl: 1_500, maxHold: 2_000 }),
     ]);
     // The server may say first that the key is gone, or the clock that the lease is over.
     const reason = await aborted(manual.signal);
