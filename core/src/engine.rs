@@ -370,7 +370,7 @@ impl Engine {
                 Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
                 Answer::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
                 Answer::Found(request, found) => self.locks.handle_found(request, found, now),
-                Answer::Wake(key) => self.locks.handle_wake(node, key, now),
+                Answer::Wake(key, amid) => self.locks.handle_wake_amid((node, key), amid, now),
                 Answer::WakeAll => self.locks.handle_wake_all(node, now),
                 Answer::State(state) => {
                     self.events.push_back(Event::Node { node, state });

@@ -207,8 +207,18 @@ impl Locks {
 
     /// A hint that `key` changed on `node`. Locks work without it, only slower.
     pub fn handle_wake(&mut self, node: NodeId, key: &[u8], now: Instant) {
+        self.handle_wake_amid((node, key), None, now);
+    }
+
+    /// The same, if it came between two replies to the request `amid`: then it may be newer than the first of them.
+    pub(crate) fn handle_wake_amid(
+        &mut self,
+        (node, key): (NodeId, &[u8]),
+        amid: Option<RequestId>,
+        now: Instant,
+    ) {
         self.clamp(now);
-        self.wake_key(node, key);
+        self.wake_key(node, key, amid.map(|request| request.lock));
     }
 
     /// A hint that any key may have changed on `node`, or that it can be reached again.
@@ -220,7 +230,7 @@ impl Locks {
             if self.is_retrying(id) {
                 self.renew(id);
             } else {
-                self.wake(id, node);
+                self.wake(id, node, None);
             }
         }
     }

@@ -249,7 +249,8 @@ impl Locks {
         }
     }
 
-    pub(super) fn wake_key(&mut self, node: NodeId, key: &[u8]) {
+    /// A key has changed on a node, `amid` the replies to a request of that lock.
+    pub(super) fn wake_key(&mut self, node: NodeId, key: &[u8], amid: Option<LockId>) {
         let mut rank = 0;
         while let Some((at, id)) = self.next_of(key, &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
@@ -263,7 +264,7 @@ impl Locks {
                 State::Releasing(_) => false,
             };
             if is_concerned {
-                self.wake(id, node);
+                self.wake(id, node, amid);
             }
             // If it has to wait for another key now, this one is the next one's.
             if at >= WAITER && self.stands_on(id, key) {
@@ -273,17 +274,16 @@ impl Locks {
     }
 
     /// Something may have changed for this lock.
-    pub(super) fn wake(&mut self, id: LockId, node: NodeId) {
+    pub(super) fn wake(&mut self, id: LockId, node: NodeId, amid: Option<LockId>) {
         let (now, at) = (self.now, self.after_wake(id));
         let blocked = self.is_blocked(id);
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        // Answers and wakes of a node come in order: an answer still to come knows more than the wake.
-        let knows = lock
-            .ask
-            .as_ref()
-            .is_some_and(|ask| ask.round.pending().contains(node));
+        // Answers and wakes of a node come in order: an answer still to come knows more than the wake, if all of it is.
+        let asked = lock.ask.as_ref();
+        let pending = asked.is_some_and(|ask| ask.round.pending().contains(node));
+        let knows = pending && amid != Some(id);
         let busy = lock.ask.is_some();
         match &mut lock.state {
             _ if knows => {}

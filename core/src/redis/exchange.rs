@@ -51,6 +51,11 @@ impl Exchange {
         self.sent.len()
     }
 
+    /// The oldest unanswered request, if some of its replies have come and others not.
+    pub(crate) fn half_answered(&self) -> Option<RequestId> {
+        self.first().filter(|_| self.progress.replies > 0)
+    }
+
     /// The oldest unanswered request.
     pub(crate) fn first(&self) -> Option<RequestId> {
         self.sent.front().map(|sent| sent.request)

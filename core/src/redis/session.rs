@@ -80,7 +80,8 @@ pub(crate) enum Answer<'a> {
     Outcome(RequestId, Outcome),
     Lost(RequestId, Outcome, NodeError),
     Found(RequestId, Vec<Option<Holding>>),
-    Wake(&'a [u8]),
+    /// A key has changed, perhaps between two replies to this request.
+    Wake(&'a [u8], Option<RequestId>),
     WakeAll,
     State(NodeState),
 }
@@ -277,7 +278,7 @@ impl Session {
                 }
                 Read::Answer(request, Finding::Again) => self.waiting.push_back(request),
                 Read::WakeAll => return Some(Answer::WakeAll),
-                Read::Wake => return Some(Answer::Wake(&self.woken)),
+                Read::Wake => return Some(self.wake()),
                 Read::Broken(error) => self.hang_up(error, now),
             }
         }

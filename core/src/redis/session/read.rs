@@ -1,6 +1,6 @@
 //! One reply after the other, and what each is.
 
-use super::{Session, State};
+use super::{Answer, Session, State};
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::Op;
@@ -25,6 +25,10 @@ pub(super) enum Read {
 }
 
 impl Session {
+    pub(super) fn wake(&self) -> Answer<'_> {
+        Answer::Wake(&self.woken, self.exchange.half_answered())
+    }
+
     pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {
         let reply = match self.decoder.next_reply() {
             Ok(Some(reply)) => reply,
