@@ -42,10 +42,18 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     pids.map(|pid| Pid::from_raw(pid.expect("a pid"))).collect()
 }
 
-/// The second process of a run that has not started its command yet.
+/// The second process of a run that has not started its command yet, from when on it is the program that it will be: until
+/// then its parent stands still with it.
 pub(crate) fn watchdog_of(run: &Running) -> Pid {
-    until(|| !children(run.pid()).is_empty());
-    children(run.pid())[0]
+    let found = || {
+        let mut children = children(run.pid()).into_iter();
+        children.find(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.windows(10).any(|word| word == b"__watchdog")
+        })
+    };
+    until(|| found().is_some());
+    found().expect("it was there")
 }
 
 /// Whether a process is gone, or waits to be collected.
