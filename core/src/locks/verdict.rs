@@ -3,7 +3,7 @@
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
-use crate::lock::{Lock, Releasing, State};
+use crate::lock::{Lock, Releasing, State, What};
 use crate::time::Instant;
 
 use super::Locks;
@@ -51,8 +51,8 @@ impl Locks {
         None
     }
 
-    /// Who holds what this lock was just denied: this engine, if without what other locks of it have, or may have left,
-    /// on the nodes that denied it would not have failed.
+    /// Who holds what this lock was just denied: this engine, if without what locks of it have, or may have left, on the
+    /// nodes that denied it would not have failed. Its own value denies no obtain, but a look does not compare values.
     pub(super) fn holder(&self, id: LockId) -> Holder {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
@@ -60,13 +60,14 @@ impl Locks {
         let Some(ask) = &lock.ask else {
             return Holder::Other;
         };
-        let mut ours = NodeSet::EMPTY;
+        let looked = ask.what == What::Look;
+        let mut ours = if looked { lock.may_hold } else { NodeSet::EMPTY };
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let other = self.lock(other);
-                if let Some(other) = other.filter(|other| other.claim.value() != lock.claim.value())
-                {
+                let differs = |other: &&Lock| other.claim.value() != lock.claim.value();
+                if let Some(other) = other.filter(|other| looked || differs(other)) {
                     ours = ours.union(other.may_hold);
                 }
             }
