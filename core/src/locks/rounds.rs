@@ -72,7 +72,9 @@ impl Locks {
             lock.disturb();
         }
         lock.note_late(request);
-        lock.note_refusal(node, outcome);
+        if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
+            lock.note_refusal(node, outcome);
+        }
         let several = lock.claim.keys().len() > 1;
         let Some(ask) = &mut lock.ask else { return };
         if lock.round != request.round {
