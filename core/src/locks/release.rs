@@ -173,8 +173,7 @@ impl Locks {
             return self.release_ended(id);
         }
         if releasing.announce.take().is_some() {
-            let proof = Released::Unconfirmed;
-            self.events.push_back(Event::Released { lock: id, proof });
+            self.report_unconfirmed(id);
         }
         self.rearm(id);
     }
@@ -183,10 +182,17 @@ impl Locks {
     fn release_ended(&mut self, id: LockId) {
         let told = |releasing: &Releasing| releasing.announce.is_some();
         if self.lock(id).and_then(Lock::releasing).is_some_and(told) {
-            let proof = Released::Unconfirmed;
-            self.events.push_back(Event::Released { lock: id, proof });
+            self.report_unconfirmed(id);
         }
         self.forget_and_pass_on(id);
+    }
+
+    fn report_unconfirmed(&mut self, id: LockId) {
+        let now = self.now;
+        let proof = Released::Unconfirmed;
+        self.events.push_back(Event::Released { lock: id, proof });
+        // No confirmation will end the turn of this engine.
+        self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.ended(key, now));
     }
 
     fn forget_and_pass_on(&mut self, id: LockId) {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Event, LockId, NotObtained};
+use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
     MS, TTL, ended, is_held, like_redis, obtain, quiet_about_expiry, until_held, wait_for,
+    without_tracking,
 };
 
 /// Three nodes, the last of which has gone silent for everybody.
@@ -221,5 +223,32 @@ fn waiters_at_the_end_of_a_crashed_holder_of_a_quorum_do_not_split_votes_for_lon
         assert!(world.run_until(2 * TTL, held), "{waiters} waiters: nobody");
         let waited = world.now().saturating_since(start);
         assert!(waited <= 100 * MS, "{waiters} waiters: {waited:?}");
+    }
+}
+
+/// The release is never confirmed, so nothing but time can end the turn of its client.
+#[test]
+fn long_after_a_release_without_a_reply_a_client_obtains_at_once() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::with(nodes, arrangement, without_tracking(), |_| {});
+        let alice = world.client();
+        let lock = obtain(&mut world, alice, "k");
+        // Longer than a turn.
+        world.run_for(500 * MS);
+        for node in 0..nodes {
+            world.down(node, true);
+            world.cut(alice, node);
+        }
+        world.release(alice, lock);
+        world.run_for(2 * TTL);
+        for node in 0..nodes {
+            world.down(node, false);
+        }
+        world.run_for(TTL);
+        let asked = world.now();
+        obtain(&mut world, alice, "k");
+        let waited = world.now().saturating_since(asked);
+        let trips = u32::try_from(2 * nodes).unwrap();
+        assert!(waited <= trips * world.latency + MS, "{waited:?}");
     }
 }
