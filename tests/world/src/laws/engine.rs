@@ -1,6 +1,6 @@
 //! The laws of `Engine`, on what the clients of a world did.
 
-use tenure_core::{Engine, Instant, NodeId, Output};
+use tenure_core::{Engine, Instant, Limits, NodeId, Output};
 
 use super::{Machine, Record, hold};
 use crate::world::{Client, Input, Outputs, Rng, World};
@@ -28,6 +28,7 @@ pub(crate) fn check_client(client: &Client, world: &mut World) {
         engine: Engine::new(client.config.clone(), client.seed, client.born),
         bytes: &client.log.bytes,
         down: 0,
+        refuses: client.config.limits.pending_requests < Limits::default().pending_requests,
     };
     match hold(&record, anew) {
         Ok(laws) => {
@@ -45,6 +46,8 @@ struct Replayed<'a> {
     bytes: &'a [u8],
     /// To which nodes there is no connection and none is being made, as bits.
     down: u32,
+    /// Whether a session may be at its limit of pending requests.
+    refuses: bool,
 }
 
 impl Machine for Replayed<'_> {
@@ -114,7 +117,7 @@ impl Machine for Replayed<'_> {
     }
 
     fn reaches_all(&self) -> bool {
-        self.down == 0
+        self.down == 0 && !self.refuses
     }
 
     fn poll(&mut self, outputs: &mut Outputs) -> Option<Option<Instant>> {
