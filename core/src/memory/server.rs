@@ -233,6 +233,12 @@ impl Server {
         replica
     }
 
+    /// Exchanges the keys of two databases, as `SWAPDB` does. As there, nobody is notified. Nothing happens if there is no
+    /// such database.
+    pub fn swap_databases(&mut self, a: u8, b: u8) {
+        self.state.store.swap(a, b);
+    }
+
     /// Forgets the scripts, as `SCRIPT FLUSH` does.
     pub fn flush_scripts(&mut self) {
         self.state.loaded.clear();

@@ -171,6 +171,26 @@ impl Store {
         }
     }
 
+    /// Exchanges the keys of two databases.
+    pub(super) fn swap(&mut self, a: u8, b: u8) {
+        let (first, second) = (usize::from(a), usize::from(b));
+        if first.max(second) >= self.databases.len() {
+            return;
+        }
+        self.databases.swap(first, second);
+        let there = |db| {
+            if db == a {
+                b
+            } else if db == b {
+                a
+            } else {
+                db
+            }
+        };
+        let expiries = core::mem::take(&mut self.expiries).into_iter();
+        self.expiries = expiries.map(|(at, db, key)| (at, there(db), key)).collect();
+    }
+
     /// Removes the key whose last millisecond is the earliest, if that is over, and names it.
     pub(super) fn remove_expired(&mut self, now: Millis) -> Option<Arc<[u8]>> {
         let (at, db, key) = self.expiries.first()?;

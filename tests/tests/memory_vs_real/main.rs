@@ -75,6 +75,32 @@ fn an_expiry_is_announced_alike() {
     }
 }
 
+#[test]
+fn swapped_databases_keep_their_keys_and_nobody_is_notified() {
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let mut pair = Pair::new(&server, kind);
+        let ask = |pair: &mut Pair, lines: &[&str]| {
+            for line in lines {
+                pair.step(0, &words(line)).unwrap();
+            }
+        };
+        ask(
+            &mut pair,
+            &["SET a first PX 60000", "GET a", "PTTL b", "SELECT 1"],
+        );
+        ask(&mut pair, &["SET a second PX 70000", "SELECT 0"]);
+        pair.swap_databases().unwrap();
+        ask(&mut pair, &["GET a", "PTTL a", "EXISTS b", "DBSIZE"]);
+        ask(
+            &mut pair,
+            &["SELECT 1", "GET a", "PTTL a", "FLUSHDB", "SELECT 0"],
+        );
+        pair.swap_databases().unwrap();
+        ask(&mut pair, &["GET a", "DBSIZE", "SET a third", "FLUSHALL"]);
+    }
+}
+
 /// Bytes that end a connection, and what comes before its end.
 #[test]
 fn the_end_of_a_connection_is_alike() {

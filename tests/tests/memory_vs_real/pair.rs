@@ -117,6 +117,18 @@ impl Pair {
         self.step(client, &vec![b"PING".to_vec()])
     }
 
+    /// Exchanges two databases on both servers. `memory` has no command for that.
+    pub(crate) fn swap_databases(&mut self) -> Result<(), String> {
+        let replies = self.ask_real(CLIENTS - 1, &words("SWAPDB 0 1"));
+        let mut expected = vec![Vec::new(); CLIENTS];
+        expected[CLIENTS - 1] = b"+OK\r\n".to_vec();
+        if replies != expected {
+            return Err(format!("{:?} answers {replies:?}", self.kind));
+        }
+        self.memory.swap_databases(0, 1);
+        Ok(())
+    }
+
     fn ask_real(&mut self, client: usize, words: &Words) -> Vec<Vec<u8>> {
         self.steps += 1;
         let marker = format!("step {}", self.steps).into_bytes();

@@ -30,7 +30,9 @@ impl Play {
             Chore::Weather(_, n) | Chore::Unpause(n) | Chore::Up(n) | Chore::Trouble(n) => {
                 self.node_troubles[n] += 1;
             }
-            Chore::Pushes(_, n) | Chore::Remove(n, _) => self.node_troubles[n] += 1,
+            Chore::Pushes(_, n) | Chore::Remove(n, _) | Chore::Swap(n) => {
+                self.node_troubles[n] += 1
+            }
             Chore::Wake(c, _) | Chore::Clock(c) | Chore::Successor(c) => {
                 self.client_troubles[c] += 1
             }
@@ -43,6 +45,7 @@ impl Play {
             Chore::Successor(c) => self.kill(c, 1000),
             Chore::Pushes(c, n) => self.world.lose_pushes(ClientId(c), n, false),
             Chore::Remove(n, key) => self.remove_endless(n, key),
+            Chore::Swap(n) => self.swap_back(n),
             Chore::Weather(c, n) => self.world.weather(ClientId(c), n, Weather::Fair),
             Chore::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
             Chore::Unpause(n) => self.world.pause(n, false),

@@ -30,6 +30,7 @@ pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
     world.say(|| "faults stop".to_owned());
     world.heal();
+    play.swap_all_back();
     play.remove_all_endless();
     let world = &mut play.world;
     world.let_go_of_all();

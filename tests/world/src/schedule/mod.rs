@@ -25,7 +25,7 @@ pub const HEADER: usize = 16;
 pub const STEP: usize = 6;
 
 /// Names of what not every schedule does, as in [`Report::used`]. Errors are named by their [`LINES`].
-pub const INGREDIENTS: [&str; 23] = [
+pub const INGREDIENTS: [&str; 24] = [
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",
@@ -45,6 +45,7 @@ pub const INGREDIENTS: [&str; 23] = [
     "PERSIST by hand",
     "RENAME by hand",
     "FLUSHALL by hand",
+    "SWAPDB by hand",
     "a key without ttl",
     "a driver that stalls for longer than the request timeout",
     "a silent node",

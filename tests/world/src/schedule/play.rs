@@ -31,6 +31,7 @@ pub(crate) struct Play {
     used: BTreeMap<&'static str, u64>,
     /// By node and key, where something may stand that has no end.
     pub(super) endless: Vec<(usize, usize)>,
+    pub(super) swapped: Vec<usize>,
     /// Nodes that say that keys have another type.
     pub(super) lying: Vec<usize>,
     /// What is to be gone from nodes, and how often something had gone wrong there when that began.
@@ -53,6 +54,7 @@ pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record
         to_go: Vec::new(),
         used: BTreeMap::new(),
         endless: Vec::new(),
+        swapped: Vec::new(),
         lying: Vec::new(),
         cast,
         world,

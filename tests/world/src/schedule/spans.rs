@@ -41,4 +41,5 @@ pub(super) enum Chore {
     Successor(usize),
     Pushes(usize, usize),
     Remove(usize, usize),
+    Swap(usize),
 }

@@ -115,6 +115,7 @@ impl Play {
                 return self.world.rename(node, &name, &other);
             }
             4 => ("FLUSHALL by hand", &[b"FLUSHALL"]),
+            7 => return self.swap_databases(node, c),
             _ => ("a key without ttl", &[b"SET", &name, b"foreign"]),
         };
         self.used(what);
@@ -135,6 +136,28 @@ impl Play {
         if !matches!(command[0], b"PEXPIRE") {
             self.endless.push((node, key));
             self.later(c, Chore::Remove(node, key));
+        }
+    }
+
+    /// Somebody puts other data in the place of these, and later these back.
+    fn swap_databases(&mut self, node: usize, c: u8) {
+        self.used("SWAPDB by hand");
+        if !self.swapped.contains(&node) {
+            self.swapped.push(node);
+            self.world.swap_databases(node);
+            self.later(c, Chore::Swap(node));
+        }
+    }
+
+    pub(super) fn swap_back(&mut self, node: usize) {
+        self.swapped.retain(|other| *other != node);
+        self.world.swap_databases(node);
+        self.world.flush_swapped(node);
+    }
+
+    pub(super) fn swap_all_back(&mut self) {
+        for node in self.swapped.clone() {
+            self.swap_back(node);
         }
     }
 

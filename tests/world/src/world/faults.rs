@@ -212,6 +212,23 @@ impl World {
         );
     }
 
+    /// Exchanges databases 0 and 1 by hand, which no client is notified of.
+    pub(crate) fn swap_databases(&mut self, node: usize) {
+        self.nodes[node].server.swap_databases(0, 1);
+        self.oracle.damage(node, self.now);
+        for links in &mut self.net.links {
+            links[node].lost_push = Some(self.now);
+        }
+        self.happens(Place::Node(node), "SWAPDB by hand");
+    }
+
+    /// Deletes what was left in database 1.
+    pub(crate) fn flush_swapped(&mut self, node: usize) {
+        self.nodes[node].server.swap_databases(0, 1);
+        self.command(node, &[b"FLUSHDB"]);
+        self.nodes[node].server.swap_databases(0, 1);
+    }
+
     /// A lock begins or ends whose token others may use, too: what stands under its keys may change for all.
     pub(super) fn share(&mut self, client: usize, lock: LockId) {
         if !self.shared {
