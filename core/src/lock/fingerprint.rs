@@ -5,10 +5,15 @@
 
 use core::hash::{Hash, Hasher};
 use core::mem::discriminant;
+use core::time::Duration;
 
 use crate::id::NodeId;
 use crate::lock::{Lock, State};
 use crate::time::Instant;
+
+/// A wait that ends later than that, and an answer that is older, make no difference: looks come every three seconds, and
+/// request timeouts are shorter.
+const FAR: Duration = Duration::from_secs(10);
 
 impl Lock {
     /// All but what is said of single nodes. `name` stands for the value on the nodes, so that renaming all values
@@ -26,7 +31,8 @@ impl Lock {
                 .hash(hasher);
         }
         if self.is_wanted() {
-            self.give_up_at.map(ahead).hash(hasher);
+            let end = self.give_up_at.map(ahead);
+            end.map(|end| end.min(FAR)).hash(hasher);
             self.retry.remembered(&self.progress).hash(hasher);
             (self.woken, self.doubted).hash(hasher);
             self.look_at.map(ahead).hash(hasher);
@@ -37,7 +43,8 @@ impl Lock {
         }
         if self.is_wanted() {
             let known = self.failure.as_ref();
-            let word = known.map(|(reason, at)| (discriminant(reason), now.saturating_since(*at)));
+            let word = known
+                .map(|(reason, at)| (discriminant(reason), now.saturating_since(*at).min(FAR)));
             word.hash(hasher);
             (self.blocked, self.round_trip).hash(hasher);
         }

@@ -3,23 +3,13 @@
 use std::sync::Arc;
 
 use tenure_core::{
-    Config, Event, Instant, LockId, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
+    Config, Event, Instant, Lease, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
     Obtain, Outcome, RequestId, Ttl,
 };
 
 use super::node::{Deed, KEYS, Node, Order, Value};
-use super::setup::NODES;
-
-/// What a client may expect to be told next of the lock that it asked for.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Phase {
-    Asking,
-    Held,
-    /// It was released while it was held.
-    Releasing,
-    /// Its one terminal event is out.
-    Over,
-}
+use super::setup::{NODES, USERS};
+use super::user::{Phase, User, hear};
 
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Request {
@@ -71,9 +61,7 @@ pub(super) struct Client {
     locks: Arc<Locks>,
     /// They were told something, and may have something to say.
     told: bool,
-    /// The lock that it asked for last.
-    pub(super) lock: Option<(LockId, Phase)>,
-    pub(super) asks_left: u8,
+    pub(super) users: [User; USERS],
     pub(super) alive: bool,
     /// By node.
     pub(super) lines: [Line; NODES],
@@ -89,12 +77,11 @@ pub(super) struct Told {
 }
 
 impl Client {
-    pub(super) fn new(config: &Config, asks: u8, now: Instant) -> Self {
+    pub(super) fn new(config: &Config, users: [User; USERS], now: Instant) -> Self {
         Self {
             locks: Arc::new(Locks::new(config, 0, now)),
             told: false,
-            lock: None,
-            asks_left: asks,
+            users,
             alive: true,
             lines: Default::default(),
             deadline: None,
@@ -115,43 +102,50 @@ impl Client {
         Arc::make_mut(&mut self.locks).reseed(seed);
     }
 
-    pub(super) fn phase(&self) -> Option<Phase> {
-        self.lock.map(|(_, phase)| phase)
+    /// Of all locks of all users.
+    pub(super) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
+        self.users.iter().flat_map(User::phases)
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.alive && self.deadline.is_some_and(|at| at <= now)
     }
 
-    /// Whether its lease is over and it was not told yet.
+    /// The leases that it relies on, with the letters of their keys.
+    fn leases(&self) -> impl Iterator<Item = (Lease, &'static str)> + '_ {
+        let open = self
+            .users
+            .iter()
+            .filter(|_| self.alive)
+            .flat_map(User::open);
+        open.filter_map(|(id, set)| Some((self.locks.lease(id)?, set)))
+    }
+
+    /// Whether a lease is over and it was not told yet.
     pub(super) fn overstays(&self, now: Instant) -> bool {
-        let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
-        self.alive && lease.is_some_and(|lease| !lease.is_valid(now))
+        self.leases().any(|(lease, _)| !lease.is_valid(now))
     }
 
-    /// Whether it may use its lock at `now`.
-    pub(super) fn believes(&self, now: Instant) -> bool {
-        let lease = self.lock.and_then(|(id, _)| self.locks.lease(id));
-        self.alive && lease.is_some_and(|lease| lease.is_valid(now))
+    /// The letters of keys that it may use at `now`; of a lock after the other.
+    pub(super) fn believes(&self, now: Instant) -> impl Iterator<Item = &'static str> + '_ {
+        let valid = self.leases().filter(move |(lease, _)| lease.is_valid(now));
+        valid.map(|(_, set)| set)
     }
 
-    pub(super) fn ask(&mut self, request: Obtain, now: Instant) {
-        self.asks_left = self.asks_left.saturating_sub(1);
+    pub(super) fn ask(&mut self, user: usize, request: Obtain, now: Instant) {
         let id = self.locks_mut().obtain(request, now);
-        self.lock = Some((id, Phase::Asking));
+        self.users[user].asked(id);
     }
 
-    pub(super) fn release(&mut self, now: Instant) {
-        if let Some((id, phase)) = self.lock {
+    pub(super) fn release(&mut self, user: usize, now: Instant) {
+        for id in self.users[user].releases() {
             self.locks_mut().release(id, now);
-            if phase == Phase::Held {
-                self.lock = Some((id, Phase::Releasing));
-            }
         }
     }
 
-    pub(super) fn refresh(&mut self, ttl: Ttl, now: Instant) {
-        if let Some((id, _)) = self.lock {
+    pub(super) fn refresh(&mut self, user: usize, ttl: Ttl, now: Instant) {
+        let first = self.users[user].locks().next();
+        if let Some((id, _)) = first {
             // Too late is an answer too.
             let _ = self.locks_mut().refresh(id, Some(ttl), now);
         }
@@ -173,7 +167,7 @@ impl Client {
         *self = Self {
             alive: false,
             lines: core::mem::take(&mut self.lines),
-            ..Self::new(config, 0, now)
+            ..Self::new(config, [User::default(); USERS], now)
         };
     }
 
@@ -225,7 +219,8 @@ impl Client {
 
     /// It has nothing left to do or to wait for, or is no more.
     pub(super) fn is_through(&self) -> bool {
-        !self.alive || self.asks_left == 0 && self.lock.is_some() && self.locks.is_drained()
+        let begins = |user: &User| user.asks_left() > 0;
+        !self.alive || !self.users.iter().any(begins) && self.locks.is_drained()
     }
 
     /// Lets the locks say all that they have to say.
@@ -244,7 +239,9 @@ impl Client {
                     let Some(order) = Order::new(op) else {
                         continue;
                     };
-                    let released = matches!(self.lock, Some((lock, Phase::Releasing | Phase::Over)) if lock == id.lock());
+                    let mut all = self.users.iter().flat_map(User::locks);
+                    let phase = all.find(|(lock, _)| *lock == id.lock());
+                    let released = matches!(phase, Some((_, Phase::Releasing | Phase::Over)));
                     if released && matches!(order.deed, Deed::Refresh { .. }) {
                         told.fault = Some("a refresh was sent after the lock was over");
                     }
@@ -254,7 +251,7 @@ impl Client {
                 }
                 LocksOutput::Event(event) => {
                     told.events.push(event);
-                    told.fault = told.fault.or_else(|| hear(&mut self.lock, event));
+                    told.fault = told.fault.or_else(|| hear(&mut self.users, event));
                 }
                 LocksOutput::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -265,39 +262,6 @@ impl Client {
             }
         }
     }
-}
-
-/// Each lock is told of in the one order that makes sense, and has one terminal event.
-fn hear(lock: &mut Option<(LockId, Phase)>, event: Event) -> Option<&'static str> {
-    let (Event::Obtained { lock: about, .. }
-    | Event::NotObtained { lock: about, .. }
-    | Event::Refreshed { lock: about, .. }
-    | Event::Lost { lock: about, .. }
-    | Event::Released { lock: about, .. }) = event
-    else {
-        return Some("an event that no lock should have");
-    };
-    let Some((_, phase)) = lock.as_mut().filter(|(id, _)| *id == about) else {
-        return Some("an event of a lock that is over");
-    };
-    *phase = match (event, *phase) {
-        (Event::Obtained { .. }, Phase::Asking) | (Event::Refreshed { .. }, Phase::Held) => {
-            Phase::Held
-        }
-        (Event::NotObtained { .. }, Phase::Asking)
-        | (Event::Lost { .. }, Phase::Held)
-        | (Event::Released { .. }, Phase::Releasing)
-        // What is released when its lease is over was lost.
-        | (
-            Event::Lost {
-                reason: Loss::Expired { .. },
-                ..
-            },
-            Phase::Releasing,
-        ) => Phase::Over,
-        _ => return Some("an event out of order, or a second terminal one"),
-    };
-    None
 }
 
 /// Whether the event blames somebody else for not having the lock.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tenure_core::{Obtain, Retry, Token};
 
-use super::client::{Client, Phase};
+use super::client::Client;
 use super::node::Value;
-use super::setup::{Budget, PAUSE, ttl};
+use super::setup::{Budget, PAUSE, USERS, keys, ttl};
 use super::state::{State, Step};
+use super::user::{Phase, User};
 
 /// No run needs as many steps.
 const STEPS: usize = 4_000;
@@ -32,7 +33,7 @@ impl State {
             if run.now > limit {
                 return Err("after all trouble had ended, nobody got the lock");
             }
-            match run.clients[newcomer].phase() {
+            match run.clients[newcomer].phases().next() {
                 Some(Phase::Held) => served = true,
                 Some(Phase::Over) if !served => return Err("the newcomer was turned away"),
                 _ => {}
@@ -65,17 +66,20 @@ impl State {
     }
 
     fn add_newcomer(&mut self) -> usize {
-        let mut client = Client::new(&self.setup.config(), 0, self.now);
+        let mut users = [User::default(); USERS];
+        users[0] = self.setup.users_of(0)[0].first();
+        let (letters, _) = users[0].next();
+        let mut client = Client::new(&self.setup.config(), users, self.now);
         let request = Obtain {
             wait: Some(ttl().as_duration() * 20),
             retry: Retry::every(PAUSE + Duration::from_millis(7)),
             ..Obtain::new(
-                self.setup.keys_of(0),
+                keys(letters),
                 Token::random(Value::token(self.clients.len(), 0)),
                 ttl(),
             )
         };
-        client.ask(request, self.now);
+        client.ask(0, request, self.now);
         self.asks = self.asks.saturating_add(1);
         let told = client.settle();
         self.fault = self.fault.or(told.fault);
@@ -85,8 +89,8 @@ impl State {
 
     /// Everybody who asked for a lock has had the last word on it.
     fn has_answered_all(&self) -> bool {
-        let phases = self.clients.iter().filter_map(|client| client.phase());
-        phases.into_iter().all(|phase| phase == Phase::Over)
+        let mut phases = self.clients.iter().flat_map(Client::phases);
+        phases.all(|phase| phase == Phase::Over)
     }
 
     fn fair_step(&self) -> Option<Step> {
@@ -96,12 +100,20 @@ impl State {
         let line = |(c, n): (usize, usize)| &self.clients[c].lines[n];
         let request = lines().find(|at| !line(*at).requests.is_empty());
         let answer = lines().find(|at| !line(*at).answers.is_empty());
-        let held = clients().find(|(_, client)| client.phase() == Some(Phase::Held));
+        let users = || {
+            clients().flat_map(|(c, client)| {
+                let users = client.users.iter().enumerate();
+                users.map(move |(u, user)| (c, u, user))
+            })
+        };
+        let goes_on = users().find(|(.., user)| user.goes_on());
+        let held = users().find(|(.., user)| user.can_release());
         let due = clients().find(|(_, client)| client.is_due(self.now));
         request
             .map(|(c, n)| Step::Request(c, n))
             .or_else(|| answer.map(|(c, n)| Step::Answer(c, n)))
-            .or_else(|| held.map(|(c, _)| Step::Release(c)))
+            .or_else(|| goes_on.map(|(c, u, _)| Step::Ask(c, u)))
+            .or_else(|| held.map(|(c, u, _)| Step::Release(c, u)))
             .or_else(|| due.map(|(c, _)| Step::Timer(c)))
             .or_else(|| self.next_moment().map(|_| Step::Time))
     }

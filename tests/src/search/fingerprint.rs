@@ -24,7 +24,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::quality::FixedState;
 use tenure_core::{Outcome, RequestId};
 
-use super::client::{Answer, Client, Line, Phase};
+use super::client::{Answer, Client, Line};
 use super::node::{KEYS, Node, Order, Value};
 use super::setup::{Budget, NODES, node_id};
 use super::state::State;
@@ -156,11 +156,19 @@ impl State {
         let through = client.is_through();
         through.hash(h);
         if !through {
-            (client.asks_left, client.phase()).hash(h);
+            for user in &client.users {
+                user.asks_left().hash(h);
+                for phase in user.phases() {
+                    phase.hash(h);
+                }
+            }
             let mut name = |value: &[u8]| names.add(Value::read(value));
             client.locks().fingerprint(self.now, &mut name, h);
-            let lock = client.lock.filter(|(_, phase)| *phase != Phase::Over);
-            lock.map(|(id, _)| low_half(id.to_bits())).hash(h);
+            for user in &client.users {
+                for (id, letters) in user.open() {
+                    (low_half(id.to_bits()), letters).hash(h);
+                }
+            }
         }
         Self::name_the_rest(client, &mut names);
         let mut lines = [0; NODES];

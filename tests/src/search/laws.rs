@@ -18,6 +18,9 @@ impl State {
         {
             self.fault = Some("without any trouble, a lock was lost");
         }
+        if matches!(event, Event::NotObtained { .. }) && self.setup.patient {
+            self.fault = Some("a wait ended without a lock");
+        }
         if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event
             && !lease.is_valid(self.now)
         {
@@ -27,14 +30,16 @@ impl State {
 
     /// Whether all is as it must be between two steps.
     pub(super) fn check(&mut self) {
-        let believes = |client: &&Client| client.believes(self.now);
-        let believers = self.clients.iter().filter(believes).count();
+        let held = self.clients.iter().flat_map(|c| c.believes(self.now));
+        let mut letters: Vec<char> = held.flat_map(str::chars).collect();
+        let all = letters.len();
+        letters.sort_unstable();
+        letters.dedup();
         let is_late = |client: &Client| client.overstays(self.now) && !client.is_due(self.now);
         if self.clients.iter().any(is_late) {
             self.fault = Some("the end of a lease went by unnoticed");
         }
-        // All clients of a world have a key in common.
-        if believers > 1 && self.setup.exclusive {
+        if letters.len() < all && self.setup.exclusive {
             self.fault = Some("two clients believe in the same lock");
         }
         if self.is_without_trouble()

@@ -22,10 +22,12 @@ mod node;
 mod setup;
 mod state;
 mod story;
+mod user;
 mod walk;
 pub mod worlds;
 
 pub use audit::audit;
 pub use setup::{Budget, Memory, Setup};
 pub use state::{State, Step};
+pub use user::Wants;
 pub use walk::{Limits, Report, search};

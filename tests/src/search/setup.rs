@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Arrangement, Config, Key, Keys, NodeConfig, NodeId, Renewal, Ttl};
 
+use super::user::{User, Wants};
+
 /// A small world.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -17,8 +19,10 @@ pub struct Setup {
     pub arrangement: Arrangement,
     /// How many locks each client asks for, one after the other.
     pub asks: u8,
-    /// Client 0 wants the keys a and b, client 1 b and c; otherwise all want a.
-    pub overlapping: bool,
+    /// The users of each client; where there are none, each client has one that wants the key a.
+    pub users: &'static [&'static [Wants]],
+    /// Waits last for so long that none may end before its lock is obtained.
+    pub patient: bool,
     /// How long each client waits.
     pub wait: Option<Duration>,
     /// Who keeps a lock alive.
@@ -118,7 +122,8 @@ impl Setup {
             nodes,
             arrangement,
             asks: 1,
-            overlapping: false,
+            users: &[],
+            patient: false,
             wait: Some(ttl().as_duration() * 2),
             renewal: Renewal::Manual,
             watch: false,
@@ -150,18 +155,23 @@ impl Setup {
 
     /// Clients that want the same are alike, and may change places.
     pub(super) const fn has_equal_clients(&self) -> bool {
-        !self.overlapping
+        self.users.is_empty()
     }
 
-    pub(super) fn keys_of(&self, client: usize) -> Keys {
-        let key = |name: &str| Key::new(name).expect("a short key");
-        let names: &[&str] = match (self.overlapping, client) {
-            (false, _) => &["a"],
-            (true, 0) => &["a", "b"],
-            (true, _) => &["b", "c"],
-        };
-        Keys::new(names.iter().map(|name| key(name))).expect("different keys")
+    pub(super) fn users_of(&self, client: usize) -> [User; USERS] {
+        let wants = self.users.get(client).copied().unwrap_or(&[&["a"]]);
+        let mut users = [User::default(); USERS];
+        for (user, wants) in users.iter_mut().zip(wants) {
+            *user = User::new(wants, self.asks);
+        }
+        users
     }
+}
+
+/// Keys by their letters.
+pub(super) fn keys(letters: &str) -> Keys {
+    let key = |letter: char| Key::new(letter.to_string()).expect("a short key");
+    Keys::new(letters.chars().map(key)).expect("different keys")
 }
 
 /// What every lock is asked for with.
@@ -176,6 +186,9 @@ pub(super) fn short_ttl() -> Ttl {
 
 /// No world has more nodes.
 pub(super) const NODES: usize = 3;
+
+/// No client has more users.
+pub(super) const USERS: usize = 3;
 
 /// Between two asks.
 pub(super) const PAUSE: Duration = Duration::from_millis(60);

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use tenure_core::{Instant, Obtain, Retry, Token};
 
-use super::client::{Answer, Client, Line, Phase, REFUSED};
+use super::client::{Answer, Client, Line, REFUSED};
 use super::node::{Manner, Node, Value, Watches};
-use super::setup::{Budget, Memory, PAUSE, Setup, node_id, short_ttl, ttl};
+use super::setup::{Budget, Memory, PAUSE, Setup, keys, node_id, short_ttl, ttl};
+use super::user::Phase;
 
 /// One thing that may happen next.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// This client asks for its lock.
-    Ask(usize),
-    /// This client lets go of its lock, or of its wish for it.
-    Release(usize),
-    /// This client wants a refresh with another ttl.
-    Refresh(usize),
+    /// A user of this client asks for a lock: the client, then the user.
+    Ask(usize, usize),
+    /// A user of this client releases what it has, or cancels what it asks for.
+    Release(usize, usize),
+    /// A user of this client wants a refresh with another ttl.
+    Refresh(usize, usize),
     /// The next request of this client reaches this node, which carries it out.
     Request(usize, usize),
     /// The same, but its answer is not prompt.
@@ -62,10 +63,10 @@ impl State {
         let config = setup.config();
         // Far enough from zero that no moment before now is cut off.
         let now = Instant::from_micros(1_000_000_000);
-        let client = Client::new(&config, setup.asks, now);
+        let client = |c| Client::new(&config, setup.users_of(c), now);
         Self {
             now,
-            clients: vec![client; setup.clients],
+            clients: (0..setup.clients).map(client).collect(),
             nodes: vec![Node::default(); setup.nodes],
             budget: setup.budget,
             asks: 0,
@@ -116,17 +117,22 @@ impl State {
     }
 
     fn steps_of(&self, c: usize, client: &Client, steps: &mut Vec<Step>) {
-        let phase = client.phase();
-        let held = phase == Some(Phase::Held);
-        let can_ask = client.asks_left > 0 && phase.is_none_or(|phase| phase == Phase::Over);
-        let withdraws = self.budget.withdrawals > 0 && phase == Some(Phase::Asking);
+        for (u, user) in client.users.iter().enumerate() {
+            let held = user.phases().any(|phase| phase == Phase::Held);
+            let asking = user.phases().any(|phase| phase == Phase::Asking);
+            let withdraws = self.budget.withdrawals > 0 && asking;
+            let can = [
+                (user.can_ask(), Step::Ask(c, u)),
+                (user.can_release() || withdraws, Step::Release(c, u)),
+                (held && self.budget.refreshes > 0, Step::Refresh(c, u)),
+            ];
+            steps.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
+        }
+        let began = client.phases().next().is_some();
         let can = [
-            (can_ask, Step::Ask(c)),
-            (held || withdraws, Step::Release(c)),
-            (held && self.budget.refreshes > 0, Step::Refresh(c)),
             (client.is_due(self.now), Step::Timer(c)),
             (
-                self.budget.client_crashes > 0 && phase.is_some(),
+                self.budget.client_crashes > 0 && began,
                 Step::ClientCrash(c),
             ),
         ];
@@ -160,24 +166,25 @@ impl State {
         self.tell_step(step);
         let now = self.now;
         match step {
-            Step::Ask(c) => {
+            Step::Ask(c, u) => {
                 self.asks = self.asks.saturating_add(1);
-                let request = self.request(c);
-                self.client(c).ask(request, now);
+                let request = self.request(c, u);
+                self.client(c).ask(u, request, now);
             }
-            Step::Release(c) => {
-                if self.clients[c].phase() == Some(Phase::Asking) {
+            Step::Release(c, u) => {
+                let asks = |phase| phase == Phase::Asking;
+                if self.clients[c].users[u].phases().any(asks) {
                     self.budget.withdrawals = self.budget.withdrawals.saturating_sub(1);
                 }
-                self.client(c).release(now);
+                self.client(c).release(u, now);
             }
-            Step::Refresh(c) => {
+            Step::Refresh(c, u) => {
                 // First a shorter ttl, then the longer one again.
                 let done = self.setup.budget.refreshes - self.budget.refreshes;
                 let shorter = done.is_multiple_of(2);
                 self.budget.refreshes -= 1;
                 let ttl = if shorter { short_ttl() } else { ttl() };
-                self.client(c).refresh(ttl, now);
+                self.client(c).refresh(u, ttl, now);
             }
             Step::Request(c, n) => {
                 let in_order = self.clients[c].lines[n].answers.is_empty();
@@ -237,13 +244,15 @@ impl State {
         }
     }
 
-    fn request(&self, c: usize) -> Obtain {
-        let token = Value::token(c, self.clients[c].asks_left);
+    fn request(&self, c: usize, u: usize) -> Obtain {
+        let (letters, number) = self.clients[c].users[u].next();
+        let user = u8::try_from(u).expect("few users");
+        let token = Value::token(c, user << 6 | number);
         Obtain {
             wait: self.setup.wait,
             retry: Retry::every(PAUSE),
             renewal: self.setup.renewal,
-            ..Obtain::new(self.setup.keys_of(c), Token::random(token), ttl())
+            ..Obtain::new(keys(letters), Token::random(token), ttl())
         }
     }
 

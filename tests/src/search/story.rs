@@ -25,9 +25,9 @@ impl State {
             return;
         }
         let what = match step {
-            Step::Ask(c) => format!("{} asks for the lock", letter(c)),
-            Step::Release(c) => format!("{} lets go", letter(c)),
-            Step::Refresh(c) => format!("{} refreshes with another ttl", letter(c)),
+            Step::Ask(c, u) => format!("user {u} of {} asks for a lock", letter(c)),
+            Step::Release(c, u) => format!("user {u} of {} releases", letter(c)),
+            Step::Refresh(c, u) => format!("user {u} of {} refreshes with another ttl", letter(c)),
             Step::Request(c, n) | Step::Withhold(c, n) => {
                 format!("a request of {} reaches node {n}", letter(c))
             }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use foldhash::quality::FixedState;
 
-use super::client::Phase;
+use super::client::Client;
 use super::setup::Setup;
 use super::state::{State, Step};
+use super::user::Phase;
 
 /// How many states of the front line are kept as they are.
 const KEPT: usize = 100_000;
@@ -166,10 +167,10 @@ impl Walk {
     }
 
     fn breaks(&mut self, state: &State, print: u64) -> bool {
-        let mut phases = state.clients.iter().map(super::client::Client::phase);
-        if phases.clone().any(|phase| phase == Some(Phase::Held)) {
+        let phases = || state.clients.iter().flat_map(Client::phases);
+        if phases().any(|phase| phase == Phase::Held) {
             self.report.held = true;
-            self.report.turns |= phases.any(|phase| phase == Some(Phase::Over));
+            self.report.turns |= phases().any(|phase| phase == Phase::Over);
         }
         if state.fault().is_some() {
             return true;

@@ -1,8 +1,11 @@
 //! The worlds that are searched.
 
+use std::time::Duration;
+
 use tenure_core::{Arrangement, Renewal};
 
 use super::setup::{Memory, Setup};
+use super::user::Wants;
 use super::walk::Limits;
 
 /// A world, and how far it is searched.
@@ -20,7 +23,7 @@ pub fn short() -> Vec<Plan> {
     let single = |name, change| plan((1, Arrangement::Ordered), 20, usize::MAX, name, change);
     let ordered = |name, change| plan((3, Arrangement::Ordered), 20, 20_000, name, change);
     let quorum = |name, change| plan((3, Arrangement::Quorum), 20, 20_000, name, change);
-    vec![
+    let mut plans = vec![
         single("1 client that tries once: slow, cut, refresh", |s| {
             (s.clients, s.wait) = (1, None);
             s.renewal = Renewal::Automatic { max_hold: None };
@@ -43,7 +46,12 @@ pub fn short() -> Vec<Plan> {
         quorum("2 clients, quorum of 3: cut, prompt", |s| {
             (s.prompt, s.budget.cuts) = (true, 1);
         }),
-    ]
+    ];
+    plans.extend(users().into_iter().filter(|plan| plan.setup.nodes == 1));
+    for plan in plans.iter_mut().filter(|plan| plan.setup.patient) {
+        plan.limits.states = 20_000;
+    }
+    plans
 }
 
 /// What a mistake in the core is looked for in: small worlds of every kind, and of larger ones the beginning.
@@ -61,6 +69,7 @@ pub fn hunt() -> Vec<Plan> {
 #[must_use]
 pub fn long() -> Vec<Plan> {
     let mut plans = singles();
+    plans.extend(users());
     plans.extend(ordered());
     plans.extend(quorums());
     plans.extend(troubled_quorums());
@@ -68,6 +77,7 @@ pub fn long() -> Vec<Plan> {
 }
 
 const ONE: usize = 1_000_000;
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn plan(
     (nodes, arrangement): (usize, Arrangement),
@@ -126,9 +136,80 @@ fn singles() -> Vec<Plan> {
             (s.clients, s.prompt, s.budget.late) = (3, true, 1);
         }),
         world("2 clients, 1 node, keys ab and bc: slow, cut", |s| {
-            s.overlapping = true;
+            s.users = &[&[&["ab"]], &[&["bc"]]];
             (s.budget.late, s.budget.cuts) = (1, 1);
         }),
+    ]
+}
+
+/// Users who are all served if each has a client of its own, and must be if they share one: then no lock waits for a
+/// neighbour where it would not wait for another client.
+fn users() -> Vec<Plan> {
+    let on = |nodes, sample, name, users: &'static [&'static [Wants]], change| {
+        let mut plan = plan(nodes, sample, 3 * ONE, name, change);
+        (plan.setup.users, plan.setup.clients) = (users, users.len());
+        (plan.setup.patient, plan.setup.wait) = (true, Some(HOUR));
+        plan.setup.renewal = Renewal::Automatic { max_hold: None };
+        plan
+    };
+    let (ordered, quorum) = ((3, Arrangement::Ordered), (3, Arrangement::Quorum));
+    let world = |name, users, change| on((1, Arrangement::Ordered), 1, name, users, change);
+    let polling: fn(&mut Setup) = |s| s.prompt = true;
+    let watching: fn(&mut Setup) = |s| (s.prompt, s.watch) = (true, true);
+    vec![
+        world("b then a | ab", &[&[&["b", "a"]], &[&["ab"]]], polling),
+        world("b then a + ab", &[&[&["b", "a"], &["ab"]]], polling),
+        world(
+            "b then a + ab, watching",
+            &[&[&["b", "a"], &["ab"]]],
+            watching,
+        ),
+        world(
+            "b then a + ab | a, watching",
+            &[&[&["b", "a"], &["ab"]], &[&["a"]]],
+            watching,
+        ),
+        world(
+            "ab + b | a, watching",
+            &[&[&["ab"], &["b"]], &[&["a"]]],
+            watching,
+        ),
+        world(
+            "c then a | ab | bc",
+            &[&[&["c", "a"]], &[&["ab"]], &[&["bc"]]],
+            polling,
+        ),
+        world(
+            "c then a + ab + bc",
+            &[&[&["c", "a"], &["ab"], &["bc"]]],
+            polling,
+        ),
+        world(
+            "c then a + ab + bc, watching",
+            &[&[&["c", "a"], &["ab"], &["bc"]]],
+            watching,
+        ),
+        on(
+            ordered,
+            10,
+            "b then a + ab | a, 3 ordered",
+            &[&[&["b", "a"], &["ab"]], &[&["a"]]],
+            polling,
+        ),
+        on(
+            quorum,
+            10,
+            "b then a + ab | a, quorum of 3",
+            &[&[&["b", "a"], &["ab"]], &[&["a"]]],
+            polling,
+        ),
+        on(
+            quorum,
+            1,
+            "c then a + ab + bc, quorum of 3",
+            &[&[&["c", "a"], &["ab"], &["bc"]]],
+            polling,
+        ),
     ]
 }
 
