@@ -205,6 +205,25 @@ fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_h
 }
 
 #[test]
+fn a_waiter_asks_again_when_the_release_that_it_crossed_finds_the_key_gone() {
+    let mut options = like_redis();
+    options.tracking = false;
+    let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
+    let alice = world.client();
+    let first = obtain(&mut world, alice, "k");
+    let wish = patient(&mut world);
+    let next = world.obtain(alice, wish);
+    world.run_for(100 * MS);
+    world.server(0).flush_scripts();
+    world.release(alice, first);
+    // The release needs its script, and what is asked behind it is denied. Somebody is faster.
+    world.run_for(MS + MS / 4);
+    world.command(0, &[b"DEL", b"k"]);
+    let waited = until_held(&mut world, alice, next, TTL);
+    assert!(waited <= 10 * MS, "{waited:?}");
+}
+
+#[test]
 fn a_client_that_slept_through_a_release_does_not_say_that_the_lock_is_still_held() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
