@@ -291,6 +291,28 @@ fn a_handle_that_too_few_nodes_answer_takes_nothing_away_from_the_other() {
     assert!(is_held(&world, alice, first), "{:?}", world.events(alice));
 }
 
+/// After its turn a client looks whether others come. What it finds may be its own token, which another one holds, too.
+#[test]
+fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
+    let mut world = World::single();
+    world.shares_tokens();
+    let (alice, bob) = (world.client(), world.client());
+    let wish = own(&mut world);
+    let first = held(&mut world, alice, wish.clone());
+    world.run_for(400 * MS);
+    world.release(alice, first);
+    let other = world.obtain(bob, wish.clone());
+    world.run_for(2 * MS);
+    assert!(is_held(&world, bob, other));
+    let wish = Obtain {
+        wait: Some(TTL),
+        ..wish
+    };
+    let next = world.obtain(alice, wish);
+    until_held(&mut world, alice, next, 30 * MS);
+    assert!(is_held(&world, bob, other));
+}
+
 #[test]
 fn what_a_waiter_left_on_a_silent_node_does_not_stand_in_its_own_way_again() {
     // Once it has been released there: what is still on its way has the same value, and is to be waited for.
