@@ -7,12 +7,16 @@
 pub mod search;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use tenure_world::trials::{Crowd, goals};
 use tenure_world::{laws, schedule, world};
 
 /// How many worlds of each kind of crowd.
 const CROWDS: u64 = 100;
+/// What takes longer never ends: most take milliseconds, and none a second on an idle machine.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// One thing to play, and what it is called.
 type Trial = (String, Box<dyn Fn() -> Option<String> + Send + Sync>);
@@ -50,9 +54,15 @@ fn main() {
 /// Plays on all cores. Without `all`, up to the first that breaks a promise. Whether one did.
 fn play(trials: &[Trial], all: bool) -> bool {
     let (next, first) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let busy: Vec<Mutex<Option<(usize, Instant)>>> =
+        (0..threads).map(|_| Mutex::default()).collect();
+    let (alive, ends) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
+        for busy in &busy {
+            let (alive, next, first) = (alive.clone(), &next, &first);
+            scope.spawn(move || {
+                let _alive = alive;
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some((name, trial)) = trials.get(at) else {
@@ -61,15 +71,33 @@ fn play(trials: &[Trial], all: bool) -> bool {
                     if !all && at > first.load(Ordering::Relaxed) {
                         return;
                     }
-                    if let Some(promise) = trial() {
+                    *busy.lock().expect("a lock") = Some((at, Instant::now()));
+                    let promise = trial();
+                    *busy.lock().expect("a lock") = None;
+                    if let Some(promise) = promise {
                         println!("{at} {name} {promise}");
                         first.fetch_min(at, Ordering::Relaxed);
                     }
                 }
             });
         }
+        drop(alive);
+        while let Err(mpsc::RecvTimeoutError::Timeout) = ends.recv_timeout(LONGEST / 60) {
+            give_up_if_endless(trials, &busy);
+        }
     });
     first.into_inner() != usize::MAX
+}
+
+/// Ends the process if one of these is played for too long.
+fn give_up_if_endless(trials: &[Trial], busy: &[Mutex<Option<(usize, Instant)>>]) {
+    let all = busy.iter().filter_map(|busy| *busy.lock().expect("a lock"));
+    for (at, since) in all {
+        if since.elapsed() > LONGEST {
+            println!("{at} {} never ends", trials[at].0);
+            std::process::exit(0);
+        }
+    }
 }
 
 fn by_seed(seeds: u64) -> Vec<Trial> {
@@ -106,7 +134,10 @@ fn by_crowd() -> Vec<Trial> {
 /// The contests of `tests/tests/fair.rs`, without the longest.
 fn by_contest() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for goal in goals().into_iter().filter(|goal| goal.contest.engines.len() < 16) {
+    for goal in goals()
+        .into_iter()
+        .filter(|goal| goal.contest.engines.len() < 16)
+    {
         for contest in goal.contest.everywhere() {
             let name = format!(
                 "contest {} {:?} {:?} {} {:?}{}",

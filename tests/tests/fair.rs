@@ -37,6 +37,11 @@ fn an_engine_that_is_up_to_eight_times_as_far_away_has_its_share() {
 }
 
 #[test]
+fn two_engines_share_a_key_that_is_the_second_of_two() {
+    reached("one of two keys");
+}
+
+#[test]
 fn one_worker_has_its_share_beside_ten_of_another_engine() {
     reached("one beside ten");
 }

@@ -264,14 +264,7 @@ impl Session {
                 Read::Handled => {}
                 Read::Greeted => self.greet(now),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
-                    if let Outcome::Failed(error) = outcome
-                        && error.hangs_up()
-                    {
-                        self.hang_up(error, now);
-                    } else {
-                        self.error = NodeError::Disconnected;
-                    }
-                    return Some(Answer::Outcome(request, outcome));
+                    return Some(self.answered(request, outcome, now));
                 }
                 Read::Answer(request, Finding::Found(found)) => {
                     return Some(Answer::Found(request, found));

@@ -1,9 +1,14 @@
 //! What mistakes would show that no random schedule has noticed: see `tests/mutations.txt`.
 
-use tenure_core::{Arrangement, Event, Holder, NotObtained, Renewal, Retry};
-use tenure_tests::world::World;
+use tenure_core::{
+    Arrangement, Event, Holder, NodeError, NotObtained, Obtain, Renewal, Retry, Token,
+};
+use tenure_tests::world::{ClientId, Weather, World};
 
-use crate::{MS, TTL, is_held, kinds, obtain, quiet_about_expiry, wait_for, without_tracking};
+use crate::{
+    MS, TTL, held, is_free, is_held, kinds, like_redis, not_obtained, obtain, quiet_about_expiry,
+    until_held, wait_for, without_tracking,
+};
 
 #[test]
 fn a_node_that_comes_free_while_another_is_still_asked_is_asked_again_at_once() {
@@ -143,4 +148,187 @@ fn a_wait_does_not_end_without_a_last_look() {
     world.release(alice, first);
     world.run_for(1010 * MS);
     assert!(is_held(&world, bob, second), "{:?}", world.events(bob));
+}
+
+/// A quorum of three that tells of no change, where the first release of a client needs its script a second time.
+fn without_wakes() -> (World, ClientId) {
+    let mut options = like_redis();
+    options.tracking = false;
+    let mut world = World::with(3, Arrangement::Quorum, options, |_| {});
+    let alice = world.client();
+    let lock = obtain(&mut world, alice, "other");
+    world.release(alice, lock);
+    world.run_for(100 * MS);
+    (world, alice)
+}
+
+fn patient(world: &mut World) -> Obtain {
+    let mut wish = world.wish("k", TTL);
+    wish.wait = Some(6 * TTL);
+    wish.retry = Retry::every(5000 * MS);
+    wish
+}
+
+#[test]
+fn a_waiter_asks_again_when_enough_of_the_nodes_that_denied_it_are_free() {
+    let (mut world, alice) = without_wakes();
+    let first = obtain(&mut world, alice, "k");
+    let wish = patient(&mut world);
+    let next = world.obtain(alice, wish);
+    world.run_for(100 * MS);
+    for node in 0..2 {
+        world.server(node).flush_scripts();
+    }
+    world.release(alice, first);
+    // Two nodes lack the script of the release, and deny what is asked behind it. One of them is slow from then on.
+    world.run_for(MS + MS / 4);
+    world.pause(1, true);
+    let waited = until_held(&mut world, alice, next, TTL);
+    assert!(waited <= 30 * MS, "{waited:?}");
+}
+
+#[test]
+fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_have_answered() {
+    let (mut world, alice) = without_wakes();
+    world.command(1, &[b"SET", b"k", b"foreign", b"PX", b"60000"]);
+    let first = obtain(&mut world, alice, "k");
+    let wish = patient(&mut world);
+    let next = world.obtain(alice, wish);
+    world.run_for(100 * MS);
+    world.server(0).flush_scripts();
+    world.pause(1, true);
+    world.release(alice, first);
+    world.run_for(4 * MS);
+    world.pause(1, false);
+    let waited = until_held(&mut world, alice, next, TTL);
+    assert!(waited <= 30 * MS, "{waited:?}");
+}
+
+#[test]
+fn a_waiter_asks_again_when_the_release_that_it_crossed_finds_the_key_gone() {
+    let mut options = like_redis();
+    options.tracking = false;
+    let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
+    let alice = world.client();
+    let first = obtain(&mut world, alice, "k");
+    let wish = patient(&mut world);
+    let next = world.obtain(alice, wish);
+    world.run_for(100 * MS);
+    world.server(0).flush_scripts();
+    world.release(alice, first);
+    // The release needs its script, and what is asked behind it is denied. Somebody is faster.
+    world.run_for(MS + MS / 4);
+    world.command(0, &[b"DEL", b"k"]);
+    let waited = until_held(&mut world, alice, next, TTL);
+    assert!(waited <= 10 * MS, "{waited:?}");
+}
+
+#[test]
+fn a_client_that_slept_through_a_release_does_not_say_that_the_lock_is_still_held() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let first = obtain(&mut world, bob, "k");
+    let mut wish = world.wish("k", TTL);
+    wish.wait = Some(5000 * MS);
+    let lock = world.obtain(alice, wish);
+    world.run_for(1000 * MS);
+    world.suspend(alice, true);
+    world.release(bob, first);
+    world.run_for(TTL);
+    world.suspend(alice, false);
+    world.run_for(MS);
+    let reason = NotObtained::Unreachable(NodeError::TimedOut);
+    assert_eq!(world.last(alice, lock), Some(not_obtained(lock, reason)));
+}
+
+fn own(world: &mut World) -> Obtain {
+    let mut wish = world.wish("k", TTL);
+    wish.token = Token::new("job-7").expect("a token");
+    wish
+}
+
+#[test]
+fn the_last_of_two_handles_also_frees_a_node_that_only_the_first_was_granted() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let alice = world.client();
+    let wish = own(&mut world);
+    let first = held(&mut world, alice, wish.clone());
+    world.down(0, true);
+    world.cut(alice, 0);
+    world.run_for(500 * MS);
+    let second = held(&mut world, alice, wish);
+    world.release(alice, first);
+    world.release(alice, second);
+    world.run_for(500 * MS);
+    assert!(!is_free(&mut world, "k"), "it could not be asked");
+    world.down(0, false);
+    world.run_for(3000 * MS);
+    assert!(is_free(&mut world, "k"), "it lasts for ten seconds");
+}
+
+#[test]
+fn a_handle_that_too_few_nodes_answer_takes_nothing_away_from_the_other() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let alice = world.client();
+    let wish = own(&mut world);
+    let first = held(&mut world, alice, wish.clone());
+    for node in 1..3 {
+        world.pause(node, true);
+    }
+    let wish = Obtain {
+        wait: Some(TTL),
+        ..wish
+    };
+    let second = world.obtain(alice, wish);
+    for _ in 0..25 {
+        world.run_for(100 * MS);
+        assert!(!is_free(&mut world, "k"), "one of its three nodes");
+    }
+    for node in 1..3 {
+        world.pause(node, false);
+    }
+    until_held(&mut world, alice, second, TTL);
+    assert!(is_held(&world, alice, first), "{:?}", world.events(alice));
+}
+
+/// After its turn a client looks whether others come. What it finds may be its own token, which another one holds, too.
+#[test]
+fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
+    let mut world = World::single();
+    world.shares_tokens();
+    let (alice, bob) = (world.client(), world.client());
+    let wish = own(&mut world);
+    let first = held(&mut world, alice, wish.clone());
+    world.run_for(400 * MS);
+    world.release(alice, first);
+    let other = world.obtain(bob, wish.clone());
+    world.run_for(2 * MS);
+    assert!(is_held(&world, bob, other));
+    let wish = Obtain {
+        wait: Some(TTL),
+        ..wish
+    };
+    let next = world.obtain(alice, wish);
+    until_held(&mut world, alice, next, 30 * MS);
+    assert!(is_held(&world, bob, other));
+}
+
+#[test]
+fn what_a_waiter_left_on_a_silent_node_does_not_stand_in_its_own_way_again() {
+    // Once it has been released there: what is still on its way has the same value, and is to be waited for.
+    for moment in (1200..2800).step_by(200) {
+        let mut world = World::new(3, Arrangement::Quorum);
+        let (alice, bob) = (world.client(), world.client());
+        let first = obtain(&mut world, bob, "k");
+        world.weather(alice, 2, Weather::Silent);
+        let wish = Obtain {
+            wait: Some(TTL),
+            ..own(&mut world)
+        };
+        let next = world.obtain(alice, wish);
+        world.run_for(moment * MS);
+        world.release(bob, first);
+        let waited = until_held(&mut world, alice, next, TTL);
+        assert!(waited <= 60 * MS, "{moment} ms: {waited:?}");
+    }
 }

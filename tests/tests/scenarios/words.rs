@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use tenure_core::memory::{Options, Trouble, User};
-use tenure_core::{Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Secret};
+use tenure_core::{
+    Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Secret, Token,
+};
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
-    MS, TTL, ended, is_held, like_redis, not_obtained, obtain, released, until_held, wait_at_most,
-    wait_for,
+    MS, TTL, ended, held, is_held, like_redis, not_obtained, obtain, released, until_held,
+    wait_at_most, wait_for,
 };
 
 /// From the next connection on it wants a password that nobody has.
@@ -256,4 +258,42 @@ fn a_lock_that_somebody_else_has_taken_over_is_not_ours() {
     obtain(&mut world, bob, "k");
     let again = try_for(&mut world, alice, "k");
     assert_eq!(taken_by(&mut world, alice, again), Holder::Other);
+}
+
+/// The older one has met somebody on `a`, and just now asks for both.
+#[test]
+fn what_an_older_neighbour_met_on_one_key_is_not_said_of_another() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, bob, "a");
+    wait_for(&mut world, alice, "a+b");
+    world.run_for(2900 * MS);
+    world.pause(0, true);
+    // It looks every three seconds, and nobody answers.
+    world.run_for(200 * MS);
+    let younger = wait_at_most(&mut world, alice, "b", 500 * MS);
+    let end = ended(&mut world, alice, younger, 600 * MS);
+    let by = Holder::Ourselves;
+    assert_eq!(end, not_obtained(younger, NotObtained::TimedOut { by }));
+}
+
+#[test]
+fn a_wait_that_stood_behind_a_release_of_the_same_token_was_kept_waiting_by_ourselves() {
+    let mut world = World::single();
+    let alice = world.client();
+    let mut wish = world.wish("k", TTL);
+    wish.token = Token::new("job-7").expect("a token");
+    let first = held(&mut world, alice, wish.clone());
+    world.pause(0, true);
+    world.release(alice, first);
+    wish.wait = Some(500 * MS);
+    let next = world.obtain(alice, wish);
+    world.run_for(300 * MS);
+    world.pause(0, false);
+    // The answer is on its way, and what is asked next finds nobody.
+    world.run_for(MS / 4);
+    world.pause(0, true);
+    let end = ended(&mut world, alice, next, 600 * MS);
+    let by = Holder::Ourselves;
+    assert_eq!(end, not_obtained(next, NotObtained::TimedOut { by }));
 }

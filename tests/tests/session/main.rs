@@ -4,6 +4,7 @@
 mod answers;
 mod greeting;
 mod limits;
+mod seldom;
 mod silence;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::{Answer, Session, State};
 use crate::event::NodeError;
 use crate::id::RequestId;
-use crate::lock::Op;
+use crate::lock::{Op, Outcome};
 use crate::locks::Locks;
 use crate::redis::error::ServerError;
 use crate::redis::exchange::Finding;
@@ -27,6 +27,27 @@ pub(super) enum Read {
 impl Session {
     pub(super) fn wake(&self) -> Answer<'_> {
         Answer::Wake(&self.woken, self.exchange.half_answered())
+    }
+
+    /// A request has been answered.
+    pub(super) fn answered(
+        &mut self,
+        request: RequestId,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Answer<'static> {
+        if let Outcome::Failed(error) = outcome
+            && error.hangs_up()
+        {
+            self.hang_up(error, now);
+        } else {
+            self.error = NodeError::Disconnected;
+        }
+        if outcome == Outcome::Unknown {
+            // Nobody knows what was done, but there was an answer.
+            return Answer::Lost(request, outcome, NodeError::Other);
+        }
+        Answer::Outcome(request, outcome)
     }
 
     pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {

@@ -21,6 +21,8 @@ pub struct Contest {
     pub hold: Duration,
     /// Workers ask again at once, without waiting for the outcome of the release.
     pub drops: bool,
+    /// Each lock has two keys: one that only its worker asks for, and behind it the contended one.
+    pub two_keys: bool,
     /// How long it goes on.
     pub time: Duration,
 }
@@ -57,6 +59,7 @@ impl Contest {
             latency: Duration::from_micros(500),
             hold: Duration::from_millis(1),
             drops: false,
+            two_keys: false,
             time: Duration::from_secs(10),
         }
     }
@@ -88,10 +91,14 @@ impl Contest {
             clients.push(world.client());
         }
         world.pass(self.latency * 200);
-        for (client, (_, workers)) in clients.iter().zip(&self.engines) {
-            for _ in 0..*workers {
+        for (index, (client, (_, workers))) in clients.iter().zip(&self.engines).enumerate() {
+            for worker in 0..*workers {
                 let work = Work {
-                    keys: "k".to_owned(),
+                    keys: if self.two_keys {
+                        format!("{index}-{worker}+k")
+                    } else {
+                        "k".to_owned()
+                    },
                     ttl: Duration::from_secs(30),
                     hold: self.hold,
                     drops: self.drops,

@@ -71,6 +71,9 @@ pub fn goals() -> Vec<Goal> {
         let goal = Goal::new("farther away", &[(1, 1), (distance, 1)]);
         goals.push(Goal { share, ..goal });
     }
+    let mut two = Goal::new("one of two keys", &[(1, 4); 2]);
+    two.contest.two_keys = true;
+    goals.push(two);
     goals.push(Goal::new("one beside ten", &[(1, 10), (1, 1)]));
     goals.push(Goal {
         share: 0,

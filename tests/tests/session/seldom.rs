@@ -1,0 +1,90 @@
+//! What servers say seldom, and where answers are seldom cut: no random schedule gets there.
+
+use std::time::Duration;
+
+use tenure_core::{Event, Holder, Key, NodeError, NotObtained, Obtain, Token};
+
+use crate::{Talk, patient, plain, wish};
+
+fn own() -> Obtain {
+    Obtain {
+        token: Token::new("my own").expect("a token"),
+        ..wish()
+    }
+}
+
+/// The remaining time of a key looks like a grant, and is followed by one.
+#[test]
+fn a_denial_whose_remaining_time_comes_in_another_piece_is_no_grant() {
+    let mut talk = Talk::greeted(plain());
+    let other = talk.hold();
+    let keys = Key::new("another").expect("a key").into();
+    let denied = talk.obtain(Obtain { keys, ..own() });
+    talk.engine.release(other, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL", "EVALSHA"]);
+
+    talk.answer(b":0\r\n");
+    talk.answer(b":1\r\n:1\r\n");
+
+    let held = |event: &Event| matches!(event, Event::Obtained { lock, .. } if *lock == denied);
+    assert!(!talk.events.iter().any(held));
+    // A server leaves out parts of a millisecond.
+    let (remaining, by) = (Some(Duration::from_millis(2)), Holder::Other);
+    let reason = NotObtained::Taken { remaining, by };
+    let lock = denied;
+    let end = Event::NotObtained { lock, reason };
+    assert!(talk.events.contains(&end), "{:?}", talk.events);
+}
+
+#[test]
+fn what_a_script_that_broke_off_may_have_done_is_taken_back() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.obtain(own());
+    talk.said.clear();
+    talk.answer(b"-ERR Error running script: out of memory\r\n:30000\r\n");
+    // It has answered.
+    let reason = NotObtained::Unreachable(NodeError::Other);
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock, reason })
+    );
+    assert_eq!(talk.names(), ["EVALSHA"], "a release");
+}
+
+#[test]
+fn a_waiter_asks_again_when_all_keys_may_have_changed() {
+    let mut talk = Talk::greeted(plain());
+    talk.obtain(patient());
+    talk.answer(b"_\r\n:30000\r\n");
+    talk.said.clear();
+    talk.answer(b">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    assert_eq!(talk.names(), ["SET", "PTTL"]);
+}
+
+/// A driver may hear that a connection is open and gone before it asks what to say.
+#[test]
+fn what_was_to_be_said_over_a_connection_that_is_gone_is_never_said() {
+    let mut talk = Talk::greeted(plain());
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    talk.comes_back();
+    talk.said.clear();
+    talk.engine.handle_connected(talk.node, talk.now);
+    talk.engine.handle_disconnected(talk.node, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), [""; 0]);
+    talk.comes_back();
+    talk.connect();
+    assert_eq!(talk.names(), ["HELLO"]);
+}
+
+impl Talk {
+    /// Sleeps until it connects again.
+    fn comes_back(&mut self) {
+        let connects = self.connects;
+        while self.connects == connects {
+            self.sleep();
+        }
+    }
+}
