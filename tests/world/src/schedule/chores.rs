@@ -25,6 +25,12 @@ impl Play {
             }
             return;
         }
+        if let Chore::Drained(client, troubles) = chore {
+            if troubles == self.client_troubles[client] {
+                self.world.look_whether_drained(ClientId(client));
+            }
+            return;
+        }
         self.troubles += 1;
         match chore {
             Chore::Weather(_, n) | Chore::Unpause(n) | Chore::Up(n) | Chore::Trouble(n) => {
@@ -38,10 +44,10 @@ impl Play {
             }
             // Wherever that comes from.
             Chore::Stuck(_) => self.node_troubles.iter_mut().for_each(|times| *times += 1),
-            Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) => {}
+            Chore::Longer(..) | Chore::Hear(..) | Chore::LetGo(_) | Chore::Drained(..) => {}
         }
         match chore {
-            Chore::Hear(..) | Chore::LetGo(_) => {}
+            Chore::Hear(..) | Chore::LetGo(_) | Chore::Drained(..) => {}
             Chore::Successor(c) => self.kill(c, 1000),
             Chore::Pushes(c, n) => self.world.lose_pushes(ClientId(c), n, false),
             Chore::Remove(n, key) => self.remove_endless(n, key),

@@ -42,4 +42,5 @@ pub(super) enum Chore {
     Pushes(usize, usize),
     Remove(usize, usize),
     Swap(usize),
+    Drained(usize, u64),
 }

@@ -59,6 +59,9 @@ impl Play {
         self.world.happens(Place::Client(client), "closes");
         self.world.close(id);
         self.locks[client].clear();
+        let at = self.world.now() + self.cast.request_timeout * 2;
+        let drained = Chore::Drained(client, self.client_troubles[client]);
+        self.chores.push(Reverse((at, drained)));
         self.later(c, Chore::Successor(client));
     }
 

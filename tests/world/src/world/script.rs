@@ -161,6 +161,21 @@ impl World {
         !self.killed && self.clients.iter().all(fine)
     }
 
+    /// Whether an engine that was closed has nothing left to do by now.
+    pub(crate) fn look_whether_drained(&mut self, client: ClientId) {
+        let of = &self.clients[client.0];
+        if of.suspended || !of.honest {
+            return;
+        }
+        if of.engine.is_drained() {
+            self.kept(Promise::Drains);
+        } else {
+            let why = of.engine.next_reason();
+            let how = format!("{} was closed long ago, next is {why:?}", client.0);
+            self.broken(Promise::Drains, how);
+        }
+    }
+
     pub(crate) fn all_drained(&self) -> bool {
         self.clients.iter().all(|client| client.engine.is_drained())
     }
