@@ -30,11 +30,15 @@ impl World {
         for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
             belief.reshaped |= ttl.is_some();
         }
+        // A lock that is not held is no matter here.
+        let begun = of.engine.refresh(lock, ttl, own).is_ok();
         for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
             wish.refreshed |= ttl.is_some();
+            if begun {
+                // All that were asked for are told as one, after the latest.
+                wish.unanswered = Some((own, 0));
+            }
         }
-        // A lock that is not held is no matter here.
-        of.engine.refresh(lock, ttl, own).ok();
         self.drain(client.0);
     }
 

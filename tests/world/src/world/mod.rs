@@ -294,6 +294,7 @@ impl World {
             lease: None,
             renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
             refreshed: false,
+            unanswered: None,
             renamed: false,
             obtained: false,
         };

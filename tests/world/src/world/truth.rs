@@ -12,6 +12,7 @@
 //! | `Expired`, `MaxHold` | that time has not come |
 //! | anything about a wait, or `Obtained` | the wait was over before |
 //! | a lease | it ends later than `max_hold` allows |
+//! | a refresh | one that was asked for is passed over, or was not asked of nodes since |
 //! | the result of an inspection | keys did not change meanwhile, and a quorum had something else |
 
 use std::time::Duration;
@@ -47,7 +48,9 @@ impl World {
     pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         let (lock, result) = match event {
             Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
-            Event::Refreshed { lock, lease, .. } => (*lock, self.is_capped(index, *lock, *lease)),
+            Event::Refreshed { lock, lease, asked } => {
+                (*lock, self.refreshed(index, *lock, (*lease, *asked)))
+            }
             Event::NotObtained { lock, reason } => (*lock, self.is_so(index, *lock, *reason)),
             Event::Lost { lock, reason } => (*lock, self.was_lost(index, *lock, *reason)),
             Event::Released {
@@ -94,6 +97,21 @@ impl World {
     fn obtained_in_time(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
         if let Some(wish) = self.wished(index, lock) {
             self.in_time(index, wish)?;
+        }
+        self.is_capped(index, lock, lease)
+    }
+
+    fn refreshed(
+        &mut self,
+        index: usize,
+        lock: LockId,
+        (lease, asked): (Lease, bool),
+    ) -> Result<(), String> {
+        let mut wishes = self.clients[index].wishes.iter_mut().rev();
+        if let Some(wish) = wishes.find(|wish| wish.lock == lock)
+            && !wish.is_refreshed(lease, asked)
+        {
+            return Err("one that was asked for is left out".to_owned());
         }
         self.is_capped(index, lock, lease)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, Keys, LockId, Token};
+use tenure_core::{Instant, Keys, Lease, LockId, Token};
 
 use super::client::DRAWN;
 
@@ -24,6 +24,9 @@ pub(crate) struct Wish {
     pub(crate) renewed: bool,
     /// Somebody asked for another time since.
     pub(crate) refreshed: bool,
+    /// When somebody asked for a refresh, on the clock of its client, if that has not been told yet while so many others
+    /// were.
+    pub(crate) unanswered: Option<(Instant, u8)>,
     /// It had to take another token.
     pub(crate) renamed: bool,
     /// It was obtained.
@@ -31,6 +34,24 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// A refresh is told. `asked`: as one that somebody asked for. Whether none of those is passed over, since only one
+    /// round may be under way when it is asked for, and whether it was asked of nodes after that.
+    pub(crate) fn is_refreshed(&mut self, lease: Lease, asked: bool) -> bool {
+        match &mut self.unanswered {
+            Some((_, others)) if !asked => {
+                *others += 1;
+                *others < 2
+            }
+            Some((at, _)) => {
+                let ttl = lease.ttl().as_duration();
+                let from = *at + (ttl - ttl / 100).saturating_sub(Duration::from_micros(2001));
+                self.unanswered = None;
+                self.max_hold.is_some() || lease.expires_at() >= from
+            }
+            None => true,
+        }
+    }
+
     /// Some of them are as long as drawn ones.
     pub(crate) fn has_own_token(&self) -> bool {
         let token = self.token.as_bytes();
