@@ -2,6 +2,7 @@
 
 mod behind;
 mod connecting;
+mod doubts;
 mod ends;
 mod holding;
 mod keys;
