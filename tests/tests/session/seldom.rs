@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Holder, Key, NodeError, NotObtained, Obtain, Token};
+use tenure_core::{Event, Holder, Key, NodeError, NotObtained, Obtain, Retry, Token};
 
 use crate::{Talk, patient, plain, wish};
 
@@ -50,6 +50,31 @@ fn what_a_script_that_broke_off_may_have_done_is_taken_back() {
         Some(&Event::NotObtained { lock, reason })
     );
     assert_eq!(talk.names(), ["EVALSHA"], "a release");
+}
+
+/// Whatever that answer meant, the key may be ours.
+#[test]
+fn what_an_attempt_of_ones_own_may_have_left_is_not_said_to_be_somebody_elses() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.obtain(Obtain {
+        wait: Some(Duration::from_millis(3500)),
+        retry: Retry::every(Duration::from_secs(10)),
+        ..wish()
+    });
+    talk.answer(b"+WHAT\r\n:30000\r\n");
+    talk.said.clear();
+    let ends = |event: &Event| matches!(event, Event::NotObtained { .. });
+    while !talk.events.iter().any(ends) {
+        talk.sleep();
+        // It looks, and the key is there.
+        if talk.names() == ["PTTL"] {
+            talk.answer(b":27000\r\n");
+        }
+    }
+    let by = Holder::Ourselves;
+    let reason = NotObtained::TimedOut { by };
+    let end = Event::NotObtained { lock, reason };
+    assert!(talk.events.contains(&end), "{:?}", talk.events);
 }
 
 #[test]
