@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, LockId};
+use tenure_core::{Arrangement, LockId, Retry};
 use tenure_tests::trials::ARRANGEMENTS;
-use tenure_tests::world::{ClientId, World};
+use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{MS, TTL, is_held, obtain, until_held, wait_for};
 
@@ -158,4 +158,25 @@ fn two_wishes_that_cross_do_not_stand_behind_each_other_for_ever() {
             world.release(alice, lock);
         }
     }
+}
+
+/// The younger one has obtained `b` and does not know it: its answer was lost.
+#[test]
+fn what_a_younger_wish_may_have_left_does_not_stand_in_the_way_of_an_older_one() {
+    let (mut world, [alice, bob], [both, held]) = waits_for_a(1, Arrangement::Ordered);
+    world.weather(alice, 0, Weather::Deaf);
+    let mut wish = world.wish("b", TTL);
+    (wish.wait, wish.retry) = (Some(6 * TTL), Retry::every(5000 * MS));
+    world.obtain(alice, wish);
+    world.run_for(500 * MS);
+    assert_eq!(world.command(0, &[b"EXISTS", b"b"]), b":1\r\n");
+    world.release(bob, held);
+    world.run_for(100 * MS);
+
+    // The older one asks when the connection is back.
+    world.weather(alice, 0, Weather::Fair);
+    world.cut(alice, 0);
+
+    let waited = until_held(&mut world, alice, both, TTL);
+    assert!(waited <= 500 * MS, "{waited:?}");
 }
