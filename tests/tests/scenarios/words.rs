@@ -297,3 +297,16 @@ fn a_wait_that_stood_behind_a_release_of_the_same_token_was_kept_waiting_by_ours
     let by = Holder::Ourselves;
     assert_eq!(end, not_obtained(next, NotObtained::TimedOut { by }));
 }
+
+#[test]
+fn one_node_that_is_down_is_not_the_reason_why_a_wait_of_a_quorum_ends() {
+    let mut world = World::new(3, Arrangement::Quorum);
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, bob, "k");
+    world.down(2, true);
+    world.cut(alice, 2);
+    let lock = wait_at_most(&mut world, alice, "k", 2000 * MS);
+    let end = ended(&mut world, alice, lock, 2100 * MS);
+    let by = Holder::Other;
+    assert_eq!(end, not_obtained(lock, NotObtained::TimedOut { by }));
+}

@@ -52,6 +52,21 @@ fn what_a_script_that_broke_off_may_have_done_is_taken_back() {
     assert_eq!(talk.names(), ["EVALSHA"], "a release");
 }
 
+/// The connection stands, so that nothing but time brings it about.
+#[test]
+fn a_release_that_is_refused_for_a_while_is_tried_again() {
+    let mut talk = Talk::greeted(plain());
+    let lock = talk.hold();
+    talk.engine.release(lock, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), ["EVALSHA"]);
+    let start = talk.now;
+    talk.answer(b"-LOADING Redis is loading the dataset in memory\r\n");
+    talk.sleep();
+    assert!(talk.now.saturating_since(start) < Duration::from_secs(2));
+    assert_eq!(talk.names(), ["EVALSHA"]);
+}
+
 /// Whatever that answer meant, the key may be ours.
 #[test]
 fn what_an_attempt_of_ones_own_may_have_left_is_not_said_to_be_somebody_elses() {
