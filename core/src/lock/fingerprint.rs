@@ -82,7 +82,7 @@ impl Lock {
     }
 
     /// It is not held yet, and somebody waits for that.
-    fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         match self.state {
             State::Asking | State::Waiting { .. } => true,
             State::Held(_) | State::Releasing(_) => false,

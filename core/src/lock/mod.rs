@@ -39,7 +39,7 @@ pub(crate) use slab::Slab;
 pub(crate) use state::{Held, Releasing, State, pause_after_silence};
 pub(crate) use turns::{DISTANCE, Turns, hash, rest};
 
-use crate::claim::{Claim, Keys};
+use crate::claim::{Claim, Key, Keys};
 use crate::event::NotObtained;
 use crate::id::NodeSet;
 use crate::obtain::{Obtain, Renewal, Ttl};
@@ -254,6 +254,12 @@ impl Lock {
             failure: self.failure,
             blocked: (self.claim.keys().len() > 1).then(|| self.blocked.unwrap_or(KeySet::NONE)),
         }
+    }
+
+    /// What it has met on `key`, and when.
+    pub(crate) fn met_on(&self, key: &Key) -> Option<(NotObtained, Instant)> {
+        let place = self.claim.keys().iter().position(|own| own == key);
+        place.and_then(|place| self.met().on(place))
     }
 
     /// Whether it waits for `key` to come free, as far as it knows.
