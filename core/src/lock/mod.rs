@@ -119,6 +119,8 @@ pub(crate) struct Lock {
     pub(crate) rests: Option<(Instant, u8)>,
     /// Another lock of this engine has the same token and holds one of its keys: no refresh may cut the time of that.
     pub(crate) shared: bool,
+    /// Another lock with the same token was let go of, and left it to this one to delete keys that may outlast its lease.
+    pub(crate) inherited: bool,
     /// How long its last round took.
     pub(crate) round_trip: Micros,
     /// Why the last attempt failed, and when that was known.
@@ -164,6 +166,7 @@ impl Lock {
             look_at: None,
             rests: None,
             shared: false,
+            inherited: false,
             round_trip: Micros::default(),
             failure: None,
         }

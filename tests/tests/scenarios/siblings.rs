@@ -243,3 +243,50 @@ fn a_waiter_knows_what_an_older_one_with_the_same_token_was_told_last() {
         }
     }
 }
+
+/// It is the last one that could delete the key, which lasts longer than its own lease.
+#[test]
+fn a_release_that_is_left_to_a_handle_whose_lease_ends_leaves_no_key() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let (alice, bob) = (world.client(), world.client());
+        let long = own(&mut world, "k");
+        let mut short = own(&mut world, "k");
+        (short.ttl, short.renewal) = (Ttl::new(1000 * MS).unwrap(), Renewal::Manual);
+        let [long, short] = pair(&mut world, alice, [long, short]);
+        world.release(alice, long);
+        world.run_for(10 * MS);
+        assert_eq!(world.last(alice, long), released(long, Released::Shared));
+        let end = ended(&mut world, alice, short, 1000 * MS);
+        assert_eq!(
+            Some(end),
+            lost(short, Loss::Expired { error: None }),
+            "{nodes} {arrangement:?}"
+        );
+        world.run_for(20 * MS);
+        assert!(is_free(&mut world, "k"), "{nodes} {arrangement:?}");
+        obtain(&mut world, bob, "k");
+    }
+}
+
+/// The other one asks for a second key, too, which somebody else has: its denial says nothing about the first.
+#[test]
+fn a_release_that_is_left_to_a_handle_that_is_denied_leaves_no_key() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        for moment in (0..4000).step_by(250) {
+            let mut world = World::new(nodes, arrangement);
+            let (alice, bob) = (world.client(), world.client());
+            obtain(&mut world, bob, "other");
+            let wish = own(&mut world, "k");
+            let first = held(&mut world, alice, wish);
+            world.run_for(10 * MS);
+            let mut wish = own(&mut world, "k+other");
+            wish.wait = Some(TTL);
+            world.obtain(alice, wish);
+            world.run_for(Duration::from_micros(moment));
+            world.release(alice, first);
+            world.run_for(20 * MS);
+            assert!(is_free(&mut world, "k"), "{nodes} {arrangement:?} {moment}");
+        }
+    }
+}
