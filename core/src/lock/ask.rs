@@ -76,6 +76,11 @@ impl Ask {
         }
     }
 
+    /// These nodes may hold our value by now, because another lock has left it to this one while it was asking.
+    pub(crate) const fn inherits(&mut self, nodes: NodeSet) {
+        self.held_before = self.held_before.union(nodes);
+    }
+
     /// What each node is asked to do.
     pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
         let again = self.again;

@@ -24,7 +24,8 @@ impl Lock {
         (self.ttl, self.is_waiter()).hash(hasher);
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, State::Releasing(_)) {
-            (self.shortest, self.renewal, self.disturbed).hash(hasher);
+            (self.shortest, self.renewal).hash(hasher);
+            (self.disturbed, self.inherited).hash(hasher);
             self.hold_until.map(ahead).hash(hasher);
             (!self.is_to_move_on())
                 .then(|| ahead(self.gone_at))
@@ -82,7 +83,7 @@ impl Lock {
     }
 
     /// It is not held yet, and somebody waits for that.
-    fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         match self.state {
             State::Asking | State::Waiting { .. } => true,
             State::Held(_) | State::Releasing(_) => false,

@@ -39,7 +39,7 @@ pub(crate) use slab::Slab;
 pub(crate) use state::{Held, Releasing, State, pause_after_silence};
 pub(crate) use turns::{DISTANCE, Turns, hash, rest};
 
-use crate::claim::{Claim, Keys};
+use crate::claim::{Claim, Key, Keys};
 use crate::event::NotObtained;
 use crate::id::NodeSet;
 use crate::obtain::{Obtain, Renewal, Ttl};
@@ -119,6 +119,8 @@ pub(crate) struct Lock {
     pub(crate) rests: Option<(Instant, u8)>,
     /// Another lock of this engine has the same token and holds one of its keys: no refresh may cut the time of that.
     pub(crate) shared: bool,
+    /// Another lock with the same token was let go of, and left it to this one to delete keys that may outlast its lease.
+    pub(crate) inherited: bool,
     /// How long its last round took.
     pub(crate) round_trip: Micros,
     /// Why the last attempt failed, and when that was known.
@@ -164,6 +166,7 @@ impl Lock {
             look_at: None,
             rests: None,
             shared: false,
+            inherited: false,
             round_trip: Micros::default(),
             failure: None,
         }
@@ -254,6 +257,12 @@ impl Lock {
             failure: self.failure,
             blocked: (self.claim.keys().len() > 1).then(|| self.blocked.unwrap_or(KeySet::NONE)),
         }
+    }
+
+    /// What it has met on `key`, and when.
+    pub(crate) fn met_on(&self, key: &Key) -> Option<(NotObtained, Instant)> {
+        let place = self.claim.keys().iter().position(|own| own == key);
+        place.and_then(|place| self.met().on(place))
     }
 
     /// Whether it waits for `key` to come free, as far as it knows.

@@ -187,7 +187,7 @@ impl Locks {
         if ends
             && self
                 .lock(id)
-                .is_some_and(|lock| !lock.claim.token().is_random())
+                .is_some_and(|lock| !lock.claim.token().is_random() && !lock.inherited)
         {
             // The key ends by itself, unless a lock of another program with the same token keeps it.
             self.forget(id);

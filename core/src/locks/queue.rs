@@ -195,6 +195,10 @@ impl Locks {
                     self.take_over(id, freed);
                     return self.ask_now(id);
                 }
+                // It stays parked behind what is left of whoever has gone.
+                State::Waiting { parked: true, .. } if matches!(freed, Freed::Left(Some(_))) => {
+                    self.take_over(id, freed);
+                }
                 State::Waiting { .. } | State::Held(_) | State::Releasing(_) => {}
             }
         }

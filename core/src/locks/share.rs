@@ -36,6 +36,10 @@ impl Locks {
             if let Some(heir) = self.lock_mut(*heir) {
                 heir.may_hold = heir.may_hold.union(may_hold);
                 heir.gone_at = heir.gone_at.max(gone_at);
+                heir.inherited = true;
+                if let Some(ask) = &mut heir.ask {
+                    ask.inherits(may_hold);
+                }
             }
         }
         let left = keys.iter().zip(&heirs).filter(|(_, heir)| heir.is_none());

@@ -9,6 +9,9 @@ use crate::time::Instant;
 use super::Locks;
 use super::turn::LOOK;
 
+/// Nothing is known.
+const UNANSWERED: NotObtained = NotObtained::Unreachable(NodeError::TimedOut);
+
 impl Locks {
     /// A node can be used from now on, or cannot for this reason. A wait ends if too many nodes refuse for good.
     pub fn handle_node(&mut self, node: NodeId, error: Option<NodeError>, now: Instant) {
@@ -104,32 +107,54 @@ impl Locks {
                 // What it was granted too late is still its own.
                 let has = matches!(before.state, State::Held(_) | State::Releasing(_));
                 let by = Holder::Ourselves;
-                let place = before.claim.keys().iter().position(|other| other == key);
-                let met = place.and_then(|place| before.met().on(place));
+                let met = before.met_on(key);
                 // Of this key, it may not have heard yet.
-                return if has || before.was_too_late() || met.is_none() {
-                    NotObtained::TimedOut { by }
-                } else {
-                    self.told(met)
+                return match met {
+                    Some((reason, at)) if !has && !before.was_too_late() => {
+                        self.told(reason, at).unwrap_or(UNANSWERED)
+                    }
+                    _ => NotObtained::TimedOut { by },
                 };
             }
         }
-        self.told(lock.failure)
+        self.known(lock)
     }
 
-    /// The last that nodes have told, while that is new enough to be true.
-    fn told(&self, known: Option<(NotObtained, Instant)>) -> NotObtained {
-        let unanswered = NotObtained::Unreachable(NodeError::TimedOut);
-        match known {
-            Some((NotObtained::Taken { by, .. }, at)) => {
-                if self.now <= at + LOOK + self.setup.request_timeout {
-                    NotObtained::TimedOut { by }
-                } else {
-                    unanswered
+    /// The last that nodes have told this lock of its keys; if that is not so any more, what they have told others of this
+    /// engine since: whoever is parked, or was asking when its wait was over, has long heard nothing itself.
+    fn known(&self, lock: &Lock) -> NotObtained {
+        let own = lock
+            .failure
+            .and_then(|(reason, at)| Some((self.told(reason, at)?, at)));
+        if let Some((told @ NotObtained::TimedOut { .. }, _)) = own {
+            return told;
+        }
+        let mut latest = own;
+        for key in lock.claim.keys().iter() {
+            let mut rank = 0;
+            while let Some((at, other)) = self.next_of(key.as_bytes(), &mut rank) {
+                let other = self.lock(other).filter(|_| at != lock.rank);
+                // What it was granted too late was denied to nobody.
+                let heard = other.filter(|other| other.is_wanted() && !other.was_too_late());
+                if let Some((reason, at)) = heard.and_then(|other| other.met_on(key))
+                    && latest.is_none_or(|(_, known)| known < at)
+                    && let Some(told) = self.told(reason, at)
+                {
+                    latest = Some((told, at));
                 }
             }
-            Some((reason, _)) => reason,
-            None => unanswered,
+        }
+        latest.map_or(UNANSWERED, |(told, _)| told)
+    }
+
+    /// What nodes have told then, if it is new enough to be true.
+    fn told(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
+        match reason {
+            NotObtained::Taken { by, .. } => {
+                let is_new = self.now <= at + LOOK + self.setup.request_timeout;
+                is_new.then_some(NotObtained::TimedOut { by })
+            }
+            _ => Some(reason),
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal, Token, Ttl,
+    Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal, Retry, Token,
+    Ttl,
 };
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, World};
 
 use crate::{
     MS, TTL, ended, held, is_free, is_held, lost, not_obtained, obtain, pttl, released, until_held,
+    without_tracking,
 };
 
 fn own(world: &mut World, keys: &str) -> Obtain {
@@ -193,5 +195,98 @@ fn a_refresh_for_a_shorter_time_leaves_the_sibling_its_own() {
         assert_eq!(world.last(alice, short), lost(short, loss));
         assert!(is_held(&world, alice, long), "{:?}", world.events(alice));
         assert!(!is_free(&mut world, "k"));
+    }
+}
+
+/// What the first one to end has left on nodes stands before the other one, which has asked nobody itself.
+#[test]
+fn two_waiters_with_one_token_are_told_the_same_when_their_waits_end_together() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let (alice, bob) = (world.client(), world.client());
+        obtain(&mut world, alice, "k");
+        let mut wish = own(&mut world, "k");
+        wish.wait = Some(1000 * MS);
+        let locks = [0; 2].map(|_| world.obtain(bob, wish.clone()));
+        for lock in locks {
+            let end = ended(&mut world, bob, lock, 1001 * MS);
+            let by = Holder::Other;
+            let reason = NotObtained::TimedOut { by };
+            assert_eq!(end, not_obtained(lock, reason), "{nodes} {arrangement:?}");
+        }
+    }
+}
+
+/// The older one has been denied just before, and what that attempt has left stands before the younger one.
+#[test]
+fn a_waiter_knows_what_an_older_one_with_the_same_token_was_told_last() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        for step in 0..100 {
+            let mut world = World::with(nodes, arrangement, without_tracking(), |_| {});
+            world.latency = 5 * MS;
+            let (alice, bob) = (world.client(), world.client());
+            obtain(&mut world, alice, "k");
+            let mut wish = own(&mut world, "k");
+            wish.wait = Some(3 * TTL);
+            wish.retry = Retry::every(100 * MS);
+            world.obtain(bob, wish.clone());
+            wish.wait = Some(6000 * MS + step * 5 * MS);
+            let lock = world.obtain(bob, wish);
+            let end = ended(&mut world, bob, lock, TTL);
+            let by = Holder::Other;
+            let reason = NotObtained::TimedOut { by };
+            assert_eq!(
+                end,
+                not_obtained(lock, reason),
+                "{nodes} {arrangement:?} {step}"
+            );
+        }
+    }
+}
+
+/// It is the last one that could delete the key, which lasts longer than its own lease.
+#[test]
+fn a_release_that_is_left_to_a_handle_whose_lease_ends_leaves_no_key() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let (alice, bob) = (world.client(), world.client());
+        let long = own(&mut world, "k");
+        let mut short = own(&mut world, "k");
+        (short.ttl, short.renewal) = (Ttl::new(1000 * MS).unwrap(), Renewal::Manual);
+        let [long, short] = pair(&mut world, alice, [long, short]);
+        world.release(alice, long);
+        world.run_for(10 * MS);
+        assert_eq!(world.last(alice, long), released(long, Released::Shared));
+        let end = ended(&mut world, alice, short, 1000 * MS);
+        assert_eq!(
+            Some(end),
+            lost(short, Loss::Expired { error: None }),
+            "{nodes} {arrangement:?}"
+        );
+        world.run_for(20 * MS);
+        assert!(is_free(&mut world, "k"), "{nodes} {arrangement:?}");
+        obtain(&mut world, bob, "k");
+    }
+}
+
+/// The other one asks for a second key, too, which somebody else has: its denial says nothing about the first.
+#[test]
+fn a_release_that_is_left_to_a_handle_that_is_denied_leaves_no_key() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        for moment in (0..4000).step_by(250) {
+            let mut world = World::new(nodes, arrangement);
+            let (alice, bob) = (world.client(), world.client());
+            obtain(&mut world, bob, "other");
+            let wish = own(&mut world, "k");
+            let first = held(&mut world, alice, wish);
+            world.run_for(10 * MS);
+            let mut wish = own(&mut world, "k+other");
+            wish.wait = Some(TTL);
+            world.obtain(alice, wish);
+            world.run_for(Duration::from_micros(moment));
+            world.release(alice, first);
+            world.run_for(20 * MS);
+            assert!(is_free(&mut world, "k"), "{nodes} {arrangement:?} {moment}");
+        }
     }
 }

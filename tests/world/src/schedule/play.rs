@@ -392,7 +392,7 @@ impl Play {
                 "out of memory"
             }
         };
-        self.world.refuses(node, true);
+        self.world.refuses_writes(node, a % 3 != 0);
         self.world
             .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));

@@ -178,9 +178,16 @@ impl World {
     /// Whether a server answers with an error, as its options say: the oracle does not look into them.
     pub fn refuses(&mut self, node: usize, refuses: bool) {
         self.nodes[node].refuses = refuses;
+        self.nodes[node].reads = false;
         if !refuses && std::mem::take(&mut self.nodes[node].is_final) {
             self.refused = self.refused.max(Some(self.now));
         }
+    }
+
+    /// A server answers with an error, but says as ever what it holds if it `reads`.
+    pub(crate) fn refuses_writes(&mut self, node: usize, reads: bool) {
+        self.refuses(node, true);
+        self.nodes[node].reads = reads;
     }
 
     /// The same, and from now on its errors are final.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released};
+use tenure_core::{
+    Arrangement, Claim, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released,
+};
 
 use super::World;
 use super::client::{Belief, lock_of};
@@ -188,7 +190,9 @@ impl World {
             let claim = client.engine.claim(lock)?;
             // Another lock of this client may have the same token.
             let mut beliefs = client.beliefs.iter();
-            if beliefs.any(|belief| *belief.value == *claim.value()) {
+            if beliefs.any(|belief| *belief.value == *claim.value())
+                || self.ends_by_itself(index, claim)
+            {
                 return None;
             }
             let mut nodes = 0..self.nodes.len();
@@ -207,6 +211,35 @@ impl World {
             return self.oracle.report(violation, self.now);
         }
         self.oracle.kept(Promise::EmptyHanded);
+    }
+
+    /// Whether a lock of this client had this value until its lease was over. A token of the user's own may be another
+    /// program's, too: so the key is not deleted then, and a node keeps it a little longer than the lease.
+    fn ends_by_itself(&self, index: usize, claim: &Claim) -> bool {
+        let client = &self.clients[index];
+        let (own, round) = (client.clock.read(self.now), self.round(index));
+        let left = client
+            .events
+            .iter()
+            .rev()
+            .filter_map(|(_, event)| match event {
+                Event::Lost {
+                    lock,
+                    reason: Loss::Expired { .. },
+                } => Some(*lock),
+                _ => None,
+            });
+        left.filter_map(|lock| self.wished(index, lock))
+            .any(|wish| {
+                let ttl = if wish.refreshed {
+                    self.oracle.longest
+                } else {
+                    wish.ttl
+                };
+                let end = wish.lease.map(|(_, until)| until + ttl / 50 + round);
+                let late = Duration::from_millis(5);
+                wish.token == *claim.token() && end.is_none_or(|end| own < end + late)
+            })
     }
 
     /// What a node holds under a key, and its last millisecond there.

@@ -15,6 +15,7 @@ mod oracle;
 mod pipe;
 mod prompt;
 mod queue;
+mod reach;
 mod record;
 mod rng;
 mod script;
@@ -124,6 +125,8 @@ struct Node {
     down: bool,
     /// It answers with an error to some or all of what it is asked.
     refuses: bool,
+    /// It does so only where something is to be written.
+    reads: bool,
     /// That error is one that asking again does not mend.
     is_final: bool,
     /// When something last went wrong with it, or was repaired.
@@ -173,6 +176,7 @@ impl World {
             paused: false,
             down: false,
             refuses: false,
+            reads: false,
             is_final: false,
             trouble: Instant::default(),
             due: None,

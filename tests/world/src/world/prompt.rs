@@ -59,7 +59,7 @@ pub(crate) struct Watch {
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
     /// How much its client had heard of its connections when these times began.
-    heard: usize,
+    pub(super) heard: usize,
     next: Instant,
 }
 
@@ -222,37 +222,6 @@ impl World {
         self.waiters.running -= usize::from(was_running && !runs);
     }
 
-    /// Notes from when on its client can reach a quorum, or cannot.
-    fn look_at_reach(&mut self, at: usize) {
-        let now = self.now;
-        let client = self.waiters.watches[at].client;
-        let reached = (0..self.nodes.len()).filter(|node| self.reaches(client, *node));
-        let reached = reached.count();
-        let enough = reached >= self.quorum();
-        // One denial is enough where all nodes are needed; and in bad weather an answer may still come.
-        let silent =
-            |node: &usize| self.net.is_fine(client, *node) || self.net.is_silent(client, *node);
-        let unsure = (0..self.nodes.len()).filter(|node| !silent(node)).count();
-        let could_deny = reached + unsure + self.quorum() > self.nodes.len();
-        let heard = self.clients[client].nodes.len();
-        let watch = &mut self.waiters.watches[at];
-        if watch.heard != heard {
-            watch.heard = heard;
-            self.waiters.running -= usize::from(watch.since.take().is_some());
-            (watch.reached, watch.cut_off) = (None, None);
-        }
-        if enough {
-            watch.reached.get_or_insert(now);
-        } else {
-            watch.reached = None;
-        }
-        if could_deny {
-            watch.cut_off = None;
-        } else {
-            watch.cut_off.get_or_insert(now);
-        }
-    }
-
     /// Whether a lock that waits can be obtained now.
     fn find(&self, at: usize) -> Found {
         let watch = &self.waiters.watches[at];
@@ -317,13 +286,6 @@ impl World {
 
     pub(super) fn is_free(&self, node: usize, keys: &Keys) -> bool {
         keys.iter().all(|key| self.holding(node, key).is_none())
-    }
-
-    /// Whether a client has a connection to a node over which it gets answers.
-    pub(super) fn reaches(&self, client: usize, node: usize) -> bool {
-        self.nodes[node].is_well()
-            && self.net.is_fine(client, node)
-            && self.clients[client].is_ready(node).is_some()
     }
 
     pub(super) fn quorum(&self) -> usize {

@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    fn wished(&self, index: usize, lock: LockId) -> Option<&Wish> {
+    pub(super) fn wished(&self, index: usize, lock: LockId) -> Option<&Wish> {
         let wishes = self.clients[index].wishes.iter().rev();
         wishes.into_iter().find(|wish| wish.lock == lock)
     }
@@ -198,7 +198,7 @@ impl World {
         held && nodes().any(|node| !self.reaches(index, node))
     }
 
-    fn round(&self, index: usize) -> Duration {
+    pub(super) fn round(&self, index: usize) -> Duration {
         let trips = (0..self.nodes.len()).map(|node| self.net.longest_trip(index, node));
         trips.max().unwrap_or_default() * 2
     }
