@@ -24,7 +24,8 @@ export interface NodeRedisCluster {
 /**
  * A client of `ioredis`, for one server (also behind Sentinel) or for a cluster. It must not send a command twice, nor keep it
  * for later: throws an `ArgumentError` that says what to set. A single server needs `autoResendUnfulfilledCommands: false`, a
- * cluster `retryDelayOnFailover: 0`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as they are by default.
+ * cluster `retryDelayOnFailover: 0`, whatever its `maxRedirections`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as
+ * they are by default.
  */
 export function ioredis(client: Ioredis): Lent {
   const { options = {}, nodes, slots } = must(client, "ioredis", "callBuffer") as any;
@@ -36,7 +37,7 @@ export function ioredis(client: Ioredis): Lent {
   };
   refuse(!!options.enableAutoPipelining, "enableAutoPipelining must be off: it changes the order of commands, and fails for some");
   if (isCluster) {
-    refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster, or it sends commands twice");
+    refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster (maxRedirections is not enough), or it sends commands twice");
     refuse((options.scaleReads ?? "master") !== "master", "scaleReads must be left at master: replicas do not know of all locks");
   } else {
     refuse(options.autoResendUnfulfilledCommands !== false, "set autoResendUnfulfilledCommands: false, or it sends commands twice");
