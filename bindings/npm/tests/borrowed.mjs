@@ -29,7 +29,7 @@ test("clients of ioredis that would break a promise are refused, with what to se
   refuses(() => ioredis(redis({ ...safe, enableAutoPipelining: true })), "enableAutoPipelining");
   const cluster = (options) => new Cluster([{ host: "127.0.0.1", port }], { lazyConnect: true, ...options });
   refuses(() => ioredis(cluster({})), "retryDelayOnFailover: 0");
-  refuses(() => ioredis(cluster({ maxRedirections: 1 })), "retryDelayOnFailover: 0");
+  refuses(() => ioredis(cluster({ maxRedirections: 1 })), "retryDelayOnFailover: 0 for the cluster (maxRedirections is not enough)");
   refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, enableAutoPipelining: true })), "enableAutoPipelining");
   refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, scaleReads: "slave" })), "scaleReads");
   ioredis(redis(safe));

@@ -79,6 +79,26 @@ for (const [name, lent] of Object.entries(clusters)) {
   });
 }
 
+for (const [name, lent] of Object.entries(clusters)) {
+  test(`whichever master is silent, the others can be used by a Tenure that connects then, through ${name}`, async () => {
+    const keys = await keysOf();
+    for (const [silent, port] of masters.entries()) {
+      // The client knows the cluster already.
+      const transport = await lent();
+      await (await connect(transport)).close();
+      control.stop(port);
+      // Several times: a client that asks any one master picks it by chance.
+      for (let time = 0; time < 4; time += 1) {
+        const tenure = await connect(transport, { requestTimeout: 5_000 });
+        const lock = await tenure.obtain(keys[(silent + 1) % 3][0], { ttl: HOUR });
+        assert.equal(await lock.release(), "confirmed");
+        await tenure.close();
+      }
+      control.go(port);
+    }
+  });
+}
+
 test("the same key has one lane, with its tag and its prefix; a closed Tenure opens none", async () => {
   const asked = [];
   const lane = (key) => (asked.push(Buffer.from(key).toString()), String(key.at(-1)));

@@ -24,7 +24,8 @@ export interface NodeRedisCluster {
 /**
  * A client of `ioredis`, for one server (also behind Sentinel) or for a cluster. It must not send a command twice, nor keep it
  * for later: throws an `ArgumentError` that says what to set. A single server needs `autoResendUnfulfilledCommands: false`, a
- * cluster `retryDelayOnFailover: 0`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as they are by default.
+ * cluster `retryDelayOnFailover: 0`, whatever its `maxRedirections`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as
+ * they are by default.
  */
 export function ioredis(client: Ioredis): Lent {
   const { options = {}, nodes, slots } = must(client, "ioredis", "callBuffer") as any;
@@ -36,7 +37,7 @@ export function ioredis(client: Ioredis): Lent {
   };
   refuse(!!options.enableAutoPipelining, "enableAutoPipelining must be off: it changes the order of commands, and fails for some");
   if (isCluster) {
-    refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster, or it sends commands twice");
+    refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster (maxRedirections is not enough), or it sends commands twice");
     refuse((options.scaleReads ?? "master") !== "master", "scaleReads must be left at master: replicas do not know of all locks");
   } else {
     refuse(options.autoResendUnfulfilledCommands !== false, "set autoResendUnfulfilledCommands: false, or it sends commands twice");
@@ -55,7 +56,14 @@ export function ioredis(client: Ioredis): Lent {
     lane: isCluster ? (key) => nameOf(key) ?? "" : undefined,
     isReady: (key) => serverOf(key).status === "ready",
     // What has no key goes to the server of the lane; all else where the client knows its key to be.
-    carry: ([name, ...words], key) => (keyOf([name, ...words]) ? client : serverOf(key)).callBuffer(`${name}`, words),
+    carry([name, ...words], key) {
+      const ask = (one: any) => one.callBuffer(`${name}`, words);
+      if (keyOf([name, ...words])) {
+        return ask(client);
+      }
+      const server = serverOf(key);
+      return isCluster && server === client ? anyOf(nodes.call(client, "master"), ask) : ask(server);
+    },
     isReply: (error) => error.name === "ReplyError",
   });
 }
@@ -98,8 +106,8 @@ export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
       if (own) {
         return cluster.sendCommand(own, false, words, options);
       }
-      const node = key ? await cluster.nodeClient(masterOf(key)) : undefined;
-      return node ? node.sendCommand(words, options) : cluster.sendCommand(undefined, false, words, options);
+      const ask = async (master: any) => (await cluster.nodeClient(master)).sendCommand(words, options);
+      return key ? ask(masterOf(key)) : anyOf(cluster.masters, ask);
     },
     // It has classes for both, which have no name once they were minified; only a server begins with a code in capitals.
     isReply: ({ message }) => /^[A-Z]+\b/.test(message),
@@ -162,6 +170,13 @@ async function untilReady(client: any, signal: AbortSignal): Promise<void> {
       end();
     }
   }).finally(() => stop());
+}
+
+/** The first answer of any master, for what changes nothing: one that is silent must not keep a whole cluster from being used. */
+function anyOf(masters: readonly any[], ask: (master: any) => Promise<unknown>): Promise<unknown> {
+  return Promise.any(masters.map(ask)).catch(({ errors: [first = new Error("the client knows no master")] }) => {
+    throw first;
+  });
 }
 
 function must(client: any, name: string, method: string): unknown {
