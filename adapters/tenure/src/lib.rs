@@ -58,11 +58,20 @@
 //! It needs Rust 1.88 or later. Raising this version is not a breaking change, but never happens in a patch release.
 
 #![cfg_attr(
-    not(feature = "tokio"),
+    not(any(
+        feature = "tokio",
+        feature = "smol",
+        feature = "async-std",
+        feature = "blocking"
+    )),
     allow(dead_code, reason = "without a runtime nothing drives it")
 )]
 
 mod address;
+#[cfg(feature = "async-std")]
+pub mod async_std;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod cell;
 mod clock;
 mod driver;
@@ -76,6 +85,9 @@ mod obtaining;
 mod runtime;
 mod servers;
 mod shared;
+#[cfg(feature = "smol")]
+pub mod smol;
+mod start;
 mod trace;
 mod wakers;
 
