@@ -41,7 +41,7 @@ pub(crate) fn timer() -> async_io::Timer {
 }
 
 /// A read looks at the socket itself before it waits for the reactor, so that another turn of the task is enough.
-pub(crate) fn look(cx: &mut Context<'_>) {
+pub(crate) fn look(cx: &Context<'_>) {
     cx.waker().wake_by_ref();
 }
 
