@@ -19,6 +19,7 @@ impl Clock {
     }
 
     /// Any other clock.
+    #[cfg(any(feature = "tokio", test))]
     pub(crate) fn from_fn(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! # Overview
-//! - [`tokio::connect`] gives a [`Locker`], [`Locker::obtain`] a request ([`Obtaining`]), and awaiting that a [`Lock`].
+//! - [`tokio::connect`] and its like for other runtimes give a [`Locker`], [`Locker::obtain`] a request ([`Obtaining`]), and awaiting that a [`Lock`].
 //! - **A lock is on one key or several**, all or none: `obtain(["from", "to"])`.
 //! - **It is renewed** in the background at a third of its ttl, as long as the [`Lock`] exists. [`Obtaining::manual`] turns
 //!   that off, and [`Obtaining::max_hold`] limits it.
@@ -44,8 +44,22 @@
 //! [`tokio::memory`] gives a locker with a server inside the process, and [`tokio::Memory`] several lockers that share one.
 //! They use the same protocol without a network. With tokio's paused clock, waiting takes no real time.
 //!
+//! # Runtimes
+//! Locker, options, locks and errors are the same on each. The modules differ in who runs the driver.
+//!
+//! | module | feature | runs the driver |
+//! |---|---|---|
+//! | [`tokio`] | `tokio` (default) | as a task of the current runtime; with its paused clock, tests take no real time |
+//! | [`smol`] | `smol` | as a task of the global executor |
+//! | [`async_std`] | `async-std` | as a task of the global executor; async-std is discontinued, and smol its successor |
+//! | [`blocking`] | `blocking` | on a thread of its own; calls block |
+//!
+//! For any other executor, take `open` of [`smol`]: it returns the driver as a future that works under every executor,
+//! because the sockets and timers have a thread of their own.
+//!
 //! # Feature flags
-//! - `tokio` (default): the module [`tokio`]. Without it, this crate has no way to connect.
+//! - `tokio` (default), `smol`, `async-std`, `blocking`: the runtimes above. Any number may be on at once. Without any, this
+//!   crate has no way to connect.
 //! - `tls` (default): `rediss://` by rustls. Certificates are verified against the roots that Mozilla trusts, or against
 //!   those of [`Servers::root_certificate_pem`]. Without it, such a URL is an error.
 //!
@@ -58,11 +72,20 @@
 //! It needs Rust 1.88 or later. Raising this version is not a breaking change, but never happens in a patch release.
 
 #![cfg_attr(
-    not(feature = "tokio"),
+    not(any(
+        feature = "tokio",
+        feature = "smol",
+        feature = "async-std",
+        feature = "blocking"
+    )),
     allow(dead_code, reason = "without a runtime nothing drives it")
 )]
 
 mod address;
+#[cfg(feature = "async-std")]
+pub mod async_std;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod cell;
 mod clock;
 mod driver;
@@ -76,6 +99,9 @@ mod obtaining;
 mod runtime;
 mod servers;
 mod shared;
+#[cfg(feature = "smol")]
+pub mod smol;
+mod start;
 mod trace;
 mod wakers;
 

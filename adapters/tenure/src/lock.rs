@@ -175,6 +175,21 @@ impl Lock {
             .await
     }
 
+    /// Waits until the lock has ended, and returns the cause if it was lost. It does not keep the lock.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn ended(&self) -> impl Future<Output = Option<Loss>> + Send + 'static {
+        let cell = Arc::clone(&self.cell);
+        async move {
+            let ended = |state: &mut CellState| match state.phase {
+                Phase::Over(End::Released(_)) => Some(None),
+                Phase::Asking | Phase::Held | Phase::Over(_) => state.loss().map(Some),
+            };
+            Seat::new(&cell.0, |state| &mut state.losing)
+                .wait(ended)
+                .await
+        }
+    }
+
     /// Waits until the lease ends later than `known`, no matter which refresh extended it, and returns the new lease.
     ///
     /// Renewal in the background reports nothing by itself. Use this to pass each new end of the lease on, for example to

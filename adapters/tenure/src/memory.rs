@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -156,6 +157,10 @@ impl<R: Runtime> Runtime for InMemory<R> {
 
     fn timer() -> R::Timer {
         R::timer()
+    }
+
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static) {
+        R::spawn(driver);
     }
 
     fn look(cx: &mut Context<'_>) {

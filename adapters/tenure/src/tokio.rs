@@ -1,21 +1,13 @@
 //! Lockers that run on tokio.
 
 use std::future::Future;
-use std::sync::Arc;
 
-use ::tokio::time::Instant;
-use tenure_core::{Config, NodeConfig};
-
-use crate::address::Endpoint;
-use crate::clock::Clock;
-use crate::driver::Driver;
 use crate::error::ConnectError;
 use crate::locker::Locker;
-use crate::memory::{Embedded, InMemory};
-use crate::runtime::Runtime;
+use crate::memory::Embedded;
 use crate::runtime::tokio::Tokio;
-use crate::servers::{Plan, Servers, Target};
-use crate::shared::{Handle, Shared};
+use crate::servers::Servers;
+use crate::start;
 
 /// Connects to servers, and runs the driver as a task of the current runtime, which needs its I/O and time drivers enabled.
 ///
@@ -45,10 +37,7 @@ use crate::shared::{Handle, Shared};
 /// # }
 /// ```
 pub async fn connect(servers: impl Into<Servers>) -> Result<Locker, ConnectError> {
-    let (locker, driver) = open(servers.into())?;
-    ::tokio::spawn(driver);
-    locker.ready().await?;
-    Ok(locker)
+    start::connect::<Tokio>(servers.into()).await
 }
 
 /// Returns a locker and its driver, for running the driver yourself, for example on another tokio runtime or in a
@@ -73,18 +62,7 @@ pub async fn connect(servers: impl Into<Servers>) -> Result<Locker, ConnectError
 pub fn open(
     servers: Servers,
 ) -> Result<(Locker, impl Future<Output = ()> + Send + 'static), ConnectError> {
-    start::<Tokio>(servers.plan()?, Clock::real())
-}
-
-fn start<R: Runtime>(plan: Plan, clock: Clock) -> Result<(Locker, Driver<R>), ConnectError> {
-    let addresses = plan
-        .targets
-        .iter()
-        .map(|target| target.endpoint.to_string());
-    let seed = getrandom::u64().map_err(|_| ConnectError::NoRandomness)?;
-    let shared = Shared::new(plan.config, addresses.collect(), seed, clock);
-    let locker = Locker::new(Handle::new(Arc::clone(&shared)));
-    Ok((locker, Driver::new(shared, plan.targets)))
+    start::open::<Tokio>(servers)
 }
 
 /// A locker with a server of its own within the process, for tests: see [`Memory`].
@@ -123,15 +101,7 @@ impl Memory {
     /// An empty server.
     #[must_use]
     pub fn new() -> Self {
-        let start = Instant::now();
-        let clock = Clock::from_fn(move || {
-            let since = Instant::now().saturating_duration_since(start);
-            tenure_core::Instant::from_micros(0) + since
-        });
-        Self(Embedded::new(
-            tenure_core::memory::Options::default(),
-            clock,
-        ))
+        Self(start::embedded::<Tokio>())
     }
 
     /// A locker that is connected to it.
@@ -140,18 +110,7 @@ impl Memory {
     /// Outside of a tokio runtime, or without random bytes from the operating system.
     #[must_use]
     pub fn locker(&self) -> Locker {
-        let plan = Plan {
-            config: Config::single(NodeConfig::default()),
-            targets: vec![Target {
-                endpoint: Endpoint::Memory(self.0.clone()),
-                tls: None,
-            }],
-        };
-        let started = start::<InMemory<Tokio>>(plan, self.0.clock().clone());
-        #[allow(clippy::expect_used, reason = "said above; and it is for tests")]
-        let (locker, driver) = started.expect("random bytes from the operating system");
-        ::tokio::spawn(driver);
-        locker
+        start::locker_of::<Tokio>(&self.0)
     }
 }
 

@@ -8,7 +8,23 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::address::Endpoint;
+use crate::clock::Clock;
 
+#[cfg(any(feature = "async-std", feature = "smol", feature = "blocking"))]
+mod async_io;
+#[cfg(feature = "async-std")]
+pub(crate) mod async_std;
+#[cfg(feature = "blocking")]
+pub(crate) mod blocking;
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+mod dial;
+#[cfg(feature = "smol")]
+pub(crate) mod smol;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 
@@ -29,6 +45,14 @@ pub(crate) trait Runtime: Send + 'static {
     /// A timer that is not set.
     fn timer() -> Self::Timer;
 
+    /// Runs a driver as a task of its own.
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static);
+
+    /// The clock of an embedded server. A runtime whose clock can be paused in tests returns that one.
+    fn memory_clock() -> Clock {
+        Clock::real()
+    }
+
     /// Wakes the task when the runtime has looked at its sockets, as far as it can promise that.
     fn look(cx: &mut Context<'_>);
 }
@@ -41,4 +65,28 @@ pub(crate) trait Timer: Send + Unpin + 'static {
     /// Ready when it has fired; until then the task is woken when it does. The driver asks the clock whether a
     /// deadline has passed: a timer may be late or early.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// An idle connection is kept open on its way, and a dead one is found. While there are locks the core probes it by itself,
+/// and sooner.
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+fn keep_alive<'a, S>(stream: &'a S) -> io::Result<()>
+where
+    socket2::SockRef<'a>: From<&'a S>,
+{
+    let probes = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
+    #[cfg(any(
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "macos",
+        windows
+    ))]
+    let probes = probes.with_interval(Duration::from_secs(10));
+    socket2::SockRef::from(stream).set_tcp_keepalive(&probes)
 }

@@ -1,13 +1,13 @@
 //! tokio.
 
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -15,7 +15,8 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::address::Endpoint;
-use crate::runtime::{Runtime, Timer};
+use crate::clock::Clock;
+use crate::runtime::{Runtime, Timer, dial, keep_alive};
 
 /// The tokio runtime, with time and net enabled.
 #[derive(Debug)]
@@ -28,7 +29,9 @@ impl Runtime for Tokio {
     async fn connect(to: Endpoint) -> io::Result<Stream> {
         match to {
             Endpoint::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), port)).await?;
+                let addresses = tokio::net::lookup_host((host.as_str(), port)).await?;
+                let connect = TcpStream::connect::<SocketAddr>;
+                let stream = dial::dial(addresses.collect(), None, connect).await?;
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
                 Ok(Stream::Tcp(stream))
@@ -45,25 +48,22 @@ impl Runtime for Tokio {
         None
     }
 
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(driver);
+    }
+
+    fn memory_clock() -> Clock {
+        let start = Instant::now();
+        Clock::from_fn(move || {
+            let since = Instant::now().saturating_duration_since(start);
+            tenure_core::Instant::from_micros(0) + since
+        })
+    }
+
     fn look(cx: &mut Context<'_>) {
         // A task that yields is woken behind a look at the sockets, unlike one that wakes itself.
         let _ = pin!(tokio::task::yield_now()).poll(cx);
     }
-}
-
-/// An idle connection is kept open on its way, and a dead one is found. While there are locks the core probes it by itself,
-/// and sooner.
-fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    let probes = TcpKeepalive::new().with_time(Duration::from_secs(30));
-    #[cfg(any(
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "linux",
-        target_os = "macos",
-        windows
-    ))]
-    let probes = probes.with_interval(Duration::from_secs(10));
-    SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
 impl Timer for Option<Pin<Box<Sleep>>> {
@@ -135,6 +135,7 @@ impl AsyncWrite for Stream {
 
 #[cfg(test)]
 mod tests {
+    use socket2::SockRef;
     use tokio::net::TcpListener;
 
     use super::*;
