@@ -6,11 +6,11 @@ use core::time::Duration;
 use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
+use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
-use crate::queue::Queue;
 use crate::redis::{Answer, Session};
 use crate::time::{Instant, Micros};
 

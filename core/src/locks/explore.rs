@@ -3,7 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, RequestId};
-use crate::lock::{Lock, State};
+use crate::lock::{Lock, LockState};
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -77,7 +77,7 @@ impl Locks {
     #[doc(hidden)]
     #[must_use]
     pub fn ignores(&self, request: RequestId) -> bool {
-        let over = |lock: &Lock| matches!(lock.state, State::Releasing(_));
+        let over = |lock: &Lock| matches!(lock.state, LockState::Releasing(_));
         self.lock(request.lock).is_none_or(over) && !self.awaits(request)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
-use crate::lock::{Lock, Releasing, State, What};
+use crate::lock::{Lock, LockState, Releasing, RoundKind};
 use crate::time::Instant;
 
 use super::Locks;
@@ -28,7 +28,7 @@ impl Locks {
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
             let state = self.lock(id).map(|lock| &lock.state);
-            if matches!(state, Some(State::Waiting { .. })) {
+            if matches!(state, Some(LockState::Waiting { .. })) {
                 self.end_unobtained(id, NotObtained::Refused(error));
             }
         }
@@ -60,7 +60,7 @@ impl Locks {
         let Some(ask) = &lock.ask else {
             return Holder::Other;
         };
-        let looked = ask.what == What::Look;
+        let looked = ask.kind == RoundKind::Look;
         let mut ours = if looked {
             lock.may_hold
         } else {
@@ -85,13 +85,13 @@ impl Locks {
     }
 
     /// What is known when a wait is over.
-    pub(super) fn last_word(&self, lock: &Lock) -> NotObtained {
+    pub(super) fn reason_after_wait(&self, lock: &Lock) -> NotObtained {
         match self.too_few() {
             Some(error) if error.is_final() => return NotObtained::Refused(error),
             Some(error) => return NotObtained::Unreachable(error),
             None => {}
         }
-        if let State::Waiting { parked: true, .. } = lock.state {
+        if let LockState::Waiting { parked: true, .. } = lock.state {
             let mut keys = lock.claim.keys().iter();
             let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
             // What an attempt of its own has left is nobody's.
@@ -102,23 +102,23 @@ impl Locks {
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
                 // Whoever asks is not parked.
                 // What it was granted too late is still its own.
-                let has = matches!(before.state, State::Held(_) | State::Releasing(_));
+                let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_));
                 let by = Holder::Ourselves;
                 let place = before.claim.keys().iter().position(|other| other == key);
-                let met = place.and_then(|place| before.met().on(place));
+                let last_failure = place.and_then(|place| before.last_failure().about(place));
                 // Of this key, it may not have heard yet.
-                return if has || before.was_too_late() || met.is_none() {
+                return if has || before.was_too_late() || last_failure.is_none() {
                     NotObtained::TimedOut { by }
                 } else {
-                    self.told(met)
+                    self.recent_failure(last_failure)
                 };
             }
         }
-        self.told(lock.failure)
+        self.recent_failure(lock.failure)
     }
 
     /// The last that nodes have told, while that is new enough to be true.
-    fn told(&self, known: Option<(NotObtained, Instant)>) -> NotObtained {
+    fn recent_failure(&self, known: Option<(NotObtained, Instant)>) -> NotObtained {
         let unanswered = NotObtained::Unreachable(NodeError::TimedOut);
         match known {
             Some((NotObtained::Taken { by, .. }, at)) => {

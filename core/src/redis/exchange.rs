@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::event::NodeError;
+use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
-use crate::queue::Queue;
 use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;

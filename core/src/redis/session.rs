@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::event::{NodeError, NodeState};
+use crate::fifo::Queue;
 use crate::id::{NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
-use crate::queue::Queue;
 use crate::redis::backoff::Backoff;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};

@@ -2,6 +2,7 @@
 //!
 //! It runs the code that ships. After every step the oracle looks whether every promise was kept.
 
+mod agenda;
 mod client;
 mod clock;
 mod commands;
@@ -14,7 +15,6 @@ mod net;
 mod oracle;
 mod pipe;
 mod prompt;
-mod queue;
 mod record;
 mod rng;
 mod script;
@@ -34,6 +34,7 @@ use tenure_core::{
     Token, Ttl,
 };
 
+use agenda::Happening;
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
 use fair::Turns;
@@ -46,7 +47,6 @@ use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
 use prompt::Waiters;
-use queue::Happening;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tenure_core::Instant;
 use tenure_core::memory::ConnId;
 
+use super::agenda::{Happening, Queue};
 use super::pipe::Pipe;
-use super::queue::{Happening, Queue};
 use super::record::Record;
 use super::rng::Rng;
 use super::trace::Trace;

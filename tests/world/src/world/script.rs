@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tenure_core::{Event, Instant, Key, LockId, Loss, NodeConfig, NodeError, NotObtained, Obtain};
 
+use super::agenda::Happening;
 use super::client::{Client, Kept};
 use super::net::Habits;
 use super::oracle::Promise;
-use super::queue::Happening;
 use super::rng::Rng;
 use super::{ClientId, Clock, Lasting, Place, Record, Violation, World, micros};
 use crate::schedule::Report;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Event, Instant, LockId};
 
+use super::agenda::Happening;
 use super::client::is_terminal;
-use super::queue::Happening;
 use super::rng::Rng;
 use super::{ClientId, World};
 
