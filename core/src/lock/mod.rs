@@ -43,7 +43,7 @@ use crate::claim::{Claim, Keys};
 use crate::event::NotObtained;
 use crate::id::NodeSet;
 use crate::obtain::{Obtain, Renewal, Ttl};
-use crate::retry::{Progress, Retry};
+use crate::retry::{Retry, RetryProgress};
 use crate::time::{Instant, Micros};
 
 /// The id names no lock that is held.
@@ -83,7 +83,7 @@ pub(crate) struct Lock {
     shortest: Ttl,
     pub(crate) give_up_at: Option<Instant>,
     pub(crate) retry: Retry,
-    pub(crate) progress: Progress,
+    pub(crate) progress: RetryProgress,
     pub(crate) renewal: Renewal,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
@@ -137,7 +137,7 @@ impl Lock {
             shortest: request.ttl,
             give_up_at: wait.map(|wait| now + wait),
             retry: request.retry,
-            progress: Progress::default(),
+            progress: RetryProgress::default(),
             renewal: request.renewal,
             hold_until: None,
             rank: if wait.is_some() {

@@ -96,8 +96,9 @@ impl Locks {
             let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
             // What an attempt of its own has left is nobody's.
             let left = |other: &Lock| {
-                let untold = |releasing: &Releasing| releasing.announce.is_none();
-                other.claim.value() == lock.claim.value() && other.releasing().is_some_and(untold)
+                let unreported = |releasing: &Releasing| releasing.announce.is_none();
+                other.claim.value() == lock.claim.value()
+                    && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
                 // Whoever asks is not parked.

@@ -1,6 +1,6 @@
 //! One reply after the other, and what each is.
 
-use super::{Answer, Session, State};
+use super::{Phase, Report, Session};
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::Op;
@@ -25,8 +25,8 @@ pub(super) enum Read {
 }
 
 impl Session {
-    pub(super) fn wake(&self) -> Answer<'_> {
-        Answer::Wake(&self.woken, self.exchange.half_answered())
+    pub(super) fn wake(&self) -> Report<'_> {
+        Report::Wake(&self.woken, self.exchange.partly_answered())
     }
 
     pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {
@@ -45,7 +45,7 @@ impl Session {
                 Push::All => Read::WakeAll,
             };
         }
-        if let State::Greeting { .. } = self.state {
+        if let Phase::Greeting { .. } = self.phase {
             return match self
                 .handshake
                 .receive(reply, &mut self.capability, self.out.open())
