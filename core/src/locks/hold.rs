@@ -40,7 +40,7 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// Starts to refresh: on the caller's wish, or because it is time.
+    /// Starts to refresh: because the caller asks for it, or because it is time.
     pub(super) fn renew(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
@@ -107,7 +107,7 @@ impl Locks {
             let asked = kind == RoundKind::Refresh;
             if let Some(lease) = won {
                 held.refreshed(lease, renewal.after(asked_at, lease));
-                // Whoever has wished since is answered by the next round, and all others with it.
+                // A refresh that was requested since is answered by the next round, together with all others.
                 let asked = asked && held.wanted.is_none();
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {

@@ -1,4 +1,4 @@
-//! From a wish to a held lock, or to a reason why not.
+//! From a request to a held lock, or to the reason why not.
 
 use core::time::Duration;
 

@@ -49,9 +49,9 @@ fn nodes_in_order_are_released_from_the_last_to_the_first() {
 fn a_refresh_that_was_asked_for_is_told_though_its_first_answer_was_lost() {
     let mut world = World::single();
     let alice = world.client();
-    let mut wish = world.wish("k", TTL);
-    wish.renewal = Renewal::Manual;
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.renewal = Renewal::Manual;
+    let lock = world.obtain(alice, request);
     world.run_for(100 * MS);
     world.refresh(alice, lock, None);
     world.cut(alice, 0);
@@ -65,10 +65,10 @@ fn behind_a_key_without_an_end_a_waiter_asks_no_more_often_than_its_pauses_say()
     let alice = world.client();
     world.run_for(100 * MS);
     world.command(0, &[b"SET", b"k", b"foreign"]);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(20 * 1000 * MS);
-    wish.retry = Retry::every(1000 * MS);
-    world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(20 * 1000 * MS);
+    request.retry = Retry::every(1000 * MS);
+    world.obtain(alice, request);
     world.run_for(100 * MS);
     let writes = world.of(alice).writes;
     world.run_for(12_000 * MS);
@@ -85,8 +85,8 @@ fn of_several_keys_the_one_without_an_end_lasts_longest() {
     world.command(0, &[b"SET", b"a", b"foreign"]);
     world.command(0, &[b"SET", b"b", b"foreign", b"PX", b"5000"]);
     for keys in ["a+b", "b+a"] {
-        let wish = world.wish(keys, TTL);
-        let lock = world.obtain(alice, wish);
+        let request = world.request(keys, TTL);
+        let lock = world.obtain(alice, request);
         world.run_for(10 * MS);
         let (remaining, by) = (None, Holder::Other);
         let reason = NotObtained::Taken { remaining, by };
@@ -105,10 +105,10 @@ fn a_pause_ends_with_the_time_of_the_holder() {
     let alice = world.client();
     world.run_for(100 * MS);
     world.command(0, &[b"SET", b"k", b"foreign", b"PX", b"1000"]);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(TTL);
-    wish.retry = Retry::every(5000 * MS);
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(TTL);
+    request.retry = Retry::every(5000 * MS);
+    let lock = world.obtain(alice, request);
     assert!(world.run_until(1100 * MS, |world| is_held(world, alice, lock)));
 }
 
@@ -117,13 +117,13 @@ fn an_attempt_that_was_won_too_late_does_not_use_up_max_hold() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(100 * MS);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(TTL);
-    wish.renewal = Renewal::Automatic {
+    let mut request = world.request("k", TTL);
+    request.wait = Some(TTL);
+    request.renewal = Renewal::Automatic {
         max_hold: Some(300 * MS),
     };
     world.pause(0, true);
-    let lock = world.obtain(alice, wish);
+    let lock = world.obtain(alice, request);
     world.run_for(400 * MS);
     world.pause(0, false);
     assert!(world.run_until(200 * MS, |world| is_held(world, alice, lock)));
@@ -136,9 +136,9 @@ fn a_wait_does_not_end_without_a_last_look() {
     let first = obtain(&mut world, alice, "k");
     world.run_for(100 * MS);
     world.lose_pushes(bob, 0, true);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(2000 * MS);
-    let second = world.obtain(bob, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(2000 * MS);
+    let second = world.obtain(bob, request);
     world.run_for(1000 * MS);
     world.release(alice, first);
     world.run_for(1010 * MS);

@@ -22,8 +22,8 @@ fn locks_out(world: &mut World, node: usize) {
 }
 
 fn try_for(world: &mut World, client: ClientId, key: &str) -> LockId {
-    let wish = world.wish(key, TTL);
-    world.obtain(client, wish)
+    let request = world.request(key, TTL);
+    world.obtain(client, request)
 }
 
 #[track_caller]

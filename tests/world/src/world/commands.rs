@@ -30,8 +30,12 @@ impl World {
         for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
             belief.reshaped |= ttl.is_some();
         }
-        for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
-            wish.refreshed |= ttl.is_some();
+        for request in of
+            .requests
+            .iter_mut()
+            .filter(|request| request.lock == lock)
+        {
+            request.refreshed |= ttl.is_some();
         }
         // A lock that is not held is no matter here.
         of.engine.refresh(lock, ttl, own).ok();

@@ -16,13 +16,13 @@ mod oracle;
 mod pipe;
 mod prompt;
 mod record;
+mod request;
 mod rng;
 mod script;
 mod steps;
 mod trace;
 mod truth;
 mod wire;
-mod wish;
 mod work;
 
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ pub struct World {
     now: Instant,
     /// One way.
     pub latency: Duration,
-    nodes: Vec<Node>,
+    nodes: Vec<ServerNode>,
     clients: Vec<Client>,
     net: Net,
     arrangement: Arrangement,
@@ -115,7 +115,7 @@ pub struct World {
     recording: bool,
 }
 
-struct Node {
+struct ServerNode {
     server: Server,
     clock: Clock,
     /// A paused server takes in bytes and does nothing.
@@ -136,7 +136,7 @@ struct Node {
     replica: Option<Server>,
 }
 
-impl Node {
+impl ServerNode {
     fn is_well(&self) -> bool {
         !self.paused && !self.down && !self.refuses
     }
@@ -167,7 +167,7 @@ impl World {
         options: Options,
         configure: impl Fn(&mut Config) + 'static,
     ) -> Self {
-        let server = || Node {
+        let server = || ServerNode {
             server: Server::new(options.clone()),
             clock: Clock::new(0, TRUE_RATE),
             paused: false,
@@ -261,8 +261,8 @@ impl World {
         client
     }
 
-    /// A wish for `key` with a token of its own: automatic renewal, no wait.
-    pub fn wish(&mut self, key: &str, ttl: Duration) -> Obtain {
+    /// A request for `key` with a token of its own: automatic renewal, no wait.
+    pub fn request(&mut self, key: &str, ttl: Duration) -> Obtain {
         self.tokens += 1;
         let mut token = [0; 16];
         token[..8].copy_from_slice(&self.tokens.to_be_bytes());
@@ -275,39 +275,39 @@ impl World {
     }
 
     /// Starts to obtain.
-    pub fn obtain(&mut self, client: ClientId, wish: Obtain) -> LockId {
+    pub fn obtain(&mut self, client: ClientId, request: Obtain) -> LockId {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
-        of.log(own, || Input::Obtain(Box::new(wish.clone())));
-        let mut noted = wish::Wish {
+        of.log(own, || Input::Obtain(Box::new(request.clone())));
+        let mut noted = request::LockRequest {
             lock: LockId::from_bits(0),
-            keys: wish.keys.clone(),
-            token: wish.token.clone(),
-            ttl: wish.ttl.as_duration(),
+            keys: request.keys.clone(),
+            token: request.token.clone(),
+            ttl: request.ttl.as_duration(),
             asked: own,
-            wait: wish.wait.filter(|wait| !wait.is_zero()),
-            max_hold: match wish.renewal {
+            wait: request.wait.filter(|wait| !wait.is_zero()),
+            max_hold: match request.renewal {
                 Renewal::Automatic { max_hold } => max_hold,
                 Renewal::Manual | _ => None,
             },
             ended: None,
             lease: None,
-            renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
+            renewed: matches!(request.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             renamed: false,
             obtained: false,
         };
-        for key in wish.keys.iter() {
+        for key in request.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
-        let lock = of.engine.obtain(wish, own);
+        let lock = of.engine.obtain(request, own);
         let now = self.now;
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
         let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
-        of.open.push((lock, of.wishes.len()));
-        of.wishes.push(noted);
+        of.open.push((lock, of.requests.len()));
+        of.requests.push(noted);
         self.share(client.0, lock);
         self.watch(client.0, lock, keys, waits);
         self.drain(client.0);

@@ -24,7 +24,7 @@ use tenure_core::{
 use super::World;
 use super::oracle::{Promise, Violation};
 use super::prompt::{LOOKS, share_a_key};
-use super::wish::Wish;
+use super::request::LockRequest;
 
 /// How late a driver may be with a deadline: here it is never late.
 const TICK: Duration = Duration::from_millis(1);
@@ -69,20 +69,22 @@ impl World {
         }
     }
 
-    fn wished(&self, index: usize, lock: LockId) -> Option<&Wish> {
-        let wishes = self.clients[index].wishes.iter().rev();
-        wishes.into_iter().find(|wish| wish.lock == lock)
+    fn request_of(&self, index: usize, lock: LockId) -> Option<&LockRequest> {
+        let requests = self.clients[index].requests.iter().rev();
+        requests.into_iter().find(|request| request.lock == lock)
     }
 
     /// A wait ends when it is over, unless the driver was held up.
-    fn in_time(&self, index: usize, wish: &Wish) -> Result<(), String> {
+    fn in_time(&self, index: usize, request: &LockRequest) -> Result<(), String> {
         let client = &self.clients[index];
-        let Some(wait) = wish.wait else { return Ok(()) };
+        let Some(wait) = request.wait else {
+            return Ok(());
+        };
         if client.suspended {
             // Its machine sleeps, and somebody calls it all the same.
             return Ok(());
         }
-        let end = (wish.asked + wait).max(client.clock.read(client.trouble));
+        let end = (request.asked + wait).max(client.clock.read(client.trouble));
         let own = client.clock.read(self.now);
         if own > end + TICK {
             let late = own.saturating_since(end);
@@ -92,8 +94,8 @@ impl World {
     }
 
     fn obtained_in_time(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
-        if let Some(wish) = self.wished(index, lock) {
-            self.in_time(index, wish)?;
+        if let Some(request) = self.request_of(index, lock) {
+            self.in_time(index, request)?;
         }
         self.is_capped(index, lock, lease)
     }
@@ -108,7 +110,7 @@ impl World {
     }
 
     fn is_so(&self, index: usize, lock: LockId, reason: NotObtained) -> Result<(), String> {
-        let Some(wish) = self.wished(index, lock) else {
+        let Some(request) = self.request_of(index, lock) else {
             return Ok(());
         };
         let mut watches = self.waiters.watches.iter();
@@ -124,49 +126,51 @@ impl World {
                     return Err(format!("it has been free since {:?}", watch.since));
                 }
                 // A machine that sleeps asks nobody.
-                let asks = !client.suspended && !self.holds_one(index, wish);
+                let asks = !client.suspended && !self.holds_one(index, request);
                 if asks && lasts(watch.cut_off, LOOKS + timeout) {
                     return Err(format!("nobody could be asked since {:?}", watch.cut_off));
                 }
-                self.is_held_by(index, wish, by)?;
+                self.is_held_by(index, request, by)?;
             }
-            NotObtained::Taken { by, .. } => self.is_held_by(index, wish, by)?,
+            NotObtained::Taken { by, .. } => self.is_held_by(index, request, by)?,
             NotObtained::Unreachable(NodeError::Overloaded | NodeError::AnswerTooLarge) => {}
-            NotObtained::Unreachable(_) if self.could_answer(index, wish, watch.reached) => {
+            NotObtained::Unreachable(_) if self.could_answer(index, request, watch.reached) => {
                 return Err(format!("a quorum answers since {:?}", watch.reached));
             }
             NotObtained::Refused(_) => self.was_refused(watch.asked)?,
             NotObtained::TooLate => {
-                let lasts = wish.max_hold.map_or(wish.ttl, |most| most.min(wish.ttl));
-                let passed = client.clock.read(now).saturating_since(wish.asked);
+                let lasts = request
+                    .max_hold
+                    .map_or(request.ttl, |most| most.min(request.ttl));
+                let passed = client.clock.read(now).saturating_since(request.asked);
                 if passed + lasts / 50 + TICK * 3 < lasts {
                     return Err(format!("only {passed:?} have passed"));
                 }
             }
             NotObtained::Unreachable(_) | _ => {}
         }
-        self.in_time(index, wish)
+        self.in_time(index, request)
     }
 
     /// Whether this client itself holds one of the keys.
-    fn holds_one(&self, index: usize, wish: &Wish) -> bool {
+    fn holds_one(&self, index: usize, request: &LockRequest) -> bool {
         let client = &self.clients[index];
         let mut held = client.believes(self.now);
         held.any(|belief| {
-            let held = self.wished(index, belief.lock);
-            held.is_some_and(|held| share_a_key(&held.keys, &wish.keys))
+            let held = self.request_of(index, belief.lock);
+            held.is_some_and(|held| share_a_key(&held.keys, &request.keys))
         })
     }
 
     /// Whether a quorum that could be reached since then has had time to answer: a request, perhaps with a script that the
     /// node lacks, to one node after the other, and nothing of an earlier fault any more.
-    fn could_answer(&self, index: usize, wish: &Wish, reached: Option<Instant>) -> bool {
+    fn could_answer(&self, index: usize, request: &LockRequest, reached: Option<Instant>) -> bool {
         let (client, round) = (&self.clients[index], self.round(index));
         let timeout = client.config.request_timeout;
         // Nodes in order have each their own time.
         let nodes = u32::try_from(self.quorum()).unwrap_or(1);
         // A machine that sleeps reads no answers.
-        let answers = !client.suspended && round * 2 < timeout && !self.is_split(index, wish);
+        let answers = !client.suspended && round * 2 < timeout && !self.is_split(index, request);
         answers
             && self.settled(index, self.waiters.trouble) <= self.now
             && reached.is_some_and(|at| at + (timeout + round * 4) * nodes < self.now)
@@ -174,9 +178,9 @@ impl World {
 
     /// Whether somebody has the keys on some node, and another node is not well: then neither the one nor the other alone is
     /// in the way.
-    fn is_split(&self, index: usize, wish: &Wish) -> bool {
+    fn is_split(&self, index: usize, request: &LockRequest) -> bool {
         let nodes = || 0..self.nodes.len();
-        let held = nodes().any(|node| !self.is_free(node, &wish.keys));
+        let held = nodes().any(|node| !self.is_free(node, &request.keys));
         held && nodes().any(|node| !self.reaches(index, node))
     }
 
@@ -186,14 +190,17 @@ impl World {
     }
 
     /// A key that is taken: by whom?
-    fn is_held_by(&self, index: usize, wish: &Wish, by: Holder) -> Result<(), String> {
+    fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
         let lately = LOOKS + self.clients[index].config.request_timeout;
         // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
         // and a key with such a token is not deleted when its lease is over.
         let longest = self.oracle.longest;
         let own = self.clients[index].had_own_tokens(now.saturating_before(longest));
-        if self.oracle.last_damage.is_some() || wish.renamed || own || self.clients[index].straggled
+        if self.oracle.last_damage.is_some()
+            || request.renamed
+            || own
+            || self.clients[index].straggled
         {
             return Ok(());
         }
@@ -203,13 +210,13 @@ impl World {
         } else {
             lately + self.oracle.longest
         };
-        let late = |other: &Wish| other.ended.is_none_or(|at| at + lately >= now);
+        let late = |other: &LockRequest| other.ended.is_none_or(|at| at + lately >= now);
         // Locks of two clients may have the same id.
         let of = |client: usize| {
-            let wishes = self.clients[client].wishes.iter();
-            wishes.filter(move |other| {
-                let itself = client == index && other.lock == wish.lock;
-                !itself && share_a_key(&other.keys, &wish.keys)
+            let requests = self.clients[client].requests.iter();
+            requests.filter(move |other| {
+                let itself = client == index && other.lock == request.lock;
+                !itself && share_a_key(&other.keys, &request.keys)
             })
         };
         // Held, or left behind by an attempt that was not taken back yet.
@@ -243,16 +250,16 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
-        let Some(wish) = self.wished(index, lock) else {
+        let Some(request) = self.request_of(index, lock) else {
             return Ok(());
         };
         let own = self.clients[index].clock.read(self.now);
         match reason {
-            Loss::Expired { .. } => match wish.lease {
+            Loss::Expired { .. } => match request.lease {
                 // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
                 // client stood still; and clocks differ.
                 Some((since, until))
-                    if own + wish.ttl / 50 + TICK * 2 + self.round(index) < until
+                    if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
                         && self.clients[index].trouble <= since
                         && self.is_sound(since) =>
                 {
@@ -260,11 +267,14 @@ impl World {
                 }
                 _ => Ok(()),
             },
-            Loss::MaxHold => match wish.max_hold {
-                Some(most) if own + TICK >= wish.asked + most => Ok(()),
-                most => Err(format!("it was asked for at {:?} for {most:?}", wish.asked)),
+            Loss::MaxHold => match request.max_hold {
+                Some(most) if own + TICK >= request.asked + most => Ok(()),
+                most => Err(format!(
+                    "it was asked for at {:?} for {most:?}",
+                    request.asked
+                )),
             },
-            Loss::Refused(_) => match wish.lease {
+            Loss::Refused(_) => match request.lease {
                 Some((since, _)) => self.was_refused(since),
                 None => Ok(()),
             },
@@ -281,12 +291,14 @@ impl World {
     /// A release found nothing.
     fn was_missing(&self, index: usize, lock: LockId) -> Result<(), String> {
         let client = &self.clients[index];
-        let wish = self.wished(index, lock);
-        let Some((wish, (since, until))) = wish.and_then(|wish| Some((wish, wish.lease?))) else {
+        let request = self.request_of(index, lock);
+        let Some((request, (since, until))) =
+            request.and_then(|request| Some((request, request.lease?)))
+        else {
             return Ok(());
         };
         let sound = self.is_sound(since);
-        let own_token = wish.has_own_token();
+        let own_token = request.has_own_token();
         if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
             return Ok(());
         }

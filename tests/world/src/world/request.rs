@@ -7,7 +7,7 @@ use tenure_core::{Instant, Keys, LockId, Token};
 use super::client::DRAWN;
 
 /// What a client asked for.
-pub(crate) struct Wish {
+pub(crate) struct LockRequest {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) token: Token,
@@ -30,7 +30,7 @@ pub(crate) struct Wish {
     pub(crate) obtained: bool,
 }
 
-impl Wish {
+impl LockRequest {
     /// Some of them are as long as drawn ones.
     pub(crate) fn has_own_token(&self) -> bool {
         let token = self.token.as_bytes();
