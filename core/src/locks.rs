@@ -3,6 +3,7 @@
 //! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
 //! [`Outcome`] can drive it.
 
+#[cfg(feature = "search")]
 mod explore;
 mod hold;
 mod inspect;

@@ -114,6 +114,7 @@ impl Retry {
 
     /// What of the progress changes what comes later: for pauses that are always the same only whether it has asked, and
     /// whether more than once.
+    #[cfg(feature = "search")]
     pub(crate) fn remembered(&self, progress: &RetryProgress) -> (u32, u32, Duration) {
         let same = matches!(self.pauses, Pauses::None | Pauses::Every(_));
         let free = matches!(self.jitter, Jitter::None | Jitter::Full { .. });

@@ -1,6 +1,7 @@
 //! What is asked of the nodes just now, and what their answers add up to.
 
 use alloc::vec::Vec;
+#[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
@@ -244,6 +245,7 @@ impl Ask {
     }
 
     /// What of it decides the future, with times as distances from `now`; all but what is said of single nodes.
+    #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         (self.kind, self.round.manner()).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
@@ -259,6 +261,7 @@ impl Ask {
     }
 
     /// What of it is said of `node`. `several`: the lock has more than one key.
+    #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
         if self.kind == RoundKind::Obtain || several && self.kind != RoundKind::Release {

@@ -14,6 +14,7 @@
 
 mod ask;
 mod attempt;
+#[cfg(feature = "search")]
 mod fingerprint;
 mod index;
 mod lease;

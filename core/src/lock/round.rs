@@ -1,5 +1,6 @@
 //! One question to all nodes. Single node, nodes in order and Redlock differ only in the goal and the order.
 
+#[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, NodeSet};
@@ -168,12 +169,14 @@ impl Round {
     }
 
     /// What it does next does not depend on more than this and what [`Round::node_fingerprint`] says of each node.
+    #[cfg(feature = "search")]
     pub(crate) fn manner(&self) -> (Goal, Option<Order>) {
         // With nobody left to ask there is no order.
         (self.goal, (!self.unasked.is_empty()).then_some(self.order))
     }
 
     /// How `node` stands. Where everybody is waited for, an answer counts alike whatever it says.
+    #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let sets = [self.unasked, self.pending, self.granted, self.denied];
         let place = sets.iter().position(|set| set.contains(node));
