@@ -9,7 +9,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lock::{KeySet, Op, Outcome, Round, Vote, drift};
-use crate::obtain::Ttl;
+use crate::obtain::{Mode, Ttl};
 use crate::time::{Instant, Micros};
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -78,22 +78,37 @@ impl Ask {
     }
 
     /// What each node is asked to do.
-    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl, mode: Mode) -> Op<'a> {
         let again = self.again;
         match self.kind {
-            RoundKind::Obtain => Op::Obtain { claim, ttl, again },
+            RoundKind::Obtain => Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode,
+            },
             RoundKind::Refresh => {
                 let keep = self.shared;
-                Op::Refresh { claim, ttl, keep }
+                Op::Refresh {
+                    claim,
+                    ttl,
+                    keep,
+                    mode,
+                }
             }
             RoundKind::Renew => {
                 // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
                 let keep = !claim.token().is_random();
-                Op::Refresh { claim, ttl, keep }
+                Op::Refresh {
+                    claim,
+                    ttl,
+                    keep,
+                    mode,
+                }
             }
             RoundKind::Check => Op::Check { claim },
             RoundKind::Look => Op::Look { claim },
-            RoundKind::Release => Op::Release { claim },
+            RoundKind::Release => Op::Release { claim, mode },
         }
     }
 
@@ -121,7 +136,11 @@ impl Ask {
         }
         let releases = self.kind == RoundKind::Release;
         Some(match outcome {
-            Outcome::Granted { remaining, .. } => {
+            // No request asks for a fence yet.
+            Outcome::Granted {
+                remaining,
+                fence: _,
+            } => {
                 self.note_end(remaining, now);
                 Some(!releases)
             }

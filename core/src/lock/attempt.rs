@@ -134,7 +134,7 @@ impl Lock {
         match &self.ask {
             Some(ask) if self.round == request.round => {
                 let wanted = ask.round.pending().contains(request.node);
-                wanted.then(|| ask.op(&self.claim, self.ttl))
+                wanted.then(|| ask.op(&self.claim, self.ttl, self.mode))
             }
             _ => self.late_op(request),
         }
@@ -149,6 +149,7 @@ impl Lock {
             claim: &self.claim,
             ttl: self.ttl,
             again: true,
+            mode: self.mode,
         })
     }
 

@@ -43,7 +43,7 @@ pub(crate) use turns::{DISTANCE_FACTOR, Turns, hash, yield_time};
 use crate::claim::{Claim, Keys};
 use crate::event::NotObtained;
 use crate::id::NodeSet;
-use crate::obtain::{Obtain, Renewal, Ttl};
+use crate::obtain::{Mode, Obtain, Renewal, Ttl};
 use crate::retry::{Retry, RetryProgress};
 use crate::time::{Instant, Micros};
 
@@ -80,6 +80,7 @@ impl LastFailure {
 pub(crate) struct Lock {
     pub(crate) claim: Claim,
     pub(crate) ttl: Ttl,
+    pub(crate) mode: Mode,
     /// The shortest ttl that any request of this lock carried.
     shortest: Ttl,
     pub(crate) give_up_at: Option<Instant>,
@@ -135,6 +136,7 @@ impl Lock {
         Self {
             claim,
             ttl: request.ttl,
+            mode: request.mode,
             shortest: request.ttl,
             give_up_at: wait.map(|wait| now + wait),
             retry: request.retry,
@@ -230,7 +232,9 @@ impl Lock {
     /// all the same whether they are held.
     pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
         match &self.state {
-            LockState::Held(_) => waits && self.claim.value() != claim.value(),
+            LockState::Held(_) => match self.mode {
+                Mode::Exclusive => waits && self.claim.value() != claim.value(),
+            },
             // Behind a release that is already handed out, an obtain is in time: answers come in order. But a release that
             // is sent again must not hit an obtain with the same value.
             LockState::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::claim::{Claim, Key, Keys};
 use crate::id::LockId;
 use crate::lock::{Lock, LockState, RoundKind};
+use crate::obtain::Mode;
 
 use super::Locks;
 
@@ -89,7 +90,9 @@ impl Locks {
             }
             let holds = self.lock(other).is_some_and(|other| match other.state {
                 _ if other.claim.value() != lock.claim.value() => false,
-                LockState::Held(_) => true,
+                LockState::Held(_) => match lock.mode {
+                    Mode::Exclusive => true,
+                },
                 LockState::Asking => other
                     .ask
                     .as_ref()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, KeySet, Op, Outcome};
+use tenure_core::{Instant, KeySet, Mode, Op, Outcome};
 
 /// Keys are the letters from a on.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -68,16 +68,29 @@ impl Order {
     /// `None` for an operation that changes nothing and that no lock waits for.
     pub(super) fn new(op: Op<'_>) -> Option<Self> {
         let (action, claim, ttl) = match op {
-            Op::Obtain { claim, ttl, again } => {
-                (Action::Obtain { again }, claim, ttl.as_duration())
-            }
-            Op::Refresh { claim, ttl, keep } => {
-                (Action::Refresh { keep }, claim, ttl.as_duration())
-            }
+            Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode: Mode::Exclusive,
+            } => (Action::Obtain { again }, claim, ttl.as_duration()),
+            Op::Refresh {
+                claim,
+                ttl,
+                keep,
+                mode: Mode::Exclusive,
+            } => (Action::Refresh { keep }, claim, ttl.as_duration()),
             Op::Check { claim } => (Action::Check, claim, Duration::ZERO),
             Op::Look { claim } => (Action::Look, claim, Duration::ZERO),
-            Op::Release { claim } => (Action::Release, claim, Duration::ZERO),
-            Op::Inspect { .. } | _ => return None,
+            Op::Release {
+                claim,
+                mode: Mode::Exclusive,
+            } => (Action::Release, claim, Duration::ZERO),
+            Op::Inspect { .. } => return None,
+            // A new operation or mode.
+            Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
+                unimplemented!("no node of the search does {op:?}")
+            }
         };
         let letters = claim.keys().iter().map(|key| key.as_bytes()[0] - b'a');
         Some(Self {

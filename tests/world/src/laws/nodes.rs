@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenure_core::{Holding, Instant, Key, KeySet, Keys, Op, Outcome, RequestId};
+use tenure_core::{Holding, Instant, Key, KeySet, Keys, Mode, Op, Outcome, RequestId};
 
 /// A request on its way.
 pub(super) struct Request {
@@ -26,15 +26,24 @@ pub(super) enum RequestKind {
 impl Request {
     pub(super) fn new(id: RequestId, op: Op<'_>) -> Option<Self> {
         let (kind, claim) = match op {
-            Op::Obtain { claim, ttl, again } => {
-                (RequestKind::Obtain(ttl.as_duration(), again), claim)
-            }
-            Op::Refresh { claim, ttl, keep } => {
-                (RequestKind::Refresh(ttl.as_duration(), keep), claim)
-            }
+            Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Obtain(ttl.as_duration(), again), claim),
+            Op::Refresh {
+                claim,
+                ttl,
+                keep,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Refresh(ttl.as_duration(), keep), claim),
             Op::Check { claim } => (RequestKind::Check, claim),
             Op::Look { claim } => (RequestKind::Look, claim),
-            Op::Release { claim } => (RequestKind::Release, claim),
+            Op::Release {
+                claim,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Release, claim),
             Op::Inspect { keys } => {
                 let (kind, keys, value) = (RequestKind::Inspect, keys.clone(), Vec::new());
                 return Some(Self {
@@ -44,7 +53,10 @@ impl Request {
                     value,
                 });
             }
-            _ => return None,
+            // A new operation or mode.
+            Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
+                unimplemented!("no node of the laws does {op:?}")
+            }
         };
         let (keys, value) = (claim.keys().clone(), claim.value().to_vec());
         Some(Self {
