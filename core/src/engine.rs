@@ -6,12 +6,12 @@ use core::time::Duration;
 use crate::claim::{Claim, Keys};
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
+use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::{Obtain, Ttl};
-use crate::queue::Queue;
-use crate::redis::{Answer, Session};
+use crate::redis::{Report, Session};
 use crate::time::{Instant, Micros};
 
 /// The whole protocol: see the crate's documentation for the contract.
@@ -28,9 +28,9 @@ pub struct Engine {
     silence: Micros,
     probe_at: Instant,
     /// A session has received something since the last poll.
-    heard: bool,
+    has_input: bool,
     /// Something happened, or time went on, since the locks had nothing more to say.
-    stirred: bool,
+    dirty: bool,
 }
 
 /// What to do next.
@@ -81,15 +81,15 @@ impl Engine {
             closing: false,
             silence,
             probe_at: now + silence,
-            heard: false,
-            stirred: false,
+            has_input: false,
+            dirty: false,
         }
     }
 
     /// Starts to obtain a lock. Ends with [`Event::Obtained`] or [`Event::NotObtained`].
     pub fn obtain(&mut self, request: Obtain, now: Instant) -> LockId {
         let now = self.clamp(now);
-        self.wake_probe(now);
+        self.restart_silence(now);
         self.locks.obtain(request, now)
     }
 
@@ -125,7 +125,7 @@ impl Engine {
     /// [`Engine::take_inspection`] has the result. [`Engine::release`] ends it early.
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);
-        self.wake_probe(now);
+        self.restart_silence(now);
         self.locks.inspect(keys, now)
     }
 
@@ -155,14 +155,14 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
         };
-        session.hear(now);
+        session.note_received(now);
         let mut rest = bytes;
         while let Some(request) = session.next_grant(&mut rest) {
             self.locks.answered(request, Outcome::GRANTED);
         }
         if !rest.is_empty() {
             session.handle_input(rest);
-            self.hear(node);
+            self.process_session(node);
         }
     }
 
@@ -171,7 +171,7 @@ impl Engine {
         let now = self.clamp(now);
         if let Some(session) = self.sessions.get_mut(node.index()) {
             session.handle_disconnected(now);
-            self.hear(node);
+            self.process_session(node);
         }
     }
 
@@ -185,7 +185,7 @@ impl Engine {
             };
             if session.deadline().is_some_and(|at| at <= now) {
                 session.handle_timeout(now);
-                self.hear(node);
+                self.process_session(node);
             }
         }
         if self.probe_at <= now && self.locks.has_locks() {
@@ -196,18 +196,18 @@ impl Engine {
 
     /// What to do next. To be called until it says [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
-        if self.stirred {
-            if self.heard || self.locks.may_ask() {
-                self.settle();
+        if self.dirty {
+            if self.has_input || self.locks.may_ask() {
+                self.send_requests();
             }
             let event = self.locks.next_event();
             if let Some(event) = event.or_else(|| self.events.pop_front()) {
-                self.stirred = self.has_more();
+                self.dirty = self.has_more();
                 return Output::Event(event);
             }
-            self.stirred = false;
+            self.dirty = false;
         }
-        self.speak()
+        self.poll_sessions()
     }
 
     /// The lease of a held lock.
@@ -263,14 +263,14 @@ impl Engine {
     }
 
     fn clamp(&mut self, now: Instant) -> Instant {
-        self.stirred = true;
+        self.dirty = true;
         // Nothing that is due may stay behind because only a session was told what time it is.
         self.locks.clamp(now)
     }
 
     /// Before the first lock after a time without any: silence counts from here.
     #[inline]
-    fn wake_probe(&mut self, now: Instant) {
+    fn restart_silence(&mut self, now: Instant) {
         if self.probe_at <= now && !self.locks.has_locks() {
             self.probe_at = now + self.silence;
         }
@@ -290,11 +290,11 @@ impl Engine {
         !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
     }
 
-    /// What the sessions want of the driver, or that all is done for now. Apart from [`Engine::settle`], as this and
-    /// [`Engine::hear`] are, so that a poll with nothing to settle does not make room on the stack for it.
+    /// What the sessions want of the driver, or that all is done for now. Apart from [`Engine::send_requests`], as this and
+    /// [`Engine::process_session`] are, so that a poll with nothing to settle does not make room on the stack for it.
     #[inline(never)]
-    fn speak(&mut self) -> Output<'_> {
-        let Some(index) = self.sessions.iter().position(Session::speaks) else {
+    fn poll_sessions(&mut self) -> Output<'_> {
+        let Some(index) = self.sessions.iter().position(Session::has_output) else {
             return Output::Timeout(self.deadline());
         };
         let (Some(session), Some(node)) = (self.sessions.get_mut(index), NodeId::new(index)) else {
@@ -321,8 +321,8 @@ impl Engine {
 
     /// Sends all requests of the locks, until there is an event that must be returned first.
     #[inline(never)]
-    fn settle(&mut self) {
-        if core::mem::take(&mut self.heard) {
+    fn send_requests(&mut self) {
+        if core::mem::take(&mut self.has_input) {
             self.send_waiting();
         }
         let now = self.locks.now();
@@ -345,13 +345,13 @@ impl Engine {
             if self.unsent.is_empty() || self.locks.has_event() {
                 return;
             }
-            self.tell_unsent();
+            self.report_unsent();
         }
     }
 
     /// Passes to the locks what could not be sent.
     #[cold]
-    fn tell_unsent(&mut self) {
+    fn report_unsent(&mut self) {
         while let Some((request, error)) = self.unsent.pop() {
             self.locks.answered(request, Outcome::Failed(error));
         }
@@ -359,20 +359,20 @@ impl Engine {
 
     /// Processes everything that a session has to report.
     #[inline(never)]
-    fn hear(&mut self, node: NodeId) {
+    fn process_session(&mut self, node: NodeId) {
         let now = self.locks.now();
-        self.heard = true;
+        self.has_input = true;
         let Some(session) = self.sessions.get_mut(node.index()) else {
             return;
         };
-        while let Some(answer) = session.next_answer(&self.locks, now) {
-            match answer {
-                Answer::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
-                Answer::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
-                Answer::Found(request, found) => self.locks.handle_found(request, found, now),
-                Answer::Wake(key, amid) => self.locks.handle_wake_amid((node, key), amid, now),
-                Answer::WakeAll => self.locks.handle_wake_all(node, now),
-                Answer::State(state) => {
+        while let Some(report) = session.next_report(&self.locks, now) {
+            match report {
+                Report::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
+                Report::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
+                Report::Found(request, found) => self.locks.handle_found(request, found, now),
+                Report::Wake(key, amid) => self.locks.handle_wake_amid((node, key), amid, now),
+                Report::WakeAll => self.locks.handle_wake_all(node, now),
+                Report::State(state) => {
                     self.events.push_back(Event::Node { node, state });
                     match state {
                         NodeState::Ready { .. } => {

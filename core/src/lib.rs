@@ -71,13 +71,13 @@ mod claim;
 mod config;
 mod engine;
 mod event;
+mod fifo;
 mod id;
 mod lock;
 mod locks;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod obtain;
-mod queue;
 pub mod redis;
 mod retry;
 mod rng;

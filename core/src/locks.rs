@@ -3,26 +3,29 @@
 //! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
 //! [`Outcome`] can drive it.
 
+#[cfg(feature = "search")]
 mod explore;
 mod hold;
 mod inspect;
 mod obtain;
-mod queue;
 mod release;
 mod rounds;
 mod share;
 mod turn;
 mod verdict;
+mod waiters;
 
 use alloc::sync::Arc;
 
 use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
+use crate::fifo::Queue;
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-use crate::lock::{Index, Lease, Lock, Op, Order, Outcome, Probe, Slab, State, Turns, UnknownLock};
+use crate::lock::{
+    Index, Lease, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock,
+};
 use crate::obtain::{Obtain, Ttl};
-use crate::queue::Queue;
 use crate::rng::Rng;
 use crate::time::{Instant, Micros};
 use crate::timers::Timers;
@@ -165,14 +168,14 @@ impl Locks {
     /// Turns renewal off: see [`crate::Engine::stop_renewing`].
     pub fn stop_renewing(&mut self, lock: LockId, now: Instant) {
         self.clamp(now);
-        self.leave_alone(lock);
+        self.stop_renewal(lock);
     }
 
     /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         self.clamp(now);
-        self.let_go(lock);
+        self.release_lock(lock);
     }
 
     /// Lets go of all locks and takes no new ones.
@@ -186,10 +189,10 @@ impl Locks {
                 self.end_inspection(id);
                 continue;
             }
-            self.let_go(id);
+            self.release_lock(id);
             let until = now + self.setup.request_timeout;
             if let Some(Lock {
-                state: State::Releasing(releasing),
+                state: LockState::Releasing(releasing),
                 ..
             }) = self.lock_mut(id)
             {
@@ -310,8 +313,8 @@ impl Locks {
     #[must_use]
     pub fn lease(&self, lock: LockId) -> Option<Lease> {
         match &self.lock(lock)?.state {
-            State::Held(held) => Some(held.lease),
-            State::Asking | State::Waiting { .. } | State::Releasing(_) => None,
+            LockState::Held(held) => Some(held.lease),
+            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
         }
     }
 

@@ -104,7 +104,7 @@ impl Retry {
     }
 
     /// Whether the lock may ask once more.
-    pub(crate) fn may_ask(&self, progress: &Progress) -> bool {
+    pub(crate) fn may_ask(&self, progress: &RetryProgress) -> bool {
         let pauses = match &self.pauses {
             Pauses::Sequence(pauses) => u32::try_from(pauses.len()).unwrap_or(u32::MAX),
             Pauses::None | Pauses::Every(_) | Pauses::Exponential { .. } => u32::MAX,
@@ -114,7 +114,8 @@ impl Retry {
 
     /// What of the progress changes what comes later: for pauses that are always the same only whether it has asked, and
     /// whether more than once.
-    pub(crate) fn remembered(&self, progress: &Progress) -> (u32, u32, Duration) {
+    #[cfg(feature = "search")]
+    pub(crate) fn remembered(&self, progress: &RetryProgress) -> (u32, u32, Duration) {
         let same = matches!(self.pauses, Pauses::None | Pauses::Every(_));
         let free = matches!(self.jitter, Jitter::None | Jitter::Full { .. });
         if same && free && self.limit.is_none() {
@@ -125,7 +126,7 @@ impl Retry {
     }
 
     /// The pause before the next ask; `None` where only a wake or the holder's end may start it.
-    pub(crate) fn pause(&self, progress: &mut Progress, rng: &mut Rng) -> Option<Duration> {
+    pub(crate) fn pause(&self, progress: &mut RetryProgress, rng: &mut Rng) -> Option<Duration> {
         let step = progress.pauses;
         progress.pauses = step.saturating_add(1);
         let (base, floor, ceiling) = match &self.pauses {
@@ -171,7 +172,7 @@ impl Default for Retry {
 
 /// How far one lock has come in its retries.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Progress {
+pub(crate) struct RetryProgress {
     /// Asks so far, the first included.
     pub(crate) asks: u32,
     pauses: u32,
@@ -185,7 +186,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn pauses(retry: &Retry, count: usize) -> Vec<Option<Duration>> {
-        let (mut progress, mut rng) = (Progress::default(), Rng::new(7));
+        let (mut progress, mut rng) = (RetryProgress::default(), Rng::new(7));
         (0..count)
             .map(|_| retry.pause(&mut progress, &mut rng))
             .collect()
@@ -203,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_limit_counts_asks_after_the_first() {
-        let asked = |asks| Progress {
+        let asked = |asks| RetryProgress {
             asks,
-            ..Progress::default()
+            ..RetryProgress::default()
         };
         let retry = Retry::every(MS).limit(2);
         assert!(retry.may_ask(&asked(2)));

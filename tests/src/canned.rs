@@ -12,14 +12,14 @@ use tenure_core::{
 
 /// What the node of the recording knows.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Node {
+pub enum NodeKind {
     /// It compares a value itself, as Valkey 9 does.
     Compares,
     /// It needs scripts, as Redis 7 does.
     Scripts,
 }
 
-impl Node {
+impl NodeKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Compares, Self::Scripts];
 }
@@ -46,9 +46,9 @@ impl Canned {
     /// # Panics
     /// If the embedded server does not give the lock.
     #[must_use]
-    pub fn new(kind: Node) -> Self {
+    pub fn new(kind: NodeKind) -> Self {
         let mut options = Options::default();
-        options.compare = kind == Node::Compares;
+        options.compare = kind == NodeKind::Compares;
         let mut server = Server::new(options);
         let mut config = Config::single(NodeConfig {
             // So that no script is missing when it is used first.
@@ -72,8 +72,8 @@ impl Canned {
         canned.engine.handle_connected(node(), now);
         while !canned.talk(&mut server, conn).is_empty() {}
 
-        let wish = canned.wish("a key of usual length");
-        let lock = canned.engine.obtain(wish, now);
+        let request = canned.request("a key of usual length");
+        let lock = canned.engine.obtain(request, now);
         canned.obtained = canned.talk(&mut server, conn);
         assert!(canned.engine.lease(lock).is_some(), "not obtained");
         canned.engine.refresh(lock, None, now).expect("held");
@@ -85,11 +85,11 @@ impl Canned {
         canned
     }
 
-    /// A wish for `key` with a token of its own. This allocates for key, token and value.
+    /// A request for `key` with a token of its own. This allocates for key, token and value.
     ///
     /// # Panics
     /// If it is no key.
-    pub fn wish(&mut self, key: &str) -> Obtain {
+    pub fn request(&mut self, key: &str) -> Obtain {
         self.token += 1;
         let mut token = [0; 16];
         token[..8].copy_from_slice(&self.token.to_le_bytes());
@@ -101,15 +101,15 @@ impl Canned {
     }
 
     /// Obtains until the answer is in. The lock is held then.
-    pub fn obtain(&mut self, wish: Obtain) -> LockId {
-        let lock = self.engine.obtain(wish, self.now);
+    pub fn obtain(&mut self, request: Obtain) -> LockId {
+        let lock = self.engine.obtain(request, self.now);
         self.drain();
         self.engine.handle_input(node(), &self.obtained, self.now);
         assert!(matches!(self.drain(), Some(Event::Obtained { .. })));
         lock
     }
 
-    /// Refreshes on the caller's wish.
+    /// Refreshes at the caller's request.
     ///
     /// # Panics
     /// If it is not held.

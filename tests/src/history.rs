@@ -10,14 +10,14 @@
 
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-/// What became of one wish for the lock. Times are in microseconds of one clock that all clients share.
+/// The outcome of one request for the lock. Times are in microseconds of one clock that all clients share.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
     /// When it began to ask.
     pub asked_at: u64,
     /// When it was told, and what; `None` if it never was.
     pub answer: Option<(u64, Answer)>,
-    /// Begin and end of each refresh that was wished for and done.
+    /// Begin and end of each refresh that was requested and done.
     pub refreshed: Vec<(u64, u64)>,
     /// From when on its last lease was no longer to be believed.
     pub lease_end: u64,
@@ -27,7 +27,7 @@ pub struct Attempt {
     pub released: Option<(u64, bool)>,
 }
 
-/// The answer to a wish.
+/// The answer to a request.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The lock is held.

@@ -2,14 +2,14 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use tenure_core::LockId;
-use tenure_tests::canned::{Canned, Node};
+use tenure_tests::canned::{Canned, NodeKind};
 
 #[test]
 fn refresh_renewal_and_release_allocate_nothing() {
-    for node in Node::ALL {
+    for node in NodeKind::ALL {
         let mut canned = warm(node);
-        let wish = canned.wish("k");
-        let lock = canned.obtain(wish);
+        let request = canned.request("k");
+        let lock = canned.obtain(request);
         let refreshed = measure(|| canned.refresh(lock));
         let renewed = measure(|| canned.renew(1));
         let released = measure(|| canned.release(lock));
@@ -29,12 +29,12 @@ fn refresh_renewal_and_release_allocate_nothing() {
 
 #[test]
 fn an_obtain_allocates_at_most_for_its_key() {
-    for node in Node::ALL {
+    for node in NodeKind::ALL {
         let mut canned = warm(node);
-        let wish = canned.wish("the name of a lock");
+        let request = canned.request("the name of a lock");
         let key = "the name of a lock".len() as u64;
         let mut lock = None;
-        let info = measure(|| lock = Some(canned.obtain(wish)));
+        let info = measure(|| lock = Some(canned.obtain(request)));
         println!("{node:?}: an obtain allocates {info:?}");
         // Key and value as they go over the wire, each with its length and line ends around it: of these all commands of
         // the lock are made, and before them the command that asks for the remaining time, up to the key.
@@ -45,12 +45,12 @@ fn an_obtain_allocates_at_most_for_its_key() {
 
 #[test]
 fn many_locks_at_once_allocate_no_more_than_one() {
-    for node in Node::ALL {
+    for node in NodeKind::ALL {
         let mut canned = warm(node);
         let held: Vec<LockId> = (0..100)
             .map(|i| {
-                let wish = canned.wish(&format!("k{i}"));
-                canned.obtain(wish)
+                let request = canned.request(&format!("k{i}"));
+                canned.obtain(request)
             })
             .collect();
         let info: AllocationInfo = measure(|| {
@@ -67,13 +67,13 @@ fn many_locks_at_once_allocate_no_more_than_one() {
 }
 
 /// Everything was used once, and more locks at once than any test has.
-fn warm(node: Node) -> Canned {
+fn warm(node: NodeKind) -> Canned {
     let mut canned = Canned::new(node);
     for _ in 0..2 {
         let held: Vec<LockId> = (0..128)
             .map(|i| {
-                let wish = canned.wish(&format!("warm {i}"));
-                canned.obtain(wish)
+                let request = canned.request(&format!("warm {i}"));
+                canned.obtain(request)
             })
             .collect();
         for lock in &held {
@@ -90,16 +90,16 @@ fn warm(node: Node) -> Canned {
 /// redisson#6832 and #6131, node-redlock PR #312: what was locked once is remembered for ever.
 #[test]
 fn locks_that_are_over_leave_nothing_behind() {
-    for node in Node::ALL {
+    for node in NodeKind::ALL {
         let mut canned = warm(node);
         let info = measure(|| {
             for i in 0..20_000 {
-                let wish = canned.wish(&format!("a key of its own {i}"));
-                let lock = canned.obtain(wish);
+                let request = canned.request(&format!("a key of its own {i}"));
+                let lock = canned.obtain(request);
                 canned.release(lock);
             }
         });
-        assert!(info.count_total > 20_000, "the wishes alone");
+        assert!(info.count_total > 20_000, "the requests alone");
         assert_eq!((info.count_current, info.bytes_current), (0, 0), "{node:?}");
     }
 }

@@ -19,12 +19,12 @@ const MS: Duration = Duration::from_millis(1);
 #[derive(Clone, Debug)]
 struct Move {
     client: usize,
-    what: What,
+    kind: MoveKind,
     pause_ms: u64,
 }
 
 #[derive(Copy, Clone, Debug)]
-enum What {
+enum MoveKind {
     Try,
     Wait,
     Refresh,
@@ -38,17 +38,17 @@ enum What {
 
 /// With `forgets`, nodes may do what makes a lock impossible.
 fn moves(forgets: bool) -> impl Strategy<Value = Vec<Move>> {
-    let what = prop_oneof![
-        3 => Just(What::Try),
-        3 => Just(What::Wait),
-        2 => Just(What::Refresh),
-        4 => Just(What::Release),
-        1 => Just(What::Cut),
-        1 => Just(if forgets { What::Forget } else { What::Crash }),
+    let kind = prop_oneof![
+        3 => Just(MoveKind::Try),
+        3 => Just(MoveKind::Wait),
+        2 => Just(MoveKind::Refresh),
+        4 => Just(MoveKind::Release),
+        1 => Just(MoveKind::Cut),
+        1 => Just(if forgets { MoveKind::Forget } else { MoveKind::Crash }),
     ];
-    let one = (0..CLIENTS, what, 0_u64..60).prop_map(|(client, what, pause_ms)| Move {
+    let one = (0..CLIENTS, kind, 0_u64..60).prop_map(|(client, kind, pause_ms)| Move {
         client,
-        what,
+        kind,
         pause_ms,
     });
     prop::collection::vec(one, 1..40)
@@ -86,11 +86,11 @@ impl Recorder {
         let now = self.world.now();
         let current = self.locks[c];
         let lease = current.and_then(|lock| self.world.of(client).engine.lease(lock));
-        match (step.what, current) {
-            (What::Try | What::Wait, None) => {
-                let mut wish = self.world.wish("k", 150 * MS);
-                wish.wait = matches!(step.what, What::Wait).then_some(400 * MS);
-                let lock = self.world.obtain(client, wish);
+        match (step.kind, current) {
+            (MoveKind::Try | MoveKind::Wait, None) => {
+                let mut request = self.world.request("k", 150 * MS);
+                request.wait = matches!(step.kind, MoveKind::Wait).then_some(400 * MS);
+                let lock = self.world.obtain(client, request);
                 self.locks[c] = Some(lock);
                 let attempt = Attempt {
                     asked_at: now.as_micros(),
@@ -98,16 +98,16 @@ impl Recorder {
                 };
                 self.attempts.insert((c, lock), attempt);
             }
-            (What::Refresh, Some(lock)) if lease.is_some() => {
-                let wished = self
+            (MoveKind::Refresh, Some(lock)) if lease.is_some() => {
+                let refreshed = self
                     .world
                     .act(client, |engine, now| engine.refresh(lock, None, now));
-                if wished.is_ok() {
+                if refreshed.is_ok() {
                     let first = self.refreshing.entry((c, lock));
                     first.or_insert(now.as_micros());
                 }
             }
-            (What::Release, Some(lock)) => {
+            (MoveKind::Release, Some(lock)) => {
                 if lease.is_some() {
                     let attempt = self.attempts.get_mut(&(c, lock)).expect("known");
                     attempt.let_go_at = Some(now.as_micros());
@@ -115,10 +115,10 @@ impl Recorder {
                 }
                 self.world.release(client, lock);
             }
-            (What::Cut, _) => self.world.cut(client, c % self.nodes),
-            (What::Crash, _) => self.world.crash(c % self.nodes),
-            (What::Forget, _) => self.world.restart(c % self.nodes),
-            (What::Try | What::Wait | What::Refresh | What::Release, _) => {}
+            (MoveKind::Cut, _) => self.world.cut(client, c % self.nodes),
+            (MoveKind::Crash, _) => self.world.crash(c % self.nodes),
+            (MoveKind::Forget, _) => self.world.restart(c % self.nodes),
+            (MoveKind::Try | MoveKind::Wait | MoveKind::Refresh | MoveKind::Release, _) => {}
         }
         self.world
             .run_for(MS * u32::try_from(step.pause_ms).expect("short"));

@@ -11,7 +11,7 @@ fn keeps_every_promise(header: &[u8], steps: &[[u8; 6]]) {
     bytes.extend(steps.iter().flatten());
     let report = Schedule::from_bytes(&bytes).tell();
     if let Some(violation) = report.violation {
-        panic!("{violation}\n{}", report.story.join("\n"));
+        panic!("{violation}\n{}", report.lines.join("\n"));
     }
 }
 

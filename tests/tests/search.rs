@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use tenure_core::Arrangement;
-use tenure_tests::search::{Limits, Memory, Report, Setup, State, Step, audit, search, worlds};
+use tenure_tests::search::{
+    Limits, Memory, Report, SearchState, Setup, Step, audit, search, worlds,
+};
 
 #[test]
 fn no_order_of_events_in_a_small_world_breaks_a_promise() {
@@ -40,21 +42,21 @@ fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
     setup.memory = Memory::Lost;
     setup.budget.node_crashes = 1;
     let report = search(setup, Limits::default());
-    let story = report.fault.expect("a broken promise");
-    assert!(story.contains("node 0 crashes"), "{story}");
+    let trail = report.fault.expect("a broken promise");
+    assert!(trail.contains("node 0 crashes"), "{trail}");
     assert!(
-        story.ends_with("two clients believe in the same lock"),
-        "{story}"
+        trail.ends_with("two clients believe in the same lock"),
+        "{trail}"
     );
     // Two asks, each carried out and answered, and the crash between them.
-    assert!(story.contains("after 7 steps"), "{story}");
+    assert!(trail.contains("after 7 steps"), "{trail}");
 }
 
 /// All states, for a model checker that knows nothing of what is alike and keeps them whole.
 struct Plain(Arc<Setup>);
 
 #[derive(Clone, Debug)]
-struct Whole(State);
+struct Whole(SearchState);
 
 impl Hash for Whole {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -73,7 +75,7 @@ impl Model for Plain {
     type Action = Step;
 
     fn init_states(&self) -> Vec<Whole> {
-        vec![Whole(State::new(&self.0))]
+        vec![Whole(SearchState::new(&self.0))]
     }
 
     fn actions(&self, state: &Whole, steps: &mut Vec<Step>) {
@@ -151,8 +153,8 @@ fn a_model_checker_finds_the_same_without_leaving_anything_out() {
         println!("{whole}");
         match fault {
             Some(steps) => {
-                let story = whole.fault.unwrap_or_default();
-                assert!(story.contains(&format!("after {steps} steps")), "{story}");
+                let trail = whole.fault.unwrap_or_default();
+                assert!(trail.contains(&format!("after {steps} steps")), "{trail}");
             }
             // It counts the first state as depth 1.
             None => assert_eq!((whole.states, whole.depth + 1), (states, depth), "{name}"),

@@ -37,7 +37,7 @@ fn fail(seed: u64) {
     let shown = told.violation.map(|v| v.to_string()).unwrap_or_default();
     panic!(
         "{}\nseed {seed}: {violation}\nshortened: {shown}\n{:?}",
-        told.story.join("\n"),
+        told.lines.join("\n"),
         short.to_bytes()
     );
 }

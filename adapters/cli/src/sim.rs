@@ -65,7 +65,7 @@ fn verdict(name: &str, report: &Report) -> (String, u8) {
 
 fn told(title: &str, report: &Report, verdict: &str) -> String {
     let mut text = format!("{title}\n\n");
-    for line in &report.story {
+    for line in &report.lines {
         text += line;
         text.push('\n');
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use tenure_core::{Claim, Inspection, Lease, LockId, Loss, NotObtained, Released};
 
-use crate::wakers::{Wakers, lock, put};
+use crate::wakers::{Wakers, guard, put};
 
 /// One lock's side of the conversation. It outlives the lock in the engine for as long as the handle does.
 #[derive(Default, Debug)]
@@ -65,7 +65,7 @@ impl Cell {
         cx: &Context<'_>,
         ask: impl FnOnce(&mut CellState) -> Option<T>,
     ) -> Poll<T> {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         match ask(&mut state) {
             Some(answer) => Poll::Ready(answer),
             None => {
@@ -79,7 +79,7 @@ impl Cell {
 
     /// Changes the state. `wakes` gets those that must look.
     pub(crate) fn held(&self, lease: Lease, claim: Option<Claim>, wakes: &mut Vec<Waker>) {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         state.phase = Phase::Held;
         state.lease = Some(lease);
         state.obtained = claim.map(|claim| (claim, lease));
@@ -87,7 +87,7 @@ impl Cell {
     }
 
     pub(crate) fn refreshed(&self, lease: Lease, asked: bool, wakes: &mut Vec<Waker>) {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         state.lease = Some(lease);
         state.renewing.take_into(wakes);
         if asked {
@@ -102,14 +102,14 @@ impl Cell {
         words: Option<Box<str>>,
         wakes: &mut Vec<Waker>,
     ) {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         state.words = words;
         state.inspection = inspection;
         wakes.extend(state.owner.take());
     }
 
     pub(crate) fn give_up(&self, wakes: &mut Vec<Waker>) {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         state.given_up = true;
         state.refreshing.take_into(wakes);
         state.renewing.take_into(wakes);
@@ -117,7 +117,7 @@ impl Cell {
     }
 
     pub(crate) fn over(&self, end: End, words: Option<Box<str>>, wakes: &mut Vec<Waker>) {
-        let mut state = lock(&self.0);
+        let mut state = guard(&self.0);
         state.words = words;
         state.phase = Phase::Over(end);
         wakes.extend(state.owner.take());
@@ -245,7 +245,7 @@ mod tests {
             let cx = &Context::from_waker(&waker);
             assert!(cell.poll(cx, |_| None::<()>).is_pending());
         }
-        let owner = lock(&cell.0).owner.take();
+        let owner = guard(&cell.0).owner.take();
         assert!(owner.is_some(), "it waits");
     }
 }

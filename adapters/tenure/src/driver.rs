@@ -14,7 +14,7 @@ use crate::runtime::{Runtime, Timer as _};
 use crate::servers::Target;
 use crate::shared::{Shared, Stage};
 use crate::trace;
-use crate::wakers::{lock, put};
+use crate::wakers::{guard, put};
 
 /// How often one poll goes round before other tasks get their turn.
 const ROUNDS: usize = 16;
@@ -53,7 +53,7 @@ pub(crate) struct Driver<R: Runtime> {
     /// Whether a link was opened, which nothing has polled yet.
     opened: bool,
     /// Whether several tasks were woken last, which may all want something next.
-    crowd: bool,
+    woke_several: bool,
     /// Woken and told when the mutex is free again.
     wakes: Vec<Waker>,
     events: Vec<Event>,
@@ -75,7 +75,7 @@ impl<R: Runtime> Driver<R> {
             deadline: None,
             stall: Stall::default(),
             opened: false,
-            crowd: false,
+            woke_several: false,
             wakes: Vec::new(),
             events: Vec::new(),
         }
@@ -96,7 +96,7 @@ impl<R: Runtime> Driver<R> {
     fn exchange(&mut self, waker: &Waker) -> Next {
         // Dropped behind the guard.
         let _old;
-        let mut guard = lock(&self.shared.state);
+        let mut guard = guard(&self.shared.state);
         let state = &mut *guard;
         let now = self.shared.clock.now();
         let mut received = false;
@@ -150,10 +150,10 @@ impl<R: Runtime> Driver<R> {
     /// Tells handles and logs, now that the mutex is free.
     ///
     /// True if there are more to be woken, after those have had their turn.
-    fn tell(&mut self) -> bool {
+    fn notify(&mut self) -> bool {
         let now = self.wakes.len().min(WAKES);
         let more = now < self.wakes.len();
-        self.crowd |= now > 1 && !more;
+        self.woke_several |= now > 1 && !more;
         for waker in self.wakes.drain(..now) {
             waker.wake();
         }
@@ -268,7 +268,7 @@ impl<R: Runtime> Future for Driver<R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let called = this.shared.called.swap(false, Ordering::Relaxed);
-        if std::mem::take(&mut this.crowd) && called {
+        if std::mem::take(&mut this.woke_several) && called {
             // The first of several tasks has called. Let the others go first: then it all goes out in one write. With
             // only one task there is nobody to let go first, and going to the back of the queue would cost a thread.
             cx.waker().wake_by_ref();
@@ -288,12 +288,12 @@ impl<R: Runtime> Future for Driver<R> {
                     return Poll::Pending;
                 }
                 Next::End => {
-                    this.tell();
+                    this.notify();
                     this.wakes.drain(..).for_each(Waker::wake);
                     return Poll::Ready(());
                 }
             }
-            let more = this.tell();
+            let more = this.notify();
             let failed = this.write(cx);
             if more {
                 break;
@@ -313,7 +313,7 @@ impl<R: Runtime> Future for Driver<R> {
 impl<R: Runtime> Drop for Driver<R> {
     fn drop(&mut self) {
         let driver = {
-            let mut guard = lock(&self.shared.state);
+            let mut guard = guard(&self.shared.state);
             let state = &mut *guard;
             if state.stage != Stage::Ended {
                 Self::send_last(&mut self.links, &mut state.engine);

@@ -10,7 +10,7 @@ use crate::cell::{Cell, CellState, End, Phase};
 use crate::error::{InspectError, RefreshError, VerifyError};
 use crate::locker::inspect;
 use crate::shared::Handle;
-use crate::wakers::{Seat, lock};
+use crate::wakers::{WaitSlot, guard};
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
 ///
@@ -75,7 +75,7 @@ impl Lock {
     pub fn lease(&self) -> Lease {
         // Not that of the last event: one that is asked to be shorter counts before anybody has answered.
         let believed = self.handle.lease(self.id);
-        believed.unwrap_or_else(|| lock(&self.cell.0).lease.unwrap_or(self.first))
+        believed.unwrap_or_else(|| guard(&self.cell.0).lease.unwrap_or(self.first))
     }
 
     /// How long the lock is certainly still held if no refresh succeeds. Zero once it is no longer held.
@@ -83,7 +83,7 @@ impl Lock {
     /// It is at most the ttl less 1 % and 2 ms. The clock is read now; it keeps running while the machine is suspended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        if lock(&self.cell.0).loss().is_some() {
+        if guard(&self.cell.0).loss().is_some() {
             return Duration::ZERO;
         }
         self.handle
@@ -132,12 +132,12 @@ impl Lock {
     }
 
     async fn refresh_with(&self, ttl: Option<Ttl>) -> Result<Lease, Loss> {
-        let before = lock(&self.cell.0).refreshes;
+        let before = guard(&self.cell.0).refreshes;
         // If it is not held, the cell knows or will soon know why.
         let _ = self
             .handle
             .command(|engine, now| engine.refresh(self.id, ttl, now));
-        Seat::new(&self.cell.0, |state| &mut state.refreshing)
+        WaitSlot::new(&self.cell.0, |state| &mut state.refreshing)
             .wait(|state| match state.loss() {
                 Some(loss) => Some(Err(loss)),
                 None if state.refreshes != before => state.lease.map(Ok),
@@ -170,7 +170,7 @@ impl Lock {
     /// # }
     /// ```
     pub async fn lost(&self) -> Loss {
-        Seat::new(&self.cell.0, |state| &mut state.losing)
+        WaitSlot::new(&self.cell.0, |state| &mut state.losing)
             .wait(|state| state.loss())
             .await
     }
@@ -184,7 +184,7 @@ impl Lock {
                 Phase::Over(End::Released(_)) => Some(None),
                 Phase::Asking | Phase::Held | Phase::Over(_) => state.loss().map(Some),
             };
-            Seat::new(&cell.0, |state| &mut state.losing)
+            WaitSlot::new(&cell.0, |state| &mut state.losing)
                 .wait(ended)
                 .await
         }
@@ -211,7 +211,7 @@ impl Lock {
     /// The [`Loss`], if the lock is no longer held.
     pub async fn renewed(&self, known: Lease) -> Result<Lease, Loss> {
         let is_later = |lease: &Lease| lease.expires_at() > known.expires_at();
-        Seat::new(&self.cell.0, |state| &mut state.renewing)
+        WaitSlot::new(&self.cell.0, |state| &mut state.renewing)
             .wait(|state| match state.loss() {
                 Some(loss) => Some(Err(loss)),
                 None => state.lease.filter(is_later).map(Ok),
@@ -237,7 +237,7 @@ impl Lock {
     /// [`VerifyError::Lost`] if the lock is no longer held, [`VerifyError::Inspect`] if too few servers replied.
     pub async fn verify(&self) -> Result<(), VerifyError> {
         let remaining = self.remaining_on_servers().await;
-        if let Some(loss) = lock(&self.cell.0).loss() {
+        if let Some(loss) = guard(&self.cell.0).loss() {
             return Err(VerifyError::Lost(loss));
         }
         match remaining.map_err(VerifyError::Inspect)? {
@@ -328,7 +328,7 @@ impl fmt::Debug for Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if !matches!(lock(&self.cell.0).phase, Phase::Over(_)) {
+        if !matches!(guard(&self.cell.0).phase, Phase::Over(_)) {
             self.handle
                 .command(|engine, now| engine.release(self.id, now));
         }

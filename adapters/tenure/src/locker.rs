@@ -9,8 +9,8 @@ use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::keys::IntoKeys;
 use crate::lock::Lock;
 use crate::obtaining::Obtaining;
-use crate::shared::{Handle, Stage, State};
-use crate::wakers::{Seat, lock};
+use crate::shared::{Handle, LockerState, Stage};
+use crate::wakers::{WaitSlot, guard};
 
 /// Obtains locks from the servers it is connected to. Cheap to clone; all clones share the connections.
 ///
@@ -107,8 +107,8 @@ impl Locker {
     /// ```
     pub async fn close(&self) {
         self.handle.close();
-        let ended = |state: &mut State| (state.stage == Stage::Ended).then_some(());
-        Seat::new(self.handle.state(), |state| &mut state.watchers)
+        let ended = |state: &mut LockerState| (state.stage == Stage::Ended).then_some(());
+        WaitSlot::new(self.handle.state(), |state| &mut state.watchers)
             .wait(ended)
             .await;
     }
@@ -120,7 +120,7 @@ impl Locker {
     /// this text themselves.
     #[must_use]
     pub fn unknown_error(&self) -> Option<String> {
-        let state = lock(self.handle.state());
+        let state = guard(self.handle.state());
         state.engine.unknown_error().map(Into::into)
     }
 
@@ -131,7 +131,7 @@ impl Locker {
     /// [`ConnectError::Unreachable`] lists the servers that failed, with the error of each. [`ConnectError::Closed`] if the
     /// locker was closed.
     pub async fn ready(&self) -> Result<(), ConnectError> {
-        Seat::new(self.handle.state(), |state| &mut state.watchers)
+        WaitSlot::new(self.handle.state(), |state| &mut state.watchers)
             .wait(|state| state.ready())
             .await
     }

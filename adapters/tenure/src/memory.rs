@@ -16,7 +16,7 @@ use tenure_core::memory::{ConnId, Options, Output, Server};
 use crate::address::Endpoint;
 use crate::clock::Clock;
 use crate::runtime::{Runtime, Timer};
-use crate::wakers::lock;
+use crate::wakers::guard;
 
 /// An embedded server that any number of lockers share.
 #[derive(Clone)]
@@ -24,10 +24,10 @@ pub(crate) struct Embedded(Arc<Hub>);
 
 struct Hub {
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<EmbeddedState>,
 }
 
-struct State {
+struct EmbeddedState {
     server: Server,
     pipes: BTreeMap<ConnId, Pipe>,
     /// When the server wants to be told the time.
@@ -45,7 +45,7 @@ struct Pipe {
 
 impl Embedded {
     pub(crate) fn new(options: Options, clock: Clock) -> Self {
-        let state = State {
+        let state = EmbeddedState {
             server: Server::new(options),
             pipes: BTreeMap::new(),
             deadline: None,
@@ -61,10 +61,10 @@ impl Embedded {
     }
 
     /// Lets the server do something and delivers what comes of it.
-    fn with<T>(&self, act: impl FnOnce(&mut State, Instant) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut EmbeddedState, Instant) -> T) -> T {
         let mut wakes = Vec::new();
         let answer = {
-            let mut state = lock(&self.0.state);
+            let mut state = guard(&self.0.state);
             let answer = act(&mut state, self.0.clock.now());
             state.deliver(&mut wakes);
             answer
@@ -89,7 +89,7 @@ impl Embedded {
     }
 }
 
-impl State {
+impl EmbeddedState {
     fn deliver(&mut self, wakes: &mut Vec<Waker>) {
         let before = self.deadline;
         loop {
@@ -190,7 +190,7 @@ impl<T: Timer> AsyncRead for Stream<T> {
                 }
             });
             let deadline = {
-                let mut state = lock(&this.server.0.state);
+                let mut state = guard(&this.server.0.state);
                 let deadline = state.deadline;
                 let Some(pipe) = state.pipes.get_mut(&this.conn) else {
                     return Poll::Ready(Ok(0));

@@ -11,7 +11,7 @@ use crate::cell::{Cell, Cells, End};
 use crate::clock::Clock;
 use crate::error::{Cause, ConnectError, Unreachable, Words, fault_of};
 use crate::link::Gone;
-use crate::wakers::{Wakers, lock};
+use crate::wakers::{Wakers, guard};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -20,17 +20,17 @@ pub(crate) struct Shared {
     pub(crate) called: AtomicBool,
     /// Everything but the driver that needs the driver to go on.
     handles: AtomicUsize,
-    pub(crate) state: Mutex<State>,
+    pub(crate) state: Mutex<LockerState>,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct LockerState {
     pub(crate) engine: Engine,
     pub(crate) cells: Cells,
     /// The driver, if it sleeps.
     pub(crate) driver: Option<Waker>,
     pub(crate) stage: Stage,
-    nodes: Vec<Node>,
+    nodes: Vec<NodeRecord>,
     /// How many nodes must be ready.
     needed: usize,
     /// Those that wait for nodes to be ready or for the end.
@@ -49,7 +49,7 @@ pub(crate) enum Stage {
 
 /// What is known of a node.
 #[derive(Debug)]
-struct Node {
+struct NodeRecord {
     address: String,
     health: Health,
     /// Why its connection went away last.
@@ -75,12 +75,12 @@ impl Shared {
         clock: Clock,
     ) -> Arc<Self> {
         let needed = config.quorum();
-        let nodes = addresses.into_iter().map(|address| Node {
+        let nodes = addresses.into_iter().map(|address| NodeRecord {
             address,
             health: Health::Unknown,
             error: None,
         });
-        let state = State {
+        let state = LockerState {
             nodes: nodes.collect(),
             engine: Engine::new(config, seed, clock.now()),
             cells: Cells::default(),
@@ -98,9 +98,9 @@ impl Shared {
     }
 
     /// Gives the engine something to do, and wakes the driver to do it.
-    fn command<T>(&self, command: impl FnOnce(&mut State, Instant) -> T) -> T {
+    fn command<T>(&self, command: impl FnOnce(&mut LockerState, Instant) -> T) -> T {
         let (answer, driver) = {
-            let mut state = lock(&self.state);
+            let mut state = guard(&self.state);
             // The clock is read under the mutex, so that the engine sees time in order.
             let answer = command(&mut state, self.clock.now());
             (answer, state.driver.take())
@@ -129,10 +129,10 @@ impl Handle {
 
     /// What the engine believes of a lock at this moment.
     pub(crate) fn lease(&self, id: LockId) -> Option<Lease> {
-        lock(&self.0.state).engine.lease(id)
+        guard(&self.0.state).engine.lease(id)
     }
 
-    pub(crate) fn state(&self) -> &Mutex<State> {
+    pub(crate) fn state(&self) -> &Mutex<LockerState> {
         &self.0.state
     }
 
@@ -188,7 +188,7 @@ impl Drop for Handle {
     }
 }
 
-impl State {
+impl LockerState {
     fn close(&mut self, now: Instant, wakes: &mut Vec<Waker>) {
         if self.stage == Stage::Open {
             self.stage = Stage::Closing;
@@ -242,13 +242,13 @@ impl State {
             Event::Inspected { inspection } => {
                 let result = self.engine.take_inspection(inspection);
                 let error = result.as_ref().and_then(|result| result.as_ref().err());
-                let words = self.words_of(error.copied());
+                let words = self.server_words(error.copied());
                 if let Some(cell) = self.cells.take(inspection) {
                     cell.inspected(result, words, wakes);
                 }
             }
             Event::Node { node, state } => {
-                self.turned(node, state);
+                self.node_changed(node, state);
                 self.watchers.take_into(wakes);
             }
             _ => {}
@@ -257,7 +257,7 @@ impl State {
 
     fn over(&mut self, lock: LockId, end: End, wakes: &mut Vec<Waker>) {
         let words = match end {
-            End::NotObtained(reason) => self.words_of(fault_of(reason)),
+            End::NotObtained(reason) => self.server_words(fault_of(reason)),
             End::Lost(_) | End::Released(_) | End::Closed => None,
         };
         if let Some(cell) = self.cells.take(lock) {
@@ -266,14 +266,14 @@ impl State {
     }
 
     /// What a server said itself, where the engine has no better name for its error.
-    pub(crate) fn words_of(&self, error: Option<NodeError>) -> Option<Box<str>> {
+    pub(crate) fn server_words(&self, error: Option<NodeError>) -> Option<Box<str>> {
         let words = self.engine.unknown_error();
         words
             .filter(|_| error == Some(NodeError::Other))
             .map(Into::into)
     }
 
-    fn turned(&mut self, id: NodeId, state: NodeState) {
+    fn node_changed(&mut self, id: NodeId, state: NodeState) {
         let Some(node) = self.nodes.get_mut(id.index()) else {
             return;
         };
@@ -303,7 +303,7 @@ impl State {
         if self.stage != Stage::Open {
             return Some(Err(ConnectError::Closed));
         }
-        let ready = |node: &&Node| matches!(node.health, Health::Ready);
+        let ready = |node: &&NodeRecord| matches!(node.health, Health::Ready);
         let ready = self.nodes.iter().filter(ready).count();
         if ready >= self.needed {
             return Some(Ok(()));

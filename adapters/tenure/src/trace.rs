@@ -6,7 +6,7 @@ use tracing::{debug, info, trace, warn};
 
 use crate::error::{fault_of, fault_of_loss};
 use crate::shared::Shared;
-use crate::wakers::lock;
+use crate::wakers::guard;
 
 const TARGET: &str = "tenure";
 
@@ -43,13 +43,13 @@ pub(crate) fn event(event: Event, shared: &Shared) {
 fn words_of(error: Option<NodeError>, shared: &Shared) -> Option<Box<str>> {
     // Without a look at the mutex where there is nothing to find.
     (error == Some(NodeError::Other))
-        .then(|| lock(&shared.state).words_of(error))
+        .then(|| guard(&shared.state).server_words(error))
         .flatten()
 }
 
 fn node_turned(node: NodeId, state: NodeState, shared: &Shared) {
     // Nodes turn seldom: a copy of the address costs nothing that matters.
-    let address = lock(&shared.state).address(node.index()).to_owned();
+    let address = guard(&shared.state).address(node.index()).to_owned();
     match state {
         NodeState::Ready { tracking } => {
             info!(target: TARGET, address, tracking, "node is ready");

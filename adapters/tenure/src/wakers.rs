@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Locks a mutex. What it guards is whole at every moment, so a panic elsewhere leaves nothing to fear.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -27,10 +27,10 @@ impl Wakers {
         wakes.extend(self.0.iter_mut().flatten().filter_map(Option::take));
     }
 
-    /// What is returned here and by [`Self::leave`] is to be dropped when no mutex is held: the last waker of a task may
+    /// What is returned here and by [`Self::unregister`] is to be dropped when no mutex is held: the last waker of a task may
     /// take the task with it, and the task may hold a lock.
     #[must_use]
-    fn sit(&mut self, place: &mut Option<usize>, waker: &Waker) -> Option<Waker> {
+    fn register(&mut self, place: &mut Option<usize>, waker: &Waker) -> Option<Waker> {
         let index = *place.get_or_insert_with(|| {
             self.0.iter().position(Option::is_none).unwrap_or_else(|| {
                 self.0.push(None);
@@ -38,13 +38,13 @@ impl Wakers {
             })
         });
         match self.0.get_mut(index) {
-            Some(seat) => put(seat.get_or_insert(None), waker),
+            Some(slot) => put(slot.get_or_insert(None), waker),
             None => None,
         }
     }
 
     #[must_use]
-    fn leave(&mut self, place: usize) -> Option<Waker> {
+    fn unregister(&mut self, place: usize) -> Option<Waker> {
         let left = self.0.get_mut(place).and_then(Option::take).flatten();
         while let Some(None) = self.0.last() {
             self.0.pop();
@@ -54,13 +54,13 @@ impl Wakers {
 }
 
 /// One future's place among [`Wakers`] that a mutex guards. Dropping it gives the place back.
-pub(crate) struct Seat<'a, S> {
+pub(crate) struct WaitSlot<'a, S> {
     mutex: &'a Mutex<S>,
     wakers: fn(&mut S) -> &mut Wakers,
     place: Option<usize>,
 }
 
-impl<'a, S> Seat<'a, S> {
+impl<'a, S> WaitSlot<'a, S> {
     pub(crate) fn new(mutex: &'a Mutex<S>, wakers: fn(&mut S) -> &mut Wakers) -> Self {
         Self {
             mutex,
@@ -75,11 +75,11 @@ impl<'a, S> Seat<'a, S> {
         cx: &Context<'_>,
         mut ask: impl FnMut(&mut S) -> Option<T>,
     ) -> Poll<T> {
-        let mut guarded = lock(self.mutex);
+        let mut guarded = guard(self.mutex);
         match ask(&mut guarded) {
             Some(answer) => Poll::Ready(answer),
             None => {
-                let old = (self.wakers)(&mut guarded).sit(&mut self.place, cx.waker());
+                let old = (self.wakers)(&mut guarded).register(&mut self.place, cx.waker());
                 drop(guarded);
                 drop(old);
                 Poll::Pending
@@ -93,10 +93,10 @@ impl<'a, S> Seat<'a, S> {
     }
 }
 
-impl<S> Drop for Seat<'_, S> {
+impl<S> Drop for WaitSlot<'_, S> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            let left = (self.wakers)(&mut lock(self.mutex)).leave(place);
+            let left = (self.wakers)(&mut guard(self.mutex)).unregister(place);
             drop(left);
         }
     }
@@ -113,26 +113,26 @@ mod tests {
     fn places_are_used_again_and_given_back() {
         let mutex = Mutex::new(Wakers::default());
         let cx = Context::from_waker(Waker::noop());
-        let seat = || Seat::new(&mutex, |wakers| wakers);
-        let (mut a, mut b, mut c) = (seat(), seat(), seat());
-        let sit = |seat: &mut Seat<'_, Wakers>| {
-            assert!(seat.poll(&cx, |_| None::<()>).is_pending());
+        let slot = || WaitSlot::new(&mutex, |wakers| wakers);
+        let (mut a, mut b, mut c) = (slot(), slot(), slot());
+        let register = |slot: &mut WaitSlot<'_, Wakers>| {
+            assert!(slot.poll(&cx, |_| None::<()>).is_pending());
         };
-        (0..3).for_each(|_| sit(&mut a));
-        sit(&mut b);
-        assert_eq!(lock(&mutex).0.len(), 2);
+        (0..3).for_each(|_| register(&mut a));
+        register(&mut b);
+        assert_eq!(guard(&mutex).0.len(), 2);
         drop(a);
-        sit(&mut c);
-        assert_eq!(lock(&mutex).0.len(), 2);
+        register(&mut c);
+        assert_eq!(guard(&mutex).0.len(), 2);
 
         let mut wakes = Vec::new();
-        lock(&mutex).take_into(&mut wakes);
+        guard(&mutex).take_into(&mut wakes);
         assert_eq!(wakes.len(), 2);
-        lock(&mutex).take_into(&mut wakes);
+        guard(&mutex).take_into(&mut wakes);
         assert_eq!(wakes.len(), 2, "nobody is woken twice");
 
         drop((b, c));
-        assert!(lock(&mutex).0.is_empty());
+        assert!(guard(&mutex).0.is_empty());
     }
 
     /// The last waker of a task that holds a lock: with it goes the task, and with that the lock.
@@ -151,13 +151,13 @@ mod tests {
     #[test]
     fn no_waker_is_dropped_under_the_mutex() {
         let mutex = Arc::new(Mutex::new(Wakers::default()));
-        let mut seat = Seat::new(&mutex, |wakers| wakers);
+        let mut slot = WaitSlot::new(&mutex, |wakers| wakers);
         for _ in 0..2 {
             let waker = Waker::from(Arc::new(Last(Arc::clone(&mutex))));
             let cx = Context::from_waker(&waker);
-            assert!(seat.poll(&cx, |_| None::<()>).is_pending());
+            assert!(slot.poll(&cx, |_| None::<()>).is_pending());
         }
-        drop(seat);
-        assert!(lock(&mutex).0.is_empty());
+        drop(slot);
+        assert!(guard(&mutex).0.is_empty());
     }
 }

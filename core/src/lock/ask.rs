@@ -1,18 +1,19 @@
 //! What is asked of the nodes just now, and what their answers add up to.
 
 use alloc::vec::Vec;
+#[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Answer, KeySet, Op, Outcome, Round, drift};
-use crate::obtain::Ttl;
+use crate::lock::{KeySet, Op, Outcome, Round, Vote, drift};
+use crate::obtain::{Mode, Ttl};
 use crate::time::{Instant, Micros};
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum What {
+pub(crate) enum RoundKind {
     Obtain,
     /// Whether the keys are free: before others have had their turn nobody asks for them.
     Look,
@@ -26,7 +27,7 @@ pub(crate) enum What {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
-    pub(crate) what: What,
+    pub(crate) kind: RoundKind,
     pub(crate) round: Round,
     /// From before the first request was handed out: a lease counts from here.
     pub(crate) at: Instant,
@@ -38,7 +39,7 @@ pub(crate) struct Ask {
     /// A refresh must not shorten the time of the keys: another lock of this engine holds them, too.
     pub(crate) shared: bool,
     /// Silent nodes are given less time than others.
-    pub(crate) is_brief: bool,
+    pub(crate) is_shortened: bool,
     /// When the first of the nodes that denied may be free.
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
@@ -52,7 +53,7 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) const fn new(
-        what: What,
+        kind: RoundKind,
         round: Round,
         (at, deadline): (Instant, Instant),
         again: bool,
@@ -60,14 +61,14 @@ impl Ask {
         shared: bool,
     ) -> Self {
         Self {
-            what,
+            kind,
             round,
             at,
             deadline,
             again,
             held_before,
             shared,
-            is_brief: false,
+            is_shortened: false,
             free_at: None,
             watched: true,
             held: Vec::new(),
@@ -82,22 +83,37 @@ impl Ask {
     }
 
     /// What each node is asked to do.
-    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl) -> Op<'a> {
+    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl, mode: Mode) -> Op<'a> {
         let again = self.again;
-        match self.what {
-            What::Obtain => Op::Obtain { claim, ttl, again },
-            What::Refresh => {
+        match self.kind {
+            RoundKind::Obtain => Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode,
+            },
+            RoundKind::Refresh => {
                 let keep = self.shared;
-                Op::Refresh { claim, ttl, keep }
+                Op::Refresh {
+                    claim,
+                    ttl,
+                    keep,
+                    mode,
+                }
             }
-            What::Renew => {
+            RoundKind::Renew => {
                 // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
                 let keep = !claim.token().is_random();
-                Op::Refresh { claim, ttl, keep }
+                Op::Refresh {
+                    claim,
+                    ttl,
+                    keep,
+                    mode,
+                }
             }
-            What::Check => Op::Check { claim },
-            What::Look => Op::Look { claim },
-            What::Release => Op::Release { claim },
+            RoundKind::Check => Op::Check { claim },
+            RoundKind::Look => Op::Look { claim },
+            RoundKind::Release => Op::Release { claim, mode },
         }
     }
 
@@ -111,21 +127,25 @@ impl Ask {
         now: Instant,
     ) -> Option<Option<bool>> {
         let answer = match outcome {
-            Outcome::Granted { .. } => Answer::Granted,
-            Outcome::Denied { .. } => Answer::Denied,
-            Outcome::Failed(_) | Outcome::Unknown => Answer::Unknown,
+            Outcome::Granted { .. } => Vote::Granted,
+            Outcome::Denied { .. } => Vote::Denied,
+            Outcome::Failed(_) | Outcome::Unknown => Vote::Unknown,
         };
         if !self.round.answer(node, answer) {
             return None;
         }
-        if self.what == What::Look {
+        if self.kind == RoundKind::Look {
             self.note_denial(outcome, several, now);
             self.note_error(outcome);
             return Some(None);
         }
-        let releases = self.what == What::Release;
+        let releases = self.kind == RoundKind::Release;
         Some(match outcome {
-            Outcome::Granted { remaining, .. } => {
+            // No request asks for a fence yet.
+            Outcome::Granted {
+                remaining,
+                fence: _,
+            } => {
                 self.note_end(remaining, now);
                 Some(!releases)
             }
@@ -136,7 +156,7 @@ impl Ask {
             }
             Outcome::Failed(_) => {
                 self.note_error(outcome);
-                (self.what == What::Obtain).then(|| self.held_before.contains(node))
+                (self.kind == RoundKind::Obtain).then(|| self.held_before.contains(node))
             }
             Outcome::Unknown => None,
         })
@@ -211,7 +231,7 @@ impl Ask {
     }
 
     /// Whether enough nodes have answered to win, and only silent ones are missing.
-    pub(crate) fn lacks_silent_ones(&self, quorum: usize) -> bool {
+    pub(crate) fn waits_for_silent_only(&self, quorum: usize) -> bool {
         self.round.unasked().is_empty() && self.round.answered().holds(quorum)
     }
 
@@ -226,7 +246,7 @@ impl Ask {
     /// Why an obtain that did not win did not.
     pub(crate) fn failure(&self, now: Instant, by: Holder, refused: NodeSet) -> NotObtained {
         // What the silent ones would say is not waited for: where it was denied, it is held.
-        let denied = self.is_brief && !self.round.denied().is_empty();
+        let denied = self.is_shortened && !self.round.denied().is_empty();
         if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
             return NotObtained::Taken { remaining, by };
@@ -249,24 +269,26 @@ impl Ask {
     }
 
     /// What of it decides the future, with times as distances from `now`; all but what is said of single nodes.
+    #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        (self.what, self.round.manner()).hash(hasher);
+        (self.kind, self.round.manner()).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
         now.saturating_since(self.at).hash(hasher);
         let ahead = |at: Instant| at.saturating_since(now);
         self.ends
             .map(|(least, most)| (ahead(least), ahead(most)))
             .hash(hasher);
-        if matches!(self.what, What::Obtain | What::Look) {
+        if matches!(self.kind, RoundKind::Obtain | RoundKind::Look) {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
     }
 
     /// What of it is said of `node`. `several`: the lock has more than one key.
+    #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
-        if self.what == What::Obtain || several && self.what != What::Release {
+        if self.kind == RoundKind::Obtain || several && self.kind != RoundKind::Release {
             self.held_before.contains(node).hash(hasher);
         }
     }
@@ -293,7 +315,7 @@ mod tests {
         let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
         let node = round.ask().lowest().unwrap();
         let before = NodeSet::EMPTY;
-        let mut ask = Ask::new(What::Check, round, (at, now), false, before, false);
+        let mut ask = Ask::new(RoundKind::Check, round, (at, now), false, before, false);
         let granted = Outcome::Granted {
             fence: None,
             remaining: Some(Duration::from_secs(100)),

@@ -8,7 +8,7 @@ use core::mem::discriminant;
 use core::time::Duration;
 
 use crate::id::NodeId;
-use crate::lock::{Lock, State};
+use crate::lock::{Lock, LockState};
 use crate::time::Instant;
 
 /// A wait that ends later than that, and an answer that is older, make no difference: looks come every three seconds, and
@@ -23,9 +23,9 @@ impl Lock {
         (name, self.claim.keys(), self.claim.token().is_random()).hash(hasher);
         (self.ttl, self.is_waiter()).hash(hasher);
         self.state.fingerprint(now, hasher);
-        if !matches!(self.state, State::Releasing(_)) {
+        if !matches!(self.state, LockState::Releasing(_)) {
             (self.shortest, self.renewal).hash(hasher);
-            (self.disturbed, self.inherited).hash(hasher);
+            (self.has_unanswered, self.inherited).hash(hasher);
             self.hold_until.map(ahead).hash(hasher);
             (!self.is_to_move_on())
                 .then(|| ahead(self.gone_at))
@@ -35,12 +35,12 @@ impl Lock {
             let end = self.give_up_at.map(ahead);
             end.map(|end| end.min(FAR)).hash(hasher);
             self.retry.remembered(&self.progress).hash(hasher);
-            (self.woken, self.doubted).hash(hasher);
+            (self.woken, self.check_after_win).hash(hasher);
             self.look_at.map(ahead).hash(hasher);
-            let rests = self
-                .rests
+            let yielding = self
+                .yielding
                 .map(|(since, looks)| (now.saturating_since(since), looks));
-            rests.hash(hasher);
+            yielding.hash(hasher);
         }
         if self.is_wanted() {
             let known = self.failure.as_ref();
@@ -63,7 +63,7 @@ impl Lock {
         if self.is_wanted() {
             self.denied.contains(node).hash(hasher);
         }
-        if let State::Releasing(releasing) = &self.state
+        if let LockState::Releasing(releasing) = &self.state
             && releasing.announce.is_some()
         {
             releasing.unsure.contains(node).hash(hasher);
@@ -79,19 +79,11 @@ impl Lock {
     fn is_to_move_on(&self) -> bool {
         let last = self.give_up_at.map(|end| end + self.ttl.as_duration());
         let later = last.is_some_and(|last| self.gone_at <= last);
-        matches!(self.state, State::Waiting { .. }) && self.may_hold.is_empty() && later
-    }
-
-    /// It is not held yet, and somebody waits for that.
-    pub(crate) fn is_wanted(&self) -> bool {
-        match self.state {
-            State::Asking | State::Waiting { .. } => true,
-            State::Held(_) | State::Releasing(_) => false,
-        }
+        matches!(self.state, LockState::Waiting { .. }) && self.may_hold.is_empty() && later
     }
 }
 
-impl State {
+impl LockState {
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         let ahead = |at: Instant| at.saturating_since(now);
         discriminant(self).hash(hasher);

@@ -29,7 +29,7 @@ struct Place {
 }
 
 impl Place {
-    fn spot(&self) -> (&[u8], u64) {
+    fn sort_key(&self) -> (&[u8], u64) {
         (self.key.as_bytes(), self.rank)
     }
 }
@@ -69,8 +69,8 @@ impl Index {
 
     pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
         for key in keys.iter() {
-            let spot = (key.as_bytes(), rank);
-            let (number, at) = self.find(spot);
+            let sort_key = (key.as_bytes(), rank);
+            let (number, at) = self.find(sort_key);
             let several = self.blocks.len() > 1;
             let Some(block) = self.blocks.get_mut(number) else {
                 continue;
@@ -111,14 +111,21 @@ impl Index {
     }
 
     /// The block where this spot belongs, and the number of places before it there.
-    fn find(&self, spot: (&[u8], u64)) -> (usize, usize) {
-        let starts = |block: &Vec<Place>| block.first().is_some_and(|place| place.spot() <= spot);
+    fn find(&self, sort_key: (&[u8], u64)) -> (usize, usize) {
+        let starts = |block: &Vec<Place>| {
+            block
+                .first()
+                .is_some_and(|place| place.sort_key() <= sort_key)
+        };
         let number = match self.blocks.len() {
             0 | 1 => 0,
             _ => self.blocks.partition_point(starts).saturating_sub(1),
         };
         let block = self.blocks.get(number).map_or(&[][..], Vec::as_slice);
-        (number, block.partition_point(|place| place.spot() < spot))
+        (
+            number,
+            block.partition_point(|place| place.sort_key() < sort_key),
+        )
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod ask;
 mod attempt;
+#[cfg(feature = "search")]
 mod fingerprint;
 mod index;
 mod lease;
@@ -27,23 +28,23 @@ mod turns;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use ask::{Ask, What};
+pub(crate) use ask::{Ask, RoundKind};
 pub(crate) use index::{Index, WAITER};
 pub use lease::Lease;
 use lease::drift;
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
-pub(crate) use round::{Answer, Goal, Order, Round, Verdict};
+pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
-pub(crate) use state::{Held, Releasing, State, pause_after_silence};
-pub(crate) use turns::{DISTANCE, Turns, hash, rest};
+pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
+pub(crate) use turns::{DISTANCE_FACTOR, Turns, hash, yield_time};
 
 use crate::claim::{Claim, Key, Keys};
 use crate::event::NotObtained;
 use crate::id::NodeSet;
-use crate::obtain::{Obtain, Renewal, Ttl};
-use crate::retry::{Progress, Retry};
+use crate::obtain::{Mode, Obtain, Renewal, Ttl};
+use crate::retry::{Retry, RetryProgress};
 use crate::time::{Instant, Micros};
 
 /// The id names no lock that is held.
@@ -60,15 +61,15 @@ impl core::error::Error for UnknownLock {}
 
 /// What the last attempt of a lock has met, and when.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Met {
+pub(crate) struct LastFailure {
     failure: Option<(NotObtained, Instant)>,
     /// Which of several keys stood in its way, as far as that is known.
     blocked: Option<KeySet>,
 }
 
-impl Met {
+impl LastFailure {
     /// What of it is about the key at this place.
-    pub(crate) fn on(self, place: usize) -> Option<(NotObtained, Instant)> {
+    pub(crate) fn about(self, place: usize) -> Option<(NotObtained, Instant)> {
         let is_about = self.blocked.is_none_or(|held| held.contains(place));
         self.failure
             .filter(|(reason, _)| is_about || !matches!(reason, NotObtained::Taken { .. }))
@@ -79,17 +80,18 @@ impl Met {
 pub(crate) struct Lock {
     pub(crate) claim: Claim,
     pub(crate) ttl: Ttl,
+    pub(crate) mode: Mode,
     /// The shortest ttl that any request of this lock carried.
     shortest: Ttl,
     pub(crate) give_up_at: Option<Instant>,
     pub(crate) retry: Retry,
-    pub(crate) progress: Progress,
+    pub(crate) progress: RetryProgress,
     pub(crate) renewal: Renewal,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
     /// Its place among those who care for its keys.
     pub(crate) rank: u64,
-    pub(crate) state: State,
+    pub(crate) state: LockState,
     pub(crate) ask: Option<Ask>,
     /// The number of the latest round.
     pub(crate) round: u32,
@@ -98,16 +100,16 @@ pub(crate) struct Lock {
     /// By now nothing of it is left on any node, even if nobody deletes it.
     pub(crate) gone_at: Instant,
     /// Some request was never answered: it may still be carried out, in whatever order.
-    disturbed: bool,
+    has_unanswered: bool,
     /// Something changed while it asked: after a denial it asks again at once.
     pub(crate) woken: bool,
     /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
-    pub(crate) doubted: bool,
+    pub(crate) check_after_win: bool,
     /// The round that won it, and nodes that had not answered by then. What could not be sent to them yet still is: the
     /// more nodes have the lock, the more may fail.
     late: (u32, NodeSet),
     /// The hash of its first key.
-    pub(crate) spot: u64,
+    pub(crate) key_hash: u64,
     /// While it waits: the keys that stood in the way of the last attempt, and the nodes that said so.
     pub(crate) blocked: Option<KeySet>,
     pub(crate) denied: NodeSet,
@@ -116,7 +118,7 @@ pub(crate) struct Lock {
     /// While it waits: when to look again, whatever is heard until then.
     pub(crate) look_at: Option<Instant>,
     /// Since when it leaves the keys to others, after a turn of this engine, and how often it has looked.
-    pub(crate) rests: Option<(Instant, u8)>,
+    pub(crate) yielding: Option<(Instant, u8)>,
     /// Another lock of this engine has the same token and holds one of its keys: no refresh may cut the time of that.
     pub(crate) shared: bool,
     /// Another lock with the same token was let go of, and left it to this one to delete keys that may outlast its lease.
@@ -130,16 +132,17 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) fn new(request: Obtain, prefix: &[u8], arrival: u64, now: Instant) -> Self {
         let metadata = request.metadata.as_bytes();
-        let spot = hash(request.keys.first());
+        let key_hash = hash(request.keys.first());
         let claim = Claim::new(prefix, request.keys, request.token, metadata);
         let wait = request.wait.filter(|wait| !wait.is_zero());
         Self {
             claim,
             ttl: request.ttl,
+            mode: request.mode,
             shortest: request.ttl,
             give_up_at: wait.map(|wait| now + wait),
             retry: request.retry,
-            progress: Progress::default(),
+            progress: RetryProgress::default(),
             renewal: request.renewal,
             hold_until: None,
             rank: if wait.is_some() {
@@ -147,7 +150,7 @@ impl Lock {
             } else {
                 arrival
             },
-            state: State::Waiting {
+            state: LockState::Waiting {
                 until: None,
                 parked: true,
             },
@@ -155,16 +158,16 @@ impl Lock {
             round: 0,
             may_hold: NodeSet::EMPTY,
             gone_at: now,
-            disturbed: false,
+            has_unanswered: false,
             woken: false,
-            doubted: false,
+            check_after_win: false,
             late: (0, NodeSet::EMPTY),
-            spot,
+            key_hash,
             blocked: Some(KeySet::NONE),
             denied: NodeSet::EMPTY,
             refused: NodeSet::EMPTY,
             look_at: None,
-            rests: None,
+            yielding: None,
             shared: false,
             inherited: false,
             round_trip: Micros::default(),
@@ -176,10 +179,14 @@ impl Lock {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
-            State::Asking => round,
-            State::Waiting { until, .. } => earlier(earlier(*until, self.look_at), self.give_up_at),
-            State::Held(held) => earlier(round.or(held.renew_at), Some(held.lease.expires_at())),
-            State::Releasing(releasing) => earlier(
+            LockState::Asking => round,
+            LockState::Waiting { until, .. } => {
+                earlier(earlier(*until, self.look_at), self.give_up_at)
+            }
+            LockState::Held(held) => {
+                earlier(round.or(held.renew_at), Some(held.lease.expires_at()))
+            }
+            LockState::Releasing(releasing) => earlier(
                 earlier(round.or(releasing.retry_at), releasing.announce),
                 Some(releasing.until),
             ),
@@ -191,16 +198,16 @@ impl Lock {
         let due = self.deadline();
         let asks = self.ask.is_some();
         match &self.state {
-            State::Waiting { until, .. } if due == *until => "asking again",
-            State::Waiting { .. } if due == self.look_at => "looking again",
-            State::Waiting { .. } => "end of a wait",
-            State::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
-            State::Held(_) if !asks => "renewal",
-            State::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
-            State::Releasing(releasing) if due == releasing.announce => "end of a release",
-            State::Releasing(_) if !asks => "releasing again",
-            State::Asking if due == self.give_up_at => "end of a wait",
-            State::Asking | State::Held(_) | State::Releasing(_) => "end of a round",
+            LockState::Waiting { until, .. } if due == *until => "asking again",
+            LockState::Waiting { .. } if due == self.look_at => "looking again",
+            LockState::Waiting { .. } => "end of a wait",
+            LockState::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
+            LockState::Held(_) if !asks => "renewal",
+            LockState::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
+            LockState::Releasing(releasing) if due == releasing.announce => "end of a release",
+            LockState::Releasing(_) if !asks => "releasing again",
+            LockState::Asking if due == self.give_up_at => "end of a wait",
+            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => "end of a round",
         }
     }
 
@@ -211,8 +218,8 @@ impl Lock {
 
     pub(crate) fn releasing(&self) -> Option<&Releasing> {
         match &self.state {
-            State::Releasing(releasing) => Some(releasing),
-            State::Asking | State::Waiting { .. } | State::Held(_) => None,
+            LockState::Releasing(releasing) => Some(releasing),
+            LockState::Asking | LockState::Waiting { .. } | LockState::Held(_) => None,
         }
     }
 
@@ -228,53 +235,58 @@ impl Lock {
     /// all the same whether they are held.
     pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
         match &self.state {
-            State::Held(_) => waits && self.claim.value() != claim.value(),
+            LockState::Held(_) => match self.mode {
+                Mode::Exclusive => waits && self.claim.value() != claim.value(),
+            },
             // Behind a release that is already handed out, an obtain is in time: answers come in order. But a release that
             // is sent again must not hit an obtain with the same value.
-            State::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {
+            LockState::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {
                 !ask.round.unasked().is_empty() || self.claim.value() == claim.value()
             }),
-            State::Asking | State::Waiting { .. } => false,
+            LockState::Asking | LockState::Waiting { .. } => false,
         }
     }
 
     /// Whether it is the one that asks for `key`, behind which others of this engine wait: it asks just now, or that key
     /// stood in its way the last time.
-    pub(crate) fn stands_on(&self, key: &[u8]) -> bool {
+    pub(crate) fn contends_for(&self, key: &[u8]) -> bool {
         match &self.state {
-            State::Asking => true,
-            State::Waiting { parked: false, .. } => {
+            LockState::Asking => true,
+            LockState::Waiting { parked: false, .. } => {
                 let mut keys = self.claim.keys().iter();
                 let place = keys.position(|own| own.as_bytes() == key);
                 place.is_some_and(|place| self.blocked.is_some_and(|held| held.contains(place)))
             }
-            State::Waiting { parked: true, .. } | State::Held(_) | State::Releasing(_) => false,
+            LockState::Waiting { parked: true, .. }
+            | LockState::Held(_)
+            | LockState::Releasing(_) => false,
         }
     }
 
-    pub(crate) fn met(&self) -> Met {
-        Met {
+    pub(crate) fn last_failure(&self) -> LastFailure {
+        LastFailure {
             failure: self.failure,
             blocked: (self.claim.keys().len() > 1).then(|| self.blocked.unwrap_or(KeySet::NONE)),
         }
     }
 
     /// What it has met on `key`, and when.
-    pub(crate) fn met_on(&self, key: &Key) -> Option<(NotObtained, Instant)> {
+    pub(crate) fn last_failure_about(&self, key: &Key) -> Option<(NotObtained, Instant)> {
         let place = self.claim.keys().iter().position(|own| own == key);
-        place.and_then(|place| self.met().on(place))
+        place.and_then(|place| self.last_failure().about(place))
     }
 
     /// Whether it waits for `key` to come free, as far as it knows.
     pub(crate) fn waits_for(&self, key: &[u8]) -> bool {
-        self.stands_on(key)
-            || self.blocked.is_none() && matches!(self.state, State::Waiting { parked: false, .. })
+        self.contends_for(key)
+            || self.blocked.is_none()
+                && matches!(self.state, LockState::Waiting { parked: false, .. })
     }
 
     /// The lease of a grant. A request with a shorter ttl that was never answered may still be carried out, and then
     /// the node keeps the key no longer than that from then on.
     pub(crate) fn lease(&self, asked_at: Instant) -> Lease {
-        let ttl = if self.disturbed {
+        let ttl = if self.has_unanswered {
             self.ttl.min(self.shortest)
         } else {
             self.ttl
@@ -287,8 +299,8 @@ impl Lock {
     pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet) {
         self.late = (self.round, late);
         let renew_at = self.renewal.after(asked_at, lease);
-        let recheck = core::mem::take(&mut self.doubted);
-        self.state = State::Held(Held::new(lease, renew_at, recheck));
+        let recheck = core::mem::take(&mut self.check_after_win);
+        self.state = LockState::Held(Held::new(lease, renew_at, recheck));
     }
 
     pub(crate) fn max_hold(&self) -> Option<Duration> {
@@ -299,7 +311,7 @@ impl Lock {
     }
 
     pub(crate) fn start_releasing(&mut self, announce: Option<Instant>, until: Instant) {
-        self.state = State::Releasing(Releasing::new(announce, until));
+        self.state = LockState::Releasing(Releasing::new(announce, until));
     }
 }
 

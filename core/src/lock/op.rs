@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::claim::{Claim, Keys, MAX_KEYS};
 use crate::event::NodeError;
-use crate::obtain::Ttl;
+use crate::obtain::{Mode, Ttl};
 
 /// What one node is asked to do. All but `Check`, `Look` and `Inspect` change the node; all may be repeated.
 #[derive(Copy, Clone, Debug)]
@@ -19,6 +19,8 @@ pub enum Op<'a> {
         ttl: Ttl,
         /// Whether the very same value may stand there already, so that this must count as granted.
         again: bool,
+        /// Who else may hold the keys.
+        mode: Mode,
     },
     /// Set the time of all keys if all have our value.
     Refresh {
@@ -28,6 +30,8 @@ pub enum Op<'a> {
         ttl: Ttl,
         /// Whether a longer remaining time is left as it is, because another lock with the same token counts on it.
         keep: bool,
+        /// Who else may hold the keys.
+        mode: Mode,
     },
     /// Say whether all keys have our value, and how long the one that ends first still lasts; register interest in each
     /// again.
@@ -44,6 +48,8 @@ pub enum Op<'a> {
     Release {
         /// Keys and value.
         claim: &'a Claim,
+        /// Who else may hold the keys.
+        mode: Mode,
     },
     /// Tell value and remaining time of each key.
     Inspect {
@@ -60,8 +66,18 @@ impl<'a> Op<'a> {
             | Self::Refresh { claim, .. }
             | Self::Check { claim }
             | Self::Look { claim }
-            | Self::Release { claim } => Some(claim),
+            | Self::Release { claim, .. } => Some(claim),
             Self::Inspect { .. } => None,
+        }
+    }
+
+    /// Who else may hold the keys, of all that change a node.
+    pub(crate) const fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Obtain { mode, .. } | Self::Refresh { mode, .. } | Self::Release { mode, .. } => {
+                Some(mode)
+            }
+            Self::Check { .. } | Self::Look { .. } | Self::Inspect { .. } => None,
         }
     }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 use crate::claim::Keys;
 use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Answer, Goal, Order, Round, Verdict};
+use crate::lock::{Goal, Order, Round, Verdict, Vote};
 use crate::time::Instant;
 
 /// What one key holds.
@@ -61,9 +61,9 @@ impl Probe {
         found: Result<Vec<Option<Holding>>, NodeError>,
     ) -> bool {
         let answer = if found.is_ok() {
-            Answer::Granted
+            Vote::Granted
         } else {
-            Answer::Unknown
+            Vote::Unknown
         };
         if !self.round.answer(node, answer) {
             return false;

@@ -1,5 +1,6 @@
 //! One question to all nodes. Single node, nodes in order and Redlock differ only in the goal and the order.
 
+#[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, NodeSet};
@@ -33,7 +34,7 @@ pub(crate) enum Verdict {
 
 /// What a node said.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Vote {
     Granted,
     Denied,
     /// Nothing that could be counted on.
@@ -80,14 +81,14 @@ impl Round {
     }
 
     /// Notes an answer; `false` if that node was not asked or has answered before.
-    pub(crate) fn answer(&mut self, node: NodeId, answer: Answer) -> bool {
+    pub(crate) fn answer(&mut self, node: NodeId, answer: Vote) -> bool {
         if !self.pending.remove(node) {
             return false;
         }
         match answer {
-            Answer::Granted => self.granted.insert(node),
-            Answer::Denied => self.denied.insert(node),
-            Answer::Unknown => self.unknown.insert(node),
+            Vote::Granted => self.granted.insert(node),
+            Vote::Denied => self.denied.insert(node),
+            Vote::Unknown => self.unknown.insert(node),
         }
         true
     }
@@ -168,12 +169,14 @@ impl Round {
     }
 
     /// What it does next does not depend on more than this and what [`Round::node_fingerprint`] says of each node.
+    #[cfg(feature = "search")]
     pub(crate) fn manner(&self) -> (Goal, Option<Order>) {
         // With nobody left to ask there is no order.
         (self.goal, (!self.unasked.is_empty()).then_some(self.order))
     }
 
     /// How `node` stands. Where everybody is waited for, an answer counts alike whatever it says.
+    #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let sets = [self.unasked, self.pending, self.granted, self.denied];
         let place = sets.iter().position(|set| set.contains(node));
@@ -234,7 +237,7 @@ mod tests {
             explore(next, runs);
         }
         for node in round.pending.iter() {
-            for answer in [Answer::Granted, Answer::Denied, Answer::Unknown] {
+            for answer in [Vote::Granted, Vote::Denied, Vote::Unknown] {
                 let mut next = round;
                 assert!(next.answer(node, answer));
                 assert!(!next.answer(node, answer), "an answer counts once");
@@ -294,16 +297,16 @@ mod tests {
     fn a_loss_stays_open_for_the_answers_that_tell_why() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
         assert_eq!(ask(&mut round), [0, 1, 2]);
-        round.answer(node(0), Answer::Unknown);
-        round.answer(node(1), Answer::Denied);
+        round.answer(node(0), Vote::Unknown);
+        round.answer(node(1), Vote::Denied);
         assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
         let mut denied = round;
-        denied.answer(node(2), Answer::Denied);
+        denied.answer(node(2), Vote::Denied);
         assert_eq!(
             (denied.verdict(), denied.is_denied()),
             (Verdict::Lost, true)
         );
-        round.answer(node(2), Answer::Granted);
+        round.answer(node(2), Vote::Granted);
         assert_eq!((round.verdict(), round.is_denied()), (Verdict::Lost, false));
     }
 
@@ -311,10 +314,10 @@ mod tests {
     fn an_even_split_is_decided() {
         let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
         assert_eq!(ask(&mut round), [0, 1, 2, 3]);
-        round.answer(node(0), Answer::Granted);
-        round.answer(node(1), Answer::Denied);
+        round.answer(node(0), Vote::Granted);
+        round.answer(node(1), Vote::Denied);
         assert_eq!(round.verdict(), Verdict::Open);
-        round.answer(node(2), Answer::Denied);
+        round.answer(node(2), Vote::Denied);
         assert_eq!(round.verdict(), Verdict::Lost);
         assert!(round.is_denied());
     }
@@ -323,14 +326,14 @@ mod tests {
     fn nodes_in_order_are_asked_one_by_one_and_released_in_reverse() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
         assert_eq!((ask(&mut round), ask(&mut round)), (vec![0], vec![]));
-        round.answer(node(0), Answer::Granted);
+        round.answer(node(0), Vote::Granted);
         assert_eq!(ask(&mut round), [1]);
-        round.answer(node(1), Answer::Denied);
+        round.answer(node(1), Vote::Denied);
         assert_eq!((ask(&mut round), round.verdict()), (vec![], Verdict::Lost));
 
         let mut undo = Round::new(NodeSet::first(2), Goal::Everyone, Order::Reverse);
         assert_eq!(ask(&mut undo), [1]);
-        undo.answer(node(1), Answer::Unknown);
+        undo.answer(node(1), Vote::Unknown);
         assert_eq!(ask(&mut undo), [0], "an unknown does not stop a release");
     }
 

@@ -1,6 +1,7 @@
 //! Slots that are used again, with a generation so that an old id never means a new tenant.
 
 use alloc::vec::Vec;
+#[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
 
 use crate::id::LockId;
@@ -105,6 +106,7 @@ impl<T> Slab<T> {
 
     /// Feeds `hasher` with which slots are taken, and in which order others will be: first those that are free, the last
     /// one first, then new ones in the order of their numbers.
+    #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, hasher: &mut H) {
         let (mut end, mut free) = (self.slots.len(), self.free.as_slice());
         // A free slot that would come next if it were new is as good as new.
@@ -117,6 +119,7 @@ impl<T> Slab<T> {
     }
 
     /// What is in each slot.
+    #[cfg(feature = "search")]
     pub(crate) fn entries(&self) -> impl Iterator<Item = Option<&T>> {
         self.slots.iter().map(|slot| slot.tenant.as_ref())
     }

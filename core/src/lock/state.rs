@@ -8,7 +8,7 @@ use crate::time::{Instant, Micros};
 
 /// The state of one lock. What is asked of the nodes just now is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
-pub(crate) enum State {
+pub(crate) enum LockState {
     /// It asks for its keys, or looks whether it may.
     Asking,
     Waiting {

@@ -1,10 +1,10 @@
 //! How long this engine has had a key without a break: others must get their turn.
 //!
 //! Nobody tells the holder of a plain key that others wait for it. So an engine that passes a key from one of its locks to
-//! the next, or takes it again at once, lets go blindly now and then: after [`ALONE`], or after the shorter
+//! the next, or takes it again at once, lets go blindly now and then: after [`UNCONTENDED_TURN`], or after the shorter
 //! [`Config::turn`](crate::Config::turn) once somebody else was seen there. It then leaves the key alone for as long as a
 //! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While nobody
-//! else is seen, a turn lasts at least [`WORK`] pauses, so that far from the server a key does not lie unused most of the time.
+//! else is seen, a turn lasts at least [`PAUSES_PER_TURN`] pauses, so that far from the server a key does not lie unused most of the time.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,23 +13,23 @@ use crate::claim::Key;
 use crate::time::{Instant, Micros};
 
 /// How long a turn is while nobody else was seen.
-const ALONE: Micros = Micros(250_000);
+const UNCONTENDED_TURN: Micros = Micros(250_000);
 /// For how long somebody who was seen counts.
-const MEMORY: Micros = Micros(1_000_000);
+const CONTENTION_MEMORY: Micros = Micros(1_000_000);
 /// The least time for which a key is left alone: processes take that long to wake up.
 const LEAST_PAUSE: Micros = Micros(1_000);
 /// The most, however slow the nodes are just now.
 const MOST_PAUSE: Micros = Micros(1_000_000);
 /// How many pauses a turn lasts at least while nobody else was seen: a key is unused for a quarter of the time at most.
-const WORK: u64 = 3;
+const PAUSES_PER_TURN: u64 = 3;
 /// How much farther away another process may be.
-pub(crate) const DISTANCE: u64 = 8;
+pub(crate) const DISTANCE_FACTOR: u64 = 8;
 /// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
 /// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take
 /// turns for ever, and a third that is farther away would never come in time.
-const ASIDE: u8 = 4;
+const DEFER_EVERY: u8 = 4;
 /// For how long at least: somebody who is far away from several nodes in order needs that to ask all of them.
-const LEAST_ASIDE: Micros = Micros(25_000);
+const LEAST_DEFERRAL: Micros = Micros(25_000);
 /// How many keys are remembered at once. Keys that share a place forget each other's turn.
 const PLACES: usize = 64;
 
@@ -57,7 +57,7 @@ struct Turn {
     /// How many turns of this engine have come to their end.
     count: u8,
     /// Until when it lets others go first.
-    aside: Option<Instant>,
+    defer_until: Option<Instant>,
 }
 
 impl Turns {
@@ -76,8 +76,8 @@ impl Turns {
         let Some(turn) = self.find(key) else {
             return false;
         };
-        let stands_aside = turn.aside.is_some_and(|until| now < until);
-        stands_aside || turn.is_used_up(longest, now) && !turn.has_rested(now)
+        let defers = turn.defer_until.is_some_and(|until| now < until);
+        defers || turn.is_used_up(longest, now) && !turn.has_yielded(now)
     }
 
     /// A lock of this engine was granted the key.
@@ -85,7 +85,7 @@ impl Turns {
         let Some(turn) = self.take_place(key) else {
             return;
         };
-        if turn.has_rested(now) || turn.since.is_none() {
+        if turn.has_yielded(now) || turn.since.is_none() {
             turn.since = Some(now);
         }
         turn.free = None;
@@ -101,14 +101,14 @@ impl Turns {
     /// The lease is over: others can have the key from now on, as soon as the nodes forget it. When that is, nobody tells.
     pub(crate) fn ended(&mut self, key: u64, now: Instant) {
         if let Some(turn) = self.find_mut(key) {
-            turn.free = turn.free.or(Some(now + ALONE));
+            turn.free = turn.free.or(Some(now + UNCONTENDED_TURN));
         }
     }
 
     /// Others had their chance: a new turn begins with the next grant.
-    pub(crate) fn rested(&mut self, key: u64) {
+    pub(crate) fn yielded(&mut self, key: u64) {
         if let Some(turn) = self.find_mut(key) {
-            (turn.since, turn.free, turn.aside) = (None, None, None);
+            (turn.since, turn.free, turn.defer_until) = (None, None, None);
         }
     }
 
@@ -117,7 +117,7 @@ impl Turns {
         let Some(longest) = self.longest else { return };
         if let Some(turn) = self.take_place(key) {
             if turn.is_used_up(longest, now) {
-                turn.stand_aside(longest, now);
+                turn.start_deferring(longest, now);
             }
             (turn.since, turn.free, turn.seen) = (None, None, Some(now));
         }
@@ -154,43 +154,46 @@ impl Turn {
         trip: Micros(0),
         seen: None,
         count: 0,
-        aside: None,
+        defer_until: None,
     };
 
     /// It has lasted for as long as it may.
     fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
-        let contended = self.seen.is_some_and(|at| now < at + MEMORY);
+        let contended = self.seen.is_some_and(|at| now < at + CONTENTION_MEMORY);
         let most = if contended {
-            longest.min(ALONE)
+            longest.min(UNCONTENDED_TURN)
         } else {
-            rest(self.trip).times(WORK).max(ALONE)
+            yield_time(self.trip)
+                .times(PAUSES_PER_TURN)
+                .max(UNCONTENDED_TURN)
         };
         self.since.is_some_and(|since| since + most <= now)
     }
 
     /// It has been free for as long as others need to come.
-    fn has_rested(&self, now: Instant) -> bool {
-        self.free.is_some_and(|at| at + rest(self.trip) <= now)
+    fn has_yielded(&self, now: Instant) -> bool {
+        self.free
+            .is_some_and(|at| at + yield_time(self.trip) <= now)
     }
 
-    fn stand_aside(&mut self, longest: Micros, now: Instant) {
+    fn start_deferring(&mut self, longest: Micros, now: Instant) {
         self.count = self.count.wrapping_add(1);
         // A turn of somebody else and a little more.
-        let once = (longest.min(ALONE).0.saturating_mul(5) / 4).max(LEAST_ASIDE.0);
+        let once = (longest.min(UNCONTENDED_TURN).0.saturating_mul(5) / 4).max(LEAST_DEFERRAL.0);
         let times = match u32::from(self.count) {
-            n if n.is_multiple_of(u32::from(ASIDE).pow(3)) => 4,
-            n if n.is_multiple_of(u32::from(ASIDE).pow(2)) => 2,
-            n if n.is_multiple_of(u32::from(ASIDE)) => 1,
+            n if n.is_multiple_of(u32::from(DEFER_EVERY).pow(3)) => 4,
+            n if n.is_multiple_of(u32::from(DEFER_EVERY).pow(2)) => 2,
+            n if n.is_multiple_of(u32::from(DEFER_EVERY)) => 1,
             _ => return,
         };
-        self.aside = Some(now + Micros(once).times(times));
+        self.defer_until = Some(now + Micros(once).times(times));
     }
 }
 
 /// For how long to leave a key alone that nodes need so long to tell of. One round trip more than others need, because it
 /// counts from when the release leaves.
-pub(crate) fn rest(round_trip: Micros) -> Micros {
-    let pause = round_trip.0.saturating_mul(DISTANCE + 1);
+pub(crate) fn yield_time(round_trip: Micros) -> Micros {
+    let pause = round_trip.0.saturating_mul(DISTANCE_FACTOR + 1);
     Micros(pause.clamp(LEAST_PAUSE.0, MOST_PAUSE.0))
 }
 

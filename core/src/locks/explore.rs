@@ -1,21 +1,21 @@
-//! What a search through all states needs besides `Clone`: to know a state again, and no hidden chance.
+//! What an exhaustive search needs besides `Clone`: a fingerprint of each state, and no hidden randomness. Only with the feature
+//! `search`.
 
 use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, RequestId};
-use crate::lock::{Lock, State};
+use crate::lock::{Lock, LockState};
 use crate::rng::Rng;
 use crate::time::Instant;
 
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Feeds `hasher` with all that decides what these locks do from `now` on, but for what
-    /// [`Locks::node_fingerprint`] says of single nodes. Times count as distances from `now`; generations, the numbers
-    /// of rounds and the seed do not count; a value counts as what `name` calls it.
+    /// Feeds `hasher` with everything that decides what these locks do from `now` on, except what
+    /// [`Locks::node_fingerprint`] covers. Times count as distances from `now`; a value counts as the number that `name`
+    /// gives it. Generations, round numbers and the seed do not count.
     ///
-    /// To be called when [`Locks::poll_output`] has come to its end.
-    #[doc(hidden)]
+    /// To be called after [`Locks::poll_output`] has returned [`crate::LocksOutput::Timeout`].
     pub fn fingerprint<H: Hasher>(
         &self,
         now: Instant,
@@ -41,9 +41,8 @@ impl Locks {
         }
     }
 
-    /// Feeds `hasher` with what these locks know of `node` and of no other. Nodes that are asked all at once may change
-    /// places: then the locks behave alike with their places changed.
-    #[doc(hidden)]
+    /// Feeds `hasher` with what these locks know of `node` alone. If two nodes that are asked in parallel swap these parts, the
+    /// locks behave the same with the two nodes swapped.
     pub fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         for entry in self.slab.entries().flatten() {
             if let Entry::Lock(lock) = entry {
@@ -53,7 +52,6 @@ impl Locks {
     }
 
     /// The value of every lock.
-    #[doc(hidden)]
     pub fn values(&self) -> impl Iterator<Item = &[u8]> {
         self.slab
             .entries()
@@ -64,8 +62,7 @@ impl Locks {
             })
     }
 
-    /// Whether the answer to this request is more than a sign of life.
-    #[doc(hidden)]
+    /// Whether the outcome of this request still counts in its round.
     #[must_use]
     pub fn awaits(&self, request: RequestId) -> bool {
         let lock = self.lock(request.lock);
@@ -73,16 +70,14 @@ impl Locks {
         ask.is_some_and(|ask| ask.round.pending().contains(request.node))
     }
 
-    /// Whether not even [`crate::Outcome::Unknown`] changes anything about this request.
-    #[doc(hidden)]
+    /// Whether no outcome of this request changes anything, not even [`crate::Outcome::Unknown`].
     #[must_use]
     pub fn ignores(&self, request: RequestId) -> bool {
-        let over = |lock: &Lock| matches!(lock.state, State::Releasing(_));
+        let over = |lock: &Lock| matches!(lock.state, LockState::Releasing(_));
         self.lock(request.lock).is_none_or(over) && !self.awaits(request)
     }
 
-    /// Starts the jitter of retries anew.
-    #[doc(hidden)]
+    /// Reseeds the jitter of retries.
     pub fn reseed(&mut self, seed: u64) {
         self.rng = Rng::new(seed);
     }

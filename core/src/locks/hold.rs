@@ -2,17 +2,17 @@
 
 use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
-use crate::lock::{Ask, KeySet, Lease, State, Verdict, What, pause_after_silence};
+use crate::lock::{Ask, KeySet, Lease, LockState, RoundKind, Verdict, pause_after_silence};
 use crate::obtain::{Renewal, Ttl};
 
-use super::queue::Freed;
+use super::waiters::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
     pub(super) fn want_refresh(&mut self, id: LockId, ttl: Option<Ttl>) -> Option<()> {
         let now = self.now;
         let lock = self.lock_mut(id)?;
-        let State::Held(held) = &mut lock.state else {
+        let LockState::Held(held) = &mut lock.state else {
             return None;
         };
         let ttl = ttl.or(held.wanted).unwrap_or(lock.ttl);
@@ -27,12 +27,12 @@ impl Locks {
     }
 
     /// From now on only the caller's own refreshes make the lease last. What is asked for already stays asked for.
-    pub(super) fn leave_alone(&mut self, id: LockId) {
+    pub(super) fn stop_renewal(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
         lock.renewal = Renewal::Manual;
-        if let State::Held(held) = &mut lock.state
+        if let LockState::Held(held) = &mut lock.state
             && held.wanted.is_none()
         {
             (held.renew_at, held.retrying) = (None, false);
@@ -40,13 +40,13 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// Starts to refresh: on the caller's wish, or because it is time.
+    /// Starts to refresh: because the caller asks for it, or because it is time.
     pub(super) fn renew(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Held(held) = &mut lock.state else {
+        let LockState::Held(held) = &mut lock.state else {
             return;
         };
         let wanted = held.wanted.take();
@@ -59,7 +59,14 @@ impl Locks {
         if !lock.claim.token().is_random() {
             self.note_shared(id);
         }
-        self.begin(id, if asked { What::Refresh } else { What::Renew });
+        self.begin(
+            id,
+            if asked {
+                RoundKind::Refresh
+            } else {
+                RoundKind::Renew
+            },
+        );
     }
 
     /// A refresh or a check has come to its end.
@@ -69,7 +76,7 @@ impl Locks {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        let (what, asked_at) = (ask.what, ask.at);
+        let (kind, asked_at) = (ask.kind, ask.at);
         let denied = verdict == Verdict::Lost && ask.round.is_denied();
         let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
         let (error, ends) = (ask.error(), ask.ends());
@@ -79,7 +86,7 @@ impl Locks {
         lock.ask = None;
         let single = self.setup.quorum == self.setup.nodes.len();
         let (renewal, ttl) = (lock.renewal, lock.ttl);
-        let State::Held(held) = &mut lock.state else {
+        let LockState::Held(held) = &mut lock.state else {
             return;
         };
         if denied {
@@ -89,18 +96,18 @@ impl Locks {
         if !held.lease.is_valid(now) {
             return self.lease_over(id);
         }
-        if let Some(error) = refusal.filter(|_| what != What::Check) {
+        if let Some(error) = refusal.filter(|_| kind != RoundKind::Check) {
             return self.lost(id, Loss::Refused(error));
         }
-        if what == What::Check {
+        if kind == RoundKind::Check {
             if let Some(ends) = ends.filter(|_| won.is_some()) {
                 held.note_end(ends, renewal, single, now);
             }
         } else {
-            let asked = what == What::Refresh;
+            let asked = kind == RoundKind::Refresh;
             if let Some(lease) = won {
                 held.refreshed(lease, renewal.after(asked_at, lease));
-                // Whoever has wished since is answered by the next round, and all others with it.
+                // A refresh that was requested since is answered by the next round, together with all others.
                 let asked = asked && held.wanted.is_none();
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {
@@ -133,12 +140,12 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Held(held) = &mut lock.state else {
+        let LockState::Held(held) = &mut lock.state else {
             return;
         };
         if held.recheck && lock.ask.is_none() {
             held.recheck = false;
-            self.begin(id, What::Check);
+            self.begin(id, RoundKind::Check);
         }
     }
 
@@ -146,8 +153,8 @@ impl Locks {
     /// Whether it waits to be refreshed once more, because too few nodes answered.
     pub(super) fn is_retrying(&self, id: LockId) -> bool {
         self.lock(id).is_some_and(|lock| match lock.state {
-            State::Held(held) => held.retrying && lock.ask.is_none(),
-            State::Asking | State::Waiting { .. } | State::Releasing(_) => false,
+            LockState::Held(held) => held.retrying && lock.ask.is_none(),
+            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => false,
         })
     }
 
@@ -157,11 +164,11 @@ impl Locks {
         let reason = if lock.hold_until.is_some_and(|at| at <= now) {
             Loss::MaxHold
         } else {
-            let refreshes = |ask: &Ask| matches!(ask.what, What::Refresh | What::Renew);
+            let refreshes = |ask: &Ask| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
             let unanswered = lock.ask.as_ref().filter(|ask| refreshes(ask));
             let error = match lock.state {
-                State::Held(held) => held.error,
-                State::Asking | State::Waiting { .. } | State::Releasing(_) => None,
+                LockState::Held(held) => held.error,
+                LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
             };
             Loss::Expired {
                 error: error.or_else(|| unanswered.map(|_| NodeError::TimedOut)),
@@ -194,6 +201,6 @@ impl Locks {
         } else {
             self.clean_up(id);
         }
-        self.pass_on(&keys, Freed::Left(Some(self.was_ours())));
+        self.pass_on(&keys, Freed::Left(Some(self.taken_by_ourselves())));
     }
 }

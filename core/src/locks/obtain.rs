@@ -1,14 +1,14 @@
-//! From a wish to a held lock, or to a reason why not.
+//! From a request to a held lock, or to the reason why not.
 
 use core::time::Duration;
 
 use crate::claim::Keys;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{KeySet, Lock, Met, State, Verdict};
+use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict};
 use crate::time::Instant;
 
-use super::queue::Freed;
+use super::waiters::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
@@ -26,15 +26,15 @@ impl Locks {
     /// Lets a lock stand behind another one. What an unanswered attempt may have left must not stand there with it: it
     /// could be what the other one waits for.
     pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
-        self.take_back(id);
+        self.release_leftovers(id);
         if let Some(lock) = self.lock_mut(id) {
             lock.look_at = None;
-            lock.state = State::Waiting {
+            lock.state = LockState::Waiting {
                 until,
                 parked: true,
             };
         }
-        self.make_way(id);
+        self.unpark_younger(id);
     }
 
     /// A round of asking has come to its end.
@@ -53,10 +53,10 @@ impl Locks {
             let lease = lock.lease(asked_at);
             if lease.is_valid(now) {
                 lock.ask = None;
-                let (waited, doubted) = (lock.is_waiter(), lock.doubted);
+                let (waited, check_after_win) = (lock.is_waiter(), lock.check_after_win);
                 lock.hold(lease, asked_at, late);
                 self.timers.set(id.slot, lock.deadline());
-                self.turns.granted(lock.spot, now);
+                self.turns.granted(lock.key_hash, now);
                 let several = lock.claim.keys().len() > 1;
                 self.events.push_back(Event::Obtained { lock: id, lease });
                 if several {
@@ -72,7 +72,7 @@ impl Locks {
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }
-                if doubted {
+                if check_after_win {
                     self.check_if_woken(id);
                 }
                 return;
@@ -121,7 +121,7 @@ impl Locks {
                 ask.pause_until(now, pause)
             }
         };
-        lock.state = State::Waiting {
+        lock.state = LockState::Waiting {
             until,
             parked: false,
         };
@@ -142,27 +142,27 @@ impl Locks {
         // On a single node the next attempt finds the key of this one and takes it, unless it was denied for another key
         // of several: then others need what is still ours.
         if self.setup.nodes.len() > 1 || ask.round.is_denied() {
-            self.take_back(id);
+            self.release_leftovers(id);
         }
-        if self.is_behind(id) {
+        if self.is_behind_waiter(id) {
             // An older one has asked for the same meanwhile.
             self.park(id, until);
         } else {
             self.plan_look(id);
         }
-        self.wait_on(id, until);
+        self.continue_waiting(id, until);
     }
 
     /// The lock waits. If there is no pause left, it asks at once.
-    fn wait_on(&mut self, id: LockId, until: Option<Instant>) {
+    fn continue_waiting(&mut self, id: LockId, until: Option<Instant>) {
         if until.is_some_and(|until| until <= self.now) {
             self.ask_or_park(id);
         }
         self.rearm(id);
         // Behind this one stand only those who wait for what it waits for.
         let lock = self.lock(id).filter(|lock| lock.claim.keys().len() > 1);
-        if let Some((keys, met)) = lock.map(|lock| (lock.keys(), lock.met())) {
-            self.leave(&keys, met);
+        if let Some((keys, last_failure)) = lock.map(|lock| (lock.keys(), lock.last_failure())) {
+            self.stop_contending(&keys, last_failure);
         }
     }
 
@@ -174,8 +174,8 @@ impl Locks {
         };
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let asks = match lock.state {
-            State::Waiting { until, .. } => due(until),
-            State::Asking | State::Held(_) | State::Releasing(_) => return,
+            LockState::Waiting { until, .. } => due(until),
+            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => return,
         };
         if due(lock.give_up_at) {
             self.not_obtained(id);
@@ -192,7 +192,7 @@ impl Locks {
         let waited = lock.give_up_at.is_some_and(|at| at <= self.now);
         let reason = match lock.failure {
             Some((reason, _)) if !waited => reason,
-            _ => self.last_word(lock),
+            _ => self.reason_after_wait(lock),
         };
         self.end_unobtained(id, reason);
     }
@@ -201,19 +201,19 @@ impl Locks {
         self.events
             .push_back(Event::NotObtained { lock: id, reason });
         let waiter = self.lock(id).filter(|lock| lock.is_waiter());
-        let met = waiter.map(|lock| (lock.keys(), lock.met()));
+        let last_failure = waiter.map(|lock| (lock.keys(), lock.last_failure()));
         self.queue(id, false);
         // First what is still ours on nodes: who asks next is behind that.
         self.clean_up(id);
-        if let Some((keys, met)) = met {
-            self.leave(&keys, met);
+        if let Some((keys, last_failure)) = last_failure {
+            self.stop_contending(&keys, last_failure);
         }
     }
 
     /// A waiter does not stand on these keys any more.
-    fn leave(&mut self, keys: &Keys, met: Met) {
+    fn stop_contending(&mut self, keys: &Keys, last_failure: LastFailure) {
         for (place, key) in keys.iter().enumerate() {
-            self.pass_key_on(key, Freed::Left(met.on(place)));
+            self.pass_key_on(key, Freed::Left(last_failure.about(place)));
         }
     }
 }

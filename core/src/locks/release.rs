@@ -3,18 +3,18 @@
 use crate::claim::Keys;
 use crate::event::{Event, NotObtained, Released};
 use crate::id::{LockId, NodeId};
-use crate::lock::{KeySet, Lock, Releasing, State, What, pause_after_silence};
+use crate::lock::{KeySet, Lock, LockState, Releasing, RoundKind, pause_after_silence};
 
-use super::queue::Freed;
+use super::waiters::Freed;
 use super::{Entry, Locks};
 
 /// How many request timeouts a release may take before it is told to be unconfirmed.
-const PATIENCE: u64 = 3;
+const REPORT_TIMEOUTS: u64 = 3;
 
 impl Locks {
-    pub(super) fn let_go(&mut self, id: LockId) {
+    pub(super) fn release_lock(&mut self, id: LockId) {
         let now = self.now;
-        let told_by = now + self.setup.request_timeout.times(PATIENCE);
+        let report_by = now + self.setup.request_timeout.times(REPORT_TIMEOUTS);
         let Some(lock) = self.lock_mut(id) else {
             // An inspection that nobody waits for, or an old id, whose slot may be somebody else's by now.
             if self.slab.remove(id).is_some() {
@@ -23,21 +23,21 @@ impl Locks {
             return;
         };
         match lock.state {
-            State::Asking | State::Waiting { .. } => {
+            LockState::Asking | LockState::Waiting { .. } => {
                 self.end_unobtained(id, NotObtained::Withdrawn);
             }
-            State::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
-            State::Held(_) => {
-                lock.start_releasing(Some(told_by), lock.gone_at);
+            LockState::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
+            LockState::Held(_) => {
+                lock.start_releasing(Some(report_by), lock.gone_at);
                 if self.is_kept_by_others(id) {
                     let proof = Released::Shared;
                     self.events.push_back(Event::Released { lock: id, proof });
                     return self.forget(id);
                 }
-                self.begin(id, What::Release);
+                self.begin(id, RoundKind::Release);
                 self.release_asked(id);
             }
-            State::Releasing(_) => {}
+            LockState::Releasing(_) => {}
         }
     }
 
@@ -58,16 +58,16 @@ impl Locks {
         if lock.may_hold.is_empty() || self.is_kept_by_others(id) {
             return self.forget(id);
         }
-        self.begin(id, What::Release);
+        self.begin(id, RoundKind::Release);
     }
 
     /// Before another attempt: what a lost one may have left is released on its own, ahead of what is asked next.
-    pub(super) fn take_back(&mut self, id: LockId) {
+    pub(super) fn release_leftovers(&mut self, id: LockId) {
         let rank = self.arrivals.saturating_add(1);
         let Some(lock) = self.lock_mut(id).filter(|lock| !lock.may_hold.is_empty()) else {
             return;
         };
-        let rest = lock.split_off(rank);
+        let rest = lock.split_leftovers(rank);
         self.arrivals = rank;
         let keys = rest.keys();
         let rest = self.slab.insert(Entry::Lock(rest));
@@ -75,7 +75,7 @@ impl Locks {
         if self.is_kept_by_others(rest) {
             return self.forget(rest);
         }
-        self.begin(rest, What::Release);
+        self.begin(rest, RoundKind::Release);
     }
 
     /// If a release has been handed out to every node, the next waiter asks in the same write.
@@ -88,11 +88,11 @@ impl Locks {
         if ask.is_none_or(|ask| ask.round.unasked().is_empty()) {
             let keys = lock.keys();
             // What a lost attempt leaves is not what others wait for.
-            let told = |releasing: &Releasing| releasing.announce.is_some();
-            let freed = if lock.releasing().is_some_and(told) {
+            let has_event = |releasing: &Releasing| releasing.announce.is_some();
+            let freed = if lock.releasing().is_some_and(has_event) {
                 Freed::Asked
             } else {
-                Freed::Rest
+                Freed::Leftovers
             };
             self.pass_on(&keys, freed);
         }
@@ -116,8 +116,8 @@ impl Locks {
         };
         let done = lock.may_hold.is_empty();
         let (asked_at, ttl) = (lock.ask.as_ref().map(|ask| ask.at), lock.ttl);
-        let (spot, several) = (lock.spot, lock.claim.keys().len() > 1);
-        let State::Releasing(releasing) = &mut lock.state else {
+        let (key_hash, several) = (lock.key_hash, lock.claim.keys().len() > 1);
+        let LockState::Releasing(releasing) = &mut lock.state else {
             return;
         };
         if round_over {
@@ -132,7 +132,7 @@ impl Locks {
             releasing.announce = None;
             self.events.push_back(Event::Released { lock: id, proof });
             let took = asked_at.map(|at| now.micros_since(at)).unwrap_or_default();
-            self.turns.released(spot, now, took);
+            self.turns.released(key_hash, now, took);
             if several {
                 self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
                     locks.turns.released(key, now, took);
@@ -156,7 +156,7 @@ impl Locks {
         if self.is_kept_by_others(id) {
             self.release_ended(id);
         } else {
-            self.begin(id, What::Release);
+            self.begin(id, RoundKind::Release);
         }
     }
 
@@ -166,7 +166,7 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let State::Releasing(releasing) = &mut lock.state else {
+        let LockState::Releasing(releasing) = &mut lock.state else {
             return;
         };
         if releasing.until <= now {
@@ -180,8 +180,12 @@ impl Locks {
 
     /// Nothing is left to do for this lock.
     fn release_ended(&mut self, id: LockId) {
-        let told = |releasing: &Releasing| releasing.announce.is_some();
-        if self.lock(id).and_then(Lock::releasing).is_some_and(told) {
+        let has_event = |releasing: &Releasing| releasing.announce.is_some();
+        if self
+            .lock(id)
+            .and_then(Lock::releasing)
+            .is_some_and(has_event)
+        {
             self.report_unconfirmed(id);
         }
         self.forget_and_pass_on(id);
@@ -204,7 +208,7 @@ impl Locks {
 
     pub(super) fn pass_on_all(&mut self, keys: Option<Keys>) {
         if let Some(keys) = keys {
-            self.pass_on(&keys, Freed::Rest);
+            self.pass_on(&keys, Freed::Leftovers);
         }
     }
 

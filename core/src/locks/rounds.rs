@@ -1,16 +1,16 @@
 //! Rounds of any kind: begun, carried on with each answer, and ended by an answer or by time.
 
 use crate::event::NodeError;
+use crate::fifo::Queue;
 use crate::id::{LockId, NodeSet, RequestId};
-use crate::lock::{Goal, Order, Outcome, Round, State, Verdict, What};
-use crate::queue::Queue;
+use crate::lock::{Goal, LockState, Order, Outcome, Round, RoundKind, Verdict};
 use crate::time::Instant;
 
 use super::{Entry, Locks};
 
 impl Locks {
     /// Begins a round of this lock.
-    pub(super) fn begin(&mut self, id: LockId, what: What) {
+    pub(super) fn begin(&mut self, id: LockId, kind: RoundKind) {
         let (setup, now) = (&self.setup, self.now);
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
@@ -20,15 +20,17 @@ impl Locks {
             Order::Parallel | Order::Reverse => setup.order,
         };
         let quorum = Goal::Quorum(setup.quorum);
-        let (nodes, goal, order) = match what {
-            What::Obtain => (setup.nodes, quorum, setup.order),
-            What::Look => (setup.nodes, quorum, Order::Parallel),
-            What::Refresh | What::Renew | What::Check => (setup.nodes, quorum, Order::Parallel),
-            What::Release => (lock.may_hold, Goal::Everyone, release_order),
+        let (nodes, goal, order) = match kind {
+            RoundKind::Obtain => (setup.nodes, quorum, setup.order),
+            RoundKind::Look => (setup.nodes, quorum, Order::Parallel),
+            RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
+                (setup.nodes, quorum, Order::Parallel)
+            }
+            RoundKind::Release => (lock.may_hold, Goal::Everyone, release_order),
         };
         let mut round = Round::new(nodes, goal, order);
         let first = round.ask();
-        lock.begin(what, round, now, now + setup.request_timeout);
+        lock.begin(kind, round, now, now + setup.request_timeout);
         ask_nodes(&mut self.requests, id, lock.round, first);
         if first.is_empty() {
             self.advance(id);
@@ -69,9 +71,9 @@ impl Locks {
             None => return,
         };
         if outcome == Outcome::Unknown {
-            lock.disturb();
+            lock.note_unanswered();
         }
-        lock.note_late(request);
+        lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
             lock.note_refusal(node, outcome);
         }
@@ -83,47 +85,49 @@ impl Locks {
         let Some(stands) = ask.answer(node, outcome, several, now) else {
             return;
         };
-        let (what, verdict) = (ask.what, ask.round.verdict());
+        let (kind, verdict) = (ask.kind, ask.round.verdict());
         match stands {
             Some(true) => lock.may_hold.insert(node),
             // A late obtain of ours may still be carried out there.
-            Some(false) if lock.awaits_late(node) => {}
+            Some(false) if lock.awaits_late_answer(node) => {}
             Some(false) => {
                 lock.may_hold.remove(node);
             }
             None => {}
         }
-        if let State::Releasing(releasing) = &mut lock.state {
+        if let LockState::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
             if matches!(outcome, Outcome::Granted { .. } | Outcome::Denied { .. }) {
                 self.freed_on(id, node);
             }
         }
-        self.go_on(id, what, verdict);
+        self.go_on(id, kind, verdict);
     }
 
     /// Goes on with a round that has changed without an answer.
     pub(super) fn advance(&mut self, id: LockId) {
         if let Some(ask) = self.lock(id).and_then(|lock| lock.ask.as_ref()) {
-            let (what, verdict) = (ask.what, ask.round.verdict());
-            self.go_on(id, what, verdict);
+            let (kind, verdict) = (ask.kind, ask.round.verdict());
+            self.go_on(id, kind, verdict);
         }
     }
 
     /// Asks whom it is time to ask, or takes the next step if the round is decided.
-    fn go_on(&mut self, id: LockId, what: What, verdict: Verdict) {
+    fn go_on(&mut self, id: LockId, kind: RoundKind, verdict: Verdict) {
         if verdict == Verdict::Open {
-            return self.ask_more(id, what);
+            return self.ask_more(id, kind);
         }
-        match what {
-            What::Obtain => self.obtain_decided(id, verdict),
-            What::Refresh | What::Renew | What::Check => self.hold_decided(id, verdict),
-            What::Look => self.look_decided(id, verdict),
-            What::Release => self.release_progressed(id, true),
+        match kind {
+            RoundKind::Obtain => self.obtain_decided(id, verdict),
+            RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
+                self.hold_decided(id, verdict)
+            }
+            RoundKind::Look => self.look_decided(id, verdict),
+            RoundKind::Release => self.release_progressed(id, true),
         }
     }
 
-    fn ask_more(&mut self, id: LockId, what: What) {
+    fn ask_more(&mut self, id: LockId, kind: RoundKind) {
         let deadline = self.now + self.setup.request_timeout;
         if let Some(Entry::Lock(lock)) = self.slab.get_mut(id)
             && let Some(ask) = &mut lock.ask
@@ -131,16 +135,16 @@ impl Locks {
             let next = ask.round.ask();
             if !next.is_empty() {
                 ask_nodes(&mut self.requests, id, lock.round, next);
-                lock.be_patient_until(deadline);
-                if what == What::Release {
+                lock.extend_deadline(deadline);
+                if kind == RoundKind::Release {
                     self.release_asked(id);
                 }
             } else if lock.give_up_at.is_some() {
-                lock.be_brief(self.now, self.setup.quorum);
+                lock.shorten_deadline(self.now, self.setup.quorum);
             }
         }
         // A release may be proven before all have answered.
-        if what == What::Release {
+        if kind == RoundKind::Release {
             self.release_progressed(id, false);
         } else {
             self.rearm(id);
@@ -165,25 +169,29 @@ impl Locks {
             Entry::Probe(_) => return self.inspection_timed_out(id),
         };
         match lock.state {
-            State::Waiting { .. } => self.wait_over(id),
-            State::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
-            State::Asking if lock.give_up_at.is_some_and(|at| at <= now) => self.not_obtained(id),
-            State::Releasing(releasing) if releasing.is_over(now) => self.release_over(id),
-            State::Asking | State::Held(_) | State::Releasing(_) => match lock.ask.as_mut() {
-                Some(ask) => {
-                    let late = ask.round.pending();
-                    ask.round.time_out();
-                    if !late.is_empty() {
-                        lock.disturb();
+            LockState::Waiting { .. } => self.wait_over(id),
+            LockState::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
+            LockState::Asking if lock.give_up_at.is_some_and(|at| at <= now) => {
+                self.not_obtained(id)
+            }
+            LockState::Releasing(releasing) if releasing.is_over(now) => self.release_over(id),
+            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => {
+                match lock.ask.as_mut() {
+                    Some(ask) => {
+                        let late = ask.round.pending();
+                        ask.round.time_out();
+                        if !late.is_empty() {
+                            lock.note_unanswered();
+                        }
+                        if let LockState::Releasing(releasing) = &mut lock.state {
+                            releasing.unsure = releasing.unsure.union(late);
+                        }
+                        self.advance(id);
                     }
-                    if let State::Releasing(releasing) = &mut lock.state {
-                        releasing.unsure = releasing.unsure.union(late);
-                    }
-                    self.advance(id);
+                    None if matches!(lock.state, LockState::Held(_)) => self.renew(id),
+                    None => self.release_again(id),
                 }
-                None if matches!(lock.state, State::Held(_)) => self.renew(id),
-                None => self.release_again(id),
-            },
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::claim::{Claim, Key, Keys};
 use crate::id::LockId;
-use crate::lock::{Lock, State, What};
+use crate::lock::{Lock, LockState, RoundKind};
+use crate::obtain::Mode;
 
 use super::Locks;
 
@@ -17,32 +18,39 @@ impl Locks {
     pub(super) fn is_kept_by_others(&mut self, id: LockId) -> bool {
         // Nobody has the same token as another by chance.
         let may_be = |lock: &Lock| !lock.claim.token().is_random();
-        self.lock(id).is_some_and(may_be) && self.leave_to_others(id)
+        self.lock(id).is_some_and(may_be) && self.keep_for_others(id)
     }
 
     #[cold]
-    fn leave_to_others(&mut self, id: LockId) -> bool {
+    fn keep_for_others(&mut self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
         };
-        let heirs = lock.claim.keys().iter().map(|key| self.heir(id, lock, key));
-        let heirs: Vec<Option<LockId>> = heirs.collect();
-        if heirs.iter().all(Option::is_none) {
+        let co_holders = lock
+            .claim
+            .keys()
+            .iter()
+            .map(|key| self.co_holder(id, lock, key));
+        let co_holders: Vec<Option<LockId>> = co_holders.collect();
+        if co_holders.iter().all(Option::is_none) {
             return false;
         }
         let keys = lock.claim.keys().clone();
         let (may_hold, gone_at) = (lock.may_hold, lock.gone_at);
-        for heir in heirs.iter().flatten() {
-            if let Some(heir) = self.lock_mut(*heir) {
-                heir.may_hold = heir.may_hold.union(may_hold);
-                heir.gone_at = heir.gone_at.max(gone_at);
-                heir.inherited = true;
-                if let Some(ask) = &mut heir.ask {
+        for co_holder in co_holders.iter().flatten() {
+            if let Some(co_holder) = self.lock_mut(*co_holder) {
+                co_holder.may_hold = co_holder.may_hold.union(may_hold);
+                co_holder.gone_at = co_holder.gone_at.max(gone_at);
+                co_holder.inherited = true;
+                if let Some(ask) = &mut co_holder.ask {
                     ask.inherits(may_hold);
                 }
             }
         }
-        let left = keys.iter().zip(&heirs).filter(|(_, heir)| heir.is_none());
+        let left = keys
+            .iter()
+            .zip(&co_holders)
+            .filter(|(_, co_holder)| co_holder.is_none());
         match Keys::new(left.map(|(key, _)| key.clone())) {
             Ok(left) => {
                 self.keep_only(id, left);
@@ -73,12 +81,12 @@ impl Locks {
         let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
         lock.is_some_and(|lock| {
             let mut keys = lock.claim.keys().iter();
-            keys.any(|key| self.heir(id, lock, key).is_some())
+            keys.any(|key| self.co_holder(id, lock, key).is_some())
         })
     }
 
     /// Another lock with the same value that holds this key, or asks for it just now.
-    fn heir(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
+    fn co_holder(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
         let mut rank = 0;
         while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
             if other == id {
@@ -86,12 +94,14 @@ impl Locks {
             }
             let holds = self.lock(other).is_some_and(|other| match other.state {
                 _ if other.claim.value() != lock.claim.value() => false,
-                State::Held(_) => true,
-                State::Asking => other
+                LockState::Held(_) => match lock.mode {
+                    Mode::Exclusive => true,
+                },
+                LockState::Asking => other
                     .ask
                     .as_ref()
-                    .is_some_and(|ask| ask.what == What::Obtain),
-                State::Waiting { .. } | State::Releasing(_) => false,
+                    .is_some_and(|ask| ask.kind == RoundKind::Obtain),
+                LockState::Waiting { .. } | LockState::Releasing(_) => false,
             });
             if holds {
                 return Some(other);

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use crate::id::LockId;
-use crate::lock::{KeySet, State, Verdict, What, hash, rest};
+use crate::lock::{KeySet, LockState, RoundKind, Verdict, hash, yield_time};
 
 use super::Locks;
 
@@ -17,20 +17,19 @@ const MOST_LOOKS: u8 = 100;
 impl Locks {
     /// Asks, or looks first if this engine has had a key for long enough.
     pub(super) fn ask_now(&mut self, id: LockId) {
-        let looks = self.is_turn_over(id);
-        self.ask_for(id, if looks { What::Look } else { What::Obtain });
+        self.ask_for(id, first_round(self.is_turn_over(id)));
     }
 
     /// Time to look whether the keys are still held.
     pub(super) fn look_again(&mut self, id: LockId) {
-        self.ask_for(id, What::Look);
+        self.ask_for(id, RoundKind::Look);
     }
 
-    fn ask_for(&mut self, id: LockId, what: What) {
+    fn ask_for(&mut self, id: LockId, kind: RoundKind) {
         if let Some(lock) = self.lock_mut(id) {
-            lock.state = State::Asking;
+            lock.state = LockState::Asking;
             let several = lock.claim.keys().len() > 1;
-            self.begin(id, what);
+            self.begin(id, kind);
             if several {
                 self.park_younger(id);
             }
@@ -42,7 +41,7 @@ impl Locks {
             return false;
         };
         let mut others = lock.claim.keys().iter().skip(1);
-        let is_over = self.turns.is_over(lock.spot, self.now)
+        let is_over = self.turns.is_over(lock.key_hash, self.now)
             || others.any(|key| self.turns.is_over(hash(key), self.now));
         // If another lock of this engine holds them, nobody else has a turn.
         is_over && !self.is_shared(id)
@@ -56,27 +55,28 @@ impl Locks {
         };
         let Some(ask) = &lock.ask else { return };
         // What holds a key may be the user's own token, and then it is granted: a look does not tell.
-        let told = lock.claim.token().is_random() && ask.round.is_denied();
-        if verdict == Verdict::Lost && told {
-            lock.rests = None;
+        let denied = lock.claim.token().is_random() && ask.round.is_denied();
+        if verdict == Verdict::Lost && denied {
+            lock.yielding = None;
             return self.obtain_failed(id);
         }
-        let (since, looks) = lock.rests.take().unwrap_or((ask.at, 0));
+        let (since, looks) = lock.yielding.take().unwrap_or((ask.at, 0));
         let took = now.micros_since(ask.at);
         // On a clock that stands still while somebody is busy, time would never pass.
-        let rested = looks >= MOST_LOOKS || since + rest(took) + self.longest_spread(took) <= now;
-        if verdict == Verdict::Lost || rested {
+        let yielded =
+            looks >= MOST_LOOKS || since + yield_time(took) + self.longest_spread(took) <= now;
+        if verdict == Verdict::Lost || yielded {
             // Nobody knows, or nobody came: then it is this engine's turn again.
-            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.rested(key));
+            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.yielded(key));
         }
-        let (looks_on, ours) = (self.is_turn_over(id), self.was_ours());
+        let (looks_on, ours) = (self.is_turn_over(id), self.taken_by_ourselves());
         if let Some(lock) = self.lock_mut(id) {
-            if looks_on || rested {
+            if looks_on || yielded {
                 // It is this engine that has kept it waiting.
                 lock.failure = Some(ours);
             }
-            lock.rests = looks_on.then_some((since, looks.saturating_add(1)));
-            self.begin(id, if looks_on { What::Look } else { What::Obtain });
+            lock.yielding = looks_on.then_some((since, looks.saturating_add(1)));
+            self.begin(id, first_round(looks_on));
         }
     }
 
@@ -89,8 +89,8 @@ impl Locks {
     ) {
         let Some(lock) = self.lock(id) else { return };
         if keys.contains(0) {
-            let spot = lock.spot;
-            act(self, spot);
+            let key_hash = lock.key_hash;
+            act(self, key_hash);
         }
         let Some(lock) = self.lock(id).filter(|lock| lock.claim.keys().len() > 1) else {
             return;
@@ -116,5 +116,14 @@ impl Locks {
             Some(last) if last < next => Some(last).filter(|last| *last > now),
             _ => Some(next),
         };
+    }
+}
+
+/// An engine whose turn is over looks before it asks for the keys.
+const fn first_round(turn_over: bool) -> RoundKind {
+    if turn_over {
+        RoundKind::Look
+    } else {
+        RoundKind::Obtain
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
-use crate::lock::{Lock, Releasing, State, What};
+use crate::lock::{Lock, LockState, Releasing, RoundKind};
 use crate::time::Instant;
 
 use super::Locks;
@@ -31,7 +31,7 @@ impl Locks {
         while let Some(id) = self.slab.first_from(slot) {
             slot = id.slot.saturating_add(1);
             let state = self.lock(id).map(|lock| &lock.state);
-            if matches!(state, Some(State::Waiting { .. })) {
+            if matches!(state, Some(LockState::Waiting { .. })) {
                 self.end_unobtained(id, NotObtained::Refused(error));
             }
         }
@@ -63,7 +63,7 @@ impl Locks {
         let Some(ask) = &lock.ask else {
             return Holder::Other;
         };
-        let looked = ask.what == What::Look;
+        let looked = ask.kind == RoundKind::Look;
         let mut ours = if looked {
             lock.may_hold
         } else {
@@ -88,44 +88,45 @@ impl Locks {
     }
 
     /// What is known when a wait is over.
-    pub(super) fn last_word(&self, lock: &Lock) -> NotObtained {
+    pub(super) fn reason_after_wait(&self, lock: &Lock) -> NotObtained {
         match self.too_few() {
             Some(error) if error.is_final() => return NotObtained::Refused(error),
             Some(error) => return NotObtained::Unreachable(error),
             None => {}
         }
-        if let State::Waiting { parked: true, .. } = lock.state {
+        if let LockState::Waiting { parked: true, .. } = lock.state {
             let mut keys = lock.claim.keys().iter();
             let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
             // What an attempt of its own has left is nobody's.
             let left = |other: &Lock| {
-                let untold = |releasing: &Releasing| releasing.announce.is_none();
-                other.claim.value() == lock.claim.value() && other.releasing().is_some_and(untold)
+                let unreported = |releasing: &Releasing| releasing.announce.is_none();
+                other.claim.value() == lock.claim.value()
+                    && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
                 // Whoever asks is not parked.
                 // What it was granted too late is still its own.
-                let has = matches!(before.state, State::Held(_) | State::Releasing(_));
+                let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_));
                 let by = Holder::Ourselves;
-                let met = before.met_on(key);
+                let last_failure = before.last_failure_about(key);
                 // Of this key, it may not have heard yet.
-                return match met {
+                return match last_failure {
                     Some((reason, at)) if !has && !before.was_too_late() => {
-                        self.told(reason, at).unwrap_or(UNANSWERED)
+                        self.still_true(reason, at).unwrap_or(UNANSWERED)
                     }
                     _ => NotObtained::TimedOut { by },
                 };
             }
         }
-        self.known(lock)
+        self.recent_failure(lock)
     }
 
     /// The last that nodes have told this lock of its keys; if that is not so any more, what they have told others of this
     /// engine since: whoever is parked, or was asking when its wait was over, has long heard nothing itself.
-    fn known(&self, lock: &Lock) -> NotObtained {
+    fn recent_failure(&self, lock: &Lock) -> NotObtained {
         let own = lock
             .failure
-            .and_then(|(reason, at)| Some((self.told(reason, at)?, at)));
+            .and_then(|(reason, at)| Some((self.still_true(reason, at)?, at)));
         if let Some((told @ NotObtained::TimedOut { .. }, _)) = own {
             return told;
         }
@@ -136,9 +137,9 @@ impl Locks {
                 let other = self.lock(other).filter(|_| at != lock.rank);
                 // What it was granted too late was denied to nobody.
                 let heard = other.filter(|other| other.is_wanted() && !other.was_too_late());
-                if let Some((reason, at)) = heard.and_then(|other| other.met_on(key))
+                if let Some((reason, at)) = heard.and_then(|other| other.last_failure_about(key))
                     && latest.is_none_or(|(_, known)| known < at)
-                    && let Some(told) = self.told(reason, at)
+                    && let Some(told) = self.still_true(reason, at)
                 {
                     latest = Some((told, at));
                 }
@@ -148,13 +149,11 @@ impl Locks {
     }
 
     /// What nodes have told then, if it is new enough to be true.
-    fn told(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
-        match reason {
-            NotObtained::Taken { by, .. } => {
-                let is_new = self.now <= at + LOOK + self.setup.request_timeout;
-                is_new.then_some(NotObtained::TimedOut { by })
-            }
-            _ => Some(reason),
-        }
+    fn still_true(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
+        let NotObtained::Taken { by, .. } = reason else {
+            return Some(reason);
+        };
+        let is_new = self.now <= at + LOOK + self.setup.request_timeout;
+        is_new.then_some(NotObtained::TimedOut { by })
     }
 }

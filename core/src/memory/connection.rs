@@ -4,10 +4,11 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::client::ClientState;
 use super::commands::{self, Call};
 use super::options::Options;
-use super::request::{Limits, NOT_A_REQUEST, arguments};
-use super::state::State;
+use super::request::{NOT_A_REQUEST, RequestLimits, arguments};
+use super::state::ServerState;
 use super::tracking::Change;
 use crate::redis::resp::{
     DecodeError, DecodeLimits, Decoder, write_array, write_bulk, write_error, write_null,
@@ -23,7 +24,7 @@ pub(super) struct Connection {
     /// The beginning of a request that the decoder need not see, and how many bytes there must be to go on.
     pub(super) partial: Vec<u8>,
     pub(super) need: usize,
-    pub(super) session: Session,
+    pub(super) session: ClientState,
     /// Bytes to be sent.
     pub(super) out: Vec<u8>,
     /// Whether it waits in line to send.
@@ -35,7 +36,13 @@ pub(super) struct Connection {
 }
 
 /// Executes a request; an empty one is ignored, as servers do. Apart from the connection, whose decoder may hold the words.
-fn run(session: &mut Session, out: &mut Vec<u8>, id: u64, args: &[&[u8]], state: &mut State) {
+fn run(
+    session: &mut ClientState,
+    out: &mut Vec<u8>,
+    id: u64,
+    args: &[&[u8]],
+    state: &mut ServerState,
+) {
     if !args.is_empty() {
         commands::execute(&mut Call {
             args,
@@ -58,7 +65,7 @@ impl Connection {
             }),
             partial: Vec::new(),
             need: 0,
-            session: Session::new(options),
+            session: ClientState::new(options),
             out: Vec::new(),
             queued: false,
             closing: false,
@@ -94,13 +101,13 @@ impl Connection {
     }
 
     /// Executes one request and appends its reply.
-    pub(super) fn execute(&mut self, id: u64, args: &[&[u8]], state: &mut State) {
+    pub(super) fn execute(&mut self, id: u64, args: &[&[u8]], state: &mut ServerState) {
         run(&mut self.session, &mut self.out, id, args, state);
-        self.settle();
+        self.finish_request();
     }
 
     /// After a request.
-    fn settle(&mut self) {
+    fn finish_request(&mut self) {
         self.closing |= self.session.quits;
         self.limit_output();
     }
@@ -112,8 +119,8 @@ impl Connection {
     pub(super) fn execute_next(
         &mut self,
         id: u64,
-        limits: Limits,
-        state: &mut State,
+        limits: RequestLimits,
+        state: &mut ServerState,
     ) -> Result<bool, &'static [u8]> {
         let request = match self.decoder.next_reply() {
             Ok(Some(request)) => request,
@@ -123,7 +130,7 @@ impl Connection {
         };
         let args = arguments(request, limits.args)?;
         run(&mut self.session, &mut self.out, id, &args, state);
-        self.settle();
+        self.finish_request();
         Ok(true)
     }
 
@@ -175,35 +182,4 @@ impl Connection {
 fn begin_push(out: &mut Vec<u8>) {
     write_push(out, 2);
     write_bulk(out, b"invalidate");
-}
-
-/// What a client has said about itself.
-pub(super) struct Session {
-    pub(super) resp3: bool,
-    pub(super) authenticated: bool,
-    pub(super) database: u8,
-    pub(super) name: Vec<u8>,
-    /// Whether it wants to be told of changes to what it reads.
-    pub(super) tracking: bool,
-    /// Whether it ever wanted to.
-    pub(super) has_tracked: bool,
-    /// Whether it does not want to be told of its own changes.
-    pub(super) no_loop: bool,
-    /// Whether it has said that it goes.
-    pub(super) quits: bool,
-}
-
-impl Session {
-    pub(super) fn new(options: &Options) -> Self {
-        Self {
-            resp3: false,
-            authenticated: options.is_open(),
-            database: 0,
-            name: Vec::new(),
-            tracking: false,
-            has_tracked: false,
-            no_loop: false,
-            quits: false,
-        }
-    }
 }

@@ -21,6 +21,7 @@
 //! - `EVAL` runs the scripts of Tenure and no others. Their errors do not name a line.
 //! - `PEXPIRE` and `EXPIRE` take no conditions. There are no inline commands.
 
+mod client;
 mod commands;
 mod connection;
 mod options;

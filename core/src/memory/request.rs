@@ -14,7 +14,7 @@ pub(super) struct Request<'a> {
 }
 
 /// What the bytes that came are.
-pub(super) enum Read<'a> {
+pub(super) enum RequestRead<'a> {
     /// A request, now in [`Request`], and what follows it.
     Whole(&'a [u8]),
     /// The beginning of one: with fewer bytes than this there is nothing to be done.
@@ -33,30 +33,30 @@ impl<'a> Request<'a> {
 
     /// The first request, if it is within the limits. Whatever is unusual is left to the decoder, which would come to
     /// the same with the rest, but looks at every byte.
-    pub(super) fn read(&mut self, bytes: &'a [u8], limits: Limits) -> Read<'a> {
+    pub(super) fn read(&mut self, bytes: &'a [u8], limits: RequestLimits) -> RequestRead<'a> {
         let part = |need: usize| {
             // So far below the limits that the decoder would wait, too.
             let in_limits = need.saturating_add(MARGIN) <= limits.bytes;
             if in_limits {
-                Read::Part(need)
+                RequestRead::Part(need)
             } else {
-                Read::Other
+                RequestRead::Other
             }
         };
         let more = part(bytes.len().saturating_add(1));
         let (count, mut rest) = match number(bytes, b'*') {
             Number::Whole(count, rest) => (count, rest),
             Number::Part => return more,
-            Number::Other => return Read::Other,
+            Number::Other => return RequestRead::Other,
         };
         if count == 0 || count > MOST.min(limits.args) {
-            return Read::Other;
+            return RequestRead::Other;
         }
         for arg in self.args.iter_mut().take(count) {
             let (len, after) = match number(rest, b'$') {
                 Number::Whole(len, after) => (len, after),
                 Number::Part => return more,
-                Number::Other => return Read::Other,
+                Number::Other => return RequestRead::Other,
             };
             let Some((text, after)) = after.split_at_checked(len) else {
                 let missing = len
@@ -68,14 +68,14 @@ impl<'a> Request<'a> {
             rest = match after.strip_prefix(LINE_END) {
                 Some(rest) => rest,
                 None if LINE_END.starts_with(after) => return more,
-                None => return Read::Other,
+                None => return RequestRead::Other,
             };
         }
         self.count = count;
         if bytes.len().saturating_sub(rest.len()) > limits.bytes {
-            return Read::Other;
+            return RequestRead::Other;
         }
-        Read::Whole(rest)
+        RequestRead::Whole(rest)
     }
 
     pub(super) fn args(&self) -> &[&'a [u8]] {
@@ -90,7 +90,7 @@ const LINE_END: &[u8] = b"\r\n";
 
 /// How large a request may be.
 #[derive(Copy, Clone)]
-pub(super) struct Limits {
+pub(super) struct RequestLimits {
     pub(super) bytes: usize,
     pub(super) args: usize,
 }

@@ -6,8 +6,8 @@ use core::mem;
 
 use super::connection::{Connection, Incomplete};
 use super::options::Options;
-use super::request::{Limits, Read, Request};
-use super::state::{State, millis};
+use super::request::{Request, RequestLimits, RequestRead};
+use super::state::{ServerState, millis};
 use super::store::Value;
 use crate::Instant;
 use crate::redis::resp::write_error;
@@ -42,7 +42,7 @@ pub enum Output<'a> {
 
 /// A small Redis server without I/O.
 pub struct Server {
-    state: State,
+    state: ServerState,
     connections: BTreeMap<u64, Connection>,
     last_id: u64,
     /// Who has bytes to send or is to be closed, in order.
@@ -56,7 +56,7 @@ impl Server {
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
-            state: State::new(options),
+            state: ServerState::new(options),
             connections: BTreeMap::new(),
             last_id: 0,
             line: VecDeque::new(),
@@ -108,13 +108,13 @@ impl Server {
         let mut left = 0;
         while !rest.is_empty() && !connection.closing {
             match request.read(rest, limits) {
-                Read::Whole(after) => rest = after,
-                Read::Part(need) => {
+                RequestRead::Whole(after) => rest = after,
+                RequestRead::Part(need) => {
                     connection.need = need;
                     left = rest.len();
                     break;
                 }
-                Read::Other => return self.read_on(conn.0, rest),
+                RequestRead::Other => return self.read_on(conn.0, rest),
             }
             connection.execute(conn.0, request.args(), &mut self.state);
             if self.state.tracking.has_changes() {
@@ -247,7 +247,7 @@ impl Server {
     /// A crash without a disk: data, scripts and connections are gone. Bytes that were not sent never will be.
     pub fn restart(&mut self) {
         let now = self.state.now;
-        self.state = State::new(self.state.options.clone());
+        self.state = ServerState::new(self.state.options.clone());
         self.state.now = now;
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
@@ -258,8 +258,8 @@ impl Server {
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
             bytes: self.state.options.request_bytes,
             args: self.state.options.request_args,
         }

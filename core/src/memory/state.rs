@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 
 use super::options::Options;
-use super::store::{Entry, Millis, Store};
+use super::store::{Millis, Store, StoredKey};
 use super::tracking::Tracking;
 use crate::Instant;
 use crate::redis::Script;
 
 /// What commands work on, whoever sends them.
-pub(super) struct State {
+pub(super) struct ServerState {
     pub(super) options: Options,
     pub(super) store: Store,
     pub(super) tracking: Tracking,
@@ -18,7 +18,7 @@ pub(super) struct State {
     pub(super) now: Instant,
 }
 
-impl State {
+impl ServerState {
     pub(super) fn new(options: Options) -> Self {
         Self {
             store: Store::new(),
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// A key that is there. If it is over it is removed now, and its readers are told.
-    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&Entry> {
+    pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&StoredKey> {
         // With announcements, what is over was removed when the time was told.
         let over = self.store.next_expiry().is_some_and(|at| self.now() > at);
         if over && self.store.is_expired(db, key, self.now()) {

@@ -30,7 +30,7 @@ impl Value {
 }
 
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct StoredKey {
     /// Its key, once more.
     pub(super) name: Arc<[u8]>,
     pub(super) value: Value,
@@ -41,7 +41,7 @@ pub(super) struct Entry {
 /// The last millisecond of every key that has one.
 type Expiries = BTreeSet<(Millis, u8, Arc<[u8]>)>;
 
-impl Entry {
+impl StoredKey {
     fn expire_at(&mut self, db: u8, at: Option<Millis>, expiries: &mut Expiries) {
         if self.expires_at == at {
             return;
@@ -62,7 +62,7 @@ impl Entry {
 /// Keys of all databases. It knows no time: what has expired is there until it is removed.
 #[derive(Clone)]
 pub(super) struct Store {
-    databases: Vec<BTreeMap<Arc<[u8]>, Entry>>,
+    databases: Vec<BTreeMap<Arc<[u8]>, StoredKey>>,
     expiries: Expiries,
     keys: usize,
     bytes: usize,
@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    pub(super) fn entry(&self, db: u8, key: &[u8]) -> Option<&Entry> {
+    pub(super) fn entry(&self, db: u8, key: &[u8]) -> Option<&StoredKey> {
         self.database(db)?.get(key)
     }
 
@@ -114,7 +114,7 @@ impl Store {
         let name = key.clone();
         database.insert(
             key,
-            Entry {
+            StoredKey {
                 name,
                 value,
                 expires_at,
@@ -238,7 +238,7 @@ impl Store {
         self.keys.saturating_sub(expired)
     }
 
-    fn database(&self, db: u8) -> Option<&BTreeMap<Arc<[u8]>, Entry>> {
+    fn database(&self, db: u8) -> Option<&BTreeMap<Arc<[u8]>, StoredKey>> {
         self.databases.get(usize::from(db))
     }
 }

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::event::NodeError;
+use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
-use crate::queue::Queue;
 use crate::redis::Script;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
@@ -15,13 +15,13 @@ use crate::time::Instant;
 
 mod progress;
 
-use progress::{Decision, Progress};
+use progress::{Decision, ReplyProgress};
 
 /// What was sent and has not been answered, first in first out, and what the first of it has been answered so far.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     sent: Queue<Sent>,
-    progress: Progress,
+    progress: ReplyProgress,
     /// Whether one of them is a probe. There is never more than one.
     probing: bool,
 }
@@ -52,7 +52,7 @@ impl Exchange {
     }
 
     /// The oldest unanswered request, if some of its replies have come and others not.
-    pub(crate) fn half_answered(&self) -> Option<RequestId> {
+    pub(crate) fn partly_answered(&self) -> Option<RequestId> {
         self.first().filter(|_| self.progress.replies > 0)
     }
 

@@ -18,7 +18,7 @@ pub(crate) use frame::Frame;
 #[cfg(feature = "memory")]
 pub(crate) use script::PROOF;
 pub use script::Script;
-pub(crate) use session::{Answer, Session};
+pub(crate) use session::{Report, Session};
 
 /// The hash slot of a key in a Redis Cluster: CRC16 of the part in the first braces, if there is one, else of it all.
 #[must_use]

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::event::{NodeError, NodeState};
+use crate::fifo::Queue;
 use crate::id::{NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
-use crate::queue::Queue;
 use crate::redis::backoff::Backoff;
 use crate::redis::capability::Capability;
 use crate::redis::exchange::{Exchange, Finding};
@@ -25,9 +25,9 @@ mod read;
 use read::Read;
 
 pub(crate) struct Session {
-    setup: Setup,
+    setup: SessionSetup,
     handshake: Handshake,
-    state: State,
+    phase: Phase,
     decoder: Decoder,
     capability: Capability,
     exchange: Exchange,
@@ -44,11 +44,11 @@ pub(crate) struct Session {
     /// When the last handshake was done.
     ready_at: Instant,
     /// When bytes came last.
-    heard_at: Instant,
+    received_at: Instant,
     /// Why there is no connection.
     error: NodeError,
     /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
-    hopeful: bool,
+    holds_requests: bool,
     /// To be told to the locks.
     change: Option<NodeState>,
     /// The last error that is not known here, in the server's words, and when it came.
@@ -56,7 +56,7 @@ pub(crate) struct Session {
 }
 
 #[derive(Clone, Debug)]
-struct Setup {
+struct SessionSetup {
     request_timeout: Micros,
     connect_timeout: Duration,
     pending: usize,
@@ -67,7 +67,7 @@ struct Setup {
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum State {
+enum Phase {
     Down { retry_at: Instant },
     Connecting { deadline: Instant },
     Greeting { deadline: Instant },
@@ -76,7 +76,7 @@ enum State {
 
 /// What a session has to tell. Keys are without the prefix.
 #[derive(Debug)]
-pub(crate) enum Answer<'a> {
+pub(crate) enum Report<'a> {
     Outcome(RequestId, Outcome),
     Lost(RequestId, Outcome, NodeError),
     Found(RequestId, Vec<Option<Holding>>),
@@ -94,7 +94,7 @@ impl Session {
             ..DecodeLimits::default()
         };
         Self {
-            setup: Setup {
+            setup: SessionSetup {
                 request_timeout: config.request_timeout.into(),
                 connect_timeout: config.connect_timeout,
                 pending: config.limits.pending_requests,
@@ -106,7 +106,7 @@ impl Session {
                 prefix: config.prefix.clone(),
             },
             handshake: Handshake::new(config, node),
-            state: State::Connecting {
+            phase: Phase::Connecting {
                 deadline: now + config.connect_timeout,
             },
             decoder: Decoder::new(limits),
@@ -120,9 +120,9 @@ impl Session {
             disconnect: false,
             backoff: Backoff::new(config, seed, node),
             ready_at: now,
-            heard_at: now,
+            received_at: now,
             error: NodeError::Disconnected,
-            hopeful: false,
+            holds_requests: false,
             change: None,
             unknown: None,
         }
@@ -141,13 +141,13 @@ impl Session {
         if self.exchange.requests().saturating_add(self.waiting.len()) >= self.setup.pending {
             return Err(NodeError::Overloaded);
         }
-        match self.state {
-            State::Down { .. } if !self.hopeful => Err(self.error),
-            State::Down { .. } | State::Connecting { .. } | State::Greeting { .. } => {
+        match self.phase {
+            Phase::Down { .. } if !self.holds_requests => Err(self.error),
+            Phase::Down { .. } | Phase::Connecting { .. } | Phase::Greeting { .. } => {
                 self.waiting.push_back(request);
                 Ok(false)
             }
-            State::Ready => {
+            Phase::Ready => {
                 self.send(request, op, now);
                 Ok(true)
             }
@@ -155,8 +155,8 @@ impl Session {
     }
 
     pub(crate) fn handle_connected(&mut self, now: Instant) {
-        if let State::Connecting { .. } = self.state {
-            self.state = State::Greeting {
+        if let Phase::Connecting { .. } = self.phase {
+            self.phase = Phase::Greeting {
                 deadline: now + self.setup.connect_timeout,
             };
             self.capability = self.capability.anew();
@@ -165,14 +165,14 @@ impl Session {
     }
 
     pub(crate) fn handle_input(&mut self, bytes: &[u8]) {
-        if matches!(self.state, State::Greeting { .. } | State::Ready) {
+        if matches!(self.phase, Phase::Greeting { .. } | Phase::Ready) {
             self.decoder.feed(bytes);
         }
     }
 
     /// The connection is gone. The driver knows.
     pub(crate) fn handle_disconnected(&mut self, now: Instant) {
-        if !matches!(self.state, State::Down { .. }) {
+        if !matches!(self.phase, Phase::Down { .. }) {
             self.hang_up(NodeError::Disconnected, now);
             self.disconnect = false;
         }
@@ -182,8 +182,8 @@ impl Session {
         if self.deadline().is_none_or(|at| at > now) {
             return;
         }
-        if let State::Down { .. } = self.state {
-            self.state = State::Connecting {
+        if let Phase::Down { .. } = self.phase {
+            self.phase = Phase::Connecting {
                 deadline: now + self.setup.connect_timeout,
             };
             self.connect = true;
@@ -194,8 +194,8 @@ impl Session {
 
     /// Sends a probe if nothing was heard for as long as `silence`, and nothing is to be answered. When to look again.
     pub(crate) fn probe(&mut self, silence: Micros, now: Instant) -> Instant {
-        let due = self.heard_at + silence;
-        if self.state != State::Ready || !self.setup.probes || self.exchange.oldest().is_some() {
+        let due = self.received_at + silence;
+        if self.phase != Phase::Ready || !self.setup.probes || self.exchange.oldest().is_some() {
             return now + silence;
         }
         if due > now {
@@ -213,15 +213,15 @@ impl Session {
 
     /// Bytes have come.
     #[inline]
-    pub(crate) const fn hear(&mut self, now: Instant) {
-        self.heard_at = now;
+    pub(crate) const fn note_received(&mut self, now: Instant) {
+        self.received_at = now;
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Down { retry_at } => Some(retry_at),
-            State::Connecting { deadline } | State::Greeting { deadline } => Some(deadline),
-            State::Ready => self
+        match self.phase {
+            Phase::Down { retry_at } => Some(retry_at),
+            Phase::Connecting { deadline } | Phase::Greeting { deadline } => Some(deadline),
+            Phase::Ready => self
                 .exchange
                 .oldest()
                 .map(|at| at + self.setup.request_timeout),
@@ -229,11 +229,11 @@ impl Session {
     }
 
     pub(crate) fn reason(&self) -> &'static str {
-        match self.state {
-            State::Down { .. } => "connecting again",
-            State::Connecting { .. } => "end of connecting",
-            State::Greeting { .. } => "end of a handshake",
-            State::Ready => "end of patience for an answer",
+        match self.phase {
+            Phase::Down { .. } => "connecting again",
+            Phase::Connecting { .. } => "end of connecting",
+            Phase::Greeting { .. } => "end of a handshake",
+            Phase::Ready => "end of patience for an answer",
         }
     }
 
@@ -251,26 +251,26 @@ impl Session {
     }
 
     /// What happened, one at a time; `None` when there is no more.
-    pub(crate) fn next_answer(&mut self, locks: &Locks, now: Instant) -> Option<Answer<'_>> {
+    pub(crate) fn next_report(&mut self, locks: &Locks, now: Instant) -> Option<Report<'_>> {
         loop {
-            if let State::Down { .. } = self.state {
+            if let Phase::Down { .. } = self.phase {
                 return self.next_lost();
             }
             if let Some(state) = self.change.take() {
-                return Some(Answer::State(state));
+                return Some(Report::State(state));
             }
             match self.read(locks, now) {
                 Read::Nothing => return None,
                 Read::Handled => {}
-                Read::Greeted => self.greet(now),
+                Read::Greeted => self.become_ready(now),
                 Read::Answer(request, Finding::Outcome(outcome)) => {
                     return Some(self.answered(request, outcome, now));
                 }
                 Read::Answer(request, Finding::Found(found)) => {
-                    return Some(Answer::Found(request, found));
+                    return Some(Report::Found(request, found));
                 }
                 Read::Answer(request, Finding::Again) => self.waiting.push_back(request),
-                Read::WakeAll => return Some(Answer::WakeAll),
+                Read::WakeAll => return Some(Report::WakeAll),
                 Read::Wake => return Some(self.wake()),
                 Read::Broken(error) => self.hang_up(error, now),
             }
@@ -279,7 +279,7 @@ impl Session {
 
     /// Sends what had to wait, if somebody still wants it.
     pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
-        if self.state == State::Ready {
+        if self.phase == Phase::Ready {
             while let Some(request) = self.waiting.pop_front() {
                 if let Some(op) = locks.op(request) {
                     let obtains = op.is_obtain();
@@ -312,7 +312,7 @@ impl Session {
     }
 
     /// Whether it wants something of the driver just now.
-    pub(crate) fn speaks(&self) -> bool {
+    pub(crate) fn has_output(&self) -> bool {
         self.has_bytes() || self.disconnect || self.connect
     }
 
@@ -330,8 +330,8 @@ impl Session {
         self.exchange.send(request, op, &mut wire, now);
     }
 
-    fn greet(&mut self, now: Instant) {
-        self.state = State::Ready;
+    fn become_ready(&mut self, now: Instant) {
+        self.phase = Phase::Ready;
         self.ready_at = now;
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
@@ -339,11 +339,11 @@ impl Session {
     }
 
     fn hang_up(&mut self, error: NodeError, now: Instant) {
-        self.hopeful = self.state == State::Ready && !error.hangs_up();
-        if self.has_proven(error, now) {
+        self.holds_requests = self.phase == Phase::Ready && !error.hangs_up();
+        if self.was_useful(error, now) {
             self.backoff.reset();
         }
-        self.state = State::Down {
+        self.phase = Phase::Down {
             retry_at: now + self.backoff.pause(),
         };
         self.connect = false;
@@ -359,24 +359,24 @@ impl Session {
 
     /// Whether the connection that ends with this error was of use. A greeting alone says nothing of that, nor does the
     /// answer of a server that is the wrong one; but one that was there for longer than any pause is not tried too often.
-    fn has_proven(&self, error: NodeError, now: Instant) -> bool {
-        if self.state != State::Ready {
+    fn was_useful(&self, error: NodeError, now: Instant) -> bool {
+        if self.phase != Phase::Ready {
             return false;
         }
         let answered = self.capability.sent() > self.exchange.len() && !error.hangs_up();
         answered || now.saturating_since(self.ready_at) > self.backoff.longest()
     }
 
-    fn next_lost(&mut self) -> Option<Answer<'_>> {
+    fn next_lost(&mut self) -> Option<Report<'_>> {
         if let Some((request, outcome)) = self.exchange.take_lost() {
-            return Some(Answer::Lost(request, outcome, self.error));
+            return Some(Report::Lost(request, outcome, self.error));
         }
-        if !self.hopeful
+        if !self.holds_requests
             && let Some(request) = self.waiting.pop_front()
         {
-            return Some(Answer::Outcome(request, Outcome::Failed(self.error)));
+            return Some(Report::Outcome(request, Outcome::Failed(self.error)));
         }
-        self.change.take().map(Answer::State)
+        self.change.take().map(Report::State)
     }
 }
 
@@ -384,7 +384,7 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("state", &self.state)
+            .field("phase", &self.phase)
             .field("capability", &self.capability)
             .field("unanswered", &self.exchange.len())
             .field("waiting", &self.waiting.len())

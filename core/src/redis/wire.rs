@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::claim::{Claim, Keys};
 use crate::lock::Op;
-use crate::obtain::Ttl;
+use crate::obtain::{Mode, Ttl};
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
@@ -58,11 +58,14 @@ pub(crate) struct Wire<'a> {
 impl Wire<'_> {
     /// Writes the commands of `op`; tells how their replies are to be read, and how many there will be.
     pub(crate) fn write(&mut self, op: Op<'_>) -> (Kind, u16) {
+        // Another mode needs commands of its own.
+        let (Some(Mode::Exclusive) | None) = op.mode();
         match op {
             Op::Obtain {
                 claim,
                 ttl,
                 again: false,
+                ..
             } if claim.keys().len() == 1 => {
                 prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
                     .prepared(claim.frame().all())
@@ -78,6 +81,7 @@ impl Wire<'_> {
                 claim,
                 ttl,
                 keep: true,
+                ..
             } => self.refresh_if_shorter(claim, ttl),
             Op::Refresh { claim, ttl, .. }
                 if claim.keys().len() == 1 && self.capability.set_ifeq =>
@@ -94,8 +98,8 @@ impl Wire<'_> {
                 let kind = self.script(Script::Refresh, claim, Some(ttl));
                 self.with_times(kind, claim)
             }
-            Op::Release { claim } if claim.keys().len() == 1 => self.release_one(claim),
-            Op::Release { claim } => (self.script(Script::Release, claim, None), 1),
+            Op::Release { claim, .. } if claim.keys().len() == 1 => self.release_one(claim),
+            Op::Release { claim, .. } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
                 self.values_and_times(claim.keys());
                 (Kind::Check, count(claim.keys(), 2))

@@ -206,7 +206,7 @@ fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
         report
     } else {
         let report = schedule.tell();
-        println!("{}", report.story.join("\n"));
+        println!("{}", report.lines.join("\n"));
         println!("bytes: {:?}", schedule.to_bytes());
         report
     };

@@ -148,9 +148,9 @@ impl Run {
         let keys = Key::new([b'a' + argument % 3]).expect("a key");
         let ttl = Ttl::new(Duration::from_millis(500)).expect("a ttl");
         let token = Token::random([self.locks.len() as u8; 16]);
-        let mut wish = Obtain::new(keys, token, ttl);
-        wish.wait = (argument & 8 != 0).then(|| Duration::from_secs(3));
-        self.locks.push(self.engine.obtain(wish, self.now));
+        let mut request = Obtain::new(keys, token, ttl);
+        request.wait = (argument & 8 != 0).then(|| Duration::from_secs(3));
+        self.locks.push(self.engine.obtain(request, self.now));
     }
 
     fn drain(&mut self) {

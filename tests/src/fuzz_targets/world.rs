@@ -10,6 +10,6 @@ pub fn world(input: &[u8]) {
     let schedule = Schedule::from_bytes(input);
     if schedule.play().violation.is_some() {
         let told = schedule.tell();
-        panic!("{}\n{:?}", told.story.join("\n"), told.violation);
+        panic!("{}\n{:?}", told.lines.join("\n"), told.violation);
     }
 }

@@ -26,7 +26,7 @@ enum Due {
 
 /// What the two directions know of each other.
 #[derive(Default)]
-struct State {
+struct RelayState {
     due: VecDeque<Due>,
     /// A fault is on its way: what the client writes goes nowhere.
     deaf: bool,
@@ -43,7 +43,7 @@ struct State {
 pub(super) struct Relay {
     client: TcpStream,
     server: TcpStream,
-    state: Mutex<State>,
+    state: Mutex<RelayState>,
     shared: Arc<Shared>,
 }
 
@@ -51,9 +51,9 @@ impl Relay {
     pub(super) fn start(client: TcpStream, server: TcpStream, shared: Arc<Shared>) -> Weak<Self> {
         // Fails only on a socket that is closed already.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let state = Mutex::new(State {
+        let state = Mutex::new(RelayState {
             answered: true,
-            ..State::default()
+            ..RelayState::default()
         });
         let relay = Arc::new(Self {
             client,
@@ -198,7 +198,7 @@ impl Relay {
     }
 }
 
-impl State {
+impl RelayState {
     /// Takes one whole frame and its bytes from the front. What is not RESP passes as it is.
     fn take_frame(
         &mut self,

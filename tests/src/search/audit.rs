@@ -7,12 +7,12 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 
 use super::setup::Setup;
-use super::state::State;
+use super::state::SearchState;
 
 /// What was seen of the first state with a fingerprint.
 struct Known {
     future: u64,
-    state: State,
+    state: SearchState,
 }
 
 /// Walks through at least so many `states` of a world, if there are as many. Each time that a step leads to a state that
@@ -23,13 +23,13 @@ struct Known {
 /// # Errors
 /// Two stories that end in the same fingerprint, and the fingerprints that come next.
 pub fn audit(setup: Setup, alike: bool, states: usize) -> Result<usize, String> {
-    let mut first = State::new(&Arc::new(setup));
-    first.story = Some(Vec::new());
+    let mut first = SearchState::new(&Arc::new(setup));
+    first.trail = Some(Vec::new());
     let mut known: HashMap<u64, Known, FixedState> = HashMap::default();
     let mut line = VecDeque::from([first]);
     let (mut compared, mut taken) = (0, 0);
     while let Some(state) = line.pop_front() {
-        let next: Vec<State> = successors(&state).collect();
+        let next: Vec<SearchState> = successors(&state).collect();
         let future = future(&state, alike);
         match known.entry(state.fingerprint(alike)) {
             std::collections::hash_map::Entry::Occupied(seen) => {
@@ -52,7 +52,7 @@ pub fn audit(setup: Setup, alike: bool, states: usize) -> Result<usize, String> 
     Ok(compared)
 }
 
-fn successors(state: &State) -> impl Iterator<Item = State> {
+fn successors(state: &SearchState) -> impl Iterator<Item = SearchState> {
     state.steps().into_iter().map(|step| {
         let mut next = state.clone();
         next.take(step);
@@ -60,15 +60,15 @@ fn successors(state: &State) -> impl Iterator<Item = State> {
     })
 }
 
-fn tell(state: &State, alike: bool) -> String {
+fn tell(state: &SearchState, alike: bool) -> String {
     let next = state.steps().into_iter().zip(successors(state));
     let next = next.map(|(step, next)| format!("{:x} {step:?}", next.fingerprint(alike)));
-    let story = state.story.iter().flatten().cloned();
-    story.chain(next).collect::<Vec<_>>().join("\n")
+    let trail = state.trail.iter().flatten().cloned();
+    trail.chain(next).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether there is a fault, and the fingerprints that can come next.
-fn future(state: &State, alike: bool) -> u64 {
+fn future(state: &SearchState, alike: bool) -> u64 {
     let mut prints: Vec<u64> = successors(state)
         .map(|next| next.fingerprint(alike))
         .collect();

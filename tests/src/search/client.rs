@@ -7,7 +7,7 @@ use tenure_core::{
     Obtain, Outcome, RequestId, Ttl,
 };
 
-use super::node::{Deed, KEYS, Node, Order, Value};
+use super::node::{Action, KEYS, ModelNode, Order, Value};
 use super::setup::{NODES, USERS};
 use super::user::{Phase, User, hear};
 
@@ -47,7 +47,7 @@ impl Line {
         let mut lost: Vec<_> = answered.collect();
         for request in self.requests.drain(..) {
             lost.push(request.id);
-            if !matches!(request.order.deed, Deed::Check | Deed::Look) {
+            if !matches!(request.order.action, Action::Check | Action::Look) {
                 self.strays.push(request.order);
             }
         }
@@ -184,7 +184,13 @@ impl Client {
     /// Forgets what is on its way to node `n` or from there and can change nothing, whenever it arrives; with `calm`,
     /// what could only do so if the connection broke, too. That a timer goes off when an answer arrives is nothing new:
     /// it may go off by itself.
-    pub(super) fn forget_idle_words(&mut self, n: usize, node: &Node, watch: bool, calm: bool) {
+    pub(super) fn forget_idle_words(
+        &mut self,
+        n: usize,
+        node: &ModelNode,
+        watch: bool,
+        calm: bool,
+    ) {
         let (locks, line) = (&self.locks, &mut self.lines[n]);
         line.answers.retain(|answer| match answer {
             Answer::Outcome(id, _) if calm => locks.awaits(*id),
@@ -194,7 +200,7 @@ impl Client {
         if line.requests.is_empty() && line.strays.is_empty() {
             return;
         }
-        let coming = |order: &Order| matches!(order.deed, Deed::Obtain { .. });
+        let coming = |order: &Order| matches!(order.action, Action::Obtain { .. });
         let requests = line.requests.iter().map(|request| &request.order);
         let mut live: Vec<Value> = requests
             .chain(&line.strays)
@@ -205,14 +211,14 @@ impl Client {
         if self.alive {
             live.extend(locks.values().map(Value::read));
         }
-        let idle = |order: &Order| match order.deed {
-            Deed::Obtain { .. } => false,
-            Deed::Refresh { .. } | Deed::Release => !live.contains(&order.value),
-            Deed::Check | Deed::Look => true,
+        let idle = |order: &Order| match order.action {
+            Action::Obtain { .. } => false,
+            Action::Refresh { .. } | Action::Release => !live.contains(&order.value),
+            Action::Check | Action::Look => true,
         };
         line.strays.retain(|order| !idle(order));
         line.requests.retain(|request| {
-            let watches = watch && request.order.deed != Deed::Release;
+            let watches = watch && request.order.action != Action::Release;
             watches || !locks.ignores(request.id) || !idle(&request.order)
         });
     }
@@ -242,7 +248,7 @@ impl Client {
                     let mut all = self.users.iter().flat_map(User::locks);
                     let phase = all.find(|(lock, _)| *lock == id.lock());
                     let released = matches!(phase, Some((_, Phase::Releasing | Phase::Over)));
-                    if released && matches!(order.deed, Deed::Refresh { .. }) {
+                    if released && matches!(order.action, Action::Refresh { .. }) {
                         told.fault = Some("a refresh was sent after the lock was over");
                     }
                     self.lines[id.node().index()]

@@ -7,13 +7,13 @@ use tenure_core::{Obtain, Retry, Token};
 use super::client::Client;
 use super::node::Value;
 use super::setup::{Budget, PAUSE, USERS, keys, ttl};
-use super::state::{State, Step};
+use super::state::{SearchState, Step};
 use super::user::{Phase, User};
 
 /// No run needs as many steps.
 const STEPS: usize = 4_000;
 
-impl State {
+impl SearchState {
     /// Goes on from here without trouble: what was late arrives, holders let go at once, and a client that was not
     /// there before wants the same keys.
     ///

@@ -25,9 +25,9 @@ use foldhash::quality::FixedState;
 use tenure_core::{Outcome, RequestId};
 
 use super::client::{Answer, Client, Line};
-use super::node::{KEYS, Node, Order, Value};
+use super::node::{KEYS, ModelNode, Order, Value};
 use super::setup::{Budget, NODES, node_id};
-use super::state::State;
+use super::state::SearchState;
 
 /// The values of one client, by name.
 #[derive(Default)]
@@ -67,7 +67,7 @@ fn print(thing: impl Hash) -> u64 {
     hasher.finish()
 }
 
-impl State {
+impl SearchState {
     /// The same for all states that only differ in names. With `alike`, nodes and clients may change places, too, where
     /// they are alike.
     #[must_use]
@@ -124,7 +124,7 @@ impl State {
     fn print_node(&self, n: usize, parts: &[Part], order: &[usize]) -> u64 {
         let mut hasher = hasher();
         let h = &mut hasher;
-        let node: &Node = &self.nodes[n];
+        let node: &ModelNode = &self.nodes[n];
         let down = node.down_until.map(|at| at.saturating_since(self.now));
         down.hash(h);
         for key in 0..KEYS.len() {
@@ -257,7 +257,7 @@ const fn low_half(bits: u64) -> u64 {
 
 fn print_order(order: &Order, names: &Names) -> impl Hash {
     let value = names.of(order.value);
-    (order.deed, order.keys, value, order.ttl_ms)
+    (order.action, order.keys, value, order.ttl_ms)
 }
 
 fn print_outcome(outcome: &Outcome) -> u64 {
@@ -273,7 +273,7 @@ fn print_outcome(outcome: &Outcome) -> u64 {
     }
 }
 
-impl std::fmt::Debug for State {
+impl std::fmt::Debug for SearchState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
             .field("now", &self.now)

@@ -3,9 +3,9 @@
 use tenure_core::{Event, Loss, Renewal};
 
 use super::client::{Client, Line, blames_others};
-use super::state::State;
+use super::state::SearchState;
 
-impl State {
+impl SearchState {
     /// Whether a client may be told this.
     pub(super) fn judge(&mut self, event: &Event) {
         if blames_others(event) && self.asks == 1 && !self.vanished {

@@ -21,13 +21,13 @@ mod laws;
 mod node;
 mod setup;
 mod state;
-mod story;
+mod trail;
 mod user;
 mod walk;
 pub mod worlds;
 
 pub use audit::audit;
 pub use setup::{Budget, Memory, Setup};
-pub use state::{State, Step};
+pub use state::{SearchState, Step};
 pub use user::Wants;
 pub use walk::{Limits, Report, search};

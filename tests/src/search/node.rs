@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, KeySet, Op, Outcome};
+use tenure_core::{Instant, KeySet, Mode, Op, Outcome};
 
 /// Keys are the letters from a on.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -48,7 +48,7 @@ impl Value {
 /// An operation on its way, with all it needs to be carried out at any time.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Order {
-    pub(super) deed: Deed,
+    pub(super) action: Action,
     /// As bits.
     pub(super) keys: u8,
     pub(super) value: Value,
@@ -56,7 +56,7 @@ pub(super) struct Order {
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Deed {
+pub(super) enum Action {
     Obtain { again: bool },
     Refresh { keep: bool },
     Check,
@@ -67,17 +67,34 @@ pub(super) enum Deed {
 impl Order {
     /// `None` for an operation that changes nothing and that no lock waits for.
     pub(super) fn new(op: Op<'_>) -> Option<Self> {
-        let (deed, claim, ttl) = match op {
-            Op::Obtain { claim, ttl, again } => (Deed::Obtain { again }, claim, ttl.as_duration()),
-            Op::Refresh { claim, ttl, keep } => (Deed::Refresh { keep }, claim, ttl.as_duration()),
-            Op::Check { claim } => (Deed::Check, claim, Duration::ZERO),
-            Op::Look { claim } => (Deed::Look, claim, Duration::ZERO),
-            Op::Release { claim } => (Deed::Release, claim, Duration::ZERO),
-            Op::Inspect { .. } | _ => return None,
+        let (action, claim, ttl) = match op {
+            Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode: Mode::Exclusive,
+            } => (Action::Obtain { again }, claim, ttl.as_duration()),
+            Op::Refresh {
+                claim,
+                ttl,
+                keep,
+                mode: Mode::Exclusive,
+            } => (Action::Refresh { keep }, claim, ttl.as_duration()),
+            Op::Check { claim } => (Action::Check, claim, Duration::ZERO),
+            Op::Look { claim } => (Action::Look, claim, Duration::ZERO),
+            Op::Release {
+                claim,
+                mode: Mode::Exclusive,
+            } => (Action::Release, claim, Duration::ZERO),
+            Op::Inspect { .. } => return None,
+            // A new operation or mode.
+            Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
+                unimplemented!("no node of the search does {op:?}")
+            }
         };
         let letters = claim.keys().iter().map(|key| key.as_bytes()[0] - b'a');
         Some(Self {
-            deed,
+            action,
             keys: letters.fold(0, |keys, letter| keys | 1 << letter),
             value: Value::read(claim.value()),
             ttl_ms: u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX),
@@ -100,7 +117,7 @@ pub(super) struct Entry {
 pub(super) type Watches = [u8; KEYS.len()];
 
 #[derive(Copy, Clone, Default, Debug)]
-pub(super) struct Node {
+pub(super) struct ModelNode {
     pub(super) entries: [Option<Entry>; KEYS.len()],
     pub(super) watches: Watches,
     /// It refuses everything until then.
@@ -117,7 +134,7 @@ pub(super) struct Manner {
     pub(super) silent: bool,
 }
 
-impl Node {
+impl ModelNode {
     pub(super) fn is_empty(&self) -> bool {
         self.entries.iter().all(Option::is_none)
     }
@@ -132,19 +149,19 @@ impl Node {
         wakes: &mut Watches,
     ) -> Outcome {
         let is_ours = |entry: Entry| entry.value == order.value;
-        let granted = match order.deed {
-            Deed::Obtain { again } => order
+        let granted = match order.action {
+            Action::Obtain { again } => order
                 .keys()
                 .all(|key| self.entries[key].is_none_or(|entry| again && is_ours(entry))),
-            Deed::Refresh { .. } | Deed::Check => {
+            Action::Refresh { .. } | Action::Check => {
                 let mut keys = order.keys();
                 keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
-            Deed::Look => order.keys().all(|key| self.entries[key].is_none()),
-            Deed::Release => return self.release(order, client, wakes),
+            Action::Look => order.keys().all(|key| self.entries[key].is_none()),
+            Action::Release => return self.release(order, client, wakes),
         };
-        if granted && !matches!(order.deed, Deed::Check | Deed::Look) {
-            let keep = !matches!(order.deed, Deed::Refresh { keep: false });
+        if granted && !matches!(order.action, Action::Check | Action::Look) {
+            let keep = !matches!(order.action, Action::Refresh { keep: false });
             let (value, until) = (order.value, now + lifetime(order.ttl_ms, manner));
             for key in order.keys() {
                 if keep && self.entries[key].is_some_and(|entry| entry.until > until) {
@@ -162,14 +179,16 @@ impl Node {
         let lasts = order.keys().filter_map(|key| self.entries[key]);
         let lasts = lasts.map(|entry| entry.until.saturating_since(now));
         if granted {
-            let remaining = (order.deed == Deed::Check).then(|| lasts.min()).flatten();
+            let remaining = (order.action == Action::Check)
+                .then(|| lasts.min())
+                .flatten();
             let remaining = remaining.map(|time| by_node(time, manner));
             let fence = None;
             return Outcome::Granted { fence, remaining };
         }
         let retry_after = lasts.max();
         Outcome::Denied {
-            retry_after: retry_after.filter(|_| order.deed != Deed::Check),
+            retry_after: retry_after.filter(|_| order.action != Action::Check),
             watched: manner.watch,
             held: Some(self.held(order)),
         }

@@ -78,7 +78,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is nobody's wish.
+    /// What no user asks for.
     pub(super) const fn troubles(&self) -> [u8; 4] {
         [self.late, self.cuts, self.node_crashes, self.client_crashes]
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_core::{Instant, Obtain, Retry, Token};
 
 use super::client::{Answer, Client, Line, REFUSED};
-use super::node::{Manner, Node, Value, Watches};
+use super::node::{Manner, ModelNode, Value, Watches};
 use super::setup::{Budget, Memory, PAUSE, Setup, keys, node_id, short_ttl, ttl};
 use super::user::Phase;
 
@@ -40,11 +40,11 @@ pub enum Step {
 
 /// All there is at one moment.
 #[derive(Clone)]
-pub struct State {
+pub struct SearchState {
     pub(super) setup: Arc<Setup>,
     pub(super) now: Instant,
     pub(super) clients: Vec<Client>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<ModelNode>,
     pub(super) budget: Budget,
     /// How many locks were asked for.
     pub(super) asks: u8,
@@ -53,10 +53,10 @@ pub struct State {
     /// The promise that was broken on the way here.
     pub(super) fault: Option<&'static str>,
     /// What happened on the way here, if somebody wants to know.
-    pub(super) story: Option<Vec<String>>,
+    pub(super) trail: Option<Vec<String>>,
 }
 
-impl State {
+impl SearchState {
     /// The beginning.
     #[must_use]
     pub fn new(setup: &Arc<Setup>) -> Self {
@@ -67,12 +67,12 @@ impl State {
         Self {
             now,
             clients: (0..setup.clients).map(client).collect(),
-            nodes: vec![Node::default(); setup.nodes],
+            nodes: vec![ModelNode::default(); setup.nodes],
             budget: setup.budget,
             asks: 0,
             vanished: false,
             fault: None,
-            story: None,
+            trail: None,
             setup: setup.clone(),
         }
     }
@@ -161,7 +161,7 @@ impl State {
             .min()
     }
 
-    /// Takes one step, which must be one of [`State::steps`].
+    /// Takes one step, which must be one of [`SearchState::steps`].
     pub fn take(&mut self, step: Step) {
         self.tell_step(step);
         let now = self.now;
@@ -266,7 +266,7 @@ impl State {
             node.execute(&request.order, Some(c), now, manner, &mut wakes)
         };
         let answer = Answer::Outcome(request.id, outcome);
-        self.tell_outcome(n, request.order.deed, outcome);
+        self.tell_outcome(n, request.order.action, outcome);
         self.client(c).lines[n].answers.push(answer);
         self.spread(n, wakes);
     }

@@ -13,7 +13,7 @@ use foldhash::quality::FixedState;
 
 use super::client::Client;
 use super::setup::Setup;
-use super::state::{State, Step};
+use super::state::{SearchState, Step};
 use super::user::Phase;
 
 /// How many states of the front line are kept as they are.
@@ -77,7 +77,7 @@ struct Walk {
     /// Which of the steps that can be taken there led to it.
     choices: Vec<u8>,
     /// The way to the state that was made again last.
-    way: Vec<(u32, State)>,
+    way: Vec<(u32, SearchState)>,
     report: Report,
 }
 
@@ -96,7 +96,7 @@ pub fn search(setup: Setup, limits: Limits) -> Report {
 impl Walk {
     fn new(setup: Setup, limits: Limits) -> Self {
         let setup = Arc::new(setup);
-        let first = State::new(&setup);
+        let first = SearchState::new(&setup);
         Self {
             report: Report {
                 name: setup.name,
@@ -143,7 +143,12 @@ impl Walk {
     }
 
     /// Takes every step that can be taken from a state.
-    fn expand(&mut self, number: u32, state: &State, kept: &mut VecDeque<State>) -> Option<u32> {
+    fn expand(
+        &mut self,
+        number: u32,
+        state: &SearchState,
+        kept: &mut VecDeque<SearchState>,
+    ) -> Option<u32> {
         for (choice, step) in state.steps().into_iter().enumerate() {
             let mut next = state.clone();
             next.take(step);
@@ -166,7 +171,7 @@ impl Walk {
         None
     }
 
-    fn breaks(&mut self, state: &State, print: u64) -> bool {
+    fn breaks(&mut self, state: &SearchState, print: u64) -> bool {
         let phases = || state.clients.iter().flat_map(Client::phases);
         if phases().any(|phase| phase == Phase::Held) {
             self.report.held = true;
@@ -185,7 +190,7 @@ impl Walk {
     }
 
     /// Makes a state again. To be called with growing numbers of one line: then most of the way is still there.
-    fn again(&mut self, number: u32) -> State {
+    fn again(&mut self, number: u32) -> SearchState {
         let mut missing = Vec::new();
         let mut at = number;
         while self.way.last().is_none_or(|(last, _)| *last != at) {
@@ -211,7 +216,7 @@ impl Walk {
         });
         let mut choices: Vec<u8> = ancestors.map(|at| self.choices[at as usize]).collect();
         choices.pop();
-        let mut state = State::new(&self.setup);
+        let mut state = SearchState::new(&self.setup);
         let mut steps = Vec::new();
         for choice in choices.into_iter().rev() {
             let step = state.steps()[usize::from(choice)];
@@ -222,8 +227,8 @@ impl Walk {
     }
 
     fn tell(&self, number: u32) -> String {
-        let mut state = State::new(&self.setup);
-        state.story = Some(Vec::new());
+        let mut state = SearchState::new(&self.setup);
+        state.trail = Some(Vec::new());
         let steps = self.way_to(number);
         for step in &steps {
             state.take(*step);
@@ -232,9 +237,9 @@ impl Walk {
             Some(fault) => fault,
             None => state.goes_on_well().err().unwrap_or("it goes on well"),
         };
-        let story = state.story.unwrap_or_default().join("\n");
+        let trail = state.trail.unwrap_or_default().join("\n");
         let (name, count) = (self.setup.name, steps.len());
-        format!("{name}: after {count} steps:\n{story}\n=> {why}")
+        format!("{name}: after {count} steps:\n{trail}\n=> {why}")
     }
 }
 

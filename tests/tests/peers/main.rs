@@ -21,22 +21,22 @@ const TTL: Duration = Duration::from_secs(10);
 /// A lock that is held when this returns.
 #[track_caller]
 fn obtain(world: &mut World, client: ClientId, key: &str) -> LockId {
-    let wish = world.wish(key, TTL);
-    obtain_as(world, client, wish)
+    let request = world.request(key, TTL);
+    obtain_as(world, client, request)
 }
 
 #[track_caller]
-fn obtain_as(world: &mut World, client: ClientId, wish: Obtain) -> LockId {
-    let lock = world.obtain(client, wish);
+fn obtain_as(world: &mut World, client: ClientId, request: Obtain) -> LockId {
+    let lock = world.obtain(client, request);
     let held = world.run_until(SECOND, |world| is_held(world, client, lock));
     assert!(held, "{:?}", world.events(client));
     lock
 }
 
 fn wait_for(world: &mut World, client: ClientId, key: &str, wait: Duration) -> LockId {
-    let mut wish = world.wish(key, TTL);
-    wish.wait = Some(wait);
-    world.obtain(client, wish)
+    let mut request = world.request(key, TTL);
+    request.wait = Some(wait);
+    world.obtain(client, request)
 }
 
 /// What came of a lock within a time in which all must be over.
@@ -69,14 +69,14 @@ fn pttl(world: &mut World, key: &str) -> i64 {
         .expect("an integer")
 }
 
-fn manual(mut wish: Obtain) -> Obtain {
-    wish.renewal = Renewal::Manual;
-    wish
+fn manual(mut request: Obtain) -> Obtain {
+    request.renewal = Renewal::Manual;
+    request
 }
 
-fn with_token(mut wish: Obtain, token: &str) -> Obtain {
-    wish.token = Token::new(token).expect("a token");
-    wish
+fn with_token(mut request: Obtain, token: &str) -> Obtain {
+    request.token = Token::new(token).expect("a token");
+    request
 }
 
 /// One server that tells of nothing.

@@ -14,9 +14,9 @@ fn a_token_does_not_steal_the_lock_of_a_token_that_it_begins() {
     for mut world in both_worlds() {
         let (alice, bob) = (world.client(), world.client());
         for key in ["k", "a+b"] {
-            let ten = with_token(world.wish(key, TTL), "worker-10");
+            let ten = with_token(world.request(key, TTL), "worker-10");
             let lock = obtain_as(&mut world, alice, ten);
-            let one = with_token(world.wish(key, TTL), "worker-1");
+            let one = with_token(world.request(key, TTL), "worker-1");
             let thief = world.obtain(bob, one);
             let end = end(&mut world, bob, thief, SECOND);
             assert!(matches!(
@@ -36,7 +36,7 @@ fn a_token_does_not_steal_the_lock_of_a_token_that_it_begins() {
 fn the_same_token_with_other_metadata_overwrites_nothing() {
     for mut world in both_worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let mut mine = with_token(world.wish("k", TTL), "job");
+        let mut mine = with_token(world.request("k", TTL), "job");
         mine.metadata = Metadata::new("mine").expect("metadata");
         let lock = obtain_as(&mut world, alice, mine.clone());
         let mut other = mine;
@@ -66,7 +66,7 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
 fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_told_at_once() {
     for mut world in both_worlds() {
         let alice = world.client();
-        let mut mine = with_token(world.wish("k", TTL), "job");
+        let mut mine = with_token(world.request("k", TTL), "job");
         mine.metadata = Metadata::new("mine").expect("metadata");
         let lock = obtain_as(&mut world, alice, mine);
         world.run_for(SECOND);
@@ -87,8 +87,8 @@ fn a_key_of_another_type_is_taken() {
         let alice = world.client();
         world.command(0, &[b"HSET", b"hash", b"field", b"value"]);
         for key in ["hash", "free+hash"] {
-            let wish = world.wish(key, TTL);
-            let lock = world.obtain(alice, wish);
+            let request = world.request(key, TTL);
+            let lock = world.obtain(alice, request);
             let end = end(&mut world, alice, lock, SECOND);
             let taken = matches!(
                 end,
@@ -109,8 +109,8 @@ fn a_refresh_does_not_create_a_lost_lock_again() {
     for keys in ["k", "k+l"] {
         let mut world = silent_world();
         let alice = world.client();
-        let wish = manual(world.wish(keys, TTL));
-        let lock = obtain_as(&mut world, alice, wish);
+        let request = manual(world.request(keys, TTL));
+        let lock = obtain_as(&mut world, alice, request);
         world.command(0, &[b"DEL", b"k"]);
         let refreshed = world.act(alice, |engine, now| engine.refresh(lock, None, now));
         refreshed.expect("it does not know yet");
@@ -167,8 +167,8 @@ fn the_ttl_of_an_earlier_lock_is_not_used_again() {
     for mut world in both_worlds() {
         let alice = world.client();
         for (ttl, token) in [(TTL, "one"), (3 * SECOND, "two"), (5 * SECOND, "two")] {
-            let wish = with_token(world.wish("k", ttl), token);
-            let lock = obtain_as(&mut world, alice, wish);
+            let request = with_token(world.request("k", ttl), token);
+            let lock = obtain_as(&mut world, alice, request);
             let left = pttl(&mut world, "k");
             let whole = i64::try_from(ttl.as_millis()).expect("short");
             assert!((whole - 10..=whole).contains(&left), "{left} of {whole}");

@@ -80,8 +80,8 @@ fn a_release_whose_answer_is_lost_is_sent_again() {
 fn a_release_deletes_all_that_is_still_ours() {
     for mut world in both_worlds() {
         let alice = world.client();
-        let wish = manual(world.wish("a+b+c", TTL));
-        let lock = obtain_as(&mut world, alice, wish);
+        let request = manual(world.request("a+b+c", TTL));
+        let lock = obtain_as(&mut world, alice, request);
         // Overwritten in the moment in which it is released.
         world.release(alice, lock);
         world.command(0, &[b"SET", b"b", b"bob"]);
@@ -105,8 +105,8 @@ fn a_release_deletes_all_that_is_still_ours() {
 fn releasing_what_is_over_is_no_error() {
     let mut world = silent_world();
     let alice = world.client();
-    let wish = manual(world.wish("k", SECOND));
-    let expired = obtain_as(&mut world, alice, wish);
+    let request = manual(world.request("k", SECOND));
+    let expired = obtain_as(&mut world, alice, request);
     assert_eq!(
         end(&mut world, alice, expired, 2 * SECOND),
         Event::Lost {
@@ -142,8 +142,8 @@ fn the_node_that_gave_no_answer_is_released_too() {
         let alice = world.client();
         world.run_for(100 * MS);
         world.weather(alice, failing, Weather::Deaf);
-        let wish = world.wish("k", TTL);
-        let lock = world.obtain(alice, wish);
+        let request = world.request("k", TTL);
+        let lock = world.obtain(alice, request);
         assert!(matches!(
             end(&mut world, alice, lock, 10 * SECOND),
             Event::NotObtained { .. }

@@ -20,8 +20,8 @@ fn no_key_is_ever_without_a_ttl() {
             Duration::from_nanos(1_500_000_001),
         ] {
             for keys in ["k", "k+l"] {
-                let wish = manual(world.wish(keys, ttl));
-                let lock = obtain_as(&mut world, alice, wish);
+                let request = manual(world.request(keys, ttl));
+                let lock = obtain_as(&mut world, alice, request);
                 let left = pttl(&mut world, "k");
                 let most = i64::try_from(ttl.as_millis()).expect("short") + 1;
                 assert!(left > 0 && left <= most, "{left}");
@@ -94,11 +94,11 @@ fn whoever_slept_through_its_lease_knows_when_it_wakes() {
 fn renewal_has_an_end_if_one_is_wanted() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let mut wish = world.wish("k", TTL);
-    wish.renewal = Renewal::Automatic {
+    let mut request = world.request("k", TTL);
+    request.renewal = Renewal::Automatic {
         max_hold: Some(15 * SECOND),
     };
-    let hung = obtain_as(&mut world, alice, wish);
+    let hung = obtain_as(&mut world, alice, request);
     let next = wait_for(&mut world, bob, "k", 60 * SECOND);
     let end = end(&mut world, alice, hung, 16 * SECOND);
     assert_eq!(

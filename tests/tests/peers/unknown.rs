@@ -52,8 +52,8 @@ fn taken_and_unreachable_are_told_apart() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
-    let wish = world.wish("k", TTL);
-    let tried = world.obtain(bob, wish.clone());
+    let request = world.request("k", TTL);
+    let tried = world.obtain(bob, request.clone());
     let taken = end(&mut world, bob, tried, SECOND);
     assert!(matches!(
         taken,
@@ -66,7 +66,7 @@ fn taken_and_unreachable_are_told_apart() {
     world.weather(bob, 0, Weather::Refusing);
     world.cut(bob, 0);
     world.run_for(10 * MS);
-    let tried = world.obtain(bob, wish);
+    let tried = world.obtain(bob, request);
     let unreachable = end(&mut world, bob, tried, 5 * SECOND);
     assert_eq!(
         unreachable,
@@ -86,8 +86,8 @@ fn a_failed_quorum_says_why() {
         let mut world = World::with(3, arrangement, options.clone(), |_| {});
         let alice = world.client();
         world.run_for(100 * MS);
-        let wish = world.wish("k", TTL);
-        let lock = world.obtain(alice, wish);
+        let request = world.request("k", TTL);
+        let lock = world.obtain(alice, request);
         let reason = NotObtained::Unreachable(NodeError::OutOfMemory);
         assert_eq!(
             end(&mut world, alice, lock, SECOND),

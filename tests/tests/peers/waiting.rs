@@ -123,8 +123,8 @@ fn the_next_comes_at_once_whatever_the_ttl() {
     for ttl in [SECOND, TTL, 3600 * SECOND] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
-        let wish = world.wish("k", ttl);
-        let first = obtain_as(&mut world, alice, wish);
+        let request = world.request("k", ttl);
+        let first = obtain_as(&mut world, alice, request);
         let second = wait_for(&mut world, bob, "k", 60 * SECOND);
         world.run_for(100 * MS);
         world.release(alice, first);

@@ -88,13 +88,13 @@ fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
         world.run_for(20 * MS);
-        let mut wish = world.wish("k", TTL);
+        let mut request = world.request("k", TTL);
         // So long that others get their turn after it.
         let max_hold = 300 * MS;
-        wish.renewal = Renewal::Automatic {
+        request.renewal = Renewal::Automatic {
             max_hold: Some(max_hold),
         };
-        let first = world.obtain(alice, wish);
+        let first = world.obtain(alice, request);
         let wait = max_hold + 7 * MS;
         let second = wait_at_most(&mut world, alice, "k", wait);
         let by = Holder::Ourselves;

@@ -46,9 +46,9 @@ fn a_server_without_scripts_and_without_a_way_to_compare_is_refused_before_anyth
         let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
         world.refuses_for_good(0);
         let alice = world.client();
-        let mut wish = world.wish("k", TTL);
-        wish.wait = wait;
-        let lock = world.obtain(alice, wish);
+        let mut request = world.request("k", TTL);
+        request.wait = wait;
+        let lock = world.obtain(alice, request);
         let end = ended(&mut world, alice, lock, 1000 * MS);
         let reason = NotObtained::Refused(NodeError::Unsupported);
         assert_eq!(end, not_obtained(lock, reason));

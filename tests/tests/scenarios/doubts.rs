@@ -12,8 +12,8 @@ fn a_lock_is_lost_at_once_if_a_node_forgot_it_while_the_next_one_was_asked() {
     let mut world = World::new(3, Arrangement::Ordered);
     let alice = world.client();
     world.run_for(100 * MS);
-    let wish = world.wish("k", TTL);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", TTL);
+    let lock = world.obtain(alice, request);
     world.run_for(MS + MS / 4);
     world.command(0, &[b"DEL", b"k"]);
     let end = ended(&mut world, alice, lock, 20 * MS);
@@ -55,11 +55,11 @@ fn a_look_that_is_refused_ends_no_wait() {
     for node in 0..2 {
         world.command(node, &[b"SET", b"k", b"foreign", b"PX", b"60000"]);
     }
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(6 * TTL);
-    wish.retry = Retry::every(5000 * MS);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(6 * TTL);
+    request.retry = Retry::every(5000 * MS);
     let start = world.now();
-    let lock = world.obtain(alice, wish);
+    let lock = world.obtain(alice, request);
     // It looks after three seconds, and then asks.
     let writes = world.of(alice).writes;
     world.run_for(100 * MS);

@@ -29,9 +29,9 @@ fn a_lock_that_is_released_after_its_lease_was_lost_and_not_released() {
     for renewal in [Renewal::Manual, Renewal::default()] {
         let mut world = World::single();
         let alice = world.client();
-        let mut wish = world.wish("k", TTL);
-        wish.renewal = renewal;
-        let lock = world.obtain(alice, wish);
+        let mut request = world.request("k", TTL);
+        request.renewal = renewal;
+        let lock = world.obtain(alice, request);
         until_held(&mut world, alice, lock, 100 * MS);
 
         // The machine sleeps past the lease, and the user comes before the timer.
@@ -92,9 +92,9 @@ fn a_refusal_to_renew_ends_a_lock_at_once_with_its_reason() {
 fn a_refusal_of_a_refresh_that_was_asked_for_ends_a_lock_within_a_few_round_trips() {
     for mut world in both_worlds() {
         let alice = world.client();
-        let mut wish = world.wish("k", TTL);
-        wish.renewal = Renewal::Manual;
-        let lock = world.obtain(alice, wish);
+        let mut request = world.request("k", TTL);
+        request.renewal = Renewal::Manual;
+        let lock = world.obtain(alice, request);
         until_held(&mut world, alice, lock, 100 * MS);
         let line = b"NOPERM this user has no permissions to run the 'set' command";
         world.server(0).options_mut().trouble = Some(Trouble::Says(line));
@@ -169,8 +169,8 @@ fn a_release_is_told_within_three_request_timeouts_and_goes_on_behind_that() {
         for weather in [Weather::Silent, Weather::Deaf, Weather::Holding] {
             let mut world = World::new(nodes, arrangement);
             let alice = world.client();
-            let wish = world.wish("k", 6 * TTL);
-            let lock = world.obtain(alice, wish);
+            let request = world.request("k", 6 * TTL);
+            let lock = world.obtain(alice, request);
             until_held(&mut world, alice, lock, 100 * MS);
             world.run_for(10 * MS);
             for node in 0..silent {
@@ -212,12 +212,12 @@ fn a_longest_hold_below_a_round_trip_is_too_late() {
     let alice = world.client();
     world.run_for(100 * MS);
     for wait in [None, Some(200 * MS)] {
-        let mut wish = world.wish("k", TTL);
-        wish.wait = wait;
-        wish.renewal = Renewal::Automatic {
+        let mut request = world.request("k", TTL);
+        request.wait = wait;
+        request.renewal = Renewal::Automatic {
             max_hold: Some(Duration::from_micros(500)),
         };
-        let lock = world.obtain(alice, wish);
+        let lock = world.obtain(alice, request);
         let end = ended(&mut world, alice, lock, 201 * MS);
         assert_eq!(end, not_obtained(lock, NotObtained::TooLate));
         world.run_for(100 * MS);
@@ -231,8 +231,8 @@ fn a_ttl_below_a_round_trip_is_too_late() {
     world.latency = 20 * MS;
     let alice = world.client();
     world.run_for(500 * MS);
-    let wish = world.wish("k", 30 * MS);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", 30 * MS);
+    let lock = world.obtain(alice, request);
     let end = ended(&mut world, alice, lock, 100 * MS);
     assert_eq!(end, not_obtained(lock, NotObtained::TooLate));
 }
@@ -263,9 +263,9 @@ fn a_foreign_expire_that_shortens_a_key_is_answered_by_a_refresh() {
 fn a_foreign_expire_that_shortens_a_key_cuts_the_lease_of_a_manual_lock() {
     for mut world in both_worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let mut wish = world.wish("k", TTL);
-        wish.renewal = Renewal::Manual;
-        let lock = world.obtain(alice, wish);
+        let mut request = world.request("k", TTL);
+        request.renewal = Renewal::Manual;
+        let lock = world.obtain(alice, request);
         until_held(&mut world, alice, lock, 100 * MS);
         let waits = wait_at_most(&mut world, bob, "k", TTL);
         world.run_for(1000 * MS);

@@ -32,8 +32,8 @@ fn a_try_finds_the_lock_taken_and_says_for_how_long() {
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
 
-    let wish = world.wish("k", TTL);
-    let try_once = world.obtain(bob, wish);
+    let request = world.request("k", TTL);
+    let try_once = world.obtain(bob, request);
     world.run_for(10 * MS);
 
     let Some(Event::NotObtained {
@@ -106,9 +106,9 @@ fn no_renewal_follows_a_release() {
 fn a_manual_lock_lasts_as_long_as_it_is_refreshed() {
     let mut world = World::single();
     let alice = world.client();
-    let mut wish = world.wish("k", TTL);
-    wish.renewal = Renewal::Manual;
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.renewal = Renewal::Manual;
+    let lock = world.obtain(alice, request);
     world.run_for(9000 * MS);
     let ttl = Ttl::new(20_000 * MS).unwrap();
     world
@@ -132,11 +132,11 @@ fn a_manual_lock_lasts_as_long_as_it_is_refreshed() {
 fn renewal_ends_when_a_lock_was_held_for_long_enough() {
     let mut world = World::single();
     let alice = world.client();
-    let mut wish = world.wish("k", TTL);
-    wish.renewal = Renewal::Automatic {
+    let mut request = world.request("k", TTL);
+    request.renewal = Renewal::Automatic {
         max_hold: Some(25_000 * MS),
     };
-    let lock = world.obtain(alice, wish);
+    let lock = world.obtain(alice, request);
     let start = world.now();
     assert!(world.run_until(60_000 * MS, |w| w.last(alice, lock)
         == lost(lock, Loss::MaxHold)));

@@ -10,8 +10,8 @@ fn many_keys_are_held_all_or_none() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let both = obtain(&mut world, alice, "a+b");
-    let wish = world.wish("b+c", TTL);
-    let second = world.obtain(bob, wish);
+    let request = world.request("b+c", TTL);
+    let second = world.obtain(bob, request);
     world.run_for(10 * MS);
     assert_eq!(kinds(&world, bob), ["not obtained"]);
     assert!(is_free(&mut world, "c"), "none of the keys");
@@ -37,14 +37,14 @@ fn a_release_frees_what_is_still_ours_and_says_that_something_was_missing() {
 fn a_token_does_not_take_the_lock_of_a_longer_one() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let wish = world.wish("k", TTL);
+    let request = world.request("k", TTL);
     let ten = Obtain {
         token: Token::new("worker-10").unwrap(),
-        ..wish.clone()
+        ..request.clone()
     };
     let one = Obtain {
         token: Token::new("worker-1").unwrap(),
-        ..wish
+        ..request
     };
     let first = world.obtain(alice, ten);
     world.run_for(10 * MS);
@@ -61,14 +61,14 @@ fn a_token_does_not_take_the_lock_of_a_longer_one() {
 fn the_same_token_and_value_obtained_again_refreshes_the_ttl() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let mut wish = world.wish("k", TTL);
-    wish.token = Token::new("job-7").unwrap();
-    wish.renewal = Renewal::Manual;
-    let first = world.obtain(alice, wish.clone());
+    let mut request = world.request("k", TTL);
+    request.token = Token::new("job-7").unwrap();
+    request.renewal = Renewal::Manual;
+    let first = world.obtain(alice, request.clone());
     world.run_for(5000 * MS);
     world.suspend(alice, true); // Alice is gone; bob goes on with her lock, for longer.
-    wish.ttl = Ttl::new(30_000 * MS).unwrap();
-    let second = world.act(bob, |engine, now| engine.obtain(wish, now));
+    request.ttl = Ttl::new(30_000 * MS).unwrap();
+    let second = world.act(bob, |engine, now| engine.obtain(request, now));
     world.run_for(10 * MS);
     assert!(matches!(
         world.last(bob, second),

@@ -29,22 +29,22 @@ const TTL: Duration = Duration::from_secs(10);
 
 #[track_caller]
 fn obtain(world: &mut World, client: ClientId, key: &str) -> LockId {
-    let wish = world.wish(key, TTL);
-    held(world, client, wish)
+    let request = world.request(key, TTL);
+    held(world, client, request)
 }
 
 /// A lock that is held within 100 ms.
 #[track_caller]
-fn held(world: &mut World, client: ClientId, wish: Obtain) -> LockId {
-    let lock = world.obtain(client, wish);
+fn held(world: &mut World, client: ClientId, request: Obtain) -> LockId {
+    let lock = world.obtain(client, request);
     until_held(world, client, lock, 100 * MS);
     lock
 }
 
 fn wait_for(world: &mut World, client: ClientId, key: &str) -> LockId {
-    let mut wish = world.wish(key, TTL);
-    wish.wait = Some(Duration::from_secs(60));
-    world.obtain(client, wish)
+    let mut request = world.request(key, TTL);
+    request.wait = Some(Duration::from_secs(60));
+    world.obtain(client, request)
 }
 
 /// Lets time pass until there is a last word on a lock, at most `most`.
@@ -66,9 +66,9 @@ fn until_held(world: &mut World, client: ClientId, lock: LockId, most: Duration)
 }
 
 fn wait_at_most(world: &mut World, client: ClientId, key: &str, wait: Duration) -> LockId {
-    let mut wish = world.wish(key, TTL);
-    wish.wait = Some(wait);
-    world.obtain(client, wish)
+    let mut request = world.request(key, TTL);
+    request.wait = Some(wait);
+    world.obtain(client, request)
 }
 
 fn not_obtained(lock: LockId, reason: NotObtained) -> Event {

@@ -10,8 +10,8 @@ fn nodes_in_order_are_taken_in_order_and_none_is_kept_after_a_denial() {
     let mut world = World::new(3, Arrangement::Ordered);
     let (alice, bob) = (world.client(), world.client());
     world.command(2, &[b"SET", b"k", b"foreign", b"PX", b"5000"]);
-    let wish = world.wish("k", TTL);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", TTL);
+    let lock = world.obtain(alice, request);
     world.run_for(100 * MS);
     assert_eq!(kinds(&world, alice), ["not obtained"]);
     for node in 0..2 {
@@ -80,7 +80,7 @@ fn an_inspection_tells_who_holds_and_for_how_long_and_changes_nothing() {
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
     world.run_for(1000 * MS);
-    let keys = world.wish("k", TTL).keys;
+    let keys = world.request("k", TTL).keys;
     let inspection = world.act(bob, |engine, now| engine.inspect(keys.clone(), now));
     world.run_for(10 * MS);
     let found = world.act(bob, |engine, _| engine.take_inspection(inspection));

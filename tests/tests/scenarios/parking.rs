@@ -41,8 +41,8 @@ fn a_waiter_for_a_free_key_does_not_stand_behind_one_that_waits_for_another() {
 fn a_try_for_a_free_key_does_not_stand_behind_one_that_waits_for_another() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let (mut world, [alice, _], _) = waits_for_a(nodes, arrangement);
-        let wish = world.wish("b", TTL);
-        let alone = world.obtain(alice, wish);
+        let request = world.request("b", TTL);
+        let alone = world.obtain(alice, request);
         let waited = until_held(&mut world, alice, alone, TTL);
         assert_eq!(waited, trips(nodes, arrangement) * world.latency);
     }
@@ -89,7 +89,7 @@ fn the_holder_of_a_key_obtains_a_free_one_that_a_neighbour_waits_for_together_wi
 }
 
 #[test]
-fn a_wish_for_two_keys_has_its_turn_though_wishes_for_one_of_them_keep_coming() {
+fn a_request_for_two_keys_has_its_turn_though_requests_for_one_of_them_keep_coming() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let (mut world, [alice, bob], [both, mut held]) = waits_for_a(nodes, arrangement);
         let mut ones: Vec<LockId> = Vec::new();
@@ -116,7 +116,7 @@ fn a_wish_for_two_keys_has_its_turn_though_wishes_for_one_of_them_keep_coming() 
 }
 
 #[test]
-fn a_wish_for_two_keys_comes_first_when_both_come_free() {
+fn a_request_for_two_keys_comes_first_when_both_come_free() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let (mut world, [alice, bob], [both, held]) = waits_for_a(nodes, arrangement);
         let first = wait_for(&mut world, alice, "b");
@@ -135,7 +135,7 @@ fn a_wish_for_two_keys_comes_first_when_both_come_free() {
 }
 
 #[test]
-fn two_wishes_that_cross_do_not_stand_behind_each_other_for_ever() {
+fn two_requests_that_cross_do_not_stand_behind_each_other_for_ever() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
@@ -165,9 +165,9 @@ fn two_wishes_that_cross_do_not_stand_behind_each_other_for_ever() {
 fn what_a_younger_wish_may_have_left_does_not_stand_in_the_way_of_an_older_one() {
     let (mut world, [alice, bob], [both, held]) = waits_for_a(1, Arrangement::Ordered);
     world.weather(alice, 0, Weather::Deaf);
-    let mut wish = world.wish("b", TTL);
-    (wish.wait, wish.retry) = (Some(6 * TTL), Retry::every(5000 * MS));
-    world.obtain(alice, wish);
+    let mut request = world.request("b", TTL);
+    (request.wait, request.retry) = (Some(6 * TTL), Retry::every(5000 * MS));
+    world.obtain(alice, request);
     world.run_for(500 * MS);
     assert_eq!(world.command(0, &[b"EXISTS", b"b"]), b":1\r\n");
     world.release(bob, held);

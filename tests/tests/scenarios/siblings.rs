@@ -15,14 +15,14 @@ use crate::{
 };
 
 fn own(world: &mut World, keys: &str) -> Obtain {
-    let mut wish = world.wish(keys, TTL);
-    wish.token = Token::new("job-7").expect("a token");
-    wish
+    let mut request = world.request(keys, TTL);
+    request.token = Token::new("job-7").expect("a token");
+    request
 }
 
 /// Two handles, both held.
-fn pair(world: &mut World, client: ClientId, wishes: [Obtain; 2]) -> [LockId; 2] {
-    wishes.map(|wish| held(world, client, wish))
+fn pair(world: &mut World, client: ClientId, requests: [Obtain; 2]) -> [LockId; 2] {
+    requests.map(|request| held(world, client, request))
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn two_waiters_with_one_token_hold_a_lock_together_when_it_comes_free() {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
         let held = obtain(&mut world, bob, "k");
-        let mut wish = own(&mut world, "k");
-        wish.wait = Some(3 * TTL);
-        let locks = [0; 2].map(|_| world.obtain(alice, wish.clone()));
+        let mut request = own(&mut world, "k");
+        request.wait = Some(3 * TTL);
+        let locks = [0; 2].map(|_| world.obtain(alice, request.clone()));
         world.run_for(100 * MS);
         world.release(bob, held);
         for lock in locks {
@@ -50,8 +50,8 @@ fn two_handles_that_are_released_at_once_leave_no_key() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
-        let wish = own(&mut world, "k");
-        let [one, two] = pair(&mut world, alice, [wish.clone(), wish]);
+        let request = own(&mut world, "k");
+        let [one, two] = pair(&mut world, alice, [request.clone(), request]);
         world.release(alice, one);
         world.release(alice, two);
         world.run_for(20 * MS);
@@ -66,8 +66,8 @@ fn a_deleted_key_is_told_to_both_handles() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
-        let wish = own(&mut world, "k");
-        let locks = pair(&mut world, alice, [wish.clone(), wish]);
+        let request = own(&mut world, "k");
+        let locks = pair(&mut world, alice, [request.clone(), request]);
         world.run_for(1000 * MS);
         for node in 0..nodes {
             world.command(node, &[b"DEL", b"k"]);
@@ -84,18 +84,18 @@ fn a_handle_that_was_held_for_long_enough_leaves_its_sibling_held() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
-        let wish = own(&mut world, "k");
-        let mut short = wish.clone();
+        let request = own(&mut world, "k");
+        let mut short = request.clone();
         short.renewal = Renewal::Automatic {
             max_hold: Some(2000 * MS),
         };
-        let [goes, stays] = pair(&mut world, alice, [short, wish]);
+        let [goes, stays] = pair(&mut world, alice, [short, request]);
         let end = ended(&mut world, alice, goes, TTL);
         assert_eq!(Some(end), lost(goes, Loss::MaxHold));
         world.run_for(2 * TTL);
         assert!(is_held(&world, alice, stays), "{:?}", world.events(alice));
-        let wish = world.wish("k", TTL);
-        let other = world.obtain(bob, wish);
+        let request = world.request("k", TTL);
+        let other = world.obtain(bob, request);
         let end = ended(&mut world, bob, other, 100 * MS);
         assert!(matches!(
             end,
@@ -112,10 +112,10 @@ fn a_token_with_other_metadata_is_another_holding_of_ours() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
-        let wish = own(&mut world, "k");
-        let lock = world.obtain(alice, wish.clone());
+        let request = own(&mut world, "k");
+        let lock = world.obtain(alice, request.clone());
         until_held(&mut world, alice, lock, 100 * MS);
-        let mut other = wish;
+        let mut other = request;
         other.metadata = Metadata::new("host-8").expect("metadata");
         other.wait = Some(500 * MS);
         let other = world.obtain(alice, other);
@@ -126,15 +126,15 @@ fn a_token_with_other_metadata_is_another_holding_of_ours() {
     }
 }
 
-/// Whatever the sibling does just then: renews, or answers a wish to refresh.
+/// Whatever the sibling does just then: renews, or answers a request to refresh.
 #[test]
 fn a_release_while_the_sibling_is_refreshed_leaves_it_held() {
     for (nodes, arrangement) in ARRANGEMENTS {
         for moment in (0..6000).step_by(250) {
             let mut world = World::new(nodes, arrangement);
             let alice = world.client();
-            let wish = own(&mut world, "k");
-            let [goes, stays] = pair(&mut world, alice, [wish.clone(), wish]);
+            let request = own(&mut world, "k");
+            let [goes, stays] = pair(&mut world, alice, [request.clone(), request]);
             world.run_for(10 * MS);
             world.refresh(alice, stays, None);
             world.refresh(alice, goes, None);
@@ -158,13 +158,13 @@ fn a_handle_that_asks_behind_the_release_of_its_sibling_obtains_the_lock() {
         for moment in (0..6000).step_by(250) {
             let mut world = World::new(nodes, arrangement);
             let alice = world.client();
-            let wish = own(&mut world, "k");
-            let first = world.obtain(alice, wish.clone());
+            let request = own(&mut world, "k");
+            let first = world.obtain(alice, request.clone());
             until_held(&mut world, alice, first, 100 * MS);
             world.run_for(10 * MS);
             world.release(alice, first);
             world.run_for(Duration::from_micros(moment));
-            let second = world.obtain(alice, wish);
+            let second = world.obtain(alice, request);
             until_held(&mut world, alice, second, 50 * MS);
             world.run_for(2 * TTL);
             assert!(is_held(&world, alice, second), "{:?}", world.events(alice));
@@ -176,15 +176,15 @@ fn a_handle_that_asks_behind_the_release_of_its_sibling_obtains_the_lock() {
     }
 }
 
-/// A refresh on the user's wish may shorten a lock, but not that of another handle.
+/// A refresh that the user asks for may shorten a lock, but not that of another handle.
 #[test]
 fn a_refresh_for_a_shorter_time_leaves_the_sibling_its_own() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
-        let mut wish = own(&mut world, "k");
-        wish.renewal = Renewal::Manual;
-        let [short, long] = pair(&mut world, alice, [wish.clone(), wish]);
+        let mut request = own(&mut world, "k");
+        request.renewal = Renewal::Manual;
+        let [short, long] = pair(&mut world, alice, [request.clone(), request]);
         world.refresh(alice, short, Some(Ttl::new(500 * MS).expect("a ttl")));
         world.run_for(20 * MS);
         let left = pttl(&mut world, "k");

@@ -12,10 +12,10 @@ use tenure_tests::world::{ClientId, World};
 use crate::{MS, TTL, ended, held, is_free, is_held, lost, pttl, released, until_held};
 
 fn own(world: &mut World, keys: &str, ttl: Duration, renewal: Renewal) -> Obtain {
-    let mut wish = world.wish(keys, ttl);
-    wish.token = Token::new("job-7").expect("a token");
-    wish.renewal = renewal;
-    wish
+    let mut request = world.request(keys, ttl);
+    request.token = Token::new("job-7").expect("a token");
+    request.renewal = renewal;
+    request
 }
 
 fn automatic(world: &mut World, keys: &str) -> Obtain {
@@ -25,10 +25,10 @@ fn automatic(world: &mut World, keys: &str) -> Obtain {
 /// A handle of three times [`TTL`] that nobody renews, and beside it one of a second.
 #[track_caller]
 fn long_and_short(world: &mut World, clients: [ClientId; 2], renewal: Renewal) -> [LockId; 2] {
-    let wish = own(world, "k", 3 * TTL, Renewal::Manual);
-    let long = held(world, clients[0], wish);
-    let wish = own(world, "k", 1000 * MS, renewal);
-    [long, held(world, clients[1], wish)]
+    let request = own(world, "k", 3 * TTL, Renewal::Manual);
+    let long = held(world, clients[0], request);
+    let request = own(world, "k", 1000 * MS, renewal);
+    [long, held(world, clients[1], request)]
 }
 
 /// Servers with and without tracking, with and without a command that compares; one node and three.
@@ -47,8 +47,8 @@ fn worlds() -> impl Iterator<Item = World> {
 
 #[track_caller]
 fn is_taken_for(world: &mut World, client: ClientId, key: &str) {
-    let wish = world.wish(key, TTL);
-    let lock = world.obtain(client, wish);
+    let request = world.request(key, TTL);
+    let lock = world.obtain(client, request);
     let end = ended(world, client, lock, 100 * MS);
     let Event::NotObtained { reason, .. } = end else {
         panic!("{end:?}");
@@ -61,9 +61,9 @@ fn a_release_of_one_of_two_handles_leaves_the_other_held() {
     for mut world in worlds() {
         for first_first in [true, false] {
             let (alice, bob) = (world.client(), world.client());
-            let wish = automatic(&mut world, "k");
-            let one = held(&mut world, alice, wish.clone());
-            let two = held(&mut world, alice, wish);
+            let request = automatic(&mut world, "k");
+            let one = held(&mut world, alice, request.clone());
+            let two = held(&mut world, alice, request);
             let (goes, stays) = if first_first { (one, two) } else { (two, one) };
 
             world.release(alice, goes);
@@ -90,9 +90,9 @@ fn a_withdrawal_of_one_that_asks_leaves_the_other_held() {
     for moment in (0..8000).step_by(250) {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
-            let wish = automatic(&mut world, "k");
-            let stays = held(&mut world, alice, wish.clone());
-            let goes = world.obtain(alice, wish);
+            let request = automatic(&mut world, "k");
+            let stays = held(&mut world, alice, request.clone());
+            let goes = world.obtain(alice, request);
             world.run_for(Duration::from_micros(moment));
 
             world.release(alice, goes);
@@ -111,9 +111,9 @@ fn a_release_while_another_handle_asks_leaves_it_the_key() {
     for moment in (0..8000).step_by(250) {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
-            let wish = automatic(&mut world, "k");
-            let goes = held(&mut world, alice, wish.clone());
-            let stays = world.obtain(alice, wish);
+            let request = automatic(&mut world, "k");
+            let goes = held(&mut world, alice, request.clone());
+            let stays = world.obtain(alice, request);
             world.run_for(Duration::from_micros(moment));
 
             world.release(alice, goes);
@@ -131,9 +131,9 @@ fn a_release_while_another_handle_asks_leaves_it_the_key() {
 fn a_handle_with_manual_renewal_outlives_the_release_of_its_sibling() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let wish = own(&mut world, "k", TTL, Renewal::Manual);
-        let goes = held(&mut world, alice, wish.clone());
-        let stays = held(&mut world, alice, wish);
+        let request = own(&mut world, "k", TTL, Renewal::Manual);
+        let goes = held(&mut world, alice, request.clone());
+        let stays = held(&mut world, alice, request);
 
         world.release(alice, goes);
         world.run_for(5000 * MS);
@@ -153,10 +153,10 @@ fn a_handle_with_manual_renewal_outlives_the_release_of_its_sibling() {
 fn overlapping_handles_keep_what_they_share_and_free_what_they_do_not() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
-        let wish = automatic(&mut world, "a+b");
-        let goes = held(&mut world, alice, wish);
-        let wish = automatic(&mut world, "b+c");
-        let stays = held(&mut world, alice, wish);
+        let request = automatic(&mut world, "a+b");
+        let goes = held(&mut world, alice, request);
+        let request = automatic(&mut world, "b+c");
+        let stays = held(&mut world, alice, request);
 
         world.release(alice, goes);
         world.run_for(20 * MS);
@@ -181,8 +181,8 @@ fn a_key_that_the_last_of_three_overlapping_handles_holds_is_not_deleted() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
         let locks = ["a+b", "b+c", "b"].map(|keys| {
-            let wish = automatic(&mut world, keys);
-            held(&mut world, alice, wish)
+            let request = automatic(&mut world, keys);
+            held(&mut world, alice, request)
         });
         world.release(alice, locks[0]);
         world.release(alice, locks[1]);
@@ -263,9 +263,9 @@ fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
     let mut world = World::single();
     world.shares_tokens();
     let (alice, bob) = (world.client(), world.client());
-    let wish = automatic(&mut world, "k");
-    let one = held(&mut world, alice, wish.clone());
-    let two = held(&mut world, bob, wish);
+    let request = automatic(&mut world, "k");
+    let one = held(&mut world, alice, request.clone());
+    let two = held(&mut world, bob, request);
     world.run_for(1000 * MS);
     world.release(bob, two);
     let end = ended(&mut world, alice, one, 5 * MS);
@@ -292,11 +292,11 @@ fn a_second_handle_is_obtained_however_long_the_first_one_is_held() {
         for mut world in worlds() {
             for wait in [None, Some(1000 * MS)] {
                 let alice = world.client();
-                let mut wish = automatic(&mut world, "k");
-                let one = held(&mut world, alice, wish.clone());
+                let mut request = automatic(&mut world, "k");
+                let one = held(&mut world, alice, request.clone());
                 world.run_for(rest);
-                wish.wait = wait;
-                let two = world.obtain(alice, wish);
+                request.wait = wait;
+                let two = world.obtain(alice, request);
                 until_held(&mut world, alice, two, 20 * MS);
                 world.release(alice, one);
                 world.release(alice, two);
@@ -311,10 +311,10 @@ fn a_second_handle_is_obtained_however_long_the_first_one_is_held() {
 fn a_refresh_of_another_client_with_the_same_token_cuts_no_lease_that_is_believed_in() {
     let mut world = World::single();
     let (alice, bob, carol) = (world.client(), world.client(), world.client());
-    let wish = own(&mut world, "k", 3 * TTL, Renewal::default());
-    let long = held(&mut world, alice, wish);
-    let wish = own(&mut world, "k", 1000 * MS, Renewal::Manual);
-    let short = held(&mut world, bob, wish);
+    let request = own(&mut world, "k", 3 * TTL, Renewal::default());
+    let long = held(&mut world, alice, request);
+    let request = own(&mut world, "k", 1000 * MS, Renewal::Manual);
+    let short = held(&mut world, bob, request);
     let second = Ttl::new(1000 * MS).expect("a ttl");
     world.refresh(bob, short, Some(second));
     world.run_for(10 * MS);
@@ -331,11 +331,11 @@ fn a_refresh_of_another_client_with_the_same_token_cuts_no_lease_that_is_believe
 fn one_value_is_held_by_ourselves_and_another_one_by_somebody_else() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let wish = automatic(&mut world, "k");
-    held(&mut world, alice, wish);
+    let request = automatic(&mut world, "k");
+    held(&mut world, alice, request);
     for (client, expected) in [(alice, Holder::Ourselves), (bob, Holder::Other)] {
-        let wish = world.wish("k", TTL);
-        let other = world.obtain(client, wish);
+        let request = world.request("k", TTL);
+        let other = world.obtain(client, request);
         let end = ended(&mut world, client, other, 100 * MS);
         let Event::NotObtained {
             reason: NotObtained::Taken { by, .. },

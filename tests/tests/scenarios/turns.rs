@@ -157,8 +157,8 @@ fn a_local_waiter_follows_at_once_while_one_of_three_nodes_is_silent() {
 fn a_withdrawn_contender_is_no_trouble_to_others_while_one_of_three_nodes_is_silent() {
     let (mut world, clients) = with_a_silent_node(2);
     let (alice, bob) = (clients[0], clients[1]);
-    let wish = world.wish("k", TTL);
-    let withdrawn = world.obtain(alice, wish);
+    let request = world.request("k", TTL);
+    let withdrawn = world.obtain(alice, request);
     world.run_for(Duration::from_micros(700));
     world.release(alice, withdrawn);
     let next = wait_for(&mut world, bob, "k");

@@ -30,8 +30,8 @@ fn an_unanswered_try_leaves_no_key() {
     world.run_for(10 * MS);
 
     world.weather(alice, 0, Weather::Deaf);
-    let wish = world.wish("k", TTL);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", TTL);
+    let lock = world.obtain(alice, request);
     world.run_for(500 * MS);
     world.cut(alice, 0);
     world.weather(alice, 0, Weather::Fair);
@@ -50,8 +50,8 @@ fn a_withdrawn_obtain_is_released_though_its_answer_is_on_the_way() {
     let alice = world.client();
     world.run_for(10 * MS);
 
-    let wish = world.wish("k", TTL);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", TTL);
+    let lock = world.obtain(alice, request);
     world.release(alice, lock);
     world.run_for(10 * MS);
 

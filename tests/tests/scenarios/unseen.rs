@@ -54,9 +54,9 @@ fn nodes_in_order_are_released_from_the_last_to_the_first() {
 fn a_refresh_that_was_asked_for_is_told_though_its_first_answer_was_lost() {
     let mut world = World::single();
     let alice = world.client();
-    let mut wish = world.wish("k", TTL);
-    wish.renewal = Renewal::Manual;
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.renewal = Renewal::Manual;
+    let lock = world.obtain(alice, request);
     world.run_for(100 * MS);
     world.refresh(alice, lock, None);
     world.cut(alice, 0);
@@ -70,10 +70,10 @@ fn behind_a_key_without_an_end_a_waiter_asks_no_more_often_than_its_pauses_say()
     let alice = world.client();
     world.run_for(100 * MS);
     world.command(0, &[b"SET", b"k", b"foreign"]);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(20 * 1000 * MS);
-    wish.retry = Retry::every(1000 * MS);
-    world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(20 * 1000 * MS);
+    request.retry = Retry::every(1000 * MS);
+    world.obtain(alice, request);
     world.run_for(100 * MS);
     let writes = world.of(alice).writes;
     world.run_for(12_000 * MS);
@@ -90,8 +90,8 @@ fn of_several_keys_the_one_without_an_end_lasts_longest() {
     world.command(0, &[b"SET", b"a", b"foreign"]);
     world.command(0, &[b"SET", b"b", b"foreign", b"PX", b"5000"]);
     for keys in ["a+b", "b+a"] {
-        let wish = world.wish(keys, TTL);
-        let lock = world.obtain(alice, wish);
+        let request = world.request(keys, TTL);
+        let lock = world.obtain(alice, request);
         world.run_for(10 * MS);
         let (remaining, by) = (None, Holder::Other);
         let reason = NotObtained::Taken { remaining, by };
@@ -110,10 +110,10 @@ fn a_pause_ends_with_the_time_of_the_holder() {
     let alice = world.client();
     world.run_for(100 * MS);
     world.command(0, &[b"SET", b"k", b"foreign", b"PX", b"1000"]);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(TTL);
-    wish.retry = Retry::every(5000 * MS);
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(TTL);
+    request.retry = Retry::every(5000 * MS);
+    let lock = world.obtain(alice, request);
     assert!(world.run_until(1100 * MS, |world| is_held(world, alice, lock)));
 }
 
@@ -122,13 +122,13 @@ fn an_attempt_that_was_won_too_late_does_not_use_up_max_hold() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(100 * MS);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(TTL);
-    wish.renewal = Renewal::Automatic {
+    let mut request = world.request("k", TTL);
+    request.wait = Some(TTL);
+    request.renewal = Renewal::Automatic {
         max_hold: Some(300 * MS),
     };
     world.pause(0, true);
-    let lock = world.obtain(alice, wish);
+    let lock = world.obtain(alice, request);
     world.run_for(400 * MS);
     world.pause(0, false);
     assert!(world.run_until(200 * MS, |world| is_held(world, alice, lock)));
@@ -141,9 +141,9 @@ fn a_wait_does_not_end_without_a_last_look() {
     let first = obtain(&mut world, alice, "k");
     world.run_for(100 * MS);
     world.lose_pushes(bob, 0, true);
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(2000 * MS);
-    let second = world.obtain(bob, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(2000 * MS);
+    let second = world.obtain(bob, request);
     world.run_for(1000 * MS);
     world.release(alice, first);
     world.run_for(1010 * MS);
@@ -163,18 +163,18 @@ fn without_wakes() -> (World, ClientId) {
 }
 
 fn patient(world: &mut World) -> Obtain {
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(6 * TTL);
-    wish.retry = Retry::every(5000 * MS);
-    wish
+    let mut request = world.request("k", TTL);
+    request.wait = Some(6 * TTL);
+    request.retry = Retry::every(5000 * MS);
+    request
 }
 
 #[test]
 fn a_waiter_asks_again_when_enough_of_the_nodes_that_denied_it_are_free() {
     let (mut world, alice) = without_wakes();
     let first = obtain(&mut world, alice, "k");
-    let wish = patient(&mut world);
-    let next = world.obtain(alice, wish);
+    let request = patient(&mut world);
+    let next = world.obtain(alice, request);
     world.run_for(100 * MS);
     for node in 0..2 {
         world.server(node).flush_scripts();
@@ -192,8 +192,8 @@ fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_h
     let (mut world, alice) = without_wakes();
     world.command(1, &[b"SET", b"k", b"foreign", b"PX", b"60000"]);
     let first = obtain(&mut world, alice, "k");
-    let wish = patient(&mut world);
-    let next = world.obtain(alice, wish);
+    let request = patient(&mut world);
+    let next = world.obtain(alice, request);
     world.run_for(100 * MS);
     world.server(0).flush_scripts();
     world.pause(1, true);
@@ -211,8 +211,8 @@ fn a_waiter_asks_again_when_the_release_that_it_crossed_finds_the_key_gone() {
     let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
     let alice = world.client();
     let first = obtain(&mut world, alice, "k");
-    let wish = patient(&mut world);
-    let next = world.obtain(alice, wish);
+    let request = patient(&mut world);
+    let next = world.obtain(alice, request);
     world.run_for(100 * MS);
     world.server(0).flush_scripts();
     world.release(alice, first);
@@ -228,9 +228,9 @@ fn a_client_that_slept_through_a_release_does_not_say_that_the_lock_is_still_hel
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, bob, "k");
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(5000 * MS);
-    let lock = world.obtain(alice, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(5000 * MS);
+    let lock = world.obtain(alice, request);
     world.run_for(1000 * MS);
     world.suspend(alice, true);
     world.release(bob, first);
@@ -242,21 +242,21 @@ fn a_client_that_slept_through_a_release_does_not_say_that_the_lock_is_still_hel
 }
 
 fn own(world: &mut World) -> Obtain {
-    let mut wish = world.wish("k", TTL);
-    wish.token = Token::new("job-7").expect("a token");
-    wish
+    let mut request = world.request("k", TTL);
+    request.token = Token::new("job-7").expect("a token");
+    request
 }
 
 #[test]
 fn the_last_of_two_handles_also_frees_a_node_that_only_the_first_was_granted() {
     let mut world = World::new(3, Arrangement::Quorum);
     let alice = world.client();
-    let wish = own(&mut world);
-    let first = held(&mut world, alice, wish.clone());
+    let request = own(&mut world);
+    let first = held(&mut world, alice, request.clone());
     world.down(0, true);
     world.cut(alice, 0);
     world.run_for(500 * MS);
-    let second = held(&mut world, alice, wish);
+    let second = held(&mut world, alice, request);
     world.release(alice, first);
     world.release(alice, second);
     world.run_for(500 * MS);
@@ -270,16 +270,16 @@ fn the_last_of_two_handles_also_frees_a_node_that_only_the_first_was_granted() {
 fn a_handle_that_too_few_nodes_answer_takes_nothing_away_from_the_other() {
     let mut world = World::new(3, Arrangement::Quorum);
     let alice = world.client();
-    let wish = own(&mut world);
-    let first = held(&mut world, alice, wish.clone());
+    let request = own(&mut world);
+    let first = held(&mut world, alice, request.clone());
     for node in 1..3 {
         world.pause(node, true);
     }
-    let wish = Obtain {
+    let request = Obtain {
         wait: Some(TTL),
-        ..wish
+        ..request
     };
-    let second = world.obtain(alice, wish);
+    let second = world.obtain(alice, request);
     for _ in 0..25 {
         world.run_for(100 * MS);
         assert!(!is_free(&mut world, "k"), "one of its three nodes");
@@ -297,18 +297,18 @@ fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
     let mut world = World::single();
     world.shares_tokens();
     let (alice, bob) = (world.client(), world.client());
-    let wish = own(&mut world);
-    let first = held(&mut world, alice, wish.clone());
+    let request = own(&mut world);
+    let first = held(&mut world, alice, request.clone());
     world.run_for(400 * MS);
     world.release(alice, first);
-    let other = world.obtain(bob, wish.clone());
+    let other = world.obtain(bob, request.clone());
     world.run_for(2 * MS);
     assert!(is_held(&world, bob, other));
-    let wish = Obtain {
+    let request = Obtain {
         wait: Some(TTL),
-        ..wish
+        ..request
     };
-    let next = world.obtain(alice, wish);
+    let next = world.obtain(alice, request);
     until_held(&mut world, alice, next, 30 * MS);
     assert!(is_held(&world, bob, other));
 }
@@ -321,11 +321,11 @@ fn what_a_waiter_left_on_a_silent_node_does_not_stand_in_its_own_way_again() {
         let (alice, bob) = (world.client(), world.client());
         let first = obtain(&mut world, bob, "k");
         world.weather(alice, 2, Weather::Silent);
-        let wish = Obtain {
+        let request = Obtain {
             wait: Some(TTL),
             ..own(&mut world)
         };
-        let next = world.obtain(alice, wish);
+        let next = world.obtain(alice, request);
         world.run_for(moment * MS);
         world.release(bob, first);
         let waited = until_held(&mut world, alice, next, TTL);

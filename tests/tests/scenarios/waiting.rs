@@ -108,10 +108,10 @@ fn without_tracking_a_waiter_pauses_and_asks_again() {
     let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, alice, "k");
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(5000 * MS);
-    wish.retry = Retry::every(100 * MS);
-    let second = world.obtain(bob, wish);
+    let mut request = world.request("k", TTL);
+    request.wait = Some(5000 * MS);
+    request.retry = Retry::every(100 * MS);
+    let second = world.obtain(bob, request);
     world.run_for(1000 * MS);
     world.release(alice, first);
     let start = world.now();
@@ -124,9 +124,9 @@ fn a_wait_ends_when_it_is_over_and_a_limit_when_it_is_reached() {
     let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
-    let mut wish = world.wish("k", TTL);
-    wish.wait = Some(500 * MS);
-    let waiting = world.obtain(bob, wish.clone());
+    let mut request = world.request("k", TTL);
+    request.wait = Some(500 * MS);
+    let waiting = world.obtain(bob, request.clone());
     let start = world.now();
     assert!(world.run_until(5000 * MS, |w| w.last(bob, waiting).is_some()));
     assert_eq!(world.now().saturating_since(start), 500 * MS);
@@ -139,9 +139,9 @@ fn a_wait_ends_when_it_is_over_and_a_limit_when_it_is_reached() {
         })
     );
 
-    wish.retry = Retry::every(10 * MS).limit(3);
+    request.retry = Retry::every(10 * MS).limit(3);
     let start = world.now();
-    let limited = world.obtain(bob, wish);
+    let limited = world.obtain(bob, request);
     assert!(world.run_until(5000 * MS, |w| w.last(bob, limited).is_some()));
     let took = world.now().saturating_since(start);
     assert!(took >= 30 * MS && took < 40 * MS, "{took:?}");

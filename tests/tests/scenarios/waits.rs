@@ -134,9 +134,9 @@ fn a_wait_that_ends_while_a_question_is_in_flight_has_found_the_lock_taken() {
         world.latency = 10 * MS;
         let (alice, bob) = (world.client(), world.client());
         world.run_for(200 * MS);
-        let mut wish = world.wish("k", TTL);
-        wish.wait = Some(TTL);
-        let held = world.obtain(alice, wish);
+        let mut request = world.request("k", TTL);
+        request.wait = Some(TTL);
+        let held = world.obtain(alice, request);
         assert!(world.run_until(TTL, |world| is_held(world, alice, held)));
         let (waited, reason) = wait_of(&mut world, bob, wait);
         let by = Holder::Other;
@@ -187,12 +187,12 @@ fn a_pause_of_nothing_is_no_endless_loop_while_the_server_is_down() {
     for retry in pauses_of_nothing() {
         let mut world = World::single();
         let config = Config::single(NodeConfig::default());
-        let mut wish = world.wish("k", TTL);
-        wish.wait = Some(1000 * MS);
-        wish.retry = retry.clone();
+        let mut request = world.request("k", TTL);
+        request.wait = Some(1000 * MS);
+        request.retry = retry.clone();
         let mut now = world.now();
         let mut engine = Engine::new(config, 1, now);
-        let lock = engine.obtain(wish, now);
+        let lock = engine.obtain(request, now);
         let mut attempts = 0;
         let reason = loop {
             let mut steps = 0;
@@ -238,10 +238,10 @@ fn a_pause_of_nothing_asks_a_thousand_times_a_second_at_most() {
         obtain(&mut world, alice, "k");
         world.run_for(100 * MS);
         let before = world.of(bob).writes;
-        let mut wish = world.wish("k", TTL);
-        wish.wait = Some(1000 * MS);
-        wish.retry = retry.clone();
-        let lock = world.obtain(bob, wish);
+        let mut request = world.request("k", TTL);
+        request.wait = Some(1000 * MS);
+        request.retry = retry.clone();
+        let lock = world.obtain(bob, request);
         world.run_for(1010 * MS);
         let asked = world.of(bob).writes - before;
         assert!(asked <= 1010, "{retry:?}: {asked} times");

@@ -19,8 +19,8 @@ fn deaf_waiter(nodes: usize) -> (World, [ClientId; 2], [LockId; 2]) {
     for node in 0..nodes {
         world.lose_pushes(bob, node, true);
     }
-    let wish = world.wish("k", 6 * TTL);
-    let held = world.obtain(alice, wish);
+    let request = world.request("k", 6 * TTL);
+    let held = world.obtain(alice, request);
     assert!(world.run_until(TTL, |world| is_held(world, alice, held)));
     let waits = wait_for(&mut world, bob, "k");
     world.run_for(5100 * MS);
@@ -56,8 +56,8 @@ fn a_wait_without_wakes_ends_with_a_look_and_obtains_what_is_free() {
 fn a_wait_over_a_half_open_connection_ends_with_nobody_having_answered() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let wish = world.wish("k", 6 * TTL);
-    let held = world.obtain(alice, wish);
+    let request = world.request("k", 6 * TTL);
+    let held = world.obtain(alice, request);
     world.run_for(100 * MS);
     let waits = wait_at_most(&mut world, bob, "k", 2 * TTL);
     world.run_for(100 * MS);
@@ -78,8 +78,8 @@ fn a_wait_over_a_half_open_connection_ends_with_nobody_having_answered() {
 fn a_waiter_holds_a_released_lock_within_seconds_though_its_connection_died_without_a_word() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    let wish = world.wish("k", 6 * TTL);
-    let held = world.obtain(alice, wish);
+    let request = world.request("k", 6 * TTL);
+    let held = world.obtain(alice, request);
     world.run_for(100 * MS);
     let waits = wait_for(&mut world, bob, "k");
     world.run_for(100 * MS);
@@ -109,8 +109,8 @@ fn a_lock_that_is_still_held_is_said_to_be_held_though_no_wake_came() {
 fn an_idle_connection_that_is_dead_without_a_word_is_found_by_a_probe() {
     let mut world = World::single();
     let alice = world.client();
-    let wish = world.wish("k", 6 * TTL);
-    let lock = world.obtain(alice, wish);
+    let request = world.request("k", 6 * TTL);
+    let lock = world.obtain(alice, request);
     world.run_for(100 * MS);
     assert!(is_held(&world, alice, lock));
     let before = world.of(alice).nodes.len();

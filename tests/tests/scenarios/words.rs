@@ -24,8 +24,8 @@ fn locks_out(world: &mut World, node: usize) {
 }
 
 fn try_for(world: &mut World, client: ClientId, key: &str) -> LockId {
-    let wish = world.wish(key, TTL);
-    world.obtain(client, wish)
+    let request = world.request(key, TTL);
+    world.obtain(client, request)
 }
 
 #[track_caller]
@@ -281,13 +281,13 @@ fn what_an_older_neighbour_met_on_one_key_is_not_said_of_another() {
 fn a_wait_that_stood_behind_a_release_of_the_same_token_was_kept_waiting_by_ourselves() {
     let mut world = World::single();
     let alice = world.client();
-    let mut wish = world.wish("k", TTL);
-    wish.token = Token::new("job-7").expect("a token");
-    let first = held(&mut world, alice, wish.clone());
+    let mut request = world.request("k", TTL);
+    request.token = Token::new("job-7").expect("a token");
+    let first = held(&mut world, alice, request.clone());
     world.pause(0, true);
     world.release(alice, first);
-    wish.wait = Some(500 * MS);
-    let next = world.obtain(alice, wish);
+    request.wait = Some(500 * MS);
+    let next = world.obtain(alice, request);
     world.run_for(300 * MS);
     world.pause(0, false);
     // The answer is on its way, and what is asked next finds nobody.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Event, Holder, Loss, NodeError, NotObtained, Obtain, Released, Token, Ttl};
 
-use crate::{Talk, patient, plain, wish};
+use crate::{Talk, patient, plain, request};
 
 #[test]
 fn errors_that_pass_are_waited_out() {
@@ -38,7 +38,7 @@ fn errors_that_pass_are_waited_out() {
         ("SOMETHING new", NodeError::Other),
     ] {
         let mut talk = Talk::greeted(plain());
-        let lock = talk.obtain(wish());
+        let lock = talk.obtain(request());
         talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
         let reason = NotObtained::Unreachable(error);
         assert_eq!(
@@ -110,7 +110,7 @@ fn a_replica_is_left_for_whoever_stands_behind_the_name_now() {
 #[test]
 fn a_key_of_another_type_is_taken() {
     let mut talk = Talk::greeted(plain());
-    let lock = talk.obtain(wish());
+    let lock = talk.obtain(request());
     talk.answer(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n:-1\r\n");
     let reason = NotObtained::Taken {
         remaining: None,
@@ -148,9 +148,9 @@ fn a_script_that_is_missing_is_sent_along() {
 
 /// Handles of the same token in other processes may have a longer ttl.
 #[test]
-fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_wished_refresh_does_not() {
+fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_requested_refresh_does_not() {
     let own = || Token::new("my own").expect("a token");
-    let drawn = || wish().token;
+    let drawn = || request().token;
     let mut config = plain();
     config.idle_probe = None;
     let redis = || Talk::greeted(config.clone());
@@ -161,7 +161,7 @@ fn a_renewal_with_a_token_of_ones_own_keeps_a_longer_time_and_a_wished_refresh_d
         (valkey(), own(), ["EVALSHA", "keep"], ["SET", "20000"]),
         (valkey(), drawn(), ["SET", "30000"], ["SET", "20000"]),
     ] {
-        let lock = talk.obtain(Obtain { token, ..wish() });
+        let lock = talk.obtain(Obtain { token, ..request() });
         talk.grant();
         talk.sleep();
         assert_eq!(talk.ends_of_first(), renewed);
@@ -211,7 +211,7 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
 fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
     let mut talk = Talk::greeted(plain());
     assert_eq!(talk.engine.unknown_error(), None);
-    let lock = talk.obtain(wish());
+    let lock = talk.obtain(request());
     talk.answer(b"-PROXY upstream \x1b is gone, try 'k' later\r\n:-2\r\n");
     let reason = NotObtained::Unreachable(NodeError::Other);
     assert_eq!(
@@ -223,13 +223,13 @@ fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
     assert_eq!(talk.engine.unknown_error_of(talk.node), words);
 
     // One that is known says nothing new, nor do errors that repeat what was sent.
-    let token = String::from_utf8(wish().token.as_bytes().to_vec()).expect("ASCII");
+    let token = String::from_utf8(request().token.as_bytes().to_vec()).expect("ASCII");
     for line in [
         "OOM command not allowed when used memory > 'maxmemory'.".to_owned(),
         format!("ERR do not know {token}"),
         "ERR odd, with args beginning with: k".to_owned(),
     ] {
-        talk.obtain(wish());
+        talk.obtain(request());
         talk.answer(format!("-{line}\r\n:-2\r\n").as_bytes());
         assert_eq!(talk.engine.unknown_error(), words, "{line}");
     }
@@ -290,7 +290,7 @@ fn where_bytes_are_split_changes_nothing() {
     let answers = b"+OK\r\n:30000\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
     let run = |split: usize| {
         let mut talk = Talk::greeted(plain());
-        talk.obtain(wish());
+        talk.obtain(request());
         let (first, second) = answers.split_at(split);
         talk.answer(first);
         talk.answer(second);
@@ -321,7 +321,7 @@ fn where_bytes_are_split_changes_nothing() {
 fn no_answer_in_time_ends_the_connection_and_is_not_held_by_others() {
     let mut talk = Talk::greeted(plain());
     let start = talk.now;
-    let lock = talk.obtain(wish());
+    let lock = talk.obtain(request());
     talk.sleep();
     assert_eq!(talk.now.saturating_since(start), Duration::from_secs(1));
     assert_eq!(talk.disconnects, 1);
@@ -340,7 +340,7 @@ fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();
     let events = talk.events.len();
-    talk.obtain(wish());
+    talk.obtain(request());
     talk.sleep();
     assert_eq!((talk.events.len(), talk.connects), (events, 2), "it waits");
     talk.connect();
@@ -350,10 +350,10 @@ fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();
     talk.sleep();
-    let waiting = talk.obtain(wish());
+    let waiting = talk.obtain(request());
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();
-    let late = talk.obtain(wish());
+    let late = talk.obtain(request());
     for lock in [waiting, late] {
         let reason = NotObtained::Unreachable(NodeError::Disconnected);
         assert!(talk.events.contains(&Event::NotObtained { lock, reason }));

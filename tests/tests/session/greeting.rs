@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Config, Event, NodeConfig, NodeError, NodeState, NotObtained, Secret};
 
-use crate::{DELIFEQ as INFO_DELIFEQ, HELLO_REDIS_7, NEITHER, OK, Talk, plain, wish};
+use crate::{DELIFEQ as INFO_DELIFEQ, HELLO_REDIS_7, NEITHER, OK, Talk, plain, request};
 
 /// `COMMAND INFO` alone, without the answer to `EVAL`.
 const INFO_NEITHER: &[u8] = b"*2\r\n*-1\r\n*-1\r\n";
@@ -169,12 +169,12 @@ fn a_wrong_password_is_final() {
     assert!(talk.events.contains(&refused), "{:?}", talk.events);
     assert_eq!(talk.disconnects, 1);
 
-    let lock = talk.obtain(wish());
+    let lock = talk.obtain(request());
     let refused = Event::NotObtained { lock, reason };
     assert_eq!(
         talk.events.last(),
         Some(&refused),
-        "and later wishes are told at once"
+        "and later requests are answered at once"
     );
 }
 
@@ -223,7 +223,7 @@ fn a_server_that_hangs_up_behind_its_greeting_is_not_asked_ever_faster() {
     }
     // Nor one that leaves the first request unanswered.
     for whole in [640, 1280] {
-        talk.obtain(wish());
+        talk.obtain(request());
         talk.engine.handle_disconnected(talk.node, talk.now);
         talk.drain();
         talk.pauses_up_to(whole);
@@ -237,7 +237,7 @@ fn a_connection_that_has_answered_or_lasted_is_made_again_soon() {
     let mut talk = Talk::greeted(plain());
     let prove: [fn(&mut Talk); 2] = [
         |talk| {
-            talk.obtain(wish());
+            talk.obtain(request());
             talk.answer(b"$-1\r\n:-2\r\n");
         },
         |talk| talk.now = talk.now + Duration::from_millis(2001),

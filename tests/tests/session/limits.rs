@@ -6,7 +6,7 @@ use tenure_core::{
     Config, Event, Key, Limits, NodeConfig, NodeError, NodeState, NotObtained, Secret,
 };
 
-use crate::{Talk, plain, wish};
+use crate::{Talk, plain, request};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -19,8 +19,8 @@ fn locks_at_one_time() {
     };
     let mut talk = Talk::greeted(config);
     let first = talk.hold();
-    talk.obtain(wish());
-    let past = talk.obtain(wish());
+    talk.obtain(request());
+    let past = talk.obtain(request());
     let reason = NotObtained::LimitReached;
     assert_eq!(
         talk.events.last(),
@@ -37,7 +37,7 @@ fn locks_at_one_time() {
     talk.engine.release(first, talk.now);
     talk.drain();
     talk.answer(b"$-1\r\n:9\r\n:1\r\n"); // The second try is denied, the release is done.
-    talk.obtain(wish());
+    talk.obtain(request());
     talk.answer(b"+OK\r\n:30000\r\n");
     assert!(
         matches!(talk.events.last(), Some(Event::Obtained { .. })),
@@ -54,9 +54,9 @@ fn requests_that_wait_for_an_answer() {
         ..Limits::default()
     };
     let mut talk = Talk::greeted(config);
-    let first = talk.obtain(wish());
-    let second = talk.obtain(wish());
-    let past = talk.obtain(wish());
+    let first = talk.obtain(request());
+    let second = talk.obtain(request());
+    let past = talk.obtain(request());
     let reason = NotObtained::Unreachable(NodeError::Overloaded);
     assert_eq!(
         talk.events.last(),
@@ -106,9 +106,9 @@ fn secrets_do_not_show() {
         password,
         ..NodeConfig::default()
     }));
-    let token = String::from_utf8(wish().token.as_bytes().to_vec()).expect("ASCII");
-    talk.obtain(wish());
-    let shown = format!("{:?} {:?} {:?}", talk.engine, talk.events, wish());
+    let token = String::from_utf8(request().token.as_bytes().to_vec()).expect("ASCII");
+    talk.obtain(request());
+    let shown = format!("{:?} {:?} {:?}", talk.engine, talk.events, request());
     assert!(
         !shown.contains("hunter2") && !shown.contains(&token),
         "{shown}"

@@ -122,15 +122,15 @@ impl Talk {
         );
     }
 
-    fn obtain(&mut self, wish: Obtain) -> LockId {
-        let lock = self.engine.obtain(wish, self.now);
+    fn obtain(&mut self, request: Obtain) -> LockId {
+        let lock = self.engine.obtain(request, self.now);
         self.drain();
         lock
     }
 
     /// A lock that Redis has granted.
     fn hold(&mut self) -> LockId {
-        let lock = self.obtain(wish());
+        let lock = self.obtain(request());
         self.answer(b"+OK\r\n:30000\r\n");
         assert!(matches!(self.events.last(), Some(Event::Obtained { .. })));
         self.said.clear();
@@ -174,7 +174,7 @@ fn plain() -> Config {
     Config::single(NodeConfig::default())
 }
 
-fn wish() -> Obtain {
+fn request() -> Obtain {
     let ttl = Ttl::new(Duration::from_secs(30)).expect("a ttl");
     Obtain::new(Key::new("k").expect("a key"), Token::random([9; 16]), ttl)
 }
@@ -182,6 +182,6 @@ fn wish() -> Obtain {
 fn patient() -> Obtain {
     Obtain {
         wait: Some(Duration::from_secs(20)),
-        ..wish()
+        ..request()
     }
 }

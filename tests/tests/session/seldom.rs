@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tenure_core::{Event, Holder, Key, NodeError, NotObtained, Obtain, Retry, Token};
 
-use crate::{Talk, patient, plain, wish};
+use crate::{Talk, patient, plain, request};
 
 fn own() -> Obtain {
     Obtain {
         token: Token::new("my own").expect("a token"),
-        ..wish()
+        ..request()
     }
 }
 
@@ -74,7 +74,7 @@ fn what_an_attempt_of_ones_own_may_have_left_is_not_said_to_be_somebody_elses() 
     let lock = talk.obtain(Obtain {
         wait: Some(Duration::from_millis(3500)),
         retry: Retry::every(Duration::from_secs(10)),
-        ..wish()
+        ..request()
     });
     talk.answer(b"+WHAT\r\n:30000\r\n");
     talk.said.clear();

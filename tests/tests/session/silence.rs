@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Config, Event, Key, NodeConfig, NodeError, NodeState, NotObtained, Obtain, Ttl};
 
-use crate::{Talk, plain, wish};
+use crate::{Talk, plain, request};
 
 const SILENCE: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 fn holding(config: Config) -> Talk {
     let mut talk = Talk::greeted(config);
     let ttl = Ttl::new(Duration::from_secs(300)).expect("a ttl");
-    talk.obtain(Obtain { ttl, ..wish() });
+    talk.obtain(Obtain { ttl, ..request() });
     talk.answer(b"+OK\r\n:300000\r\n");
     talk.said.clear();
     talk
@@ -70,7 +70,7 @@ fn what_is_asked_behind_a_probe_is_answered_behind_it() {
     let key = Key::new("other").expect("a key");
     let lock = talk.obtain(Obtain {
         keys: key.into(),
-        ..wish()
+        ..request()
     });
     assert_eq!(
         talk.names(),
@@ -88,7 +88,7 @@ fn a_request_behind_a_probe_that_is_never_answered_is_settled_like_any_other() {
     let key = Key::new("other").expect("a key");
     let lock = talk.obtain(Obtain {
         keys: key.into(),
-        ..wish()
+        ..request()
     });
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();
@@ -147,7 +147,7 @@ fn neither_a_lent_client_is_probed_nor_any_where_nobody_wants_it() {
 #[test]
 fn a_connection_that_breaks_is_not_said_to_have_been_too_slow() {
     let mut talk = Talk::greeted(plain());
-    let lock = talk.obtain(wish());
+    let lock = talk.obtain(request());
     let keys = Key::new("j").expect("a key").into();
     let inspection = talk.engine.inspect(keys, talk.now);
     talk.drain();

@@ -51,13 +51,13 @@ impl Pen {
         &self,
         at: Duration,
         lanes: &[Lane],
-        deed: Option<(usize, Ink, char)>,
+        action: Option<(usize, Ink, char)>,
         text: &str,
     ) -> String {
         let mut line = self.paint(Ink::Dim, &format!("{:>7.1} ms", millis(at)));
         line += "  ";
         for (worker, lane) in lanes.iter().enumerate() {
-            let (ink, sign) = match deed {
+            let (ink, sign) = match action {
                 Some((doer, ink, sign)) if doer == worker => (ink, sign),
                 _ => sign_of(*lane),
             };

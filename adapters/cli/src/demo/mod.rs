@@ -3,7 +3,7 @@
 mod lanes;
 mod ledger;
 mod plan;
-mod story;
+mod timeline;
 mod worker;
 
 use std::io::{IsTerminal, Write};
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::lanes::Pen;
-use self::story::Story;
+use self::timeline::Timeline;
 use self::worker::{Place, Worker};
 use crate::args::DemoArgs;
 use crate::failure::{Exit, Failure, Outcome};
@@ -46,7 +46,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
     ))?;
 
     let (reports, mut told) = mpsc::unbounded_channel();
-    let mut story = Story::new(pen, workers, Instant::now());
+    let mut timeline = Timeline::new(pen, workers, Instant::now());
     let mut tasks = JoinSet::new();
     for (number, turns) in plan::plan(workers, args.seed).into_iter().enumerate() {
         let worker = Worker {
@@ -60,15 +60,15 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
     }
     drop(reports);
     while let Some(report) = told.recv().await {
-        if let Some(line) = story.tell(report) {
+        if let Some(line) = timeline.tell(report) {
             say(&format!("{line}\n"))?;
         }
     }
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(|error| Failure::system("a worker failed", error))??;
     }
-    say(&format!("\n{}", story.summary()))?;
-    if story.is_sound() {
+    say(&format!("\n{}", timeline.summary()))?;
+    if timeline.is_sound() {
         Ok(0)
     } else {
         Err(Failure::new(

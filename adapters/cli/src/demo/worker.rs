@@ -35,7 +35,7 @@ impl Place {
 
 /// What a worker did.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     Asks,
     Obtains,
     Refreshes {
@@ -55,7 +55,7 @@ pub(crate) enum Deed {
 pub(crate) struct Report {
     pub(crate) worker: usize,
     pub(crate) at: Instant,
-    pub(crate) deed: Deed,
+    pub(crate) action: Action,
 }
 
 /// A worker with its plan.
@@ -85,7 +85,7 @@ impl Worker {
         for turn in &self.turns {
             self.turn(&locker, *turn).await?;
         }
-        self.report(Instant::now(), Deed::Leaves);
+        self.report(Instant::now(), Action::Leaves);
         locker.close().await;
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Worker {
             self.busy(&lock, turn.work / 2).await;
             if lock.refresh().await.is_ok() {
                 let remaining = lock.remaining();
-                self.report(Instant::now(), Deed::Refreshes { remaining });
+                self.report(Instant::now(), Action::Refreshes { remaining });
             }
             self.busy(&lock, turn.work / 2).await;
         } else {
@@ -105,7 +105,7 @@ impl Worker {
         }
         if lock.is_held() {
             // Before the release: from the moment that it is asked for, somebody else may hold the lock.
-            self.report(Instant::now(), Deed::Releases);
+            self.report(Instant::now(), Action::Releases);
         }
         let _ = lock.release().await;
         Ok(())
@@ -130,13 +130,13 @@ impl Worker {
         drop(runtime);
         let at = Instant::now();
         let lease_end = remains.2;
-        self.report(at, Deed::Crashes { lease_end });
+        self.report(at, Action::Crashes { lease_end });
         drop(remains);
         Ok(())
     }
 
     async fn obtain(&self, locker: &Locker) -> Result<Lock, Failure> {
-        self.report(Instant::now(), Deed::Asks);
+        self.report(Instant::now(), Action::Asks);
         let lock = locker
             .obtain(self.key.as_str())
             .ttl(TTL)
@@ -146,7 +146,7 @@ impl Worker {
             .map_err(|error| {
                 servers::not_granted(&error, std::slice::from_ref(&self.key), PATIENCE)
             })?;
-        self.report(Instant::now(), Deed::Obtains);
+        self.report(Instant::now(), Action::Obtains);
         Ok(lock)
     }
 
@@ -157,13 +157,13 @@ impl Worker {
         }
         tokio::select! {
             () = tokio::time::sleep(work) => {}
-            loss = lock.lost() => self.report(Instant::now(), Deed::Loses(loss)),
+            loss = lock.lost() => self.report(Instant::now(), Action::Loses(loss)),
         }
     }
 
-    fn report(&self, at: Instant, deed: Deed) {
+    fn report(&self, at: Instant, action: Action) {
         let worker = self.number;
         // Nobody listens any more when the demo has failed.
-        let _ = self.reports.send(Report { worker, at, deed });
+        let _ = self.reports.send(Report { worker, at, action });
     }
 }

@@ -235,7 +235,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A test that fails leaves nothing behind: the warden ends the command.
+    /// A test that fails leaves nothing behind: the watchdog ends the command.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

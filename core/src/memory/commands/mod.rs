@@ -7,9 +7,9 @@ mod strings;
 
 use alloc::vec::Vec;
 
-use super::connection::Session;
+use super::client::ClientState;
 use super::options::Trouble;
-use super::state::State;
+use super::state::ServerState;
 use super::store::Millis;
 use crate::redis::resp::{
     write_array, write_bulk, write_error, write_integer, write_map, write_null, write_simple,
@@ -21,8 +21,8 @@ pub(super) struct Call<'a> {
     pub(super) args: &'a [&'a [u8]],
     /// The connection.
     pub(super) id: u64,
-    pub(super) state: &'a mut State,
-    pub(super) session: &'a mut Session,
+    pub(super) state: &'a mut ServerState,
+    pub(super) session: &'a mut ClientState,
     pub(super) out: &'a mut Vec<u8>,
 }
 
@@ -33,8 +33,8 @@ struct Command {
     code: u64,
     /// Arguments with the name; if negative, at least so many.
     arity: i8,
-    kind: Kind,
-    keys: Keys,
+    kind: Access,
+    keys: KeyArgs,
     needs: Needs,
     run: fn(&mut Call<'_>),
 }
@@ -49,7 +49,7 @@ enum Needs {
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
-enum Kind {
+enum Access {
     /// Registers its keys for a client that tracks.
     Read,
     Write,
@@ -59,7 +59,7 @@ enum Kind {
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
-enum Keys {
+enum KeyArgs {
     None,
     First,
     All,
@@ -68,8 +68,8 @@ enum Keys {
 const fn command(
     name: &'static str,
     arity: i8,
-    kind: Kind,
-    keys: Keys,
+    kind: Access,
+    keys: KeyArgs,
     run: fn(&mut Call<'_>),
 ) -> Command {
     let needs = match name.as_bytes() {
@@ -114,35 +114,53 @@ const fn by_code() -> [(u64, u8); COMMANDS.len()] {
 }
 
 const COMMANDS: &[Command] = &[
-    command("auth", -2, Kind::Open, Keys::None, session::auth),
-    command("client", -2, Kind::Other, Keys::None, session::client),
-    command("command", -1, Kind::Other, Keys::None, session::command),
-    command("dbsize", 1, Kind::Other, Keys::None, keys::dbsize),
-    command("del", -2, Kind::Write, Keys::All, keys::del),
-    command("delifeq", 3, Kind::Write, Keys::First, strings::delifeq),
-    command("echo", 2, Kind::Other, Keys::None, session::echo),
-    command("eval", -3, Kind::Other, Keys::None, scripts::eval),
-    command("evalsha", -3, Kind::Other, Keys::None, scripts::evalsha),
-    command("exists", -2, Kind::Read, Keys::All, keys::exists),
-    command("expire", 3, Kind::Write, Keys::First, keys::expire),
-    command("flushall", -1, Kind::Other, Keys::None, keys::flushall),
-    command("flushdb", -1, Kind::Other, Keys::None, keys::flushdb),
-    command("get", 2, Kind::Read, Keys::First, strings::get),
-    command("hello", -1, Kind::Open, Keys::None, session::hello),
-    command("hset", -4, Kind::Write, Keys::First, strings::hset),
-    command("info", -1, Kind::Other, Keys::None, session::info),
-    command("lpush", -3, Kind::Write, Keys::First, strings::lpush),
-    command("persist", 2, Kind::Write, Keys::First, keys::persist),
-    command("pexpire", 3, Kind::Write, Keys::First, keys::pexpire),
-    command("ping", -1, Kind::Other, Keys::None, session::ping),
-    command("pttl", 2, Kind::Read, Keys::First, keys::pttl),
-    command("quit", -1, Kind::Open, Keys::None, session::quit),
-    command("reset", 1, Kind::Open, Keys::None, session::reset),
-    command("script", -2, Kind::Other, Keys::None, scripts::script),
-    command("select", 2, Kind::Other, Keys::None, session::select),
-    command("set", -3, Kind::Write, Keys::First, strings::set),
-    command("ttl", 2, Kind::Read, Keys::First, keys::ttl),
-    command("type", 2, Kind::Read, Keys::First, keys::kind),
+    command("auth", -2, Access::Open, KeyArgs::None, session::auth),
+    command("client", -2, Access::Other, KeyArgs::None, session::client),
+    command(
+        "command",
+        -1,
+        Access::Other,
+        KeyArgs::None,
+        session::command,
+    ),
+    command("dbsize", 1, Access::Other, KeyArgs::None, keys::dbsize),
+    command("del", -2, Access::Write, KeyArgs::All, keys::del),
+    command(
+        "delifeq",
+        3,
+        Access::Write,
+        KeyArgs::First,
+        strings::delifeq,
+    ),
+    command("echo", 2, Access::Other, KeyArgs::None, session::echo),
+    command("eval", -3, Access::Other, KeyArgs::None, scripts::eval),
+    command(
+        "evalsha",
+        -3,
+        Access::Other,
+        KeyArgs::None,
+        scripts::evalsha,
+    ),
+    command("exists", -2, Access::Read, KeyArgs::All, keys::exists),
+    command("expire", 3, Access::Write, KeyArgs::First, keys::expire),
+    command("flushall", -1, Access::Other, KeyArgs::None, keys::flushall),
+    command("flushdb", -1, Access::Other, KeyArgs::None, keys::flushdb),
+    command("get", 2, Access::Read, KeyArgs::First, strings::get),
+    command("hello", -1, Access::Open, KeyArgs::None, session::hello),
+    command("hset", -4, Access::Write, KeyArgs::First, strings::hset),
+    command("info", -1, Access::Other, KeyArgs::None, session::info),
+    command("lpush", -3, Access::Write, KeyArgs::First, strings::lpush),
+    command("persist", 2, Access::Write, KeyArgs::First, keys::persist),
+    command("pexpire", 3, Access::Write, KeyArgs::First, keys::pexpire),
+    command("ping", -1, Access::Other, KeyArgs::None, session::ping),
+    command("pttl", 2, Access::Read, KeyArgs::First, keys::pttl),
+    command("quit", -1, Access::Open, KeyArgs::None, session::quit),
+    command("reset", 1, Access::Open, KeyArgs::None, session::reset),
+    command("script", -2, Access::Other, KeyArgs::None, scripts::script),
+    command("select", 2, Access::Other, KeyArgs::None, session::select),
+    command("set", -3, Access::Write, KeyArgs::First, strings::set),
+    command("ttl", 2, Access::Read, KeyArgs::First, keys::ttl),
+    command("type", 2, Access::Read, KeyArgs::First, keys::kind),
 ];
 
 /// Executes a command and appends its reply.
@@ -154,18 +172,18 @@ pub(super) fn execute(call: &mut Call<'_>) {
     if call.args.len() < needed || (command.arity > 0 && call.args.len() > needed) {
         return call.wrong_arity(&[command.name.as_bytes()]);
     }
-    if command.kind != Kind::Open && !call.session.authenticated {
+    if command.kind != Access::Open && !call.session.authenticated {
         return call.error(b"NOAUTH Authentication required.");
     }
     if let Some(trouble) = refused(call, command) {
         return call.error(trouble.text());
     }
     (command.run)(call);
-    if command.kind == Kind::Read && call.session.tracking {
+    if command.kind == Access::Read && call.session.tracking {
         let keys = match command.keys {
-            Keys::None => &[],
-            Keys::First => call.args.get(1..2).unwrap_or_default(),
-            Keys::All => call.args.get(1..).unwrap_or_default(),
+            KeyArgs::None => &[],
+            KeyArgs::First => call.args.get(1..2).unwrap_or_default(),
+            KeyArgs::All => call.args.get(1..).unwrap_or_default(),
         };
         for key in keys {
             call.register(key);
@@ -177,9 +195,9 @@ pub(super) fn execute(call: &mut Call<'_>) {
 fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
     call.state.options.trouble.filter(|trouble| {
         let runs = command.name.starts_with("eval");
-        let writes = command.kind == Kind::Write || runs && !scripts::is_proof(call.arg(1));
+        let writes = command.kind == Access::Write || runs && !scripts::is_proof(call.arg(1));
         match trouble {
-            Trouble::Loading | Trouble::Says(_) => writes || runs || command.kind == Kind::Read,
+            Trouble::Loading | Trouble::Says(_) => writes || runs || command.kind == Access::Read,
             Trouble::ReadOnly => writes,
         }
     })

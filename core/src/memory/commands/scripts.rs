@@ -146,9 +146,9 @@ fn obtain(
     let mut longer = Vec::new();
     for key in keys {
         match look(call, keys, key, value) {
-            Held::Other => return Ok(0),
-            Held::Same if lasts_longer(call, key, ttl) => longer.push(*key),
-            Held::Same | Held::Nothing => {}
+            Ownership::Other => return Ok(0),
+            Ownership::Same if lasts_longer(call, key, ttl) => longer.push(*key),
+            Ownership::Same | Ownership::Nothing => {}
         }
     }
     for key in keys.iter().filter(|key| !longer.contains(key)) {
@@ -169,7 +169,7 @@ fn refresh(
     keep: bool,
 ) -> Result<i64, Failed> {
     for key in keys {
-        if !matches!(look(call, keys, key, value), Held::Same) {
+        if !matches!(look(call, keys, key, value), Ownership::Same) {
             return Ok(0);
         }
     }
@@ -192,7 +192,7 @@ fn release(call: &mut Call<'_>, keys: &[&[u8]], value: Option<&[u8]>) -> i64 {
     let db = call.database();
     let mut released = 0_i64;
     for key in keys {
-        if matches!(look(call, keys, key, value), Held::Same) && call.state.remove(db, key) {
+        if matches!(look(call, keys, key, value), Ownership::Same) && call.state.remove(db, key) {
             released = released.saturating_add(1);
         }
     }
@@ -206,18 +206,18 @@ fn lasts_longer(call: &mut Call<'_>, key: &[u8], ttl: Result<&[u8], Failed>) -> 
 }
 
 /// What a key holds, beside the value of the lock.
-enum Held {
+enum Ownership {
     Nothing,
     Same,
     Other,
 }
 
 /// What `GET` in a script finds. It counts as a read of the caller's.
-fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -> Held {
+fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -> Ownership {
     let held = match call.string(key) {
-        Ok(None) => Held::Nothing,
-        Ok(Some(held)) if Some(held) == value => Held::Same,
-        Ok(Some(_)) | Err(WrongType) => Held::Other,
+        Ok(None) => Ownership::Nothing,
+        Ok(Some(held)) if Some(held) == value => Ownership::Same,
+        Ok(Some(_)) | Err(WrongType) => Ownership::Other,
     };
     if call.session.tracking {
         let read = if call.state.options.scripts_read_all {

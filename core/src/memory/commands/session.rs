@@ -1,9 +1,9 @@
 //! Commands on the connection, and questions about the server.
 
 use super::{
-    COMMANDS, Call, Command, Keys, Kind, NOT_AN_INTEGER, SYNTAX_ERROR, integer, is, known,
+    Access, COMMANDS, Call, Command, KeyArgs, NOT_AN_INTEGER, SYNTAX_ERROR, integer, is, known,
 };
-use crate::memory::connection::Session;
+use crate::memory::client::ClientState;
 use crate::memory::options::User;
 use crate::memory::store::DATABASES;
 
@@ -30,7 +30,7 @@ pub(super) fn quit(call: &mut Call<'_>) {
 
 pub(super) fn reset(call: &mut Call<'_>) {
     let has_tracked = call.session.has_tracked;
-    *call.session = Session::new(&call.state.options);
+    *call.session = ClientState::new(&call.state.options);
     call.session.has_tracked = has_tracked;
     call.simple(b"RESET");
 }
@@ -227,19 +227,19 @@ fn describe(call: &mut Call<'_>, command: Option<&Command>) {
     call.bulk(command.name.as_bytes());
     call.integer(i64::from(command.arity));
     let flag: Option<&[u8]> = match command.kind {
-        Kind::Read => Some(b"readonly"),
-        Kind::Write => Some(b"write"),
-        Kind::Open => Some(b"no_auth"),
-        Kind::Other => None,
+        Access::Read => Some(b"readonly"),
+        Access::Write => Some(b"write"),
+        Access::Open => Some(b"no_auth"),
+        Access::Other => None,
     };
     call.array(usize::from(flag.is_some()));
     if let Some(flag) = flag {
         call.simple(flag);
     }
     let (first, last) = match command.keys {
-        Keys::None => (0, 0),
-        Keys::First => (1, 1),
-        Keys::All => (1, -1),
+        KeyArgs::None => (0, 0),
+        KeyArgs::First => (1, 1),
+        KeyArgs::All => (1, -1),
     };
     call.integer(first);
     call.integer(last);

@@ -12,7 +12,7 @@ use crate::redis::resp::{Item, Reply};
 use crate::redis::wire::Kind;
 
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct ReplyProgress {
     pub(super) replies: u16,
     pub(super) decided: Option<Decision>,
     /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
@@ -22,7 +22,7 @@ pub(super) struct Progress {
     /// Which keys are there, as far as it was said.
     held: KeySet,
     /// It was not said of one of them.
-    untold: bool,
+    missing_time: bool,
     /// Why a remaining time was not told.
     error: Option<NodeError>,
     pub(super) all_equal: bool,
@@ -48,11 +48,11 @@ fn refusal(reply: Reply<'_>) -> Decision {
     }
 }
 
-impl Progress {
+impl ReplyProgress {
     pub(super) fn note_time(&mut self, reply: Reply<'_>, key: usize) {
         let Some(time) = reply.as_integer() else {
             // What is not known of one key is not known of the lock.
-            self.untold = true;
+            self.missing_time = true;
             if let Item::Error(line) = reply.item() {
                 self.error
                     .get_or_insert_with(|| ServerError::of(line).node());
@@ -190,7 +190,7 @@ impl Progress {
             retry_after,
             // Without the reply that registers the interest, no wake will come.
             watched: watched && self.longest.is_some(),
-            held: (self.longest.is_some() && !self.untold).then_some(self.held),
+            held: (self.longest.is_some() && !self.missing_time).then_some(self.held),
         }
     }
 

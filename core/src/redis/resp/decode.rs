@@ -74,7 +74,7 @@ pub struct Decoder {
     buffer: Vec<u8>,
     /// Where the answer begins that is next. All other offsets count from here.
     start: usize,
-    progress: Progress,
+    progress: DecodeProgress,
     /// Aggregates that are open, the innermost last. Reused; never longer than the depth allowed.
     open: Vec<Open>,
     error: Option<DecodeError>,
@@ -92,7 +92,7 @@ impl fmt::Debug for Decoder {
 
 /// How far into the answer we are, so that no byte is looked at again for each that arrives.
 #[derive(Copy, Clone, Default)]
-struct Progress {
+struct DecodeProgress {
     /// Where the value begins, after the attributes in front of it.
     value: usize,
     /// Where the element begins that is next.
@@ -116,7 +116,7 @@ impl Decoder {
             limits,
             buffer: Vec::new(),
             start: 0,
-            progress: Progress {
+            progress: DecodeProgress {
                 value: 0,
                 at: 0,
                 searched: 0,
@@ -165,7 +165,7 @@ impl Decoder {
                 let from = self.start.saturating_add(self.progress.value);
                 let end = self.start.saturating_add(self.progress.at);
                 self.start = end;
-                self.progress = Progress::default();
+                self.progress = DecodeProgress::default();
                 let raw = self.buffer.get(from..end).unwrap_or_default();
                 Ok(Some(Reply { raw }))
             }
@@ -191,7 +191,7 @@ impl Decoder {
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.start = 0;
-        self.progress = Progress::default();
+        self.progress = DecodeProgress::default();
         self.open.clear();
         self.error = None;
     }
@@ -272,7 +272,7 @@ impl Decoder {
 /// offsets into bytes that are there do not wrap: there are no such slices.
 fn next_element(
     bytes: &[u8],
-    progress: &mut Progress,
+    progress: &mut DecodeProgress,
     limits: DecodeLimits,
 ) -> Result<Option<Head>, DecodeError> {
     let least = progress.at.wrapping_add(SHORTEST);

@@ -1,6 +1,6 @@
 //! One reply after the other, and what each is.
 
-use super::{Answer, Session, State};
+use super::{Phase, Report, Session};
 use crate::event::NodeError;
 use crate::id::RequestId;
 use crate::lock::{Op, Outcome};
@@ -25,8 +25,8 @@ pub(super) enum Read {
 }
 
 impl Session {
-    pub(super) fn wake(&self) -> Answer<'_> {
-        Answer::Wake(&self.woken, self.exchange.half_answered())
+    pub(super) fn wake(&self) -> Report<'_> {
+        Report::Wake(&self.woken, self.exchange.partly_answered())
     }
 
     /// A request has been answered.
@@ -35,7 +35,7 @@ impl Session {
         request: RequestId,
         outcome: Outcome,
         now: Instant,
-    ) -> Answer<'static> {
+    ) -> Report<'static> {
         if let Outcome::Failed(error) = outcome
             && error.hangs_up()
         {
@@ -45,9 +45,9 @@ impl Session {
         }
         if outcome == Outcome::Unknown {
             // Nobody knows what was done, but there was an answer.
-            return Answer::Lost(request, outcome, NodeError::Other);
+            return Report::Lost(request, outcome, NodeError::Other);
         }
-        Answer::Outcome(request, outcome)
+        Report::Outcome(request, outcome)
     }
 
     pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {
@@ -66,7 +66,7 @@ impl Session {
                 Push::All => Read::WakeAll,
             };
         }
-        if let State::Greeting { .. } = self.state {
+        if let Phase::Greeting { .. } = self.phase {
             return match self
                 .handshake
                 .receive(reply, &mut self.capability, self.out.open())

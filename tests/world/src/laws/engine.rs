@@ -57,8 +57,8 @@ impl Machine for Replayed<'_> {
         let engine = &mut self.engine;
         let node = |node: &usize| NodeId::new(*node).expect("a node");
         match input {
-            Input::Obtain(wish) => {
-                engine.obtain((**wish).clone(), at);
+            Input::Obtain(request) => {
+                engine.obtain((**request).clone(), at);
             }
             Input::Refresh(lock, ttl) => {
                 engine.refresh(*lock, *ttl, at).ok();
@@ -102,7 +102,7 @@ impl Machine for Replayed<'_> {
         matches!(input, Input::Timeout)
     }
 
-    fn is_wish(input: &Input) -> bool {
+    fn is_user_request(input: &Input) -> bool {
         match input {
             Input::Obtain(_)
             | Input::Refresh(..)

@@ -9,7 +9,7 @@ use tenure_core::{
     NodeConfig, NodeError, NodeId, Obtain, Op, Outcome, Renewal, RequestId, Retry, Token, Ttl,
 };
 
-use super::nodes::{Deed, Node, Request};
+use super::nodes::{PlainNode, Request, RequestKind};
 use super::{Machine, Record, STEPS, hold};
 use crate::world::{After, Logged, Outputs, Promise, Rng, Violation};
 
@@ -67,8 +67,8 @@ impl Machine for Locks {
 
     fn apply(&mut self, input: &Input, at: Instant, _: Option<&mut Rng>) {
         match input {
-            Input::Obtain(wish) => {
-                self.obtain((**wish).clone(), at);
+            Input::Obtain(request) => {
+                self.obtain((**request).clone(), at);
             }
             Input::Refresh(lock, ttl) => {
                 self.refresh(*lock, *ttl, at).ok();
@@ -94,7 +94,7 @@ impl Machine for Locks {
         matches!(input, Input::Timeout)
     }
 
-    fn is_wish(input: &Input) -> bool {
+    fn is_user_request(input: &Input) -> bool {
         match input {
             Input::Obtain(_)
             | Input::Refresh(..)
@@ -133,7 +133,7 @@ struct Play {
     rng: Rng,
     now: Instant,
     due: Option<Instant>,
-    nodes: Vec<Node>,
+    nodes: Vec<PlainNode>,
     /// By node, in the order in which they were sent.
     pending: Vec<VecDeque<Request>>,
     /// What was answered once already.
@@ -162,7 +162,7 @@ impl Play {
             rng,
             now: START,
             due: due.expect("a new one has little to say"),
-            nodes: vec![Node::default(); nodes],
+            nodes: vec![PlainNode::default(); nodes],
             pending: (0..nodes).map(|_| VecDeque::new()).collect(),
             answered: Vec::new(),
             ids: Vec::new(),
@@ -176,8 +176,8 @@ impl Play {
     fn step(&mut self) -> Result<(), Violation> {
         match self.rng.below(32) {
             0..=4 => {
-                let wish = Box::new(self.wish());
-                self.happens(Input::Obtain(wish));
+                let request = Box::new(self.request());
+                self.happens(Input::Obtain(request));
             }
             5..=6 => {
                 let ttl = [None, Some(300), Some(3000)][self.rng.below(3) as usize];
@@ -239,22 +239,22 @@ impl Play {
         Keys::new(keys).expect("keys")
     }
 
-    fn wish(&mut self) -> Obtain {
+    fn request(&mut self) -> Obtain {
         self.tokens += 1;
         let ttl = [400, 1000, 5000][self.rng.below(3) as usize];
-        let mut wish = Obtain::new(
+        let mut request = Obtain::new(
             self.keys(),
             Token::random([self.tokens; 16]),
             Ttl::new(MS * ttl).expect("a ttl"),
         );
-        wish.wait = [None, Some(MS * 500), Some(MS * 9000)][self.rng.below(3) as usize];
-        wish.retry = [Retry::none(), Retry::every(MS * 50), Retry::default()]
+        request.wait = [None, Some(MS * 500), Some(MS * 9000)][self.rng.below(3) as usize];
+        request.retry = [Retry::none(), Retry::every(MS * 50), Retry::default()]
             [self.rng.below(3) as usize]
             .clone();
         if self.rng.once_in(3) {
-            wish.renewal = Renewal::Manual;
+            request.renewal = Renewal::Manual;
         }
-        wish
+        request
     }
 
     /// A node carries out what it was asked longest ago, or it is not known whether it does.
@@ -269,16 +269,24 @@ impl Play {
             let failed = Outcome::Failed(NodeError::Disconnected);
             return self.happens(Input::Outcome(request.id, failed));
         }
-        let answer = match request.deed {
-            Deed::Inspect => {
+        let answer = match request.kind {
+            RequestKind::Inspect => {
                 Input::Found(request.id, self.nodes[node].find(&request.keys, self.now))
             }
-            Deed::Obtain(..) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Release
+            RequestKind::Obtain(..)
+            | RequestKind::Refresh(..)
+            | RequestKind::Check
+            | RequestKind::Look
+            | RequestKind::Release
                 if fate == 1 =>
             {
                 Input::Outcome(request.id, Outcome::Unknown)
             }
-            Deed::Obtain(..) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Release => {
+            RequestKind::Obtain(..)
+            | RequestKind::Refresh(..)
+            | RequestKind::Check
+            | RequestKind::Look
+            | RequestKind::Release => {
                 let watched = self.rng.once_in(2);
                 let outcome = self.nodes[node].carry_out(&request, self.now, watched);
                 Input::Outcome(request.id, outcome)
@@ -290,7 +298,7 @@ impl Play {
     fn happens(&mut self, input: Input) {
         // What can be named later.
         let id = match &input {
-            Input::Obtain(wish) => Some(self.locks.obtain((**wish).clone(), self.now)),
+            Input::Obtain(request) => Some(self.locks.obtain((**request).clone(), self.now)),
             Input::Inspect(keys) => Some(self.locks.inspect(keys.clone(), self.now)),
             Input::Refresh(..)
             | Input::Release(_)

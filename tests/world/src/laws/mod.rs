@@ -10,7 +10,7 @@
 //! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll, unless a node is down or may be at its limit of requests |
 //!
 //! [`Promise::Steps`] and [`Promise::Advances`] are looked at on the way. More than [`Promise::Batches`] says is not so:
-//! what is wished and withdrawn in one batch never leaves, though it would have left in between. That a driver may poll
+//! what is requested and cancelled in one batch never leaves, though it would have left in between. That a driver may poll
 //! after a batch all the same is seen by all other promises, in the schedules in which all clients do. While a node is down
 //! or at its limit of pending requests, a poll that gives nothing may have asked it, and been refused: that is one more try,
 //! after which pauses are longer.
@@ -41,8 +41,8 @@ pub(crate) trait Machine {
     /// Whether the input is a call of [`Machine::handle_timeout`].
     fn is_timeout(input: &Self::Input) -> bool;
 
-    /// Whether the input is a wish of the user's.
-    fn is_wish(input: &Self::Input) -> bool;
+    /// Whether the input is a request of the user's.
+    fn is_user_request(input: &Self::Input) -> bool;
 
     /// Whether whoever is asked at a poll has a chance to answer.
     fn reaches_all(&self) -> bool {
@@ -147,11 +147,11 @@ fn replay<M: Machine>(
         latest = latest.max(at);
         machine.apply(&logged.input, told, twist.split.then_some(&mut rng));
         let next = record.inputs.get(index + 1);
-        let batched = !M::is_wish(&logged.input)
+        let batched = !M::is_user_request(&logged.input)
             && machine.reaches_all()
             && due.is_none_or(|due| due > at)
             && next.is_some_and(|next| {
-                next.at == at && next.after != After::Unpolled && !M::is_wish(&next.input)
+                next.at == at && next.after != After::Unpolled && !M::is_user_request(&next.input)
             });
         settled = match logged.after {
             After::Unpolled => false,

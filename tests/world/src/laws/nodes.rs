@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenure_core::{Holding, Instant, Key, KeySet, Keys, Op, Outcome, RequestId};
+use tenure_core::{Holding, Instant, Key, KeySet, Keys, Mode, Op, Outcome, RequestId};
 
 /// A request on its way.
 pub(super) struct Request {
     pub(super) id: RequestId,
-    pub(super) deed: Deed,
+    pub(super) kind: RequestKind,
     pub(super) keys: Keys,
     pub(super) value: Vec<u8>,
 }
 
 #[derive(Copy, Clone)]
-pub(super) enum Deed {
+pub(super) enum RequestKind {
     Obtain(Duration, bool),
     Refresh(Duration, bool),
     Check,
@@ -25,27 +25,43 @@ pub(super) enum Deed {
 
 impl Request {
     pub(super) fn new(id: RequestId, op: Op<'_>) -> Option<Self> {
-        let (deed, claim) = match op {
-            Op::Obtain { claim, ttl, again } => (Deed::Obtain(ttl.as_duration(), again), claim),
-            Op::Refresh { claim, ttl, keep } => (Deed::Refresh(ttl.as_duration(), keep), claim),
-            Op::Check { claim } => (Deed::Check, claim),
-            Op::Look { claim } => (Deed::Look, claim),
-            Op::Release { claim } => (Deed::Release, claim),
+        let (kind, claim) = match op {
+            Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Obtain(ttl.as_duration(), again), claim),
+            Op::Refresh {
+                claim,
+                ttl,
+                keep,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Refresh(ttl.as_duration(), keep), claim),
+            Op::Check { claim } => (RequestKind::Check, claim),
+            Op::Look { claim } => (RequestKind::Look, claim),
+            Op::Release {
+                claim,
+                mode: Mode::Exclusive,
+            } => (RequestKind::Release, claim),
             Op::Inspect { keys } => {
-                let (deed, keys, value) = (Deed::Inspect, keys.clone(), Vec::new());
+                let (kind, keys, value) = (RequestKind::Inspect, keys.clone(), Vec::new());
                 return Some(Self {
                     id,
-                    deed,
+                    kind,
                     keys,
                     value,
                 });
             }
-            _ => return None,
+            // A new operation or mode.
+            Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
+                unimplemented!("no node of the laws does {op:?}")
+            }
         };
         let (keys, value) = (claim.keys().clone(), claim.value().to_vec());
         Some(Self {
             id,
-            deed,
+            kind,
             keys,
             value,
         })
@@ -54,11 +70,11 @@ impl Request {
 
 /// Keys with a value and an end.
 #[derive(Clone, Default)]
-pub(super) struct Node {
+pub(super) struct PlainNode {
     keys: BTreeMap<Key, (Vec<u8>, Instant)>,
 }
 
-impl Node {
+impl PlainNode {
     pub(super) fn find(&self, keys: &Keys, now: Instant) -> Vec<Option<Holding>> {
         let holding = |key| {
             let (value, until) = self.keys.get(key).filter(|(_, until)| *until > now)?;
@@ -76,17 +92,20 @@ impl Node {
         of.retain(|_, (_, until)| *until > now);
         let ours = |key: &Key| of.get(key).map(|(value, _)| *value == request.value);
         let all_ours = keys.iter().all(|key| ours(key) == Some(true));
-        let done = match request.deed {
-            Deed::Obtain(_, again) => keys.iter().all(|key| match ours(key) {
+        let done = match request.kind {
+            RequestKind::Obtain(_, again) => keys.iter().all(|key| match ours(key) {
                 None => true,
                 Some(ours) => ours && again,
             }),
-            Deed::Refresh(..) | Deed::Check | Deed::Release | Deed::Inspect => all_ours,
-            Deed::Look => keys.iter().all(|key| !of.contains_key(key)),
+            RequestKind::Refresh(..)
+            | RequestKind::Check
+            | RequestKind::Release
+            | RequestKind::Inspect => all_ours,
+            RequestKind::Look => keys.iter().all(|key| !of.contains_key(key)),
         };
-        match request.deed {
-            Deed::Obtain(ttl, _) | Deed::Refresh(ttl, _) if done => {
-                let keep = !matches!(request.deed, Deed::Refresh(_, false));
+        match request.kind {
+            RequestKind::Obtain(ttl, _) | RequestKind::Refresh(ttl, _) if done => {
+                let keep = !matches!(request.kind, RequestKind::Refresh(_, false));
                 for key in keys.iter() {
                     if keep && of.get(key).is_some_and(|(_, until)| *until > now + ttl) {
                         continue;
@@ -94,19 +113,23 @@ impl Node {
                     of.insert(key.clone(), (request.value.clone(), now + ttl));
                 }
             }
-            Deed::Release => of.retain(|_, (value, _)| *value != request.value),
-            Deed::Obtain(_, _) | Deed::Refresh(..) | Deed::Check | Deed::Look | Deed::Inspect => {}
+            RequestKind::Release => of.retain(|_, (value, _)| *value != request.value),
+            RequestKind::Obtain(_, _)
+            | RequestKind::Refresh(..)
+            | RequestKind::Check
+            | RequestKind::Look
+            | RequestKind::Inspect => {}
         }
         let left = keys.iter().filter_map(|key| of.get(key));
         let left = left.map(|(_, until)| until.saturating_since(now));
         if done {
-            let remaining = match request.deed {
-                Deed::Check => left.min(),
-                Deed::Obtain(..)
-                | Deed::Refresh(..)
-                | Deed::Look
-                | Deed::Release
-                | Deed::Inspect => None,
+            let remaining = match request.kind {
+                RequestKind::Check => left.min(),
+                RequestKind::Obtain(..)
+                | RequestKind::Refresh(..)
+                | RequestKind::Look
+                | RequestKind::Release
+                | RequestKind::Inspect => None,
             };
             let fence = None;
             return Outcome::Granted { fence, remaining };

@@ -51,10 +51,10 @@ pub(crate) fn ending(play: &mut Play) {
     play.locks.push(Vec::new());
     play.clients.push(stranger);
     for key in 0..play.cast.keys {
-        let mut wish = play.world.wish(&format!("k{key}"), 2 * SECOND);
-        wish.wait = Some(longest + 5 * SECOND);
+        let mut request = play.world.request(&format!("k{key}"), 2 * SECOND);
+        request.wait = Some(longest + 5 * SECOND);
         let world = &mut play.world;
-        let lock = world.obtain_and_hold(stranger, wish, None);
+        let lock = world.obtain_and_hold(stranger, request, None);
         if !world.pass_until(longest + 5 * SECOND, |world| world.is_held(stranger, lock)) {
             let last = world.last(stranger, lock);
             if world.is_refused_for_good(stranger, lock) {

@@ -94,30 +94,30 @@ impl Extras {
         }
     }
 
-    /// Changes a wish; gives what it has now that others have not.
+    /// Changes a request; gives what it has now that others have not.
     pub(crate) fn adjust(
         self,
-        wish: &mut Obtain,
+        request: &mut Obtain,
         client: usize,
         (a, c): (u8, u8),
     ) -> Vec<&'static str> {
         let mut used = Vec::new();
         if self.metadata && c & 1 == 0 {
             let text = format!("host-{}", c >> 4);
-            wish.metadata = Metadata::new(text).expect("metadata");
+            request.metadata = Metadata::new(text).expect("metadata");
             used.push("metadata");
         }
         match c & 7 {
             5 if self.hasty => {
-                wish.retry = Retry::every(Duration::ZERO);
+                request.retry = Retry::every(Duration::ZERO);
                 used.push("a pause of zero");
             }
             6 if self.hasty => {
-                wish.retry = Retry::exponential(50 * MICROS, 900 * MICROS);
+                request.retry = Retry::exponential(50 * MICROS, 900 * MICROS);
                 used.push("pauses of less than a millisecond");
             }
             5 | 7 if self.once => {
-                wish.retry = Retry::default().limit(0);
+                request.retry = Retry::default().limit(0);
                 used.push("limit(0)");
             }
             _ => {}
@@ -134,7 +134,7 @@ impl Extras {
             Tokens::Unique | Tokens::Engine | Tokens::Everybody => None,
         };
         if let Some(token) = token {
-            wish.token = Token::new(token).expect("a token");
+            request.token = Token::new(token).expect("a token");
         }
         used
     }

@@ -76,7 +76,7 @@ pub struct Report {
     /// platform.
     pub trace: u64,
     /// What happened, line by line, if it was asked for.
-    pub story: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 impl Schedule {

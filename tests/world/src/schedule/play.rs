@@ -132,8 +132,8 @@ impl Play {
     }
 
     fn obtain(&mut self, client: usize, a: u8, b: u8, c: u8) {
-        let mut wish = self.wish(a, b, c);
-        for name in self.cast.extras.adjust(&mut wish, client, (a, c)) {
+        let mut request = self.request(a, b, c);
+        for name in self.cast.extras.adjust(&mut request, client, (a, c)) {
             self.used(name);
         }
         let id = self.clients[client];
@@ -150,19 +150,19 @@ impl Play {
             let or = |time: Option<Duration>, other: &str| {
                 time.map_or_else(|| other.to_owned(), |time| format!("{time:?}"))
             };
-            let (wait, hold) = (or(wish.wait, "0s"), or(hold, "long"));
-            let shared = wish.token.as_bytes().starts_with(b"same");
+            let (wait, hold) = (or(request.wait, "0s"), or(hold, "long"));
+            let shared = request.token.as_bytes().starts_with(b"same");
             let own = if shared { " with a shared token" } else { "" };
             format!(
                 "client {client} obtains {:?}{own} for {:?}, waits {wait}, holds {hold}",
-                wish.keys, wish.ttl
+                request.keys, request.ttl
             )
         });
-        let lock = self.world.obtain_and_hold(id, wish, hold);
+        let lock = self.world.obtain_and_hold(id, request, hold);
         self.locks[client].push(lock);
     }
 
-    pub(crate) fn wish(&mut self, a: u8, b: u8, c: u8) -> Obtain {
+    pub(crate) fn request(&mut self, a: u8, b: u8, c: u8) -> Obtain {
         const TTL: [u64; 8] = [300, 1000, 2000, 3000, 5000, LONGEST_MS, 1000, 500];
         const WAIT: [u64; 8] = [0, 0, 100, 1000, 3000, 6000, 10_000, 5000];
         let keys = self.cast.keys;
@@ -173,17 +173,17 @@ impl Play {
             format!("k{first}")
         };
         let ttl = Duration::from_millis(TTL[usize::from(b & 7)]);
-        let mut wish = self.world.wish(&key, ttl);
+        let mut request = self.world.request(&key, ttl);
         let wait = WAIT[usize::from(b >> 3 & 7)];
-        wish.wait = (wait > 0).then(|| Duration::from_millis(wait));
-        wish.renewal = match b >> 6 {
+        request.wait = (wait > 0).then(|| Duration::from_millis(wait));
+        request.renewal = match b >> 6 {
             0 => Renewal::Manual,
             1 if c & 8 != 0 => Renewal::Automatic {
                 max_hold: Some(ttl * 2 + MS * 77),
             },
             _ => Renewal::Automatic { max_hold: None },
         };
-        wish.retry = match c & 7 {
+        request.retry = match c & 7 {
             0 => Retry::none(),
             1 => Retry::every(MS * 40),
             2 => Retry::exponential(MS * 5, MS * 700).jitter(Jitter::Decorrelated { factor: 3 }),
@@ -194,9 +194,9 @@ impl Play {
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next());
-            wish.token = Token::new(text).expect("a token");
+            request.token = Token::new(text).expect("a token");
         }
-        wish
+        request
     }
 
     fn lock(&self, client: usize, nth: u8) -> Option<LockId> {
@@ -239,7 +239,7 @@ impl Play {
     }
 
     fn inspect(&mut self, client: usize, a: u8) {
-        let keys = self.wish(a, 0, 0).keys;
+        let keys = self.request(a, 0, 0).keys;
         self.world.inspect(self.clients[client], keys);
     }
 
@@ -355,7 +355,7 @@ impl Play {
 
     /// Somebody else takes a key away.
     fn meddle(&mut self, node: usize, a: u8, c: u8) {
-        let keys = self.wish(a, 0, 0).keys;
+        let keys = self.request(a, 0, 0).keys;
         let hearers = self.world.who_must_hear(keys.first());
         let key = self.world.on_the_wire(keys.first());
         if c & 1 == 0 {
@@ -392,7 +392,7 @@ impl Play {
                 "out of memory"
             }
         };
-        self.world.refuses_writes(node, a % 3 != 0);
+        self.world.refuses_writes(node, !a.is_multiple_of(3));
         self.world
             .turns(Place::Node(node), Lasting::Refusing, Some(what));
         self.later(c, Chore::Trouble(node));

@@ -69,10 +69,10 @@ impl Crowd {
             }
             asked += 1;
             let keys = KEYS[rng.below(KEYS.len() as u64) as usize];
-            let mut wish = world.wish(keys, 30_000 * MS);
-            wish.wait = Some(100_000 * MS);
+            let mut request = world.request(keys, 30_000 * MS);
+            request.wait = Some(100_000 * MS);
             let hold = Duration::from_micros(rng.below(6000));
-            locks[at].push(world.obtain_and_hold(clients[at], wish, Some(hold)));
+            locks[at].push(world.obtain_and_hold(clients[at], request, Some(hold)));
         }
         let done = |world: &mut World| world.violation().is_some() || world.all_ended();
         let ended = world.pass_until(60_000 * MS, done);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output};
 
 use super::clock::Clock;
+use super::inspected::Snapshot;
 use super::log::{Input, Log};
 use super::net::Net;
 use super::oracle::{Promise, Violation};
+use super::request::LockRequest;
 use super::trace::Trace;
-use super::truth::Snapshot;
 use super::wire;
-use super::wish::Wish;
 use crate::laws::STEPS;
 
 /// An engine and what it has told so far.
@@ -51,13 +51,13 @@ pub struct Client {
     just_ended: Vec<LockId>,
     /// From when (true time) and until when (own time) the lock that ended last was believed in.
     pub(crate) lost: Option<(Instant, Instant)>,
-    /// Locks without a terminal event so far, each with the place of its wish.
+    /// Locks without a terminal event so far, each with the place of its request.
     pub(crate) open: Vec<(LockId, usize)>,
     /// How long the lock that is being asked for just now, and others, are to be held.
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
-    /// Every wish so far.
-    pub(crate) wishes: Vec<Wish>,
+    /// Every request so far.
+    pub(crate) requests: Vec<LockRequest>,
     pub(crate) inspections: Vec<Snapshot>,
     pub(crate) log: Log,
     /// What there is to look at since the last look.
@@ -123,7 +123,7 @@ impl Client {
             open: Vec::new(),
             hold: None,
             holds: Vec::new(),
-            wishes: Vec::new(),
+            requests: Vec::new(),
             inspections: Vec::new(),
             log: Log::default(),
             news: Vec::new(),
@@ -222,10 +222,10 @@ impl Client {
         if let Event::Obtained { lock, lease } = event {
             let mut cap = None;
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
-                let wish = &mut self.wishes[*at];
-                wish.obtained = true;
+                let request = &mut self.requests[*at];
+                request.obtained = true;
                 let own = self.clock.read(now);
-                cap = wish.max_hold.map(|most| own + most);
+                cap = request.max_hold.map(|most| own + most);
             }
             if let Some(claim) = self.engine.claim(lock) {
                 self.beliefs.push(Belief {
@@ -244,7 +244,7 @@ impl Client {
             self.just_ended.push(lock);
             let belief = self.end_belief(lock);
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
-                self.wishes[*at].ended = Some(now);
+                self.requests[*at].ended = Some(now);
             }
             self.open.retain(|(other, _)| *other != lock);
             self.lost = belief
@@ -260,7 +260,7 @@ impl Client {
         let belief = self.beliefs.swap_remove(at);
         let open = self.open.iter().find(|(other, _)| *other == lock);
         if let Some((_, at)) = open.filter(|_| !belief.reshaped) {
-            self.wishes[*at].lease = Some((belief.since, belief.until));
+            self.requests[*at].lease = Some((belief.since, belief.until));
         }
         Some(belief)
     }
@@ -283,12 +283,12 @@ impl Client {
     /// Notes which locks had to take another token.
     fn note_tokens(&mut self) {
         for (lock, at) in &self.open {
-            let wish = &mut self.wishes[*at];
+            let request = &mut self.requests[*at];
             // What was obtained is not denied any more: then nobody asks for this.
-            if !(wish.renamed || wish.obtained)
+            if !(request.renamed || request.obtained)
                 && let Some(claim) = self.engine.claim(*lock)
             {
-                wish.renamed = *claim.token() != wish.token;
+                request.renamed = *claim.token() != request.token;
             }
         }
     }
@@ -342,14 +342,17 @@ impl Client {
 
     /// Whether a lock that is not over has a token of the user's own.
     pub(crate) fn has_own_tokens(&self) -> bool {
-        let mut open = self.open.iter().map(|(_, at)| &self.wishes[*at]);
-        open.any(Wish::has_own_token)
+        let mut open = self.open.iter().map(|(_, at)| &self.requests[*at]);
+        open.any(LockRequest::has_own_token)
     }
 
     /// Whether a lock that was not over then had a token of the user's own.
     pub(crate) fn had_own_tokens(&self, then: Instant) -> bool {
-        let open = |wish: &&Wish| wish.ended.is_none_or(|at| at >= then);
-        self.wishes.iter().filter(open).any(Wish::has_own_token)
+        let open = |request: &&LockRequest| request.ended.is_none_or(|at| at >= then);
+        self.requests
+            .iter()
+            .filter(open)
+            .any(LockRequest::has_own_token)
     }
 
     /// The locks that this client would say are its own just now.

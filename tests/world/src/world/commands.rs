@@ -32,11 +32,15 @@ impl World {
         }
         // A lock that is not held is no matter here.
         let begun = of.engine.refresh(lock, ttl, own).is_ok();
-        for wish in of.wishes.iter_mut().filter(|wish| wish.lock == lock) {
-            wish.refreshed |= ttl.is_some();
+        for request in of
+            .requests
+            .iter_mut()
+            .filter(|request| request.lock == lock)
+        {
+            request.refreshed |= ttl.is_some();
             if begun {
                 // All that were asked for are told as one, after the latest.
-                wish.unanswered = Some((own, 0));
+                request.unanswered = Some((own, 0));
             }
         }
         self.drain(client.0);

@@ -241,9 +241,9 @@ impl World {
         if !self.shared {
             return;
         }
-        let wishes = self.clients[client].wishes.iter().rev();
-        let wish = wishes.into_iter().find(|wish| wish.lock == lock);
-        if wish.is_some_and(|wish| wish.token.as_bytes().len() != DRAWN) {
+        let requests = self.clients[client].requests.iter().rev();
+        let request = requests.into_iter().find(|request| request.lock == lock);
+        if request.is_some_and(|request| request.token.as_bytes().len() != DRAWN) {
             for node in 0..self.nodes.len() {
                 self.oracle.damage(node, self.now);
             }
@@ -256,7 +256,7 @@ impl World {
         self.turns(Place::Node(node), Lasting::Paused, what);
         self.nodes[node].paused = paused;
         if !paused {
-            self.net.queue.push(self.now, Happening::Server(node));
+            self.net.agenda.push(self.now, Happening::Server(node));
             self.net.stir(self.now, |conn| conn.node == node);
         }
     }
@@ -280,7 +280,7 @@ impl World {
             let own = of.clock.read(self.now);
             of.log(own, || Input::Timeout);
             of.engine.handle_timeout(own);
-            self.net.queue.push(self.now, Happening::Drain(client.0));
+            self.net.agenda.push(self.now, Happening::Drain(client.0));
         }
         if timer_first {
             self.watch_due(client.0);

@@ -215,6 +215,7 @@ impl World {
 
     /// Whether a lock of this client had this value until its lease was over. A token of the user's own may be another
     /// program's, too: so the key is not deleted then, and a node keeps it a little longer than the lease.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn ends_by_itself(&self, index: usize, claim: &Claim) -> bool {
         let client = &self.clients[index];
         let (own, round) = (client.clock.read(self.now), self.round(index));
@@ -229,7 +230,7 @@ impl World {
                 } => Some(*lock),
                 _ => None,
             });
-        left.filter_map(|lock| self.wished(index, lock))
+        left.filter_map(|lock| self.request_of(index, lock))
             .any(|wish| {
                 let ttl = if wish.refreshed {
                     self.oracle.longest
@@ -279,22 +280,22 @@ impl World {
 
     /// Nobody else was ever there: then nobody else has it.
     fn look_at_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
-        let wish = self.clients[index]
-            .wishes
+        let request = self.clients[index]
+            .requests
             .iter()
-            .find(|wish| wish.lock == lock);
+            .find(|request| request.lock == lock);
         let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
         if self.oracle.last_damage.is_some() {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
-        if !wish.is_some_and(|wish| alone(&wish.keys)) {
+        if !request.is_some_and(|request| alone(&request.keys)) {
             self.oracle.kept(Promise::NoFalseAlarm);
             return Ok(());
         }
         // After a release that was never answered a lock takes another token, so that the release cannot hit it. If the
         // old request comes later still, the old value is in its way until its ttl is over.
-        if wish.is_some_and(|wish| wish.renamed) {
+        if request.is_some_and(|request| request.renamed) {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
@@ -318,9 +319,10 @@ impl World {
 
     /// Whether nothing but a fault can end the lease of this lock: it is renewed, and each round has time enough.
     fn lasts(&self, index: usize, lock: LockId, round: Duration) -> bool {
-        let mut wishes = self.clients[index].wishes.iter();
-        let wish = wishes.find(|wish| wish.lock == lock);
-        wish.is_some_and(|wish| wish.renewed && !wish.refreshed && wish.ttl > round * 8)
+        let mut requests = self.clients[index].requests.iter();
+        let request = requests.find(|request| request.lock == lock);
+        request
+            .is_some_and(|request| request.renewed && !request.refreshed && request.ttl > round * 8)
     }
 
     /// As long as nothing goes wrong, every release is confirmed.

@@ -2,28 +2,29 @@
 //!
 //! It runs the code that ships. After every step the oracle looks whether every promise was kept.
 
+mod agenda;
 mod client;
 mod clock;
 mod commands;
 mod fair;
 mod faults;
 mod hear;
+mod inspected;
 mod log;
 mod look;
 mod net;
 mod oracle;
 mod pipe;
 mod prompt;
-mod queue;
 mod reach;
 mod record;
+mod request;
 mod rng;
 mod script;
 mod steps;
 mod trace;
 mod truth;
 mod wire;
-mod wish;
 mod work;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use tenure_core::{
     Token, Ttl,
 };
 
+use agenda::Happening;
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
 use fair::Turns;
@@ -47,7 +49,6 @@ use net::{Habits, Link, Net};
 use oracle::Oracle;
 pub use oracle::{Promise, Violation};
 use prompt::Waiters;
-use queue::Happening;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
 pub use rng::Rng;
@@ -70,7 +71,7 @@ pub struct World {
     now: Instant,
     /// One way.
     pub latency: Duration,
-    nodes: Vec<Node>,
+    nodes: Vec<ServerNode>,
     clients: Vec<Client>,
     net: Net,
     arrangement: Arrangement,
@@ -116,7 +117,7 @@ pub struct World {
     recording: bool,
 }
 
-struct Node {
+struct ServerNode {
     server: Server,
     clock: Clock,
     /// A paused server takes in bytes and does nothing.
@@ -139,7 +140,7 @@ struct Node {
     replica: Option<Server>,
 }
 
-impl Node {
+impl ServerNode {
     fn is_well(&self) -> bool {
         !self.paused && !self.down && !self.refuses
     }
@@ -170,7 +171,7 @@ impl World {
         options: Options,
         configure: impl Fn(&mut Config) + 'static,
     ) -> Self {
-        let server = || Node {
+        let server = || ServerNode {
             server: Server::new(options.clone()),
             clock: Clock::new(0, TRUE_RATE),
             paused: false,
@@ -265,8 +266,8 @@ impl World {
         client
     }
 
-    /// A wish for `key` with a token of its own: automatic renewal, no wait.
-    pub fn wish(&mut self, key: &str, ttl: Duration) -> Obtain {
+    /// A request for `key` with a token of its own: automatic renewal, no wait.
+    pub fn request(&mut self, key: &str, ttl: Duration) -> Obtain {
         self.tokens += 1;
         let mut token = [0; 16];
         token[..8].copy_from_slice(&self.tokens.to_be_bytes());
@@ -279,40 +280,40 @@ impl World {
     }
 
     /// Starts to obtain.
-    pub fn obtain(&mut self, client: ClientId, wish: Obtain) -> LockId {
+    pub fn obtain(&mut self, client: ClientId, request: Obtain) -> LockId {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
-        of.log(own, || Input::Obtain(Box::new(wish.clone())));
-        let mut noted = wish::Wish {
+        of.log(own, || Input::Obtain(Box::new(request.clone())));
+        let mut noted = request::LockRequest {
             lock: LockId::from_bits(0),
-            keys: wish.keys.clone(),
-            token: wish.token.clone(),
-            ttl: wish.ttl.as_duration(),
+            keys: request.keys.clone(),
+            token: request.token.clone(),
+            ttl: request.ttl.as_duration(),
             asked: own,
-            wait: wish.wait.filter(|wait| !wait.is_zero()),
-            max_hold: match wish.renewal {
+            wait: request.wait.filter(|wait| !wait.is_zero()),
+            max_hold: match request.renewal {
                 Renewal::Automatic { max_hold } => max_hold,
                 Renewal::Manual | _ => None,
             },
             ended: None,
             lease: None,
-            renewed: matches!(wish.renewal, Renewal::Automatic { .. }),
+            renewed: matches!(request.renewal, Renewal::Automatic { .. }),
             refreshed: false,
             unanswered: None,
             renamed: false,
             obtained: false,
         };
-        for key in wish.keys.iter() {
+        for key in request.keys.iter() {
             *self.asked.entry(key.clone()).or_default() += 1;
         }
-        let lock = of.engine.obtain(wish, own);
+        let lock = of.engine.obtain(request, own);
         let now = self.now;
         self.net
             .record(|record| record.asks(client.0, lock, &noted.keys, now));
         noted.lock = lock;
         let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
-        of.open.push((lock, of.wishes.len()));
-        of.wishes.push(noted);
+        of.open.push((lock, of.requests.len()));
+        of.requests.push(noted);
         self.share(client.0, lock);
         self.watch(client.0, lock, keys, waits);
         self.drain(client.0);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tenure_core::Instant;
 use tenure_core::memory::ConnId;
 
+use super::agenda::{Agenda, Happening};
 use super::pipe::Pipe;
-use super::queue::{Happening, Queue};
 use super::record::Record;
 use super::rng::Rng;
 use super::trace::Trace;
@@ -71,8 +71,8 @@ pub(crate) struct Conn {
 
 /// Nobody wants to know most of the time: apart, so that it is not in the way.
 #[cold]
-fn tell(story: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
-    story.push(format!("{now:?}  {}", line()));
+fn tell(lines: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
+    lines.push(format!("{now:?}  {}", line()));
 }
 
 /// What a server says, without what it was not asked for; `None` if there is nothing of that.
@@ -98,13 +98,13 @@ fn without_pushes(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// All links and connections.
 pub(crate) struct Net {
-    pub(crate) queue: Queue,
+    pub(crate) agenda: Agenda,
     pub(crate) conns: Vec<Conn>,
     /// By client, then by node.
     pub(crate) links: Vec<Vec<Link>>,
     pub(crate) rng: Rng,
     /// What happened, if anybody wants to know.
-    pub(crate) story: Option<Vec<String>>,
+    pub(crate) lines: Option<Vec<String>>,
     /// What a picture needs, if anybody wants one.
     pub(crate) record: Option<Box<Record>>,
     /// All of it, in one number.
@@ -114,19 +114,19 @@ pub(crate) struct Net {
 impl Net {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            queue: Queue::default(),
+            agenda: Agenda::default(),
             conns: Vec::new(),
             links: Vec::new(),
             rng: Rng::new(seed),
-            story: None,
+            lines: None,
             record: None,
             trace: Trace::default(),
         }
     }
 
     pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
-            tell(story, now, line);
+        if let Some(lines) = &mut self.lines {
+            tell(lines, now, line);
         }
     }
 
@@ -157,7 +157,7 @@ impl Net {
         });
         let conn = self.conns.len() - 1;
         self.links[client][node].current = Some(conn);
-        self.queue.push(at, Happening::Opened(conn));
+        self.agenda.push(at, Happening::Opened(conn));
     }
 
     /// The client drops its connection: what it has sent may still arrive.
@@ -258,7 +258,7 @@ impl Net {
             }
             let at = Instant::from_micros(now.as_micros() + delay);
             if pipe.append(at, len) {
-                self.queue.push(pipe.last, what);
+                self.agenda.push(pipe.last, what);
             }
             rest -= len;
             if rest == 0 {
@@ -279,12 +279,12 @@ impl Net {
 
     /// Says what a client has just read, if anybody wants to know.
     pub(crate) fn tell_arrived(&mut self, conn: usize, now: Instant) {
-        let Self { story, conns, .. } = self;
-        if let Some(story) = story {
+        let Self { lines, conns, .. } = self;
+        if let Some(lines) = lines {
             let Conn {
                 client, node, down, ..
             } = &conns[conn];
-            tell(story, now, || {
+            tell(lines, now, || {
                 let text = down.arrived().escape_ascii().to_string();
                 let text = &text[..text.len().min(200)];
                 format!("client {client} ← node {node}: {text}")
@@ -305,13 +305,13 @@ impl Net {
     pub(crate) fn stir_one(&mut self, index: usize, now: Instant) {
         let conn = &self.conns[index];
         if !conn.up.is_empty() {
-            self.queue.push(now, Happening::Up(index));
+            self.agenda.push(now, Happening::Up(index));
         }
         if !conn.down.is_empty() {
-            self.queue.push(now, Happening::Down(index));
+            self.agenda.push(now, Happening::Down(index));
         }
         if conn.opening {
-            self.queue.push(now, Happening::Opened(index));
+            self.agenda.push(now, Happening::Opened(index));
         }
     }
 

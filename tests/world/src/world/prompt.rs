@@ -108,11 +108,11 @@ impl World {
         if is_terminal(event) && self.shared {
             self.share(client, lock);
         }
-        let wishes = self.clients[client].wishes.iter().rev();
-        let Some(wish) = wishes.into_iter().find(|wish| wish.lock == lock) else {
+        let requests = self.clients[client].requests.iter().rev();
+        let Some(request) = requests.into_iter().find(|request| request.lock == lock) else {
             return;
         };
-        self.changed.push((now, wish.keys.clone()));
+        self.changed.push((now, request.keys.clone()));
         let next = if obtained {
             now + self.waiters.every
         } else {
@@ -121,7 +121,7 @@ impl World {
         };
         let mut stopped = 0;
         for watch in &mut self.waiters.watches {
-            if share_a_key(&watch.keys, &wish.keys) {
+            if share_a_key(&watch.keys, &request.keys) {
                 stopped += usize::from(watch.since.take().is_some());
                 watch.next = next;
             }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tenure_core::{Event, Instant, Key, LockId, Loss, NodeConfig, NodeError, NotObtained, Obtain};
 
+use super::agenda::Happening;
 use super::client::{Client, Kept};
 use super::net::Habits;
 use super::oracle::Promise;
-use super::queue::Happening;
 use super::rng::Rng;
 use super::{ClientId, Clock, Lasting, Place, Record, Violation, World, micros};
 use crate::schedule::Report;
@@ -26,7 +26,7 @@ impl World {
         self.node = node;
         self.prefix = if prefixed { b"app:" } else { b"" };
         self.net.rng = Rng::new(seed ^ 0x11_4e55);
-        self.net.story = watched.then(Vec::new);
+        self.net.lines = watched.then(Vec::new);
         self.net.record = watched.then(Box::default);
         self.lazy = lazy;
         self.recording = true;
@@ -51,12 +51,12 @@ impl World {
     pub(crate) fn obtain_and_hold(
         &mut self,
         client: ClientId,
-        wish: Obtain,
+        request: Obtain,
         hold: Option<Duration>,
     ) -> LockId {
         // The lock may be obtained before its id is known here, if at all, only in the same call.
         self.clients[client.0].hold = hold;
-        let lock = self.obtain(client, wish);
+        let lock = self.obtain(client, request);
         self.clients[client.0].hold = None;
         if let Some(hold) = hold {
             self.clients[client.0].holds.push((lock, hold));
@@ -91,7 +91,7 @@ impl World {
         }
         if let Some(hold) = hold {
             let what = Happening::Release(client, lock.to_bits());
-            self.net.queue.push(self.now + hold, what);
+            self.net.agenda.push(self.now + hold, what);
         }
     }
 
@@ -317,7 +317,7 @@ impl World {
             excused: std::mem::take(&mut self.oracle.excused),
             used: std::collections::BTreeMap::new(),
             trace: self.net.trace.finish(),
-            story: self.net.story.take().unwrap_or_default(),
+            lines: self.net.lines.take().unwrap_or_default(),
         }
     }
 }

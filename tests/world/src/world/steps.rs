@@ -13,7 +13,7 @@ impl World {
     /// Lets time pass, also over a broken promise.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some((at, what)) = self.net.queue.pop_until(end) {
+        while let Some((at, what)) = self.net.agenda.pop_until(end) {
             self.step(at, what);
         }
         self.now = end;
@@ -30,7 +30,7 @@ impl World {
     ) -> bool {
         let end = self.now + most;
         while !done(self) {
-            let Some((at, what)) = self.net.queue.pop_until(end) else {
+            let Some((at, what)) = self.net.agenda.pop_until(end) else {
                 self.now = end;
                 return done(self);
             };
@@ -213,7 +213,7 @@ impl World {
                         node.due = due;
                         let at = due.and_then(|due| node.clock.when(due));
                         if let Some(at) = at {
-                            self.net.queue.set(at, Happening::Server(index));
+                            self.net.agenda.set(at, Happening::Server(index));
                         }
                     }
                     self.note_keys(index);
@@ -229,7 +229,7 @@ impl World {
             return self.drain_now(index);
         }
         if !std::mem::replace(&mut self.clients[index].undrained, true) {
-            self.net.queue.push(self.now, Happening::Drain(index));
+            self.net.agenda.push(self.now, Happening::Drain(index));
         }
     }
 
@@ -259,7 +259,7 @@ impl World {
         let client = &self.clients[index];
         if let Some(at) = client.due.and_then(|due| client.clock.when(due)) {
             let at = at.max(self.now);
-            self.net.queue.set(at, Happening::Client(index));
+            self.net.agenda.set(at, Happening::Client(index));
         }
     }
 }

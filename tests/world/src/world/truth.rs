@@ -17,30 +17,15 @@
 
 use std::time::Duration;
 
-use tenure_core::{
-    Event, Holder, Holding, Inspection, Instant, Keys, Lease, LockId, Loss, NodeError, NotObtained,
-    Released,
-};
+use tenure_core::{Event, Holder, Instant, Lease, LockId, Loss, NodeError, NotObtained, Released};
 
 use super::World;
 use super::oracle::{Promise, Violation};
 use super::prompt::{LOOKS, share_a_key};
-use super::wish::Wish;
+use super::request::LockRequest;
 
 /// How late a driver may be with a deadline: here it is never late.
 const TICK: Duration = Duration::from_millis(1);
-
-/// What nodes held of some keys when an inspection began.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) inspection: LockId,
-    pub(crate) keys: Keys,
-    at: Instant,
-    held: Vec<Vec<Held>>,
-}
-
-/// The value of a key on one node, and its last millisecond there.
-type Held = Option<(Box<[u8]>, Option<u64>)>;
 
 impl World {
     /// Looks whether it is so.
@@ -72,20 +57,22 @@ impl World {
         }
     }
 
-    pub(super) fn wished(&self, index: usize, lock: LockId) -> Option<&Wish> {
-        let wishes = self.clients[index].wishes.iter().rev();
-        wishes.into_iter().find(|wish| wish.lock == lock)
+    pub(super) fn request_of(&self, index: usize, lock: LockId) -> Option<&LockRequest> {
+        let requests = self.clients[index].requests.iter().rev();
+        requests.into_iter().find(|request| request.lock == lock)
     }
 
     /// A wait ends when it is over, unless the driver was held up.
-    fn in_time(&self, index: usize, wish: &Wish) -> Result<(), String> {
+    fn in_time(&self, index: usize, request: &LockRequest) -> Result<(), String> {
         let client = &self.clients[index];
-        let Some(wait) = wish.wait else { return Ok(()) };
+        let Some(wait) = request.wait else {
+            return Ok(());
+        };
         if client.suspended {
             // Its machine sleeps, and somebody calls it all the same.
             return Ok(());
         }
-        let end = (wish.asked + wait).max(client.clock.read(client.trouble));
+        let end = (request.asked + wait).max(client.clock.read(client.trouble));
         let own = client.clock.read(self.now);
         if own > end + TICK {
             let late = own.saturating_since(end);
@@ -95,8 +82,8 @@ impl World {
     }
 
     fn obtained_in_time(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
-        if let Some(wish) = self.wished(index, lock) {
-            self.in_time(index, wish)?;
+        if let Some(request) = self.request_of(index, lock) {
+            self.in_time(index, request)?;
         }
         self.is_capped(index, lock, lease)
     }
@@ -107,9 +94,9 @@ impl World {
         lock: LockId,
         (lease, asked): (Lease, bool),
     ) -> Result<(), String> {
-        let mut wishes = self.clients[index].wishes.iter_mut().rev();
-        if let Some(wish) = wishes.find(|wish| wish.lock == lock)
-            && !wish.is_refreshed(lease, asked)
+        let mut requests = self.clients[index].requests.iter_mut().rev();
+        if let Some(request) = requests.find(|request| request.lock == lock)
+            && !request.is_refreshed(lease, asked)
         {
             return Err("one that was asked for is left out".to_owned());
         }
@@ -126,7 +113,7 @@ impl World {
     }
 
     fn is_so(&self, index: usize, lock: LockId, reason: NotObtained) -> Result<(), String> {
-        let Some(wish) = self.wished(index, lock) else {
+        let Some(request) = self.request_of(index, lock) else {
             return Ok(());
         };
         let mut watches = self.waiters.watches.iter();
@@ -142,49 +129,51 @@ impl World {
                     return Err(format!("it has been free since {:?}", watch.since));
                 }
                 // A machine that sleeps asks nobody.
-                let asks = !client.suspended && !self.holds_one(index, wish);
+                let asks = !client.suspended && !self.holds_one(index, request);
                 if asks && lasts(watch.cut_off, LOOKS + timeout) {
                     return Err(format!("nobody could be asked since {:?}", watch.cut_off));
                 }
-                self.is_held_by(index, wish, by)?;
+                self.is_held_by(index, request, by)?;
             }
-            NotObtained::Taken { by, .. } => self.is_held_by(index, wish, by)?,
+            NotObtained::Taken { by, .. } => self.is_held_by(index, request, by)?,
             NotObtained::Unreachable(NodeError::Overloaded | NodeError::AnswerTooLarge) => {}
-            NotObtained::Unreachable(_) if self.could_answer(index, wish, watch.reached) => {
+            NotObtained::Unreachable(_) if self.could_answer(index, request, watch.reached) => {
                 return Err(format!("a quorum answers since {:?}", watch.reached));
             }
             NotObtained::Refused(_) => self.was_refused(watch.asked)?,
             NotObtained::TooLate => {
-                let lasts = wish.max_hold.map_or(wish.ttl, |most| most.min(wish.ttl));
-                let passed = client.clock.read(now).saturating_since(wish.asked);
+                let lasts = request
+                    .max_hold
+                    .map_or(request.ttl, |most| most.min(request.ttl));
+                let passed = client.clock.read(now).saturating_since(request.asked);
                 if passed + lasts / 50 + TICK * 3 < lasts {
                     return Err(format!("only {passed:?} have passed"));
                 }
             }
             NotObtained::Unreachable(_) | _ => {}
         }
-        self.in_time(index, wish)
+        self.in_time(index, request)
     }
 
     /// Whether this client itself holds one of the keys.
-    fn holds_one(&self, index: usize, wish: &Wish) -> bool {
+    fn holds_one(&self, index: usize, request: &LockRequest) -> bool {
         let client = &self.clients[index];
         let mut held = client.believes(self.now);
         held.any(|belief| {
-            let held = self.wished(index, belief.lock);
-            held.is_some_and(|held| share_a_key(&held.keys, &wish.keys))
+            let held = self.request_of(index, belief.lock);
+            held.is_some_and(|held| share_a_key(&held.keys, &request.keys))
         })
     }
 
     /// Whether a quorum that could be reached since then has had time to answer: a request, perhaps with a script that the
     /// node lacks, to one node after the other, and nothing of an earlier fault any more.
-    fn could_answer(&self, index: usize, wish: &Wish, reached: Option<Instant>) -> bool {
+    fn could_answer(&self, index: usize, request: &LockRequest, reached: Option<Instant>) -> bool {
         let (client, round) = (&self.clients[index], self.round(index));
         let timeout = client.config.request_timeout;
         // Nodes in order have each their own time.
         let nodes = u32::try_from(self.quorum()).unwrap_or(1);
         // A machine that sleeps reads no answers.
-        let answers = !client.suspended && round * 2 < timeout && !self.is_split(index, wish);
+        let answers = !client.suspended && round * 2 < timeout && !self.is_split(index, request);
         answers
             && self.settled(index, self.waiters.trouble) <= self.now
             && reached.is_some_and(|at| at + (timeout + round * 4) * nodes < self.now)
@@ -192,9 +181,9 @@ impl World {
 
     /// Whether somebody has the keys on some node, and another node is not well: then neither the one nor the other alone is
     /// in the way.
-    fn is_split(&self, index: usize, wish: &Wish) -> bool {
+    fn is_split(&self, index: usize, request: &LockRequest) -> bool {
         let nodes = || 0..self.nodes.len();
-        let held = nodes().any(|node| !self.is_free(node, &wish.keys));
+        let held = nodes().any(|node| !self.is_free(node, &request.keys));
         held && nodes().any(|node| !self.reaches(index, node))
     }
 
@@ -204,14 +193,17 @@ impl World {
     }
 
     /// A key that is taken: by whom?
-    fn is_held_by(&self, index: usize, wish: &Wish, by: Holder) -> Result<(), String> {
+    fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
         let lately = LOOKS + self.clients[index].config.request_timeout;
         // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
         // and a key with such a token is not deleted when its lease is over.
         let longest = self.oracle.longest;
         let own = self.clients[index].had_own_tokens(now.saturating_before(longest));
-        if self.oracle.last_damage.is_some() || wish.renamed || own || self.clients[index].straggled
+        if self.oracle.last_damage.is_some()
+            || request.renamed
+            || own
+            || self.clients[index].straggled
         {
             return Ok(());
         }
@@ -221,13 +213,13 @@ impl World {
         } else {
             lately + self.oracle.longest
         };
-        let late = |other: &Wish| other.ended.is_none_or(|at| at + lately >= now);
+        let late = |other: &LockRequest| other.ended.is_none_or(|at| at + lately >= now);
         // Locks of two clients may have the same id.
         let of = |client: usize| {
-            let wishes = self.clients[client].wishes.iter();
-            wishes.filter(move |other| {
-                let itself = client == index && other.lock == wish.lock;
-                !itself && share_a_key(&other.keys, &wish.keys)
+            let requests = self.clients[client].requests.iter();
+            requests.filter(move |other| {
+                let itself = client == index && other.lock == request.lock;
+                !itself && share_a_key(&other.keys, &request.keys)
             })
         };
         // Held, or left behind by an attempt that was not taken back yet.
@@ -261,16 +253,16 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
-        let Some(wish) = self.wished(index, lock) else {
+        let Some(request) = self.request_of(index, lock) else {
             return Ok(());
         };
         let own = self.clients[index].clock.read(self.now);
         match reason {
-            Loss::Expired { .. } => match wish.lease {
+            Loss::Expired { .. } => match request.lease {
                 // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
                 // client stood still; and clocks differ.
                 Some((since, until))
-                    if own + wish.ttl / 50 + TICK * 2 + self.round(index) < until
+                    if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
                         && self.clients[index].trouble <= since
                         && self.is_sound(since) =>
                 {
@@ -278,11 +270,14 @@ impl World {
                 }
                 _ => Ok(()),
             },
-            Loss::MaxHold => match wish.max_hold {
-                Some(most) if own + TICK >= wish.asked + most => Ok(()),
-                most => Err(format!("it was asked for at {:?} for {most:?}", wish.asked)),
+            Loss::MaxHold => match request.max_hold {
+                Some(most) if own + TICK >= request.asked + most => Ok(()),
+                most => Err(format!(
+                    "it was asked for at {:?} for {most:?}",
+                    request.asked
+                )),
             },
-            Loss::Refused(_) => match wish.lease {
+            Loss::Refused(_) => match request.lease {
                 Some((since, _)) => self.was_refused(since),
                 None => Ok(()),
             },
@@ -299,100 +294,19 @@ impl World {
     /// A release found nothing.
     fn was_missing(&self, index: usize, lock: LockId) -> Result<(), String> {
         let client = &self.clients[index];
-        let wish = self.wished(index, lock);
-        let Some((wish, (since, until))) = wish.and_then(|wish| Some((wish, wish.lease?))) else {
+        let request = self.request_of(index, lock);
+        let Some((request, (since, until))) =
+            request.and_then(|request| Some((request, request.lease?)))
+        else {
             return Ok(());
         };
         let sound = self.is_sound(since);
-        let own_token = wish.has_own_token();
+        let own_token = request.has_own_token();
         if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
             return Ok(());
         }
         Err(format!(
             "nobody took it, and its lease lasts until {until:?}"
         ))
-    }
-
-    /// Remembers what nodes hold when a client begins to inspect it.
-    pub(super) fn snapshot(&mut self, index: usize, inspection: LockId, keys: Keys) {
-        let (at, held) = (self.now, self.held(&keys));
-        self.clients[index].inspections.push(Snapshot {
-            inspection,
-            keys,
-            at,
-            held,
-        });
-    }
-
-    /// By key, then by node.
-    fn held(&self, keys: &Keys) -> Vec<Vec<Held>> {
-        let on = |key| {
-            let nodes = 0..self.nodes.len();
-            let found = nodes.map(move |node| self.holding(node, key));
-            found.map(|found| found.map(|(value, last)| (value.into(), last)))
-        };
-        keys.iter().map(|key| on(key).collect()).collect()
-    }
-
-    fn look_at_inspection(&mut self, index: usize, inspection: LockId) -> Result<(), Violation> {
-        let own = self.clients[index].clock.read(self.now);
-        let of = &mut self.clients[index];
-        let mut known = of.inspections.iter();
-        // Otherwise a test has begun it by itself, and wants the result.
-        let Some(at) = known.position(|s| s.inspection == inspection) else {
-            return Ok(());
-        };
-        let before = of.inspections.swap_remove(at);
-        of.log(own, || super::Input::TakeInspection(inspection));
-        let result = of.engine.take_inspection(inspection);
-        if let Some(why) = result.and_then(|result| self.differs(&before, &result)) {
-            let how = format!("{index} inspected {:?}, and {why}", before.keys);
-            return Err(Promise::Truth.broken(how));
-        }
-        self.oracle.kept(Promise::Truth);
-        Ok(())
-    }
-
-    /// What is wrong with the result of an inspection, if keys were the same when it began and are now.
-    fn differs(&self, before: &Snapshot, result: &Inspection) -> Option<String> {
-        let (Ok(found), quorum) = (result, self.quorum()) else {
-            return None;
-        };
-        // A process that was killed, or a hand, may have changed keys without an event.
-        if self.waiters.trouble >= before.at {
-            return None;
-        }
-        let busy = |key| {
-            let last = self
-                .changed
-                .iter()
-                .rev()
-                .take_while(|(at, _)| *at + LOOKS >= before.at);
-            last.into_iter()
-                .any(|(_, keys)| keys.iter().any(|other| other == key))
-        };
-        let held = self.held(&before.keys);
-        let each = before
-            .keys
-            .iter()
-            .zip(before.held.iter().zip(&held))
-            .zip(found);
-        for ((key, (before, after)), found) in each {
-            if before != after || busy(key) {
-                continue;
-            }
-            let shown: Vec<&[u8]> = after.iter().flatten().map(|(value, _)| &**value).collect();
-            let count = |value: &[u8]| shown.iter().filter(|other| **other == value).count();
-            match found {
-                Some(Holding { value, .. }) if count(value) < quorum => {
-                    return Some(format!("{} nodes had what was found", count(value)));
-                }
-                None if shown.len() == after.len() && count(shown[0]) == shown.len() => {
-                    return Some("every node had a key that was not found".to_owned());
-                }
-                Some(_) | None => {}
-            }
-        }
-        None
     }
 }

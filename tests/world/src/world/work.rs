@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Event, Instant, LockId};
 
+use super::agenda::Happening;
 use super::client::is_terminal;
-use super::queue::Happening;
 use super::rng::Rng;
 use super::{ClientId, World};
 
@@ -106,9 +106,9 @@ impl World {
         worker.asked = self.now;
         let client = worker.client;
         let (keys, ttl) = (worker.work.keys.clone(), worker.work.ttl);
-        let mut wish = self.wish(&keys, ttl);
-        wish.wait = Some(PATIENCE);
-        let lock = self.obtain(client, wish);
+        let mut request = self.request(&keys, ttl);
+        request.wait = Some(PATIENCE);
+        let lock = self.obtain(client, request);
         self.workers[number].lock = Some(lock);
     }
 
@@ -125,10 +125,10 @@ impl World {
             let most = u64::try_from(worker.work.hold.as_micros()).unwrap_or(0);
             let hold = Duration::from_micros(worker.rng.up_to(most));
             let what = Happening::Release(client, lock.to_bits());
-            self.net.queue.push(now + hold, what);
+            self.net.agenda.push(now + hold, what);
         } else if is_terminal(event) {
             worker.lock = None;
-            self.net.queue.push(now, Happening::Work(number));
+            self.net.agenda.push(now, Happening::Work(number));
         }
     }
 

@@ -4,7 +4,7 @@
 //! nothing, only while
 //! - a lock of this engine holds one of its keys, or
 //! - an older waiter of this engine *stands on* one of its keys: it asks just now, or was told that this very key is in
-//!   its way ([`Lock::stands_on`]).
+//!   its way ([`Lock::contends_for`]).
 //!
 //! In both cases somebody holds that key, or is being asked whether somebody does, and a waiter with an engine of its own
 //! would wait for the same. An older waiter that waits for another key is passed by; when its key comes free it asks first.
@@ -14,7 +14,7 @@ use core::time::Duration;
 use crate::claim::{Key, Keys};
 use crate::event::{Holder, NotObtained};
 use crate::id::{LockId, NodeId};
-use crate::lock::{DISTANCE, Lock, Order, State, WAITER};
+use crate::lock::{DISTANCE_FACTOR, Lock, LockState, Order, WAITER};
 use crate::time::{Instant, Micros};
 
 use super::Locks;
@@ -30,7 +30,7 @@ pub(super) enum Freed {
     /// Nothing: whoever stood before has left or waits for another key, and had met this last.
     Left(Option<(NotObtained, Instant)>),
     /// Nothing that others wait for: what a lost attempt has left.
-    Rest,
+    Leftovers,
     /// A release of them has been handed out to every node, so that what is asked now is behind it.
     Asked,
     /// This node has confirmed that they are free.
@@ -58,23 +58,24 @@ impl Locks {
             while let Some((at, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let other = self.lock(other);
                 let state = other.filter(|_| at != lock.rank).map(|other| &other.state);
-                held |= matches!(state, Some(State::Held(_)));
+                held |= matches!(state, Some(LockState::Held(_)));
                 let asks = other.is_some_and(|other| other.ask.is_some());
-                released |= asks && matches!(state, Some(State::Releasing(_)));
+                released |= asks && matches!(state, Some(LockState::Releasing(_)));
             }
         }
         released && !held
     }
 
     /// Whether an older waiter stands before it.
-    pub(super) fn is_behind(&self, id: LockId) -> bool {
+    pub(super) fn is_behind_waiter(&self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
         };
         let mut keys = lock.claim.keys().iter();
         keys.any(|key| {
-            self.blocker(lock, key)
-                .is_some_and(|other| !matches!(other.state, State::Held(_) | State::Releasing(_)))
+            self.blocker(lock, key).is_some_and(|other| {
+                !matches!(other.state, LockState::Held(_) | LockState::Releasing(_))
+            })
         })
     }
 
@@ -90,7 +91,7 @@ impl Locks {
             let other = self.lock(other);
             let blocks = |other: &&Lock| {
                 if is_waiter {
-                    other.stands_on(key.as_bytes())
+                    other.contends_for(key.as_bytes())
                 } else {
                     other.blocks(&lock.claim, waits)
                 }
@@ -122,8 +123,8 @@ impl Locks {
             let mut rank = own.saturating_add(1);
             while let Some((_, younger)) = self.next_of(key.as_bytes(), &mut rank) {
                 if let Some(lock) = self.lock(younger)
-                    && lock.stands_on(key.as_bytes())
-                    && let State::Waiting { until, .. } = lock.state
+                    && lock.contends_for(key.as_bytes())
+                    && let LockState::Waiting { until, .. } = lock.state
                 {
                     self.park(younger, until);
                 }
@@ -133,7 +134,7 @@ impl Locks {
 
     /// A lock that is parked because of one of its keys stands before nobody on the others any more: whoever stood behind
     /// it there asks at the next timeout, which is now. Not at once, because that may park others in turn, without end.
-    pub(super) fn make_way(&mut self, id: LockId) {
+    pub(super) fn unpark_younger(&mut self, id: LockId) {
         let Some(keys) = self.lock(id).map(Lock::keys).filter(|keys| keys.len() > 1) else {
             return;
         };
@@ -143,8 +144,8 @@ impl Locks {
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let blocked = self.is_blocked(other);
                 match self.lock_mut(other).map(|lock| &mut lock.state) {
-                    Some(State::Asking) => break,
-                    Some(State::Waiting {
+                    Some(LockState::Asking) => break,
+                    Some(LockState::Waiting {
                         until,
                         parked: true,
                     }) if other != id && !blocked => {
@@ -184,29 +185,31 @@ impl Locks {
         while let Some((_, id)) = self.next_of(key.as_bytes(), &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             match lock.state {
-                State::Asking => return self.note_freed(id, freed),
-                State::Waiting { parked: false, .. } if lock.waits_for(key.as_bytes()) => {
+                LockState::Asking => return self.note_freed(id, freed),
+                LockState::Waiting { parked: false, .. } if lock.waits_for(key.as_bytes()) => {
                     self.ask_if_freed(id, freed);
-                    if self.stands_on(id, key.as_bytes()) {
+                    if self.contends_for(id, key.as_bytes()) {
                         return;
                     }
                 }
-                State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
-                    self.take_over(id, freed);
+                LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
+                    self.inherit_failure(id, freed);
                     return self.ask_now(id);
                 }
                 // It stays parked behind what is left of whoever has gone.
-                State::Waiting { parked: true, .. } if matches!(freed, Freed::Left(Some(_))) => {
-                    self.take_over(id, freed);
+                LockState::Waiting { parked: true, .. }
+                    if matches!(freed, Freed::Left(Some(_))) =>
+                {
+                    self.inherit_failure(id, freed);
                 }
-                State::Waiting { .. } | State::Held(_) | State::Releasing(_) => {}
+                LockState::Waiting { .. } | LockState::Held(_) | LockState::Releasing(_) => {}
             }
         }
     }
 
     /// What whoever stood before a lock knew of the keys, until it is told more itself.
-    fn take_over(&mut self, id: LockId, freed: Freed) {
-        let ours = Some(self.was_ours());
+    fn inherit_failure(&mut self, id: LockId, freed: Freed) {
+        let ours = Some(self.taken_by_ourselves());
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
@@ -215,18 +218,18 @@ impl Locks {
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Asked => ours,
             Freed::Left(Some(known)) => Some(known),
             // It may be what an attempt of this very lock has left.
-            Freed::Left(None) | Freed::Rest | Freed::On(_) => lock.failure.or(ours),
+            Freed::Left(None) | Freed::Leftovers | Freed::On(_) => lock.failure.or(ours),
         };
     }
 
     /// What was in the way until now is a lock of this engine.
-    pub(super) fn was_ours(&self) -> (NotObtained, Instant) {
+    pub(super) fn taken_by_ourselves(&self) -> (NotObtained, Instant) {
         let (remaining, by) = (None, Holder::Ourselves);
         (NotObtained::Taken { remaining, by }, self.now)
     }
 
-    fn stands_on(&self, id: LockId, key: &[u8]) -> bool {
-        self.lock(id).is_some_and(|lock| lock.stands_on(key))
+    fn contends_for(&self, id: LockId, key: &[u8]) -> bool {
+        self.lock(id).is_some_and(|lock| lock.contends_for(key))
     }
 
     /// It has asked already: if it was denied where the keys are free now, it was too early.
@@ -244,7 +247,7 @@ impl Locks {
             return;
         };
         let asks = match freed {
-            Freed::Left(_) | Freed::Rest => false,
+            Freed::Left(_) | Freed::Leftovers => false,
             Freed::Asked => true,
             Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
         };
@@ -260,18 +263,18 @@ impl Locks {
             let Some(lock) = self.lock(id) else { continue };
             let waits = lock.waits_for(key);
             let is_concerned = match lock.state {
-                State::Waiting { parked: true, .. } if !self.is_blocked(id) => {
+                LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
                     return self.ask_now(id);
                 }
-                State::Waiting { .. } => waits,
-                State::Asking | State::Held(_) => true,
-                State::Releasing(_) => false,
+                LockState::Waiting { .. } => waits,
+                LockState::Asking | LockState::Held(_) => true,
+                LockState::Releasing(_) => false,
             };
             if is_concerned {
                 self.wake(id, node, amid);
             }
             // If it has to wait for another key now, this one is the next one's.
-            if at >= WAITER && self.stands_on(id, key) {
+            if at >= WAITER && self.contends_for(id, key) {
                 return;
             }
         }
@@ -291,27 +294,27 @@ impl Locks {
         let busy = lock.ask.is_some();
         match &mut lock.state {
             _ if knows => {}
-            State::Asking => {
+            LockState::Asking => {
                 lock.woken = true;
-                lock.doubted = true;
+                lock.check_after_win = true;
             }
             // It has to wait for a lock of this engine now.
-            State::Waiting { until, .. } if blocked => {
+            LockState::Waiting { until, .. } if blocked => {
                 let until = *until;
                 self.park(id, until);
             }
-            State::Waiting { .. } if at <= now => self.ask_now(id),
-            State::Waiting { until, parked } => {
+            LockState::Waiting { .. } if at <= now => self.ask_now(id),
+            LockState::Waiting { until, parked } => {
                 *until = Some(until.map_or(at, |until| until.min(at)));
                 *parked = false;
             }
             // Not by a refresh: as a change of the key it would wake whoever waits for it, and that one this holder again.
-            State::Held(held) => {
+            LockState::Held(held) => {
                 held.recheck = true;
                 self.check_if_woken(id);
             }
-            State::Releasing(_) if busy => {}
-            State::Releasing(_) => self.release_again(id),
+            LockState::Releasing(_) if busy => {}
+            LockState::Releasing(_) => self.release_again(id),
         }
         self.rearm(id);
     }
@@ -333,7 +336,7 @@ impl Locks {
     /// How long others may take to ask after they were woken, if they are as much farther away as turns allow for.
     pub(super) fn longest_spread(&self, round_trip: Micros) -> Micros {
         if self.contenders_share() {
-            let farther = round_trip.times(SPREAD_TRIPS).times(DISTANCE);
+            let farther = round_trip.times(SPREAD_TRIPS).times(DISTANCE_FACTOR);
             farther.min(WAKE_SPREAD.into())
         } else {
             Micros::default()

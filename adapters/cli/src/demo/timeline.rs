@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::lanes::{Ink, Lane, Pen, millis};
 use super::ledger::{Interval, Ledger};
-use super::worker::{Deed, Report};
+use super::worker::{Action, Report};
 
 /// Told report by report.
-pub(crate) struct Story {
+pub(crate) struct Timeline {
     pen: Pen,
     start: Instant,
     lanes: Vec<Lane>,
@@ -25,7 +25,7 @@ pub(crate) struct Story {
     losses: usize,
 }
 
-impl Story {
+impl Timeline {
     pub(crate) fn new(pen: Pen, workers: usize, start: Instant) -> Self {
         Self {
             pen,
@@ -44,24 +44,24 @@ impl Story {
 
     /// The line for a report, if it is worth one.
     pub(crate) fn tell(&mut self, report: Report) -> Option<String> {
-        let Report { worker, at, deed } = report;
+        let Report { worker, at, action } = report;
         let name = worker + 1;
-        let (lane, sign, text) = match deed {
-            Deed::Asks => {
+        let (lane, sign, text) = match action {
+            Action::Asks => {
                 self.asked[worker] = at;
                 self.lanes[worker] = Lane::Waiting;
                 return None;
             }
-            Deed::Leaves => {
+            Action::Leaves => {
                 self.lanes[worker] = Lane::Away;
                 return None;
             }
-            Deed::Obtains => {
+            Action::Obtains => {
                 self.since[worker] = Some(at);
                 let text = self.obtained(at, worker);
                 (Lane::Holding, (Ink::New, '●'), text)
             }
-            Deed::Refreshes { remaining } => {
+            Action::Refreshes { remaining } => {
                 self.refreshed += 1;
                 let text = format!(
                     "{name} refreshes: its lease lasts {:.0} ms again",
@@ -69,11 +69,11 @@ impl Story {
                 );
                 (Lane::Holding, (Ink::Good, '↻'), text)
             }
-            Deed::Releases => {
+            Action::Releases => {
                 self.held_until(worker, at, false);
                 (Lane::Away, (Ink::Plain, '○'), format!("{name} releases it"))
             }
-            Deed::Loses(loss) => {
+            Action::Loses(loss) => {
                 self.losses += 1;
                 self.held_until(worker, at, false);
                 (
@@ -82,7 +82,7 @@ impl Story {
                     format!("{name} has lost it: {loss}"),
                 )
             }
-            Deed::Crashes { lease_end } => {
+            Action::Crashes { lease_end } => {
                 self.held_until(worker, lease_end, true);
                 let left = millis(lease_end.saturating_duration_since(at));
                 let text =
@@ -210,21 +210,21 @@ fn times(count: usize) -> String {
 mod tests {
     use super::*;
 
-    fn story(reports: &[(usize, u64, Deed)]) -> (Story, Vec<String>) {
+    fn timeline(reports: &[(usize, u64, Action)]) -> (Timeline, Vec<String>) {
         let start = Instant::now();
-        let mut story = Story::new(Pen { colours: false }, 3, start);
-        let lines = reports.iter().filter_map(|&(worker, ms, deed)| {
+        let mut timeline = Timeline::new(Pen { colours: false }, 3, start);
+        let lines = reports.iter().filter_map(|&(worker, ms, action)| {
             let at = start + Duration::from_millis(ms);
-            story.tell(Report { worker, at, deed })
+            timeline.tell(Report { worker, at, action })
         });
         let lines = lines.collect();
-        (story, lines)
+        (timeline, lines)
     }
 
     #[test]
     fn a_hand_over_is_sound() {
-        use Deed::{Asks, Obtains, Releases};
-        let (story, lines) = story(&[
+        use Action::{Asks, Obtains, Releases};
+        let (timeline, lines) = timeline(&[
             (0, 0, Asks),
             (1, 0, Asks),
             (0, 1, Obtains),
@@ -232,14 +232,14 @@ mod tests {
             (1, 6, Obtains),
             (1, 9, Releases),
         ]);
-        assert!(story.is_sound());
+        assert!(timeline.is_sound());
         assert_eq!(lines[0], "    1.0 ms    ●  ┊      1 obtains it");
         assert_eq!(
             lines[2],
             "    6.0 ms       ●      2 obtains it, 1.0 ms later"
         );
         assert!(
-            story
+            timeline
                 .summary()
                 .contains("no two held it at once: 2 intervals")
         );
@@ -247,38 +247,38 @@ mod tests {
 
     #[test]
     fn two_at_once_are_not_sound() {
-        use Deed::{Obtains, Releases};
-        let (story, _) = story(&[
+        use Action::{Obtains, Releases};
+        let (timeline, _) = timeline(&[
             (0, 1, Obtains),
             (1, 4, Obtains),
             (0, 5, Releases),
             (1, 9, Releases),
         ]);
-        assert!(!story.is_sound());
+        assert!(!timeline.is_sound());
         assert!(
-            story
+            timeline
                 .summary()
                 .contains("1 and 2 both held it for 1.000 ms"),
             "{}",
-            story.summary()
+            timeline.summary()
         );
     }
 
     #[test]
     fn who_takes_over_before_a_crashed_lease_has_ended_is_not_sound() {
         let lease_end = |ms| Instant::now() + Duration::from_millis(ms);
-        let crash = Deed::Crashes {
+        let crash = Action::Crashes {
             lease_end: lease_end(800),
         };
         let reports = |ms| {
             [
-                (0, 1, Deed::Obtains),
+                (0, 1, Action::Obtains),
                 (0, 50, crash),
-                (1, ms, Deed::Obtains),
-                (1, ms + 1, Deed::Releases),
+                (1, ms, Action::Obtains),
+                (1, ms + 1, Action::Releases),
             ]
         };
-        assert!(!story(&reports(700)).0.is_sound());
-        assert!(story(&reports(900)).0.is_sound());
+        assert!(!timeline(&reports(700)).0.is_sound());
+        assert!(timeline(&reports(900)).0.is_sound());
     }
 }

@@ -40,7 +40,7 @@ impl Noted {
 
 /// Of equal instants the one that was noted first comes first.
 #[derive(Default)]
-pub(crate) struct Queue {
+pub(crate) struct Agenda {
     /// The next one last. They are few, and most that are added come late: to move these is less than what a heap takes.
     waiting: Vec<Noted>,
     /// The deadline of everybody who has one. They change all the time: above they would be in the way.
@@ -50,7 +50,7 @@ pub(crate) struct Queue {
     count: u64,
 }
 
-impl Queue {
+impl Agenda {
     pub(crate) fn push(&mut self, at: Instant, what: Happening) {
         let noted = self.note(at, what);
         let later = self.waiting.iter().take_while(|other| other.at > at);

@@ -4,24 +4,24 @@ use std::fmt::Display;
 
 use tenure_core::{Event, Outcome};
 
-use super::node::Deed;
-use super::state::{State, Step};
+use super::node::Action;
+use super::state::{SearchState, Step};
 
 /// Clients have letters, nodes have numbers.
 fn letter(client: usize) -> char {
     char::from(b'A' + u8::try_from(client % 26).unwrap_or(0))
 }
 
-impl State {
+impl SearchState {
     fn tell(&mut self, what: impl Display) {
         let micros = self.now.as_micros() % 1_000_000_000;
-        if let Some(story) = &mut self.story {
-            story.push(format!("{:>9.3} ms  {what}", micros as f64 / 1e3));
+        if let Some(trail) = &mut self.trail {
+            trail.push(format!("{:>9.3} ms  {what}", micros as f64 / 1e3));
         }
     }
 
     pub(super) fn tell_step(&mut self, step: Step) {
-        if self.story.is_none() {
+        if self.trail.is_none() {
             return;
         }
         let what = match step {
@@ -44,14 +44,14 @@ impl State {
         self.tell(what);
     }
 
-    pub(super) fn tell_outcome(&mut self, node: usize, deed: Deed, outcome: Outcome) {
-        if self.story.is_some() {
-            self.tell(format_args!("    node {node}: {deed:?} is {outcome:?}"));
+    pub(super) fn tell_outcome(&mut self, node: usize, action: Action, outcome: Outcome) {
+        if self.trail.is_some() {
+            self.tell(format_args!("    node {node}: {action:?} is {outcome:?}"));
         }
     }
 
     pub(super) fn tell_event(&mut self, client: usize, event: &Event) {
-        if self.story.is_some() {
+        if self.trail.is_some() {
             self.tell(format_args!("    {} is told {event:?}", letter(client)));
         }
     }

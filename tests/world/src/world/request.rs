@@ -7,7 +7,7 @@ use tenure_core::{Instant, Keys, Lease, LockId, Token};
 use super::client::DRAWN;
 
 /// What a client asked for.
-pub(crate) struct Wish {
+pub(crate) struct LockRequest {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) token: Token,
@@ -33,7 +33,7 @@ pub(crate) struct Wish {
     pub(crate) obtained: bool,
 }
 
-impl Wish {
+impl LockRequest {
     /// A refresh is told. `asked`: as one that somebody asked for. Whether none of those is passed over, since only one
     /// round may be under way when it is asked for, and whether it was asked of nodes after that.
     pub(crate) fn is_refreshed(&mut self, lease: Lease, asked: bool) -> bool {
