@@ -84,6 +84,21 @@ test("an error has the keys it is about, and shows no more than the first", asyn
   assert.ok(InspectError.name === "InspectError");
 });
 
+test("an error in a chain of then shows the await that ends the chain, and only this package where there is none", async () => {
+  const tenure = await connect(url);
+  await tenure.obtain("k");
+  const chain = () => tenure.obtain("k").then(() => assert.fail("it is held"));
+  async function caller() {
+    await chain();
+  }
+  const { stack } = await caller().catch((error) => error);
+  assert.match(stack, /at async caller \(/);
+  const bare = await new Promise((resolve) => void chain().catch(resolve));
+  const [, ...lines] = bare.stack.split("\n");
+  assert.ok(lines.length > 0 && lines.every((line) => line.includes(entry)), bare.stack);
+  await tenure.close();
+});
+
 test("a lock in a log shows keys and remaining time, never the token", async () => {
   const tenure = await connect(url);
   const lock = await tenure.obtain(["a", "b"], { metadata: "host-7" });
