@@ -159,13 +159,17 @@ impl Turn {
 
     /// It has lasted for as long as it may.
     fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
-        let contended = self.seen.is_some_and(|at| now < at + MEMORY);
+        let Some(since) = self.since else {
+            return false;
+        };
+        // While this engine has the key it sees nobody: what it knew when the turn began counts.
+        let contended = self.seen.is_some_and(|at| since < at + MEMORY);
         let most = if contended {
             longest.min(ALONE)
         } else {
             rest(self.trip).times(WORK).max(ALONE)
         };
-        self.since.is_some_and(|since| since + most <= now)
+        since + most <= now
     }
 
     /// It has been free for as long as others need to come.
@@ -247,6 +251,15 @@ mod tests {
         turns.lost(KEY, START + ms(500));
         turns.granted(KEY, START + ms(11_000));
         assert!(!turns.is_over(KEY, START + ms(11_249)));
+    }
+
+    #[test]
+    fn whoever_was_seen_before_a_turn_counts_until_its_end() {
+        let mut turns = Turns::new(TURN);
+        turns.lost(KEY, START);
+        turns.granted(KEY, START + ms(990));
+        assert!(!turns.is_over(KEY, START + ms(1_009)));
+        assert!(turns.is_over(KEY, START + ms(1_010)));
     }
 
     #[test]
