@@ -69,7 +69,7 @@ impl Locks {
             None => return,
         };
         if outcome == Outcome::Unknown {
-            lock.disturb();
+            lock.disturb(node);
         }
         lock.note_late(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
@@ -173,9 +173,7 @@ impl Locks {
                 Some(ask) => {
                     let late = ask.round.pending();
                     ask.round.time_out();
-                    if !late.is_empty() {
-                        lock.disturb();
-                    }
+                    late.iter().for_each(|node| lock.disturb(node));
                     if let State::Releasing(releasing) = &mut lock.state {
                         releasing.unsure = releasing.unsure.union(late);
                     }
