@@ -83,9 +83,10 @@ impl Lock {
         }
     }
 
-    /// A request of this lock, of this round or an earlier one, may be carried out at any time from now on.
-    pub(crate) const fn note_unanswered(&mut self) {
-        self.has_unanswered = true;
+    /// A request of this lock, of this round or an earlier one, may be carried out on `node` at any time from now on. Where
+    /// nothing of it can be, that was a look, or one that was never sent.
+    pub(crate) const fn note_unanswered(&mut self, node: NodeId) {
+        self.has_unanswered |= self.may_hold.contains(node);
     }
 
     /// A lock that takes back what a lost attempt may have left, while this one goes on with a fresh token: whatever comes

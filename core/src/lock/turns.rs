@@ -159,7 +159,11 @@ impl Turn {
 
     /// It has lasted for as long as it may.
     fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
-        let contended = self.seen.is_some_and(|at| now < at + CONTENTION_MEMORY);
+        let Some(since) = self.since else {
+            return false;
+        };
+        // While this engine has the key it sees nobody: what it knew when the turn began counts.
+        let contended = self.seen.is_some_and(|at| since < at + CONTENTION_MEMORY);
         let most = if contended {
             longest.min(UNCONTENDED_TURN)
         } else {
@@ -167,7 +171,7 @@ impl Turn {
                 .times(PAUSES_PER_TURN)
                 .max(UNCONTENDED_TURN)
         };
-        self.since.is_some_and(|since| since + most <= now)
+        since + most <= now
     }
 
     /// It has been free for as long as others need to come.
@@ -250,6 +254,15 @@ mod tests {
         turns.lost(KEY, START + ms(500));
         turns.granted(KEY, START + ms(11_000));
         assert!(!turns.is_over(KEY, START + ms(11_249)));
+    }
+
+    #[test]
+    fn whoever_was_seen_before_a_turn_counts_until_its_end() {
+        let mut turns = Turns::new(TURN);
+        turns.lost(KEY, START);
+        turns.granted(KEY, START + ms(990));
+        assert!(!turns.is_over(KEY, START + ms(1_009)));
+        assert!(turns.is_over(KEY, START + ms(1_010)));
     }
 
     #[test]

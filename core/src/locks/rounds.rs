@@ -71,7 +71,7 @@ impl Locks {
             None => return,
         };
         if outcome == Outcome::Unknown {
-            lock.note_unanswered();
+            lock.note_unanswered(node);
         }
         lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
@@ -180,9 +180,7 @@ impl Locks {
                     Some(ask) => {
                         let late = ask.round.pending();
                         ask.round.time_out();
-                        if !late.is_empty() {
-                            lock.note_unanswered();
-                        }
+                        late.iter().for_each(|node| lock.note_unanswered(node));
                         if let LockState::Releasing(releasing) = &mut lock.state {
                             releasing.unsure = releasing.unsure.union(late);
                         }

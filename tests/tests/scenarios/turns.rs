@@ -267,3 +267,27 @@ fn ten_clients_that_contend_for_a_quorum_seldom_split_votes() {
     // Without splits, 6,100 in ten seconds.
     assert!(grants >= 4500, "{grants} grants");
 }
+
+/// It is far from the server, where a turn of somebody who is alone lasts for more than a second.
+#[test]
+fn a_turn_ends_though_its_engine_has_seen_nobody_since_it_has_the_key() {
+    let mut world = World::single();
+    world.latency = 25 * MS;
+    let (alice, bob) = (world.client(), world.client());
+    let lock = wait_for(&mut world, alice, "k");
+    until_held(&mut world, alice, lock, 1000 * MS);
+    world.release(alice, lock);
+    world.run_for(2000 * MS);
+
+    let held = wait_for(&mut world, bob, "k");
+    until_held(&mut world, bob, held, 1000 * MS);
+    let [first, second] = [0; 2].map(|_| wait_for(&mut world, alice, "k"));
+    world.run_for(200 * MS);
+    world.release(bob, held);
+    until_held(&mut world, alice, first, 200 * MS);
+    let other = wait_for(&mut world, bob, "k");
+    world.run_for(900 * MS);
+    world.release(alice, first);
+    until_held(&mut world, bob, other, 1000 * MS);
+    assert!(!is_held(&world, alice, second));
+}

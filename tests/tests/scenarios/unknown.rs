@@ -1,10 +1,14 @@
 //! Answers that never come, servers that forget, and the end of everything.
 
+use std::time::Duration;
+
 use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Event, Loss, NotObtained, Released};
 use tenure_tests::world::{Weather, World};
 
-use crate::{MS, TTL, is_free, is_held, kinds, lost, obtain, released, wait_for, withdrawn};
+use crate::{
+    MS, TTL, is_free, is_held, kinds, lost, obtain, released, until_held, wait_for, withdrawn,
+};
 
 #[test]
 fn an_answer_that_never_comes_is_settled_by_token() {
@@ -114,4 +118,25 @@ fn closing_releases_everything_and_comes_to_an_end() {
         world.of(bob).engine.is_drained(),
         "also when no server answers"
     );
+}
+
+/// A lock that has something on a node already needs a script to obtain it again, and this server has none.
+#[test]
+fn a_look_that_is_never_answered_leaves_nothing_on_a_node() {
+    for moment in (0..3000).step_by(250) {
+        let mut options = Options::default();
+        options.scripts = false;
+        let mut world = World::with(3, Arrangement::Quorum, options, |_| {});
+        let alice = world.client();
+        let first = obtain(&mut world, alice, "k");
+        let second = wait_for(&mut world, alice, "k");
+        // So long that others go first, and it looks whether they come.
+        world.run_for(300 * MS);
+        world.release(alice, first);
+        world.run_for(Duration::from_micros(moment));
+        world.weather(alice, 0, Weather::Refusing);
+        world.cut(alice, 0);
+        let waited = until_held(&mut world, alice, second, TTL);
+        assert!(waited <= 40 * MS, "{moment} µs: {waited:?}");
+    }
 }

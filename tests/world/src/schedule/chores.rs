@@ -62,6 +62,7 @@ impl Play {
                 options.max_keys = 1 << 20;
                 if self.lying.contains(&n) {
                     self.world.lies(n);
+                    self.lying.retain(|node| *node != n);
                 }
                 self.world.refuses(n, false);
                 self.world.turns(Place::Node(n), Lasting::Refusing, None);

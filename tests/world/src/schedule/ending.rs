@@ -14,8 +14,10 @@ fn is_tidy(play: &mut Play) -> bool {
     // Time to connect again.
     let pause = if play.cast.calm { SECOND } else { 4 * SECOND };
     world.pass(pause + world.longest_round());
-    // Who was killed, or has no command left to delete with, leaves keys behind.
-    let leftovers = world.leftovers().filter(|(node, _)| world.is_usable(*node));
+    // Who was killed, or has no command left to delete with, leaves keys behind; so does whoever was told that a key is of
+    // another type: then it is not ours, and a real node says so of no other key.
+    let is_kept = |node| world.is_usable(node) && !world.has_lied(node);
+    let leftovers = world.leftovers().filter(|(node, _)| is_kept(*node));
     if let Some((node, count)) = leftovers {
         let how = format!("{count} keys stayed behind on node {node} that could be reached");
         world.broken(Promise::Tidy, how);
@@ -29,6 +31,9 @@ fn is_tidy(play: &mut Play) -> bool {
 pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
     world.say(|| "faults stop".to_owned());
+    for node in play.lying.drain(..) {
+        world.lies(node);
+    }
     world.heal();
     play.swap_all_back();
     play.remove_all_endless();

@@ -35,8 +35,8 @@ pub struct Client {
     pub(crate) suspended: bool,
     /// When something last went wrong with it, or was repaired, in true time.
     pub(crate) trouble: Instant,
-    /// Bytes of an old connection came late to a server.
-    pub(crate) straggled: bool,
+    /// When bytes of an old connection last came late to a server.
+    pub(crate) straggled: Option<Instant>,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
     /// It was last told that so late it is, and what follows is still to be seen.
@@ -111,7 +111,7 @@ impl Client {
             due: None,
             suspended: false,
             trouble: Instant::default(),
-            straggled: false,
+            straggled: None,
             undrained: false,
             timed_out: None,
             writes: 0,
@@ -248,7 +248,7 @@ impl Client {
             }
             self.open.retain(|(other, _)| *other != lock);
             self.lost = belief
-                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled))
+                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled.is_some()))
                 .map(|belief| (belief.since, belief.until));
         }
         Ok(())

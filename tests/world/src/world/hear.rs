@@ -67,7 +67,8 @@ impl World {
     pub(crate) fn who_must_let_go(&self, client: ClientId, lock: LockId) -> Vec<Leftover> {
         let of = &self.clients[client.0];
         let belief = of.beliefs.iter().find(|belief| belief.lock == lock);
-        let Some(belief) = belief.filter(|belief| !belief.owned && !of.suspended && !of.straggled)
+        let Some(belief) =
+            belief.filter(|belief| !belief.owned && !of.suspended && of.straggled.is_none())
         else {
             return Vec::new();
         };

@@ -147,7 +147,7 @@ impl World {
                 .oracle
                 .last_damage
                 .is_none_or(|damage| damage + self.oracle.longest < belief.since)
-                && !(belief.owned && client.straggled);
+                && !(belief.owned && client.straggled.is_some());
             if backing >= quorum {
                 looked += 1;
             } else if sound {
@@ -171,7 +171,7 @@ impl World {
 
     /// An old connection of a client has delivered something late.
     pub(super) fn look_after_stragglers(&mut self, index: usize) {
-        self.clients[index].straggled = true;
+        self.clients[index].straggled = Some(self.now);
         if let Err(violation) = self.look_for_cover(index) {
             self.oracle.report(violation, self.now);
         }

@@ -130,6 +130,8 @@ struct ServerNode {
     reads: bool,
     /// That error is one that asking again does not mend.
     is_final: bool,
+    /// When it last said that keys are not what they were.
+    lied: Option<Instant>,
     /// When something last went wrong with it, or was repaired.
     trouble: Instant,
     /// On its own clock.
@@ -179,6 +181,7 @@ impl World {
             refuses: false,
             reads: false,
             is_final: false,
+            lied: None,
             trouble: Instant::default(),
             due: None,
             open: Vec::new(),

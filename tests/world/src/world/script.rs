@@ -193,7 +193,14 @@ impl World {
 
     /// A node says that keys are not what they were.
     pub(crate) fn lies(&mut self, node: usize) {
+        self.nodes[node].lied = Some(self.now);
         self.oracle.damage(node, self.now);
+    }
+
+    /// Whether it has said so of a key that may still stand there.
+    pub(crate) fn has_lied(&self, node: usize) -> bool {
+        let at = self.nodes[node].lied;
+        at.is_some_and(|at| at + self.oracle.longest > self.now)
     }
 
     /// Whether a key that stands on a node stands there for ever.

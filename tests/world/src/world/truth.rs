@@ -195,7 +195,7 @@ impl World {
     /// A key that is taken: by whom?
     fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
-        let lately = LOOKS + self.clients[index].config.request_timeout;
+        let heard = LOOKS + self.clients[index].config.request_timeout;
         // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
         // and a key with such a token is not deleted when its lease is over.
         let longest = self.oracle.longest;
@@ -203,15 +203,15 @@ impl World {
         if self.oracle.last_damage.is_some()
             || request.renamed
             || own
-            || self.clients[index].straggled
+            || self.clients[index].straggled.is_some()
         {
             return Ok(());
         }
         // What could not be released stays until its time is over.
-        let lately = if self.waiters.trouble + self.oracle.longest < now {
-            lately
+        let lately = if self.waiters.trouble + longest < now {
+            heard
         } else {
-            lately + self.oracle.longest
+            heard + longest
         };
         let late = |other: &LockRequest| other.ended.is_none_or(|at| at + lately >= now);
         // Locks of two clients may have the same id.
@@ -231,7 +231,13 @@ impl World {
             }
             Holder::Other if ours && !self.killed => {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
-                if others.any(|client| of(client).any(late)) {
+                // What somebody has long given up may come late to a server, and then stands there for its time.
+                let came_late = |client: usize| {
+                    let at = self.clients[client].straggled;
+                    let stands = at.is_some_and(|at| at + longest + heard >= now);
+                    stands && of(client).next().is_some()
+                };
+                if others.any(|client| of(client).any(late) || came_late(client)) {
                     return Ok(());
                 }
                 Err("nobody else has asked for its keys lately".to_owned())
