@@ -1,5 +1,4 @@
-//! Words: what is told of a lock that was not obtained comes from an answer, from the state of the nodes just now, or
-//! from the clock.
+//! Reasons: why a lock was not obtained, from a reply, from the current state of the nodes, or from the clock.
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
@@ -10,7 +9,7 @@ use super::Locks;
 use super::turn::LOOK;
 
 impl Locks {
-    /// A node can be used from now on, or cannot for this reason. A wait ends if too many nodes refuse for good.
+    /// A node can be used from now on, or cannot, for this reason. A wait ends if too many nodes have a final error.
     pub fn handle_node(&mut self, node: NodeId, error: Option<NodeError>, now: Instant) {
         self.clamp(now);
         if let Some(down) = self.down.get_mut(node.index()) {
@@ -34,7 +33,7 @@ impl Locks {
         }
     }
 
-    /// Why no quorum can be reached just now, if none can. Nodes that refuse for good count first.
+    /// Why no quorum can be reached now; `None` if one can. Final errors count first.
     fn too_few(&self) -> Option<NodeError> {
         let errors = || {
             let nodes = self.setup.nodes.iter();
@@ -51,8 +50,9 @@ impl Locks {
         None
     }
 
-    /// Who holds what this lock was just denied: this engine, if without what locks of it have, or may have left, on the
-    /// nodes that denied it would not have failed. Its own value denies no obtain, but a look does not compare values.
+    /// Who holds the keys that this lock was denied: this engine, if the nodes that denied would not have prevented a quorum
+    /// without the values that locks of this engine have, or may have left, on them. The lock's own value never denies an
+    /// obtain, but a look does not compare values.
     pub(super) fn holder(&self, id: LockId) -> Holder {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
@@ -84,7 +84,7 @@ impl Locks {
         }
     }
 
-    /// What is known when a wait is over.
+    /// The reason that is reported at the end of a wait.
     pub(super) fn reason_after_wait(&self, lock: &Lock) -> NotObtained {
         match self.too_few() {
             Some(error) if error.is_final() => return NotObtained::Refused(error),
@@ -94,20 +94,19 @@ impl Locks {
         if let LockState::Waiting { parked: true, .. } = lock.state {
             let mut keys = lock.claim.keys().iter();
             let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
-            // What an attempt of its own has left is nobody's.
+            // What an attempt of this lock has left is not held by another lock.
             let left = |other: &Lock| {
                 let unreported = |releasing: &Releasing| releasing.announce.is_none();
                 other.claim.value() == lock.claim.value()
                     && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
-                // Whoever asks is not parked.
-                // What it was granted too late is still its own.
+                // The lock in front holds the key, or releases it, or was granted it too late.
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_));
                 let by = Holder::Ourselves;
                 let place = before.claim.keys().iter().position(|other| other == key);
                 let last_failure = place.and_then(|place| before.last_failure().about(place));
-                // Of this key, it may not have heard yet.
+                // Or it has no reply about this key yet.
                 return if has || before.was_too_late() || last_failure.is_none() {
                     NotObtained::TimedOut { by }
                 } else {
@@ -118,7 +117,7 @@ impl Locks {
         self.recent_failure(lock.failure)
     }
 
-    /// The last that nodes have told, while that is new enough to be true.
+    /// The last reason that nodes reported, while it is recent enough to be true.
     fn recent_failure(&self, known: Option<(NotObtained, Instant)>) -> NotObtained {
         let unanswered = NotObtained::Unreachable(NodeError::TimedOut);
         match known {
