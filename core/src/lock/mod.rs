@@ -2,15 +2,15 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round, at last `give_up_at` | won and lease still ahead → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
+//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
 //! | `Waiting { until }` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | ask again, look again, or **NotObtained** | as above | ask again, at once or after jitter |
-//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; quorum impossible by denials → **Lost(Taken)**, by refusals → **Lost(Refused)**; by unknowns → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
-//! | `Releasing` | round end, next try, `announce`, at last `until` | all that may hold it answered → **Released** | **Released(Unconfirmed)** | – | try again |
+//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; a quorum denied → **Lost(Taken)**, refused → **Lost(Refused)**; unknown → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
+//! | `Releasing` | round end, next try, `announce`, at last `until` | all nodes that may hold it have replied → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
 //! `Asking` asks for the keys, or only looks whether they are free: periodically, because a wake may never come, and after
-//! a turn, to let others go first (`turns.rs`). What a lost attempt may have left on nodes is taken back by a lock of its
-//! own, which only releases, while this one goes on with a fresh token. A lock whose terminal event is out stays in
-//! `Releasing` without a further event until nothing of it can be left on a node.
+//! a turn, to yield to other processes (`turns.rs`). What a lost attempt may have left on nodes is released by a lock of its
+//! own, while this one continues with a fresh token. After its terminal event a lock stays in `Releasing`, without a further
+//! event, until nothing of it can be left on a node.
 
 mod ask;
 mod attempt;
