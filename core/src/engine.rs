@@ -27,9 +27,9 @@ pub struct Engine {
     /// How long a connection may be silent while there are locks, and when to check that next.
     silence: Micros,
     probe_at: Instant,
-    /// A session has received something since the last poll.
+    /// A session has received bytes since the last poll.
     has_input: bool,
-    /// Something happened, or time went on, since the locks had nothing more to say.
+    /// There may be output: something happened, or time went on, since the last [`Output::Timeout`].
     dirty: bool,
 }
 
@@ -41,7 +41,7 @@ pub enum Output<'a> {
     Connect(NodeId),
     /// Drop the connection to this node, whether open or still being opened; nothing is to be reported back.
     Disconnect(NodeId),
-    /// Send these bytes to this node, behind all earlier ones.
+    /// Send these bytes to this node, after all earlier ones.
     Transmit {
         /// Which node.
         node: NodeId,
@@ -194,7 +194,7 @@ impl Engine {
         self.locks.handle_timeout(now);
     }
 
-    /// What to do next. To be called until it says [`Output::Timeout`].
+    /// What to do next. To be called until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if self.dirty {
             if self.has_input || self.locks.may_ask() {
@@ -264,11 +264,11 @@ impl Engine {
 
     fn clamp(&mut self, now: Instant) -> Instant {
         self.dirty = true;
-        // Nothing that is due may stay behind because only a session was told what time it is.
+        // The locks must not miss what is due when the time was passed to a session only.
         self.locks.clamp(now)
     }
 
-    /// Before the first lock after a time without any: silence counts from here.
+    /// Before the first lock after a period without locks: silence counts from now.
     #[inline]
     fn restart_silence(&mut self, now: Instant) {
         if self.probe_at <= now && !self.locks.has_locks() {
@@ -276,7 +276,7 @@ impl Engine {
         }
     }
 
-    /// Makes sure of connections that have been silent.
+    /// Probes connections that have been silent.
     #[cold]
     fn probe(&mut self, now: Instant) {
         let silence = self.silence;
@@ -285,13 +285,13 @@ impl Engine {
         self.probe_at = next.unwrap_or(now + silence);
     }
 
-    /// Whether there may be something to settle.
+    /// Whether there may be more output.
     fn has_more(&self) -> bool {
         !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
     }
 
-    /// What the sessions want of the driver, or that all is done for now. Apart from [`Engine::send_requests`], as this and
-    /// [`Engine::process_session`] are, so that a poll with nothing to settle does not make room on the stack for it.
+    /// The output of the sessions, or [`Output::Timeout`]. This, [`Engine::send_requests`] and [`Engine::process_session`] are
+    /// separate functions that are not inlined, so that a poll without work needs little stack.
     #[inline(never)]
     fn poll_sessions(&mut self) -> Output<'_> {
         let Some(index) = self.sessions.iter().position(Session::has_output) else {
@@ -300,7 +300,7 @@ impl Engine {
         let (Some(session), Some(node)) = (self.sessions.get_mut(index), NodeId::new(index)) else {
             return Output::Timeout(self.locks.deadline());
         };
-        // First the end of the old connection, then the new one.
+        // The old connection ends before the new one is opened.
         if session.take_disconnect() {
             Output::Disconnect(node)
         } else if session.take_connect() {
@@ -349,7 +349,7 @@ impl Engine {
         }
     }
 
-    /// Passes to the locks what could not be sent.
+    /// Reports requests that could not be sent to the locks.
     #[cold]
     fn report_unsent(&mut self) {
         while let Some((request, error)) = self.unsent.pop() {
@@ -357,7 +357,7 @@ impl Engine {
         }
     }
 
-    /// Processes everything that a session has to report.
+    /// Passes all reports of a session to the locks.
     #[inline(never)]
     fn process_session(&mut self, node: NodeId) {
         let now = self.locks.now();
@@ -377,7 +377,7 @@ impl Engine {
                     match state {
                         NodeState::Ready { .. } => {
                             self.locks.handle_node(node, None, now);
-                            // Whatever was registered before is forgotten, and much may have happened since.
+                            // Keys are no longer watched over the new connection, and may have changed meanwhile.
                             self.locks.handle_wake_all(node, now);
                         }
                         NodeState::Down(error) => self.locks.handle_node(node, Some(error), now),
@@ -387,8 +387,8 @@ impl Engine {
         }
     }
 
-    /// Sends what had to wait, ahead of the next requests of the locks. Not while receiving: the reaction to a reply must
-    /// not depend on how many arrive with it.
+    /// Sends requests that had to wait, before new ones. Not while receiving: the reaction to a reply must not depend on how
+    /// many replies arrive with it.
     #[inline(never)]
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {

@@ -267,54 +267,75 @@ pub enum NodeError {
     Other,
 }
 
+/// What follows from an error of a node.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Policy {
+    /// Try again while the wait lasts.
+    Retry,
+    /// The same over a new connection: after a failover another server may answer at this address.
+    Reconnect,
+    /// Only a change of the setup helps.
+    GiveUp,
+}
+
 impl NodeError {
-    /// Whether asking again cannot mend it: somebody must change the setup. A wait ends at once.
+    /// The table of all errors: what follows from each, and its text. The first words of the server's replies are in
+    /// `redis/error.rs`, the names in JavaScript in `bindings/npm/src/errors.ts`; a test of `bindings/wasm/src/codes.rs`
+    /// compares those with this enum.
+    const fn row(self) -> (Policy, &'static str) {
+        use Policy::{GiveUp, Reconnect, Retry};
+        match self {
+            Self::Disconnected => (Retry, "not connected"),
+            Self::TimedOut => (Retry, "no answer in time"),
+            Self::Malformed => (Retry, "it does not speak RESP"),
+            Self::AnswerTooLarge => (Retry, "an answer is larger than allowed"),
+            Self::Overloaded => (Retry, "too much waits to be sent"),
+            Self::Loading => (Retry, "LOADING: it is still reading its data"),
+            Self::ReadOnly => (
+                Reconnect,
+                "READONLY: it is a replica, connect to the primary",
+            ),
+            Self::MasterDown => (Reconnect, "MASTERDOWN: a replica without its primary"),
+            Self::Moved => (
+                GiveUp,
+                "MOVED: it is part of a cluster, which needs a cluster client",
+            ),
+            Self::ClusterDown => (Retry, "CLUSTERDOWN: the cluster does not serve the key"),
+            Self::TryAgain => (Retry, "TRYAGAIN: the keys are being moved"),
+            Self::CrossSlot => (GiveUp, "CROSSSLOT: give the keys the same {tag}"),
+            Self::NoAuth => (GiveUp, "NOAUTH: it wants a password"),
+            Self::WrongPassword => (GiveUp, "WRONGPASS: user or password are wrong"),
+            Self::NoPermission => (GiveUp, "NOPERM: the user lacks a permission"),
+            Self::NoDatabase => (GiveUp, "it has no database of that number"),
+            Self::OutOfMemory => (Retry, "OOM: it is out of memory"),
+            Self::Misconfigured => (Retry, "MISCONF: it cannot save its data"),
+            Self::Busy => (Retry, "BUSY: it runs a script that does not end"),
+            Self::NoReplicas => (Retry, "NOREPLICAS: too few replicas"),
+            Self::Unsupported => (GiveUp, "it does not know a command"),
+            Self::ProtectedMode => (
+                GiveUp,
+                "DENIED: it is in protected mode: set a password there, or connect from its own machine",
+            ),
+            Self::TooManyClients => (Retry, "it has as many clients as its maxclients allows"),
+            Self::Other => (Retry, "an error that is not known here"),
+        }
+    }
+
+    /// Whether only a change of the setup helps. A wait ends at once with such an error.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Moved
-                | Self::CrossSlot
-                | Self::NoAuth
-                | Self::WrongPassword
-                | Self::NoPermission
-                | Self::NoDatabase
-                | Self::Unsupported
-                | Self::ProtectedMode
-        )
+        matches!(self.row().0, Policy::GiveUp)
+    }
+
+    /// Whether to connect again.
+    pub(crate) const fn hangs_up(self) -> bool {
+        matches!(self.row().0, Policy::Reconnect)
     }
 }
 
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Disconnected => "not connected",
-            Self::TimedOut => "no answer in time",
-            Self::Malformed => "it does not speak RESP",
-            Self::AnswerTooLarge => "an answer is larger than allowed",
-            Self::Overloaded => "too much waits to be sent",
-            Self::Loading => "LOADING: it is still reading its data",
-            Self::ReadOnly => "READONLY: it is a replica, connect to the primary",
-            Self::MasterDown => "MASTERDOWN: a replica without its primary",
-            Self::Moved => "MOVED: it is part of a cluster, which needs a cluster client",
-            Self::ClusterDown => "CLUSTERDOWN: the cluster does not serve the key",
-            Self::TryAgain => "TRYAGAIN: the keys are being moved",
-            Self::CrossSlot => "CROSSSLOT: give the keys the same {tag}",
-            Self::NoAuth => "NOAUTH: it wants a password",
-            Self::WrongPassword => "WRONGPASS: user or password are wrong",
-            Self::NoPermission => "NOPERM: the user lacks a permission",
-            Self::NoDatabase => "it has no database of that number",
-            Self::OutOfMemory => "OOM: it is out of memory",
-            Self::Misconfigured => "MISCONF: it cannot save its data",
-            Self::Busy => "BUSY: it runs a script that does not end",
-            Self::NoReplicas => "NOREPLICAS: too few replicas",
-            Self::Unsupported => "it does not know a command",
-            Self::ProtectedMode => {
-                "DENIED: it is in protected mode: set a password there, or connect from its own machine"
-            }
-            Self::TooManyClients => "it has as many clients as its maxclients allows",
-            Self::Other => "an error that is not known here",
-        })
+        f.write_str(self.row().1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lock algorithm for many locks at once: operations out, outcomes in, no bytes.
 //!
-//! The same contract as [`crate::Engine`]'s, one layer down: whoever can carry out an [`Op`] on a node and tell its
-//! [`Outcome`] can drive it.
+//! The contract is that of [`crate::Engine`], one layer down: the driver carries out each [`Op`] on a node and reports its
+//! [`Outcome`].
 
 #[cfg(feature = "search")]
 mod explore;
@@ -30,33 +30,33 @@ use crate::rng::Rng;
 use crate::time::{Instant, Micros};
 use crate::timers::Timers;
 
-/// All locks of one engine. A copy goes its own way from there on.
+/// All locks of one engine. A clone is independent of the original.
 #[derive(Clone, Debug)]
 pub struct Locks {
     setup: Setup,
     rng: Rng,
     now: Instant,
-    /// How many locks were asked for so far: the order of waiters.
+    /// How many locks were requested so far: the order of waiters.
     arrivals: u64,
     slab: Slab<Entry>,
     index: Index,
     timers: Timers,
     turns: Turns,
-    /// Why a node cannot be used just now.
+    /// Why a node cannot be used now; `None` if it can.
     down: [Option<NodeError>; MAX_NODES],
     requests: Queue<RequestId>,
     events: Queue<Event>,
     closing: bool,
 }
 
-/// What the algorithm needs of a [`Config`].
+/// The part of a [`Config`] that the algorithm needs.
 #[derive(Clone, Debug)]
 struct Setup {
-    /// What stands before each key on the nodes.
+    /// The prefix of each key on the nodes.
     prefix: Arc<[u8]>,
     nodes: NodeSet,
     quorum: usize,
-    /// The order in which an obtain asks.
+    /// The order in which an obtain asks the nodes.
     order: Order,
     request_timeout: Micros,
     limit: usize,
@@ -72,7 +72,7 @@ enum Entry {
 /// What to do next.
 #[derive(Debug)]
 pub enum LocksOutput<'a> {
-    /// Carry out `op` on the node of `id`, behind all earlier ones on the same connection, then tell its outcome.
+    /// Carry out `op` on the node of `id`, after all earlier ones on the same connection, then report its outcome.
     Request {
         /// To be given back with the outcome.
         id: RequestId,
@@ -86,7 +86,7 @@ pub enum LocksOutput<'a> {
 }
 
 impl Locks {
-    /// No locks yet. `seed` drives the jitter of retries and nothing else.
+    /// Without locks. `seed` drives the jitter of retries and nothing else.
     #[must_use]
     pub fn new(config: &Config, seed: u64, now: Instant) -> Self {
         let single = config.nodes().len() == 1;
@@ -141,7 +141,7 @@ impl Locks {
             Some(Entry::Lock(lock)) => self.index.insert(lock.claim.keys(), lock.rank, id.slot),
             _ => false,
         };
-        // Nearly always nobody of this engine cares for the same keys: then nobody stands before it.
+        // In the usual case no other lock of this engine has one of its keys, so none can come first.
         if alone {
             self.ask_now(id);
         } else {
@@ -171,14 +171,14 @@ impl Locks {
         self.stop_renewal(lock);
     }
 
-    /// Lets go of a lock in whatever state it is, once; later calls and old ids do nothing. A held lock ends with
+    /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
     /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         self.clamp(now);
         self.release_lock(lock);
     }
 
-    /// Lets go of all locks and takes no new ones.
+    /// Releases all locks and accepts no new ones.
     pub fn close(&mut self, now: Instant) {
         let now = self.clamp(now);
         self.closing = true;
@@ -202,7 +202,7 @@ impl Locks {
         }
     }
 
-    /// Tells what came of a request. Answers that come too late, or twice, are recognised.
+    /// Reports the outcome of a request. Outcomes that come too late, or twice, are ignored.
     pub fn handle_outcome(&mut self, request: RequestId, outcome: Outcome, now: Instant) {
         self.clamp(now);
         self.answered(request, outcome);
@@ -213,7 +213,7 @@ impl Locks {
         self.handle_wake_amid((node, key), None, now);
     }
 
-    /// The same, if it came between two replies to the request `amid`: then it may be newer than the first of them.
+    /// A wake that came between two replies to the request `amid`: it may be newer than the first of them.
     pub(crate) fn handle_wake_amid(
         &mut self,
         (node, key): (NodeId, &[u8]),
@@ -252,7 +252,7 @@ impl Locks {
         }
     }
 
-    /// What to do next. To be called until it says [`LocksOutput::Timeout`].
+    /// What to do next. To be called until it returns [`LocksOutput::Timeout`].
     pub fn poll_output(&mut self) -> LocksOutput<'_> {
         while let Some(id) = self.next_request() {
             if let Some(op) = self.op(id) {
@@ -272,8 +272,7 @@ impl Locks {
         }
     }
 
-    /// What is to be asked next. What has become due since time was last told comes first, so that the next timeout
-    /// is never in the past.
+    /// The next request to send. Processes what has become due first, so that the next timeout is never in the past.
     pub(crate) fn next_request(&mut self) -> Option<RequestId> {
         if self.requests.is_empty() && self.events.is_empty() {
             self.handle_timeout(self.now);
@@ -281,12 +280,12 @@ impl Locks {
         self.requests.pop_front()
     }
 
-    /// Whether [`Locks::next_request`] may have one, or something to do, before the next event is told.
+    /// Whether [`Locks::next_request`] may return one, or has to process a timeout, before the next event is returned.
     pub(crate) fn may_ask(&self) -> bool {
         !self.requests.is_empty() || self.events.is_empty()
     }
 
-    /// Whether there is something to hand out, to tell or to do.
+    /// Whether there is a request, an event, or a timeout that is due.
     pub(crate) fn has_more(&self) -> bool {
         let due = self.deadline().is_some_and(|at| at <= self.now);
         due || !self.requests.is_empty() || !self.events.is_empty()
@@ -300,7 +299,7 @@ impl Locks {
         self.events.pop_front()
     }
 
-    /// What a request asks for, or `None` if nobody waits for its answer any more. To render it later or again.
+    /// The operation of a request, to render it later or again; `None` if its reply no longer counts.
     #[must_use]
     pub fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match self.slab.get(request.lock)? {
@@ -338,7 +337,7 @@ impl Locks {
         }
     }
 
-    /// Whether nothing is left to do, but perhaps to take the results of inspections.
+    /// Whether nothing is left to do, except taking the results of inspections.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let mut ids = core::iter::successors(self.slab.first_from(0), |id| {
@@ -351,17 +350,17 @@ impl Locks {
         self.timers.first().map(|(at, _)| at)
     }
 
-    /// Whether there is any lock that has not come to its end, or an inspection that is under way: each has a deadline.
+    /// Whether there is a lock that has not ended, or a pending inspection: each has a deadline.
     pub(crate) fn has_locks(&self) -> bool {
         self.deadline().is_some()
     }
 
-    /// The latest time that it was told.
+    /// The latest time that was passed in.
     pub(crate) const fn now(&self) -> Instant {
         self.now
     }
 
-    /// Takes in what time it is, which never goes back.
+    /// Updates the time, which never goes back.
     pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now

@@ -213,15 +213,8 @@ impl fmt::Display for ObtainError {
     }
 }
 
-impl Error for ObtainError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Claim(error) => Some(error),
-            Self::NotObtained(reason, _) => Some(reason),
-            Self::NoRandomness | Self::Closed => None,
-        }
-    }
-}
+// The message contains the reason: as a source it would be printed twice.
+impl Error for ObtainError {}
 
 impl From<ClaimError> for ObtainError {
     fn from(error: ClaimError) -> Self {
@@ -248,14 +241,8 @@ impl fmt::Display for RefreshError {
     }
 }
 
-impl Error for RefreshError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Ttl(error) => Some(error),
-            Self::Lost(loss) => Some(loss),
-        }
-    }
-}
+// The message contains the reason: as a source it would be printed twice.
+impl Error for RefreshError {}
 
 /// Why an inspection failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -283,15 +270,8 @@ impl fmt::Display for InspectError {
     }
 }
 
-impl Error for InspectError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Claim(error) => Some(error),
-            Self::Node(error, _) => Some(error),
-            Self::Closed => None,
-        }
-    }
-}
+// The message contains the reason: as a source it would be printed twice.
+impl Error for InspectError {}
 
 /// Why [`Obtaining::with`](crate::Obtaining::with) did not return what the work returned.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -315,7 +295,7 @@ impl fmt::Display for WithError {
 impl Error for WithError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Obtain(error) => error.source(),
+            Self::Obtain(_) => None,
             Self::Lost(loss) => Some(loss),
         }
     }
@@ -345,6 +325,43 @@ impl Error for VerifyError {
         match self {
             Self::Lost(loss) => Some(loss),
             Self::Inspect(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_prints_each_thing_once() {
+        let busy = NodeError::Busy;
+        let refused = ObtainError::NotObtained(NotObtained::Refused(busy), None);
+        let unanswered = InspectError::Node(busy, None);
+        let errors: [Box<dyn Error>; 9] = [
+            Box::new(ObtainError::Claim(ClaimError::NoKey)),
+            Box::new(refused.clone()),
+            Box::new(RefreshError::Ttl(ClaimError::TtlTooLong)),
+            Box::new(RefreshError::Lost(Loss::Refused(busy))),
+            Box::new(unanswered.clone()),
+            Box::new(WithError::Obtain(refused)),
+            Box::new(WithError::Lost(Loss::Taken)),
+            Box::new(VerifyError::Lost(Loss::Taken)),
+            Box::new(VerifyError::Inspect(unanswered)),
+        ];
+        for error in errors {
+            let chain = std::iter::successors(Some(&*error), |error| (*error).source());
+            let texts: Vec<String> = chain.map(ToString::to_string).collect();
+            for (place, text) in texts.iter().enumerate() {
+                let others = texts
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, _)| *other != place);
+                assert!(
+                    others.into_iter().all(|(_, other)| !other.contains(text)),
+                    "{texts:?}"
+                );
+            }
         }
     }
 }

@@ -223,6 +223,12 @@ mod tests {
             "NODES",
             &NODES.map(|error| (error, node(error))),
         );
+        for error in NODES {
+            assert!(
+                TYPESCRIPT.contains(&format!(": \"{error}\",")),
+                "the text of {error:?}"
+            );
+        }
     }
 
     #[test]

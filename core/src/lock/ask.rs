@@ -1,4 +1,4 @@
-//! What is asked of the nodes just now, and what their answers add up to.
+//! The current round of a lock: its kind, its deadline, and the replies so far.
 
 use alloc::vec::Vec;
 #[cfg(feature = "search")]
@@ -15,11 +15,11 @@ use crate::time::{Instant, Micros};
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum RoundKind {
     Obtain,
-    /// Whether the keys are free: before others have had their turn nobody asks for them.
+    /// Asks only whether the keys are free.
     Look,
-    /// The caller waits for it.
+    /// A refresh that the caller asked for.
     Refresh,
-    /// It is time.
+    /// A refresh by automatic renewal.
     Renew,
     Check,
     Release,
@@ -29,25 +29,25 @@ pub(crate) enum RoundKind {
 pub(crate) struct Ask {
     pub(crate) kind: RoundKind,
     pub(crate) round: Round,
-    /// From before the first request was handed out: a lease counts from here.
+    /// Before the first request was handed out: the lease counts from here.
     pub(crate) at: Instant,
     pub(crate) deadline: Instant,
-    /// Whether our value may stand on a node already, so that finding it there is a success.
+    /// Whether a node may already hold our value, so that finding it there counts as granted.
     pub(crate) again: bool,
     /// Nodes that may have held our value before.
     held_before: NodeSet,
-    /// A refresh must not shorten the time of the keys: another lock of this engine holds them, too.
+    /// A refresh must not shorten the ttl of the keys: another lock of this engine holds them, too.
     pub(crate) shared: bool,
-    /// Silent nodes are given less time than others.
+    /// The deadline for silent nodes was shortened.
     pub(crate) is_shortened: bool,
-    /// When the first of the nodes that denied may be free.
+    /// When the keys may become free on the first of the nodes that denied.
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
-    /// Of a lock with several keys: those that stood in the way on each node that said so.
+    /// For a lock with several keys: the keys that others held, per node that reported them.
     held: Vec<KeySet>,
     error: Option<NodeError>,
-    /// Between which instants the first node forgets what it was asked to check.
+    /// The two instants between which the keys expire on the first node, as a check reported.
     ends: Option<(Instant, Instant)>,
 }
 
@@ -102,7 +102,7 @@ impl Ask {
                 }
             }
             RoundKind::Renew => {
-                // Other handles of a token that somebody chose, in other processes, may have a longer ttl.
+                // Other processes with the same chosen token may have asked for a longer ttl.
                 let keep = !claim.token().is_random();
                 Op::Refresh {
                     claim,
@@ -117,8 +117,8 @@ impl Ask {
         }
     }
 
-    /// Notes what `node` said; `None` if it was not asked. Otherwise whether our value may stand there now, where
-    /// that has become known: a denial says so only of locks with one key, since of `several` some may still be ours.
+    /// Notes the outcome of `node`; `None` if it was not asked. Otherwise whether the node may hold our value now, if that is
+    /// known: after a denial only for a lock with one key, since of `several` keys some may still be ours.
     pub(crate) fn answer(
         &mut self,
         node: NodeId,
@@ -178,7 +178,7 @@ impl Ask {
 
     fn note_error(&mut self, outcome: Outcome) {
         if let Outcome::Failed(error) = outcome {
-            // An error that asking again does not mend says most.
+            // A final error is the most informative one.
             if self.error.is_none_or(|known| !known.is_final()) {
                 self.error = Some(error);
             }
@@ -192,7 +192,7 @@ impl Ask {
 
     fn note_end(&mut self, remaining: Option<Duration>, now: Instant) {
         if let Some(remaining) = remaining {
-            // By the clock of the node, which may be faster than ours.
+            // The clock of the node may be faster than ours.
             let kept = Micros::from(remaining);
             let kept = Micros(kept.0.saturating_sub(drift(kept).0));
             let ends = (self.at + kept, now + kept);
@@ -200,13 +200,13 @@ impl Ask {
         }
     }
 
-    /// Between which instants the first of the nodes forgets the lock, if they said so.
+    /// The two instants between which the keys expire on the first node, if a check reported that.
     pub(crate) const fn ends(&self) -> Option<(Instant, Instant)> {
         self.ends
     }
 
-    /// Which of this many keys stood in the way: on more nodes than a quorum of those that answered can do without. All, if
-    /// too few answered or none denied it. `None` if some key did, and it is not known which.
+    /// The keys, of this many, that caused the denial: others hold them on more nodes than the quorum can spare. All keys, if
+    /// too few nodes replied or none denied. `None` if the nodes did not report which keys are held.
     pub(crate) fn held(&self, keys: usize, (nodes, quorum): (usize, usize)) -> Option<KeySet> {
         let sound = nodes.saturating_sub(self.round.failed().len());
         let Some(spare) = sound
@@ -225,17 +225,17 @@ impl Ask {
         (held != KeySet::NONE).then_some(held)
     }
 
-    /// Why a round that did not win did not, other than by time or by holders.
+    /// The error that kept the round from winning, if neither holders nor time did.
     pub(crate) fn error(&self) -> NodeError {
         self.error.unwrap_or(NodeError::TimedOut)
     }
 
-    /// Whether enough nodes have answered to win, and only silent ones are missing.
+    /// Whether every node was asked and enough for a quorum have replied.
     pub(crate) fn waits_for_silent_only(&self, quorum: usize) -> bool {
         self.round.unasked().is_empty() && self.round.answered().holds(quorum)
     }
 
-    /// The error for which so many nodes have `refused` that asking again is of no use.
+    /// The final error of the round, if no quorum is possible without the nodes that `refused`.
     pub(crate) fn refusal(&self, refused: NodeSet) -> Option<NodeError> {
         let is_final = |error: &NodeError| error.is_final();
         self.error
@@ -243,9 +243,9 @@ impl Ask {
             .filter(|_| self.round.fails_without(refused))
     }
 
-    /// Why an obtain that did not win did not.
+    /// Why an obtain did not win.
     pub(crate) fn failure(&self, now: Instant, by: Holder, refused: NodeSet) -> NotObtained {
-        // What the silent ones would say is not waited for: where it was denied, it is held.
+        // The silent nodes are not waited for: one denial is enough to say that others hold the keys.
         let denied = self.is_shortened && !self.round.denied().is_empty();
         if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
@@ -257,18 +257,18 @@ impl Ask {
         }
     }
 
-    /// Whether every node that denied will send a wake.
+    /// Whether every node that denied will send a wake when a key changes.
     pub(crate) const fn is_watched(&self) -> bool {
         self.watched
     }
 
-    /// When to ask again after a denial, if a wake and the holders' end suffice for that.
+    /// When to ask again after a denial if wakes are certain: when the keys may expire.
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
             .filter(|_| self.watched && self.round.is_denied())
     }
 
-    /// What of it decides the future, with times as distances from `now`; all but what is said of single nodes.
+    /// Everything that decides what happens next, with times as distances from `now`, except what concerns single nodes.
     #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         (self.kind, self.round.manner()).hash(hasher);
@@ -284,7 +284,7 @@ impl Ask {
         }
     }
 
-    /// What of it is said of `node`. `several`: the lock has more than one key.
+    /// The part that concerns `node`. `several`: the lock has more than one key.
     #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
@@ -293,7 +293,7 @@ impl Ask {
         }
     }
 
-    /// A pause from `now`, cut off where a holder's time is over.
+    /// The end of a pause from `now`, or the instant at which the keys may expire, whichever comes first.
     pub(crate) fn pause_until(&self, now: Instant, pause: Option<Duration>) -> Option<Instant> {
         let paused = pause.map(|pause| now + pause);
         [paused, self.free_at].into_iter().flatten().min()

@@ -1,11 +1,11 @@
-//! What a lock asks for, of whom, and what of it may be left on nodes.
+//! An attempt of a lock: its rounds, and what it may leave on nodes.
 
 use super::{Ask, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
 impl Lock {
-    /// Begins a round whose first nodes are asked just now. What was asked before counts for nothing any more.
+    /// Begins a round; its first nodes are asked now. Replies to earlier rounds no longer count.
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
         if matches!(
@@ -35,8 +35,8 @@ impl Lock {
         ));
     }
 
-    /// Somebody was asked just now, and has until `deadline` to answer. Where nodes are asked in order, each has its
-    /// own time.
+    /// Gives the nodes that were asked just now until `deadline`. Where nodes are asked in order, each has a request timeout
+    /// of its own.
     pub(crate) fn extend_deadline(&mut self, deadline: Instant) {
         let Some(kind) = self.ask.as_ref().map(|ask| ask.kind) else {
             return;
@@ -47,7 +47,7 @@ impl Lock {
         }
     }
 
-    /// When the round of somebody who was asked just now, and has until `deadline`, is over.
+    /// The end of a round whose nodes have until `deadline` to reply.
     fn round_end(&mut self, kind: RoundKind, deadline: Instant) -> Instant {
         if matches!(
             kind,
@@ -56,14 +56,14 @@ impl Lock {
             self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
         }
         match self.give_up_at {
-            // A wait is a bound: what is not answered by then is the matter of the release behind it.
+            // The end of the wait bounds the round; the release that follows takes care of requests without a reply.
             Some(end) if matches!(kind, RoundKind::Obtain | RoundKind::Look) => end.min(deadline),
             _ => deadline,
         }
     }
 
-    /// A waiter whose round is still open although as many nodes have answered as it needs gives the silent ones only a
-    /// little more time: they must not hold up an attempt that goes to the others.
+    /// If enough nodes have replied for a quorum and the round is still open, shortens the time for the silent ones: they must
+    /// not delay the next attempt.
     pub(crate) fn shorten_deadline(&mut self, now: Instant, quorum: usize) {
         if let Some(ask) = &mut self.ask
             && matches!(ask.kind, RoundKind::Obtain | RoundKind::Look)
@@ -75,7 +75,7 @@ impl Lock {
         }
     }
 
-    /// It is not held yet, and somebody waits for that.
+    /// Whether it is not held yet, and a caller waits for that.
     pub(crate) fn is_wanted(&self) -> bool {
         match self.state {
             LockState::Asking | LockState::Waiting { .. } => true,
@@ -83,15 +83,15 @@ impl Lock {
         }
     }
 
-    /// A request of this lock, of this round or an earlier one, may be carried out on `node` at any time from now on. Where
-    /// nothing of it can be, that was a look, or one that was never sent.
+    /// Notes that a request was never answered: `node` may carry it out at any time from now on. Where nothing of this lock
+    /// can be, the request was a look, or was never sent.
     pub(crate) const fn note_unanswered(&mut self, node: NodeId) {
         self.has_unanswered |= self.may_hold.contains(node);
     }
 
-    /// A lock that takes back what a lost attempt may have left, while this one goes on with a fresh token: whatever comes
-    /// late of the old one, obtain or release, does not hurt the next attempt. A token of the user's own cannot change:
-    /// then what may be left stays this lock's matter, too, and is taken back only once.
+    /// Splits off a lock that only releases what a lost attempt may have left, while this one continues with a fresh token:
+    /// an obtain or release of the old token that is carried out late cannot affect the next attempt. A token that the user
+    /// chose cannot change: then this lock also keeps track of the leftovers, and they are released only once.
     pub(crate) fn split_leftovers(&mut self, rank: u64) -> Self {
         let mut rest = self.clone();
         rest.rank = rank;
@@ -118,15 +118,15 @@ impl Lock {
         !self.claim.token().is_random() || self.has_unanswered || !self.may_hold.is_empty()
     }
 
-    /// Notes which nodes refuse for good. Answers count that come when their round is over, too: each round may end with
-    /// the first of them.
+    /// Notes which nodes reply with a final error, also after their round has ended: a round may end with the first of
+    /// them.
     pub(crate) fn note_refusal(&mut self, node: NodeId, outcome: Outcome) {
         if self
             .ask
             .as_ref()
             .is_some_and(|ask| ask.kind == RoundKind::Look)
         {
-            // What a look needs is less than an obtain needs.
+            // A look needs fewer permissions than an obtain.
             return;
         }
         match outcome {
@@ -138,7 +138,7 @@ impl Lock {
         }
     }
 
-    /// What `request` asks for, if anybody still wants it.
+    /// The operation of `request`, unless its reply no longer counts.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match &self.ask {
             Some(ask) if self.round == request.round => {
@@ -162,7 +162,7 @@ impl Lock {
         })
     }
 
-    /// Notes that a node has answered, perhaps to the round that won the lock.
+    /// Notes a reply that may belong to the round that won the lock.
     pub(crate) fn note_late_answer(&mut self, request: RequestId) {
         let (won, late) = &mut self.late;
         if *won == request.round {
@@ -170,8 +170,8 @@ impl Lock {
         }
     }
 
-    /// Whether the node has not answered the round that won the lock. When the lock is let go of that is no matter any
-    /// more: what it has not been sent it never will be, and a release comes behind what it has.
+    /// Whether the node has yet to answer the round that won the lock. Once the lock is being released this no longer
+    /// matters: unsent requests are dropped, and the release follows those that were sent.
     pub(crate) const fn awaits_late_answer(&self, node: NodeId) -> bool {
         matches!(self.state, LockState::Held(_)) && self.late.1.contains(node)
     }

@@ -2,15 +2,15 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round, at last `give_up_at` | won and lease still ahead → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
+//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
 //! | `Waiting { until }` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | ask again, look again, or **NotObtained** | as above | ask again, at once or after jitter |
-//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; quorum impossible by denials → **Lost(Taken)**, by refusals → **Lost(Refused)**; by unknowns → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
-//! | `Releasing` | round end, next try, `announce`, at last `until` | all that may hold it answered → **Released** | **Released(Unconfirmed)** | – | try again |
+//! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; a quorum denied → **Lost(Taken)**, refused → **Lost(Refused)**; unknown → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
+//! | `Releasing` | round end, next try, `announce`, at last `until` | all nodes that may hold it have replied → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
 //! `Asking` asks for the keys, or only looks whether they are free: periodically, because a wake may never come, and after
-//! a turn, to let others go first (`turns.rs`). What a lost attempt may have left on nodes is taken back by a lock of its
-//! own, which only releases, while this one goes on with a fresh token. A lock whose terminal event is out stays in
-//! `Releasing` without a further event until nothing of it can be left on a node.
+//! a turn, to yield to other processes (`turns.rs`). What a lost attempt may have left on nodes is released by a lock of its
+//! own, while this one continues with a fresh token. After its terminal event a lock stays in `Releasing`, without a further
+//! event, until nothing of it can be left on a node.
 
 mod ask;
 mod attempt;
@@ -59,16 +59,16 @@ impl fmt::Display for UnknownLock {
 
 impl core::error::Error for UnknownLock {}
 
-/// What the last attempt of a lock has met, and when.
+/// Why the last attempt of a lock failed, and when that was known.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct LastFailure {
     failure: Option<(NotObtained, Instant)>,
-    /// Which of several keys stood in its way, as far as that is known.
+    /// The keys that others held, as far as known; `None` if the lock has one key.
     blocked: Option<KeySet>,
 }
 
 impl LastFailure {
-    /// What of it is about the key at this place.
+    /// The failure, if it concerns the key at this place.
     pub(crate) fn about(self, place: usize) -> Option<(NotObtained, Instant)> {
         let is_about = self.blocked.is_none_or(|held| held.contains(place));
         self.failure
@@ -89,7 +89,7 @@ pub(crate) struct Lock {
     pub(crate) renewal: Renewal,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
-    /// Its place among those who care for its keys.
+    /// Its position among the locks that have one of its keys.
     pub(crate) rank: u64,
     pub(crate) state: LockState,
     pub(crate) ask: Option<Ask>,
@@ -97,29 +97,29 @@ pub(crate) struct Lock {
     pub(crate) round: u32,
     /// Every node on which our value may stand.
     pub(crate) may_hold: NodeSet,
-    /// By now nothing of it is left on any node, even if nobody deletes it.
+    /// When its keys have expired on every node, even if none is deleted.
     pub(crate) gone_at: Instant,
-    /// Some request was never answered: it may still be carried out, in whatever order.
+    /// A request was never answered: a node may still carry it out, in any order.
     has_unanswered: bool,
-    /// Something changed while it asked: after a denial it asks again at once.
+    /// A wake came during the attempt: after a denial the lock asks again at once.
     pub(crate) woken: bool,
-    /// A node hinted at a change after it had granted: after a win it looks whether the lock is still ours.
+    /// A wake came that may be newer than a grant: after a win the lock is checked once.
     pub(crate) check_after_win: bool,
-    /// The round that won it, and nodes that had not answered by then. What could not be sent to them yet still is: the
-    /// more nodes have the lock, the more may fail.
+    /// The round that won the lock, and the nodes that had not answered by then. Requests that still wait for a connection
+    /// are sent to them all the same: the more nodes have the lock, the more may fail.
     late: (u32, NodeSet),
     /// The hash of its first key.
     pub(crate) key_hash: u64,
-    /// While it waits: the keys that stood in the way of the last attempt, and the nodes that said so.
+    /// While it waits: the keys that others held at the last attempt, and the nodes that denied it.
     pub(crate) blocked: Option<KeySet>,
     pub(crate) denied: NodeSet,
-    /// Nodes whose last answer was an error that asking again does not mend: one round may end before all have said so.
+    /// Nodes whose last reply was a final error, over all rounds: a single round may end before all of them have replied.
     pub(crate) refused: NodeSet,
-    /// While it waits: when to look again, whatever is heard until then.
+    /// While it waits: when to look again, even if no wake comes.
     pub(crate) look_at: Option<Instant>,
-    /// Since when it leaves the keys to others, after a turn of this engine, and how often it has looked.
+    /// After a turn of this engine: since when it yields the keys to others, and how often it has looked.
     pub(crate) yielding: Option<(Instant, u8)>,
-    /// Another lock of this engine has the same token and holds one of its keys: no refresh may cut the time of that.
+    /// Another lock of this engine with the same token holds one of its keys: a refresh must not shorten that key's ttl.
     pub(crate) shared: bool,
     /// Another lock with the same token was let go of, and left it to this one to delete keys that may outlast its lease.
     pub(crate) inherited: bool,
@@ -175,7 +175,7 @@ impl Lock {
         }
     }
 
-    /// When it needs attention.
+    /// When the lock has to be processed next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
@@ -193,7 +193,7 @@ impl Lock {
         }
     }
 
-    /// Why it needs attention then.
+    /// Why it has to be processed then.
     pub(crate) fn reason(&self) -> &'static str {
         let due = self.deadline();
         let asks = self.ask.is_some();
@@ -211,7 +211,7 @@ impl Lock {
         }
     }
 
-    /// Whether its last attempt was granted when its time was over.
+    /// Whether its last attempt was granted only after the lease had ended.
     pub(crate) fn was_too_late(&self) -> bool {
         matches!(self.failure, Some((NotObtained::TooLate, _)))
     }
@@ -231,15 +231,15 @@ impl Lock {
         self.rank >= WAITER
     }
 
-    /// Whether a lock of the same engine with this claim must leave the keys alone for now. If it does not wait, it asks
-    /// all the same whether they are held.
+    /// Whether another lock of this engine with `claim` must not ask for the keys now. A lock that does not wait asks even
+    /// if this one holds them.
     pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
         match &self.state {
             LockState::Held(_) => match self.mode {
                 Mode::Exclusive => waits && self.claim.value() != claim.value(),
             },
-            // Behind a release that is already handed out, an obtain is in time: answers come in order. But a release that
-            // is sent again must not hit an obtain with the same value.
+            // Requests on one connection are carried out in order, so an obtain may follow a release that was handed out.
+            // But a release that is sent again must not delete what an obtain with the same value has set.
             LockState::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {
                 !ask.round.unasked().is_empty() || self.claim.value() == claim.value()
             }),
@@ -247,8 +247,8 @@ impl Lock {
         }
     }
 
-    /// Whether it is the one that asks for `key`, behind which others of this engine wait: it asks just now, or that key
-    /// stood in its way the last time.
+    /// Whether younger waiters of this engine must wait behind it for `key`: it is asking now, or its last attempt was
+    /// denied because of that key.
     pub(crate) fn contends_for(&self, key: &[u8]) -> bool {
         match &self.state {
             LockState::Asking => true,
@@ -270,21 +270,21 @@ impl Lock {
         }
     }
 
-    /// What it has met on `key`, and when.
+    /// The last failure about `key`, and when it was known.
     pub(crate) fn last_failure_about(&self, key: &Key) -> Option<(NotObtained, Instant)> {
         let place = self.claim.keys().iter().position(|own| own == key);
         place.and_then(|place| self.last_failure().about(place))
     }
 
-    /// Whether it waits for `key` to come free, as far as it knows.
+    /// Whether it waits for `key` to become free, as far as known.
     pub(crate) fn waits_for(&self, key: &[u8]) -> bool {
         self.contends_for(key)
             || self.blocked.is_none()
                 && matches!(self.state, LockState::Waiting { parked: false, .. })
     }
 
-    /// The lease of a grant. A request with a shorter ttl that was never answered may still be carried out, and then
-    /// the node keeps the key no longer than that from then on.
+    /// The lease of a grant. If a request with a shorter ttl was never answered, a node may still carry it out and shorten
+    /// the key's ttl to that.
     pub(crate) fn lease(&self, asked_at: Instant) -> Lease {
         let ttl = if self.has_unanswered {
             self.ttl.min(self.shortest)

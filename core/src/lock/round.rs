@@ -1,4 +1,4 @@
-//! One question to all nodes. Single node, nodes in order and Redlock differ only in the goal and the order.
+//! One question to all nodes. A single node, nodes in order and Redlock differ only in the goal and the order.
 
 #[cfg(feature = "search")]
 use core::hash::{Hash, Hasher};
@@ -19,9 +19,9 @@ pub(crate) enum Order {
 /// When a round is over.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Goal {
-    /// As soon as so many have granted, or cannot any more.
+    /// As soon as this many have granted, or no longer can.
     Quorum(usize),
-    /// When every node has been asked and has answered, or is given up on.
+    /// When every node has been asked and has replied or timed out.
     Everyone,
 }
 
@@ -32,12 +32,12 @@ pub(crate) enum Verdict {
     Lost,
 }
 
-/// What a node said.
+/// The reply of a node, as it counts in the round.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Vote {
     Granted,
     Denied,
-    /// Nothing that could be counted on.
+    /// No reply, or an error.
     Unknown,
 }
 
@@ -93,8 +93,8 @@ impl Round {
         true
     }
 
-    /// Counts every node that has been asked and has not answered as unknown. Those that were to be asked after it are
-    /// asked all at once now: one dead node must not keep a release from the others.
+    /// Counts every node that was asked and has not replied as unknown. All others are now asked at once: one dead node must
+    /// not delay the release on the others.
     pub(crate) fn time_out(&mut self) {
         self.unknown = self.unknown.union(self.pending);
         self.pending = NodeSet::EMPTY;
@@ -108,11 +108,11 @@ impl Round {
         self.unasked = NodeSet::EMPTY;
     }
 
-    /// What the round has come to. Once it is not open, no later answer changes it.
+    /// The result so far. Once the round is decided, no later reply changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
         let open = self.unasked.union(self.pending);
         let silent = self.denied.union(self.unknown);
-        // The usual ways, told apart quickly: all have granted, or nobody has said anything.
+        // A fast path for the usual cases: all have granted, or none has replied.
         if open.union(silent).is_empty() {
             return Verdict::Won;
         }
@@ -125,14 +125,14 @@ impl Round {
             Goal::Everyone => Verdict::Lost,
             Goal::Quorum(quorum) if self.granted.holds(quorum) => Verdict::Won,
             Goal::Quorum(quorum) if self.granted.union(open).holds(quorum) => Verdict::Open,
-            // It is lost, but a node that was asked may still show that others hold it, which is another end than that
-            // too few have answered.
+            // It cannot be won, but a pending reply may still show that others hold the keys, which is another reason than
+            // too few replies.
             Goal::Quorum(_) if !self.is_denied() && self.may_be_denied() => Verdict::Open,
             Goal::Quorum(_) => Verdict::Lost,
         }
     }
 
-    /// Whether denials alone make the quorum impossible: then it is not ours, whatever the others would say.
+    /// Whether denials alone make the quorum impossible, whatever the other nodes reply.
     pub(crate) const fn is_denied(&self) -> bool {
         let all = self
             .unasked
@@ -159,7 +159,7 @@ impl Round {
         }
     }
 
-    /// Whether it would be so if every node that was asked denied.
+    /// Whether [`Round::is_denied`] would hold if every pending node denied.
     const fn may_be_denied(&self) -> bool {
         let others = self.unasked.union(self.granted).union(self.unknown);
         match self.goal {
@@ -168,14 +168,14 @@ impl Round {
         }
     }
 
-    /// What it does next does not depend on more than this and what [`Round::node_fingerprint`] says of each node.
+    /// Together with [`Round::node_fingerprint`] of each node, everything that decides what the round does next.
     #[cfg(feature = "search")]
     pub(crate) fn manner(&self) -> (Goal, Option<Order>) {
-        // With nobody left to ask there is no order.
+        // The order no longer matters when all have been asked.
         (self.goal, (!self.unasked.is_empty()).then_some(self.order))
     }
 
-    /// How `node` stands. Where everybody is waited for, an answer counts alike whatever it says.
+    /// The status of `node`. If the goal is that everyone replies, the content of a reply makes no difference.
     #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let sets = [self.unasked, self.pending, self.granted, self.denied];
@@ -185,12 +185,12 @@ impl Round {
         place.or(unknown).filter(counts).hash(hasher);
     }
 
-    /// Nodes that have said something that counts.
+    /// Nodes that have granted or denied.
     pub(crate) const fn answered(&self) -> NodeSet {
         self.granted.union(self.denied)
     }
 
-    /// Nodes that did not answer, or with an error.
+    /// Nodes that did not reply, or replied with an error.
     pub(crate) const fn failed(&self) -> NodeSet {
         self.unknown
     }

@@ -1,4 +1,4 @@
-//! In which of its states a lock is, and what is to be known there.
+//! The states of a lock, and the data of each.
 
 use crate::event::{NodeError, Released};
 use crate::id::{NodeId, NodeSet};
@@ -6,15 +6,15 @@ use crate::lock::{Lease, Outcome};
 use crate::obtain::{Renewal, Ttl};
 use crate::time::{Instant, Micros};
 
-/// The state of one lock. What is asked of the nodes just now is in [`super::Lock::ask`].
+/// The state of one lock. Its current round is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum LockState {
-    /// It asks for its keys, or looks whether it may.
+    /// Asking for its keys, or looking whether they are free.
     Asking,
     Waiting {
-        /// When to ask again; `None` leaves that to a wake.
+        /// When to ask again; `None` until a wake.
         until: Option<Instant>,
-        /// It has not asked since somebody of this engine stood before it.
+        /// Another lock of this engine comes first, and this one has sent nothing since.
         parked: bool,
     },
     Held(Held),
@@ -24,31 +24,31 @@ pub(crate) enum LockState {
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) lease: Lease,
-    /// When to refresh next; `None` if nobody wants that.
+    /// When to refresh next; `None` without renewal.
     pub(crate) renew_at: Option<Instant>,
-    /// The caller wants a refresh with this ttl, which no round that is under way asks for.
+    /// The ttl of a refresh that the caller asked for and that no current round covers.
     pub(crate) wanted: Option<Ttl>,
-    /// The last refresh was not answered by enough nodes.
+    /// Too few nodes replied to the last refresh.
     pub(crate) retrying: bool,
-    /// A wake came while a round was under way.
+    /// A wake came during a round.
     pub(crate) recheck: bool,
-    /// Why the last refresh did not get through.
+    /// Why the last refresh failed.
     pub(crate) error: Option<NodeError>,
 }
 
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Releasing {
-    /// Until when [`crate::Event::Released`] is to come, if it is.
+    /// The deadline for [`crate::Event::Released`]; `None` if it was reported or is not due.
     pub(crate) announce: Option<Instant>,
-    /// What is not answered is not tried again: the next attempt has the same value.
+    /// Unanswered releases are not repeated: the next attempt has the same value.
     pub(crate) once: bool,
-    /// When to give up, because the key is gone from the nodes by itself.
+    /// When to give up, because the keys have expired on the nodes.
     pub(crate) until: Instant,
-    /// When to try again what was not answered.
+    /// When to repeat unanswered releases.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) freed: NodeSet,
     pub(crate) missing: NodeSet,
-    /// Nodes on which a release may have been carried out that was never answered.
+    /// Nodes with an unanswered release, which may have been carried out.
     pub(crate) unsure: NodeSet,
 }
 
@@ -64,9 +64,9 @@ impl Held {
         }
     }
 
-    /// The first node drops the key between these two instants. If that is before the lease ends, somebody has shortened
-    /// the key's ttl: with automatic renewal the lock is refreshed, otherwise the lease is cut. `single`: every node is
-    /// needed.
+    /// The key expires on the first node between these two instants. If that is before the lease ends, another program has
+    /// shortened its ttl: with automatic renewal the lock is refreshed, otherwise the lease is shortened. `single`: every node
+    /// is needed.
     pub(crate) fn note_end(
         &mut self,
         (least, most): (Instant, Instant),
@@ -95,7 +95,7 @@ impl Held {
 }
 
 impl Renewal {
-    /// When a lease that was asked for at `asked_at` is renewed by itself: a third of its ttl later.
+    /// When automatic renewal refreshes a lease that was requested at `asked_at`: a third of its ttl later.
     pub(crate) fn after(self, asked_at: Instant, lease: Lease) -> Option<Instant> {
         match self {
             Self::Automatic { .. } => Some(asked_at + Micros(lease.ttl().as_micros().0 / 3)),
@@ -117,11 +117,11 @@ impl Releasing {
         }
     }
 
-    /// Notes what a release found on a node.
+    /// Notes the outcome of a release on a node.
     pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
         match outcome {
             Outcome::Granted { .. } => self.freed.insert(node),
-            // What an earlier release may have deleted was not missing before that.
+            // An earlier, unanswered release may have deleted it.
             Outcome::Denied { .. } if self.unsure.contains(node) => {}
             Outcome::Denied { .. } => self.missing.insert(node),
             Outcome::Failed(_) => {}
@@ -134,7 +134,7 @@ impl Releasing {
         self.until <= now || self.announce.is_some_and(|at| at <= now)
     }
 
-    /// What can be said by now; `None` while more answers may come.
+    /// The result so far; `None` while more replies may come.
     pub(crate) fn proof(&self, nodes: NodeSet, quorum: usize, over: bool) -> Option<Released> {
         if self.freed.holds(quorum) {
             Some(Released::Confirmed)
@@ -148,7 +148,7 @@ impl Releasing {
     }
 }
 
-/// How long to pause after a round of a lock that too few nodes answered.
+/// The pause after a round in which too few nodes replied.
 pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
     Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }

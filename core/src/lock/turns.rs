@@ -1,10 +1,11 @@
-//! How long this engine has had a key without a break: others must get their turn.
+//! Turns: how long this engine has had a key without a break, so that other processes get a chance.
 //!
-//! Nobody tells the holder of a plain key that others wait for it. So an engine that passes a key from one of its locks to
-//! the next, or takes it again at once, lets go blindly now and then: after [`UNCONTENDED_TURN`], or after the shorter
-//! [`Config::turn`](crate::Config::turn) once somebody else was seen there. It then leaves the key alone for as long as a
-//! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While nobody
-//! else is seen, a turn lasts at least [`PAUSES_PER_TURN`] pauses, so that far from the server a key does not lie unused most of the time.
+//! The holder of a plain key cannot know whether other processes wait for it. So an engine that passes a key from one of its
+//! locks to the next, or takes it again at once, yields now and then: after [`UNCONTENDED_TURN`], or after the shorter
+//! [`Config::turn`](crate::Config::turn) once another process was seen there. It then leaves the key alone for as long as a
+//! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While no
+//! other process is seen, a turn lasts at least [`PAUSES_PER_TURN`] pauses, so that far from the server a key is not unused
+//! most of the time.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -12,25 +13,25 @@ use core::time::Duration;
 use crate::claim::Key;
 use crate::time::{Instant, Micros};
 
-/// How long a turn is while nobody else was seen.
+/// The length of a turn while no other process was seen.
 const UNCONTENDED_TURN: Micros = Micros(250_000);
-/// For how long somebody who was seen counts.
+/// How long a sighting of another process counts.
 const CONTENTION_MEMORY: Micros = Micros(1_000_000);
-/// The least time for which a key is left alone: processes take that long to wake up.
+/// The shortest pause: processes take that long to wake up.
 const LEAST_PAUSE: Micros = Micros(1_000);
-/// The most, however slow the nodes are just now.
+/// The longest pause, however slow the nodes are.
 const MOST_PAUSE: Micros = Micros(1_000_000);
-/// How many pauses a turn lasts at least while nobody else was seen: a key is unused for a quarter of the time at most.
+/// The shortest turn, in pauses, while no other process was seen: a key is unused for at most a quarter of the time.
 const PAUSES_PER_TURN: u64 = 3;
-/// How much farther away another process may be.
+/// How many times farther from the servers another process may be.
 pub(crate) const DISTANCE_FACTOR: u64 = 8;
 /// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
 /// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take
 /// turns for ever, and a third that is farther away would never come in time.
 const DEFER_EVERY: u8 = 4;
-/// For how long at least: somebody who is far away from several nodes in order needs that to ask all of them.
+/// The shortest such time: a distant process needs that long to ask several nodes in order.
 const LEAST_DEFERRAL: Micros = Micros(25_000);
-/// How many keys are remembered at once. Keys that share a place forget each other's turn.
+/// The number of places in the table. Keys that share a place overwrite each other's turn.
 const PLACES: usize = 64;
 
 /// The turns of this engine, by key.
@@ -46,17 +47,17 @@ pub(crate) struct Turns {
 struct Turn {
     /// The hash of its key.
     key: u64,
-    /// When this engine got the key; `None` while somebody else has it.
+    /// When this engine got the key; `None` while another process has it.
     since: Option<Instant>,
-    /// When nodes had confirmed that it is free; `None` while it is ours.
+    /// When nodes confirmed that the key is free; `None` while it is ours.
     free: Option<Instant>,
     /// How long the last release took.
     trip: Micros,
-    /// When somebody else was last seen there.
+    /// When another process was last seen to hold the key.
     seen: Option<Instant>,
-    /// How many turns of this engine have come to their end.
+    /// The number of turns of this engine that have ended.
     count: u8,
-    /// Until when it lets others go first.
+    /// Until when this engine yields whenever the key becomes free.
     defer_until: Option<Instant>,
 }
 
@@ -68,7 +69,7 @@ impl Turns {
         }
     }
 
-    /// Whether this engine has had the key for long enough, and others not yet had their chance.
+    /// Whether this engine's turn is over, and other processes have not had a chance yet.
     pub(crate) fn is_over(&self, key: u64, now: Instant) -> bool {
         let Some(longest) = self.longest else {
             return false;
@@ -91,14 +92,14 @@ impl Turns {
         turn.free = None;
     }
 
-    /// Nodes have confirmed that the key is free, which took them so long.
+    /// Nodes have confirmed that the key is free; the release took `round_trip`.
     pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros) {
         if let Some(turn) = self.find_mut(key) {
             (turn.free, turn.trip) = (Some(now), round_trip);
         }
     }
 
-    /// The lease is over: others can have the key from now on, as soon as the nodes forget it. When that is, nobody tells.
+    /// The lease is over: others can have the key as soon as it expires on the nodes, at a time that is not reported.
     pub(crate) fn ended(&mut self, key: u64, now: Instant) {
         if let Some(turn) = self.find_mut(key) {
             turn.free = turn.free.or(Some(now + UNCONTENDED_TURN));
@@ -112,7 +113,7 @@ impl Turns {
         }
     }
 
-    /// Somebody else has the key.
+    /// Another process has the key.
     pub(crate) fn lost(&mut self, key: u64, now: Instant) {
         let Some(longest) = self.longest else { return };
         if let Some(turn) = self.take_place(key) {
@@ -123,7 +124,7 @@ impl Turns {
         }
     }
 
-    /// The place of this key, whoever had it before.
+    /// The place of this key, which is taken from another key if necessary.
     fn take_place(&mut self, key: u64) -> Option<&mut Turn> {
         self.longest?;
         if self.places.is_empty() {
@@ -157,7 +158,7 @@ impl Turn {
         defer_until: None,
     };
 
-    /// It has lasted for as long as it may.
+    /// Whether it has lasted as long as it may.
     fn is_used_up(&self, longest: Micros, now: Instant) -> bool {
         let Some(since) = self.since else {
             return false;
@@ -174,7 +175,7 @@ impl Turn {
         since + most <= now
     }
 
-    /// It has been free for as long as others need to come.
+    /// Whether the key has been free for as long as other processes need to take it.
     fn has_yielded(&self, now: Instant) -> bool {
         self.free
             .is_some_and(|at| at + yield_time(self.trip) <= now)
@@ -182,7 +183,7 @@ impl Turn {
 
     fn start_deferring(&mut self, longest: Micros, now: Instant) {
         self.count = self.count.wrapping_add(1);
-        // A turn of somebody else and a little more.
+        // The turn of another process and a margin.
         let once = (longest.min(UNCONTENDED_TURN).0.saturating_mul(5) / 4).max(LEAST_DEFERRAL.0);
         let times = match u32::from(self.count) {
             n if n.is_multiple_of(u32::from(DEFER_EVERY).pow(3)) => 4,
@@ -194,8 +195,8 @@ impl Turn {
     }
 }
 
-/// For how long to leave a key alone that nodes need so long to tell of. One round trip more than others need, because it
-/// counts from when the release leaves.
+/// How long to leave a key alone, by the round trip of its release. One round trip more than other processes need, because
+/// the time counts from when the release is sent.
 pub(crate) fn yield_time(round_trip: Micros) -> Micros {
     let pause = round_trip.0.saturating_mul(DISTANCE_FACTOR + 1);
     Micros(pause.clamp(LEAST_PAUSE.0, MOST_PAUSE.0))

@@ -1,5 +1,4 @@
-//! What an exhaustive search needs besides `Clone`: a fingerprint of each state, and no hidden randomness. Only with the feature
-//! `search`.
+//! For an exhaustive search, with the feature `search`: a fingerprint of each state, and no hidden randomness.
 
 use core::hash::{Hash, Hasher};
 

@@ -26,7 +26,7 @@ impl Locks {
         Some(())
     }
 
-    /// From now on only the caller's own refreshes make the lease last. What is asked for already stays asked for.
+    /// From now on only the caller's refreshes extend the lease. A refresh that was already requested is still sent.
     pub(super) fn stop_renewal(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id) else {
             return;
@@ -51,7 +51,7 @@ impl Locks {
         };
         let wanted = held.wanted.take();
         lock.ttl = wanted.unwrap_or(lock.ttl);
-        // From here on the node may be told a shorter time: believe no more than that.
+        // From now on a node may set the shorter ttl: the lease must not last longer than that.
         let shortest = Lease::granted(now, lock.ttl);
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
@@ -69,7 +69,7 @@ impl Locks {
         );
     }
 
-    /// A refresh or a check has come to its end.
+    /// A refresh or a check has ended.
     pub(super) fn hold_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
@@ -92,7 +92,7 @@ impl Locks {
         if denied {
             return self.lost(id, Loss::Taken);
         }
-        // Whether the answer or the timeout of a lease comes first must not matter: it was over before either.
+        // The lease ended before the reply: the result must not depend on whether reply or timeout is processed first.
         if !held.lease.is_valid(now) {
             return self.lease_over(id);
         }
@@ -124,7 +124,7 @@ impl Locks {
                 held.renew_at = Some(now + pause_after_silence(ttl));
             }
         }
-        // What had to wait for the end of the round.
+        // Start what had to wait for the end of the round.
         let (renew, check) = (held.wanted.is_some() && !held.retrying, held.recheck);
         if renew {
             self.renew(id);
@@ -149,8 +149,7 @@ impl Locks {
         }
     }
 
-    /// The lease has come to its end.
-    /// Whether it waits to be refreshed once more, because too few nodes answered.
+    /// Whether a refresh will be repeated because too few nodes replied.
     pub(super) fn is_retrying(&self, id: LockId) -> bool {
         self.lock(id).is_some_and(|lock| match lock.state {
             LockState::Held(held) => held.retrying && lock.ask.is_none(),
@@ -158,6 +157,7 @@ impl Locks {
         })
     }
 
+    /// The lease has ended.
     pub(super) fn lease_over(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock(id) else { return };
@@ -196,7 +196,7 @@ impl Locks {
                 .lock(id)
                 .is_some_and(|lock| !lock.claim.token().is_random() && !lock.inherited)
         {
-            // The key ends by itself, unless a lock of another program with the same token keeps it.
+            // The key expires, unless another program with the same token keeps it.
             self.forget(id);
         } else {
             self.clean_up(id);

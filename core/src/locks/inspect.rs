@@ -1,4 +1,4 @@
-//! Looking at keys without touching them.
+//! Inspections: who holds keys, without changing anything.
 
 use alloc::vec::Vec;
 
@@ -48,13 +48,13 @@ impl Locks {
         }
     }
 
-    /// Tells what a node found for [`Op::Inspect`]: an entry per key.
+    /// Reports what a node found for [`Op::Inspect`]: an entry per key.
     pub fn handle_found(&mut self, request: RequestId, found: Vec<Option<Holding>>, now: Instant) {
         self.clamp(now);
         self.found(request, Ok(found));
     }
 
-    /// A node could not be asked, or did not answer.
+    /// A node could not be asked, or did not reply.
     pub(super) fn inspection_failed(&mut self, request: RequestId, outcome: Outcome) {
         let error = match outcome {
             Outcome::Failed(error) => error,
@@ -80,7 +80,7 @@ impl Locks {
         }
     }
 
-    /// If this is an inspection: nobody will ask any more.
+    /// Ends an inspection early, if this is one.
     pub(super) fn end_inspection(&mut self, id: LockId) {
         if let Some(Entry::Probe(probe)) = self.slab.get(id)
             && !probe.is_over()

@@ -23,8 +23,8 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// Lets a lock stand behind another one. What an unanswered attempt may have left must not stand there with it: it
-    /// could be what the other one waits for.
+    /// Lets a lock wait behind another one. What an unanswered attempt of it may have left on nodes is released: the other
+    /// lock could be waiting for exactly that.
     pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
         self.release_leftovers(id);
         if let Some(lock) = self.lock_mut(id) {
@@ -37,7 +37,7 @@ impl Locks {
         self.unpark_younger(id);
     }
 
-    /// A round of asking has come to its end.
+    /// A round that asked for the keys has ended.
     pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         // Not through `lock_mut`: the timers are needed beside it.
@@ -68,7 +68,7 @@ impl Locks {
                     self.queue(id, false);
                 }
                 if self.is_for_several(id) {
-                    // Locks with the same token have the same keys by now.
+                    // Locks with the same token can be granted the same keys now.
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }
@@ -82,7 +82,7 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// A round of asking or looking was lost, or won too late: perhaps to be tried again.
+    /// A round that asked or looked was lost, or won too late. Decides whether the lock tries again.
     pub(super) fn obtain_failed(&mut self, id: LockId) {
         let (now, after_wake) = (self.now, self.after_wake(id));
         let by = self.holder(id);
@@ -106,16 +106,16 @@ impl Locks {
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
         let is_final = matches!(failure, NotObtained::Refused(_));
         let ends = is_final || !in_time || !lock.retry.may_ask(&lock.progress);
-        // A release of this engine that came before this attempt may have to be sent again: then it was too early.
+        // An earlier release of this engine may have to be sent again: then the attempt came too early.
         let early = lock.give_up_at.is_none() && lock.progress.asks == 1;
         let early = early && by == Holder::Ourselves && ask.round.is_denied();
         let until = match ask.watch_until() {
             _ if core::mem::take(&mut lock.woken) => Some(after_wake),
-            // Several may wait for the end of the same time.
+            // Several locks may wait for the same key to expire.
             Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
-                // Without a pause of its own, a lock that no node will wake must still look again some time.
+                // A lock that no node will wake must ask again at some time, even if the user set no pause.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
                 let pause = pause.or_else(|| blind.then_some(timeout));
                 ask.pause_until(now, pause)
@@ -139,13 +139,13 @@ impl Locks {
         if ends {
             return self.not_obtained(id);
         }
-        // On a single node the next attempt finds the key of this one and takes it, unless it was denied for another key
-        // of several: then others need what is still ours.
+        // On a single node the next attempt finds the key of this one and uses it, unless it was denied because of another
+        // key: then others may need the keys that are still ours.
         if self.setup.nodes.len() > 1 || ask.round.is_denied() {
             self.release_leftovers(id);
         }
         if self.is_behind_waiter(id) {
-            // An older one has asked for the same meanwhile.
+            // An older lock has asked for the same keys meanwhile.
             self.park(id, until);
         } else {
             self.plan_look(id);
@@ -153,20 +153,20 @@ impl Locks {
         self.continue_waiting(id, until);
     }
 
-    /// The lock waits. If there is no pause left, it asks at once.
+    /// The lock waits until `until`, or asks at once if that has passed.
     fn continue_waiting(&mut self, id: LockId, until: Option<Instant>) {
         if until.is_some_and(|until| until <= self.now) {
             self.ask_or_park(id);
         }
         self.rearm(id);
-        // Behind this one stand only those who wait for what it waits for.
+        // Only locks that wait for the same key stay behind this one.
         let lock = self.lock(id).filter(|lock| lock.claim.keys().len() > 1);
         if let Some((keys, last_failure)) = lock.map(|lock| (lock.keys(), lock.last_failure())) {
             self.stop_contending(&keys, last_failure);
         }
     }
 
-    /// A pause or the whole wait has come to its end, or it is time for another look.
+    /// A pause or the whole wait has ended, or another look is due.
     pub(super) fn wait_over(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock(id) else {
@@ -203,14 +203,14 @@ impl Locks {
         let waiter = self.lock(id).filter(|lock| lock.is_waiter());
         let last_failure = waiter.map(|lock| (lock.keys(), lock.last_failure()));
         self.queue(id, false);
-        // First what is still ours on nodes: who asks next is behind that.
+        // Release first what is still ours on nodes, so that the next lock asks after that.
         self.clean_up(id);
         if let Some((keys, last_failure)) = last_failure {
             self.stop_contending(&keys, last_failure);
         }
     }
 
-    /// A waiter does not stand on these keys any more.
+    /// A waiter no longer competes for these keys.
     fn stop_contending(&mut self, keys: &Keys, last_failure: LastFailure) {
         for (place, key) in keys.iter().enumerate() {
             self.pass_key_on(key, Freed::Left(last_failure.about(place)));

@@ -1,4 +1,4 @@
-//! Letting go, in whatever state, until nothing of a lock can be left on a node.
+//! Releasing a lock in any state, until nothing of it can be left on a node.
 
 use crate::claim::Keys;
 use crate::event::{Event, NotObtained, Released};
@@ -8,7 +8,7 @@ use crate::lock::{KeySet, Lock, LockState, Releasing, RoundKind, pause_after_sil
 use super::waiters::Freed;
 use super::{Entry, Locks};
 
-/// How many request timeouts a release may take before it is told to be unconfirmed.
+/// How many request timeouts a release may take before it is reported as unconfirmed.
 const REPORT_TIMEOUTS: u64 = 3;
 
 impl Locks {
@@ -16,7 +16,7 @@ impl Locks {
         let now = self.now;
         let report_by = now + self.setup.request_timeout.times(REPORT_TIMEOUTS);
         let Some(lock) = self.lock_mut(id) else {
-            // An inspection that nobody waits for, or an old id, whose slot may be somebody else's by now.
+            // An inspection that is no longer needed, or an old id, whose slot may belong to another lock by now.
             if self.slab.remove(id).is_some() {
                 self.timers.set(id.slot, None);
             }
@@ -61,7 +61,7 @@ impl Locks {
         self.begin(id, RoundKind::Release);
     }
 
-    /// Before another attempt: what a lost one may have left is released on its own, ahead of what is asked next.
+    /// Before the next attempt: releases what the last one may have left, as a lock of its own.
     pub(super) fn release_leftovers(&mut self, id: LockId) {
         let rank = self.arrivals.saturating_add(1);
         let Some(lock) = self.lock_mut(id).filter(|lock| !lock.may_hold.is_empty()) else {
@@ -87,7 +87,7 @@ impl Locks {
         let ask = lock.ask.as_ref();
         if ask.is_none_or(|ask| ask.round.unasked().is_empty()) {
             let keys = lock.keys();
-            // What a lost attempt leaves is not what others wait for.
+            // Other locks do not wait for leftovers of a lost attempt.
             let has_event = |releasing: &Releasing| releasing.announce.is_some();
             let freed = if lock.releasing().is_some_and(has_event) {
                 Freed::Asked
@@ -107,7 +107,7 @@ impl Locks {
         }
     }
 
-    /// An answer to a release is in, or its round is over.
+    /// A reply to a release has arrived, or its round has ended.
     pub(super) fn release_progressed(&mut self, id: LockId, round_over: bool) {
         let (now, quorum) = (self.now, self.setup.quorum);
         let nodes = self.setup.nodes;
@@ -144,14 +144,14 @@ impl Locks {
         } else {
             self.rearm(id);
             if round_over && self.index.has_waiters() {
-                // Who has the same value may ask now.
+                // A lock with the same value may ask now.
                 let keys = self.lock(id).map(Lock::keys);
                 self.pass_on_all(keys);
             }
         }
     }
 
-    /// Tries once more what was not answered, unless another lock with the same token holds the keys by now.
+    /// Repeats unanswered releases, unless another lock with the same token holds the keys by now.
     pub(super) fn release_again(&mut self, id: LockId) {
         if self.is_kept_by_others(id) {
             self.release_ended(id);
@@ -160,7 +160,7 @@ impl Locks {
         }
     }
 
-    /// The time in which a release is to be told is over, or the key is gone from the nodes by itself.
+    /// The deadline for the report has passed, or the keys have expired on the nodes.
     pub(super) fn release_over(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
@@ -195,7 +195,7 @@ impl Locks {
         let now = self.now;
         let proof = Released::Unconfirmed;
         self.events.push_back(Event::Released { lock: id, proof });
-        // No confirmation will end the turn of this engine.
+        // No confirmation will come that would end the turn of this engine.
         self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.ended(key, now));
     }
 

@@ -1,4 +1,4 @@
-//! Rounds of any kind: begun, carried on with each answer, and ended by an answer or by time.
+//! Rounds of any kind: how they begin, continue with each reply, and end by a reply or by a timeout.
 
 use crate::event::NodeError;
 use crate::fifo::Queue;
@@ -39,7 +39,7 @@ impl Locks {
         }
     }
 
-    /// What comes of a request whose connection broke: it was not time that ran out.
+    /// The outcome of a request whose connection broke. The error is that of the connection, not a timeout.
     pub(crate) fn handle_lost(
         &mut self,
         request: RequestId,
@@ -62,7 +62,7 @@ impl Locks {
         self.answered(request, outcome);
     }
 
-    /// Takes in what came of a request.
+    /// Processes the outcome of a request.
     pub(crate) fn answered(&mut self, request: RequestId, outcome: Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
@@ -88,7 +88,7 @@ impl Locks {
         let (kind, verdict) = (ask.kind, ask.round.verdict());
         match stands {
             Some(true) => lock.may_hold.insert(node),
-            // A late obtain of ours may still be carried out there.
+            // A late obtain of ours may still be carried out on that node.
             Some(false) if lock.awaits_late_answer(node) => {}
             Some(false) => {
                 lock.may_hold.remove(node);
@@ -104,7 +104,7 @@ impl Locks {
         self.go_on(id, kind, verdict);
     }
 
-    /// Goes on with a round that has changed without an answer.
+    /// Continues a round that has changed without a reply.
     pub(super) fn advance(&mut self, id: LockId) {
         if let Some(ask) = self.lock(id).and_then(|lock| lock.ask.as_ref()) {
             let (kind, verdict) = (ask.kind, ask.round.verdict());
@@ -112,7 +112,7 @@ impl Locks {
         }
     }
 
-    /// Asks whom it is time to ask, or takes the next step if the round is decided.
+    /// Asks the next nodes, or ends the round if it is decided.
     fn go_on(&mut self, id: LockId, kind: RoundKind, verdict: Verdict) {
         if verdict == Verdict::Open {
             return self.ask_more(id, kind);
@@ -143,7 +143,7 @@ impl Locks {
                 lock.shorten_deadline(self.now, self.setup.quorum);
             }
         }
-        // A release may be proven before all have answered.
+        // A release may be confirmed before all nodes have replied.
         if kind == RoundKind::Release {
             self.release_progressed(id, false);
         } else {
@@ -151,7 +151,7 @@ impl Locks {
         }
     }
 
-    /// What a request asks for leaves now, and it is an obtain: the node may have our value from here on.
+    /// An obtain is being sent: the node may hold our value from now on.
     pub(crate) fn obtain_sent(&mut self, request: RequestId) {
         if let Some(Entry::Lock(lock)) = self.slab.get_mut(request.lock) {
             lock.may_hold.insert(request.node);
@@ -194,7 +194,7 @@ impl Locks {
     }
 }
 
-/// What is to be asked of these nodes in this round of a lock.
+/// Queues a request of this round to each of these nodes.
 fn ask_nodes(requests: &mut Queue<RequestId>, lock: LockId, round: u32, nodes: NodeSet) {
     for node in nodes.iter() {
         requests.push_back(RequestId { lock, round, node });

@@ -1,7 +1,7 @@
-//! Several locks of one engine with the same token: one holding with a count.
+//! Several locks of one engine with the same token: together they are one holder.
 //!
-//! A token of the user's own gives the same lock to whoever asks with it. What one of these locks lets go of, or takes
-//! back, another one may still hold: so each key is left to the others, and only the last deletes it.
+//! Every request with the same chosen token is granted the same lock. When one of these locks ends, others may still hold
+//! its keys: so only the last one that holds a key deletes it.
 
 use alloc::vec::Vec;
 
@@ -13,10 +13,10 @@ use crate::obtain::Mode;
 use super::Locks;
 
 impl Locks {
-    /// Leaves those keys of a lock that ends to others that hold them with the same token. True if that is all of them.
+    /// A lock ends: keeps those keys that other locks with the same token hold. True if these are all its keys.
     #[inline]
     pub(super) fn is_kept_by_others(&mut self, id: LockId) -> bool {
-        // Nobody has the same token as another by chance.
+        // Drawn tokens are never equal.
         let may_be = |lock: &Lock| !lock.claim.token().is_random();
         self.lock(id).is_some_and(may_be) && self.keep_for_others(id)
     }
@@ -61,7 +61,7 @@ impl Locks {
         }
     }
 
-    /// Whether others may have the same token.
+    /// Whether waiters may have the same token.
     pub(super) fn is_for_several(&self, id: LockId) -> bool {
         let lock = self.lock(id);
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
@@ -85,7 +85,7 @@ impl Locks {
         })
     }
 
-    /// Another lock with the same value that holds this key, or asks for it just now.
+    /// Another lock with the same value that holds this key or is asking for it.
     fn co_holder(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
         let mut rank = 0;
         while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {

@@ -1,4 +1,4 @@
-//! Letting others go first: after a turn an engine looks whether somebody else takes the key before it asks again.
+//! Yielding: after its turn an engine looks whether another process takes the key before it asks again.
 //!
 //! The looks are the clock of that pause: each takes a round trip, and no timer of any runtime is as short.
 
@@ -9,13 +9,13 @@ use crate::lock::{KeySet, LockState, RoundKind, Verdict, hash, yield_time};
 
 use super::Locks;
 
-/// How often a waiter looks, whatever it hears: a wake may never come.
+/// The interval at which a waiter looks, because a wake may never come.
 pub(super) const LOOK: Duration = Duration::from_secs(3);
-/// How often an engine looks at most whether others come: with a round trip of ten microseconds that is a millisecond.
+/// The most looks while an engine yields: with a round trip of ten microseconds they take a millisecond.
 const MOST_LOOKS: u8 = 100;
 
 impl Locks {
-    /// Asks, or looks first if this engine has had a key for long enough.
+    /// Asks, or looks first if this engine's turn is over.
     pub(super) fn ask_now(&mut self, id: LockId) {
         self.ask_for(id, first_round(self.is_turn_over(id)));
     }
@@ -43,18 +43,18 @@ impl Locks {
         let mut others = lock.claim.keys().iter().skip(1);
         let is_over = self.turns.is_over(lock.key_hash, self.now)
             || others.any(|key| self.turns.is_over(hash(key), self.now));
-        // If another lock of this engine holds them, nobody else has a turn.
+        // If another lock of this engine holds them, no other process can take them.
         is_over && !self.is_shared(id)
     }
 
-    /// A look has come to its end.
+    /// A look has ended.
     pub(super) fn look_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        // What holds a key may be the user's own token, and then it is granted: a look does not tell.
+        // With a chosen token, the key may hold our own value, which an obtain would be granted. A look cannot tell.
         let denied = lock.claim.token().is_random() && ask.round.is_denied();
         if verdict == Verdict::Lost && denied {
             lock.yielding = None;
@@ -62,17 +62,17 @@ impl Locks {
         }
         let (since, looks) = lock.yielding.take().unwrap_or((ask.at, 0));
         let took = now.micros_since(ask.at);
-        // On a clock that stands still while somebody is busy, time would never pass.
+        // The number of looks is limited because some clocks stand still while the process is busy.
         let yielded =
             looks >= MOST_LOOKS || since + yield_time(took) + self.longest_spread(took) <= now;
         if verdict == Verdict::Lost || yielded {
-            // Nobody knows, or nobody came: then it is this engine's turn again.
+            // No other process took the key, or that is not known: a new turn of this engine begins.
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.yielded(key));
         }
         let (looks_on, ours) = (self.is_turn_over(id), self.taken_by_ourselves());
         if let Some(lock) = self.lock_mut(id) {
             if looks_on || yielded {
-                // It is this engine that has kept it waiting.
+                // This engine is the one that delays the lock.
                 lock.failure = Some(ours);
             }
             lock.yielding = looks_on.then_some((since, looks.saturating_add(1)));
@@ -110,7 +110,7 @@ impl Locks {
             return;
         };
         let next = now + LOOK;
-        // A look, an obtain, and some air.
+        // A look, an obtain, and a margin.
         let needed = Duration::from(lock.round_trip) * 3 + Duration::from_millis(1);
         lock.look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
             Some(last) if last < next => Some(last).filter(|last| *last > now),

@@ -1,5 +1,4 @@
-//! Words: what is told of a lock that was not obtained comes from an answer, from the state of the nodes just now, or
-//! from the clock.
+//! Reasons: why a lock was not obtained, from a reply, from the current state of the nodes, or from the clock.
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
@@ -13,7 +12,7 @@ use super::turn::LOOK;
 const UNANSWERED: NotObtained = NotObtained::Unreachable(NodeError::TimedOut);
 
 impl Locks {
-    /// A node can be used from now on, or cannot for this reason. A wait ends if too many nodes refuse for good.
+    /// A node can be used from now on, or cannot, for this reason. A wait ends if too many nodes have a final error.
     pub fn handle_node(&mut self, node: NodeId, error: Option<NodeError>, now: Instant) {
         self.clamp(now);
         if let Some(down) = self.down.get_mut(node.index()) {
@@ -37,7 +36,7 @@ impl Locks {
         }
     }
 
-    /// Why no quorum can be reached just now, if none can. Nodes that refuse for good count first.
+    /// Why no quorum can be reached now; `None` if one can. Final errors count first.
     fn too_few(&self) -> Option<NodeError> {
         let errors = || {
             let nodes = self.setup.nodes.iter();
@@ -54,8 +53,9 @@ impl Locks {
         None
     }
 
-    /// Who holds what this lock was just denied: this engine, if without what locks of it have, or may have left, on the
-    /// nodes that denied it would not have failed. Its own value denies no obtain, but a look does not compare values.
+    /// Who holds the keys that this lock was denied: this engine, if the nodes that denied would not have prevented a quorum
+    /// without the values that locks of this engine have, or may have left, on them. The lock's own value never denies an
+    /// obtain, but a look does not compare values.
     pub(super) fn holder(&self, id: LockId) -> Holder {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
@@ -87,7 +87,7 @@ impl Locks {
         }
     }
 
-    /// What is known when a wait is over.
+    /// The reason that is reported at the end of a wait.
     pub(super) fn reason_after_wait(&self, lock: &Lock) -> NotObtained {
         match self.too_few() {
             Some(error) if error.is_final() => return NotObtained::Refused(error),
@@ -97,19 +97,18 @@ impl Locks {
         if let LockState::Waiting { parked: true, .. } = lock.state {
             let mut keys = lock.claim.keys().iter();
             let before = keys.find_map(|key| Some((key, self.blocker(lock, key)?)));
-            // What an attempt of its own has left is nobody's.
+            // What an attempt of this lock has left is not held by another lock.
             let left = |other: &Lock| {
                 let unreported = |releasing: &Releasing| releasing.announce.is_none();
                 other.claim.value() == lock.claim.value()
                     && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
-                // Whoever asks is not parked.
-                // What it was granted too late is still its own.
+                // The lock in front holds the key, or releases it, or was granted it too late.
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_));
                 let by = Holder::Ourselves;
+                // Or it has no reply about this key yet.
                 let last_failure = before.last_failure_about(key);
-                // Of this key, it may not have heard yet.
                 return match last_failure {
                     Some((reason, at)) if !has && !before.was_too_late() => {
                         self.still_true(reason, at).unwrap_or(UNANSWERED)
@@ -121,34 +120,34 @@ impl Locks {
         self.recent_failure(lock)
     }
 
-    /// The last that nodes have told this lock of its keys; if that is not so any more, what they have told others of this
-    /// engine since: whoever is parked, or was asking when its wait was over, has long heard nothing itself.
+    /// The last reason that nodes reported for the keys of this lock. If that is too old to be true, what they have reported
+    /// to other locks of this engine since: one that is parked, or that was asking when its wait ended, has no recent reply.
     fn recent_failure(&self, lock: &Lock) -> NotObtained {
         let own = lock
             .failure
             .and_then(|(reason, at)| Some((self.still_true(reason, at)?, at)));
-        if let Some((told @ NotObtained::TimedOut { .. }, _)) = own {
-            return told;
+        if let Some((reason @ NotObtained::TimedOut { .. }, _)) = own {
+            return reason;
         }
         let mut latest = own;
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
             while let Some((at, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let other = self.lock(other).filter(|_| at != lock.rank);
-                // What it was granted too late was denied to nobody.
-                let heard = other.filter(|other| other.is_wanted() && !other.was_too_late());
-                if let Some((reason, at)) = heard.and_then(|other| other.last_failure_about(key))
+                // A grant that came too late is no denial.
+                let denied = other.filter(|other| other.is_wanted() && !other.was_too_late());
+                if let Some((reason, at)) = denied.and_then(|other| other.last_failure_about(key))
                     && latest.is_none_or(|(_, known)| known < at)
-                    && let Some(told) = self.still_true(reason, at)
+                    && let Some(reason) = self.still_true(reason, at)
                 {
-                    latest = Some((told, at));
+                    latest = Some((reason, at));
                 }
             }
         }
-        latest.map_or(UNANSWERED, |(told, _)| told)
+        latest.map_or(UNANSWERED, |(reason, _)| reason)
     }
 
-    /// What nodes have told then, if it is new enough to be true.
+    /// What nodes reported at that time, if it is recent enough to be true.
     fn still_true(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
         let NotObtained::Taken { by, .. } = reason else {
             return Some(reason);

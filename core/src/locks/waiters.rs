@@ -1,13 +1,13 @@
-//! Whose turn it is: whom a waiter of this engine stands behind, and who asks when somebody has moved.
+//! The queue of waiters within one engine: which lock waits behind which, and which asks next.
 //!
 //! An engine with several waiters must end no worse than as many engines with one each. So a waiter is parked, and sends
 //! nothing, only while
 //! - a lock of this engine holds one of its keys, or
-//! - an older waiter of this engine *stands on* one of its keys: it asks just now, or was told that this very key is in
-//!   its way ([`Lock::contends_for`]).
+//! - an older waiter of this engine *contends for* one of its keys: it is asking now, or was denied because of that key
+//!   ([`Lock::contends_for`]).
 //!
-//! In both cases somebody holds that key, or is being asked whether somebody does, and a waiter with an engine of its own
-//! would wait for the same. An older waiter that waits for another key is passed by; when its key comes free it asks first.
+//! In both cases the key is held, or a request asks whether it is, and a waiter with an engine of its own would wait as well.
+//! Older waiters that wait for another key do not block; when their key becomes free they ask first.
 
 use core::time::Duration;
 
@@ -19,26 +19,26 @@ use crate::time::{Instant, Micros};
 
 use super::Locks;
 
-/// How far woken contenders for a quorum spread at most.
+/// The longest random delay after a wake, so that contenders for a quorum do not all ask at once.
 const WAKE_SPREAD: Duration = Duration::from_millis(10);
-/// And in round trips: so many of them hardly ever ask at the same time.
+/// The same in round trips.
 const SPREAD_TRIPS: u64 = 8;
 
-/// What has become of keys.
+/// What happened to keys that waiters may want.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Freed {
-    /// Nothing: whoever stood before has left or waits for another key, and had met this last.
+    /// The lock in front has left, or waits for another key. With its last failure.
     Left(Option<(NotObtained, Instant)>),
-    /// Nothing that others wait for: what a lost attempt has left.
+    /// Only leftovers of a lost attempt were released, which no other lock waits for.
     Leftovers,
-    /// A release of them has been handed out to every node, so that what is asked now is behind it.
+    /// A release of them has been handed out to every node; what is asked now follows it.
     Asked,
     /// This node has confirmed that they are free.
     On(NodeId),
 }
 
 impl Locks {
-    /// Whether a lock must leave its keys alone for now.
+    /// Whether a lock must not ask for its keys now.
     pub(super) fn is_blocked(&self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
@@ -47,7 +47,7 @@ impl Locks {
         keys.any(|key| self.blocker(lock, key).is_some())
     }
 
-    /// Whether a lock of this engine that has one of its keys is being released, and all others of this engine have none.
+    /// Whether a lock of this engine with one of its keys is being released, and no other lock of this engine holds one.
     pub(super) fn is_being_released(&self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
@@ -66,7 +66,7 @@ impl Locks {
         released && !held
     }
 
-    /// Whether an older waiter stands before it.
+    /// Whether it waits behind an older waiter.
     pub(super) fn is_behind_waiter(&self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
@@ -79,7 +79,7 @@ impl Locks {
         })
     }
 
-    /// Who stands before this lock on one of its keys.
+    /// The lock that this one has to wait for because of `key`.
     pub(super) fn blocker(&self, lock: &Lock, key: &Key) -> Option<&Lock> {
         let waits = lock.give_up_at.is_some();
         let mut rank = 0;
@@ -105,15 +105,15 @@ impl Locks {
         None
     }
 
-    /// The next lock of `key` with at least this rank, and its own; the rank to go on with is then one more.
+    /// The next lock of `key` from this rank on, with its rank; `rank` is then set to the one after it.
     pub(super) fn next_of(&self, key: &[u8], rank: &mut u64) -> Option<(u64, LockId)> {
         let (at, slot) = self.index.first_from(key, *rank)?;
         *rank = at.saturating_add(1);
-        // Who is in the index is there.
+        // Every lock in the index is in the slab.
         Some((at, self.slab.id_of(slot)?))
     }
 
-    /// A lock with several keys asks. Younger ones that wait for one of them come after it: if it turns out to wait for
+    /// A lock with several keys asks. Younger waiters for one of them are parked behind it; if it turns out to wait for
     /// another key, they are next.
     pub(super) fn park_younger(&mut self, id: LockId) {
         let Some((keys, own)) = self.lock(id).map(|lock| (lock.keys(), lock.rank)) else {
@@ -132,8 +132,8 @@ impl Locks {
         }
     }
 
-    /// A lock that is parked because of one of its keys stands before nobody on the others any more: whoever stood behind
-    /// it there asks at the next timeout, which is now. Not at once, because that may park others in turn, without end.
+    /// A lock that is parked because of one of its keys no longer blocks others on the rest of its keys: locks that waited
+    /// behind it there ask at the next timeout, which is now. Not at once, because that could park others in turn, endlessly.
     pub(super) fn unpark_younger(&mut self, id: LockId) {
         let Some(keys) = self.lock(id).map(Lock::keys).filter(|keys| keys.len() > 1) else {
             return;
@@ -159,7 +159,7 @@ impl Locks {
         }
     }
 
-    /// The lock stands among the waiters of its keys from now on, or no longer.
+    /// Adds the lock to the waiters of its keys, or removes it from them.
     pub(super) fn queue(&mut self, id: LockId, waits: bool) {
         let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter() != waits) else {
             return;
@@ -171,7 +171,7 @@ impl Locks {
         self.index.insert(&keys, new, id.slot);
     }
 
-    /// Lets the oldest waiter of each key ask that may.
+    /// Lets the oldest waiter of each key ask that is not blocked.
     pub(super) fn pass_on(&mut self, keys: &Keys, freed: Freed) {
         if self.index.has_waiters() {
             for key in keys.iter() {
@@ -207,22 +207,22 @@ impl Locks {
         }
     }
 
-    /// What whoever stood before a lock knew of the keys, until it is told more itself.
+    /// Takes over what the lock in front knew about the keys, until a reply of its own arrives.
     fn inherit_failure(&mut self, id: LockId, freed: Freed) {
         let ours = Some(self.taken_by_ourselves());
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
         lock.failure = match freed {
-            // To others that means that a lock of this engine was in the way.
+            // For other locks this means that a lock of this engine held the key.
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Asked => ours,
             Freed::Left(Some(known)) => Some(known),
-            // It may be what an attempt of this very lock has left.
+            // It may be a leftover of an attempt of this same lock.
             Freed::Left(None) | Freed::Leftovers | Freed::On(_) => lock.failure.or(ours),
         };
     }
 
-    /// What was in the way until now is a lock of this engine.
+    /// The reason of a lock that another lock of this engine has blocked until now.
     pub(super) fn taken_by_ourselves(&self) -> (NotObtained, Instant) {
         let (remaining, by) = (None, Holder::Ourselves);
         (NotObtained::Taken { remaining, by }, self.now)
@@ -232,7 +232,7 @@ impl Locks {
         self.lock(id).is_some_and(|lock| lock.contends_for(key))
     }
 
-    /// It has asked already: if it was denied where the keys are free now, it was too early.
+    /// The lock is asking already. If it was denied by a node where the keys are free now, it asks again.
     fn note_freed(&mut self, id: LockId, freed: Freed) {
         if let (Freed::On(node), Some(lock)) = (freed, self.lock_mut(id)) {
             let ask = lock.ask.as_ref();
@@ -240,7 +240,7 @@ impl Locks {
         }
     }
 
-    /// It waits for what was in its way to go: asks, if enough of that has gone.
+    /// The lock waits for keys that others held: asks, if they are free on enough nodes.
     fn ask_if_freed(&mut self, id: LockId, freed: Freed) {
         let (nodes, quorum) = (self.setup.nodes, self.setup.quorum);
         let Some(lock) = self.lock_mut(id) else {
@@ -273,7 +273,7 @@ impl Locks {
             if is_concerned {
                 self.wake(id, node, amid);
             }
-            // If it has to wait for another key now, this one is the next one's.
+            // If it has to wait for another key now, this key goes to the next waiter.
             if at >= WAITER && self.contends_for(id, key) {
                 return;
             }
@@ -287,7 +287,8 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        // Answers and wakes of a node come in order: an answer still to come knows more than the wake, if all of it is.
+        // Replies and wakes of a node arrive in order: a reply that is still to come is newer than the wake, unless parts of it
+        // have arrived.
         let asked = lock.ask.as_ref();
         let pending = asked.is_some_and(|ask| ask.round.pending().contains(node));
         let knows = pending && amid != Some(id);
@@ -298,7 +299,7 @@ impl Locks {
                 lock.woken = true;
                 lock.check_after_win = true;
             }
-            // It has to wait for a lock of this engine now.
+            // A lock of this engine blocks it now.
             LockState::Waiting { until, .. } if blocked => {
                 let until = *until;
                 self.park(id, until);
@@ -308,7 +309,7 @@ impl Locks {
                 *until = Some(until.map_or(at, |until| until.min(at)));
                 *parked = false;
             }
-            // Not by a refresh: as a change of the key it would wake whoever waits for it, and that one this holder again.
+            // With a check, not a refresh: a refresh changes the key, which would wake its waiters and then this holder again.
             LockState::Held(held) => {
                 held.recheck = true;
                 self.check_if_woken(id);
@@ -319,8 +320,8 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// When to ask after a wake, or when a holder's time is over. With a quorum, contenders that ask at the same moment
-    /// share the nodes out and nobody wins: let chance decide.
+    /// When to ask after a wake, or after keys have expired. With a quorum, contenders that ask at the same moment split the
+    /// nodes and none wins, so a random delay is added.
     pub(super) fn after_wake(&mut self, id: LockId) -> Instant {
         if !self.contenders_share() {
             return self.now;
@@ -333,7 +334,7 @@ impl Locks {
         self.now + self.rng.up_to(spread)
     }
 
-    /// How long others may take to ask after they were woken, if they are as much farther away as turns allow for.
+    /// How long other processes may take to ask after a wake, if they are as far away as turns allow for.
     pub(super) fn longest_spread(&self, round_trip: Micros) -> Micros {
         if self.contenders_share() {
             let farther = round_trip.times(SPREAD_TRIPS).times(DISTANCE_FACTOR);

@@ -11,17 +11,14 @@ pub(crate) enum ServerError {
     WrongType,
     /// It does not know the command or this form of it: another way is to be taken, if there is one.
     Unsupported,
-    /// Nothing was done. See [`NodeError::hangs_up`] and [`NodeError::is_final`] for what follows.
+    /// Nothing was done. [`NodeError`] has a table of what follows.
     Node(NodeError),
 }
 
-/// The first word of an error and its meaning. What follows from it:
-/// *retry* later while the wait lasts, *reconnect* (perhaps another server stands behind the name now) and retry, or
-/// *give up* because only a person can mend it ([`NodeError::is_final`]).
+/// The first words of an error reply, and the error they stand for.
 const TABLE: [(&[u8], ServerError); 26] = [
     (b"NOSCRIPT", ServerError::NoScript),
     (b"WRONGTYPE", ServerError::WrongType),
-    // Retry.
     (b"LOADING", ServerError::Node(NodeError::Loading)),
     (b"CLUSTERDOWN", ServerError::Node(NodeError::ClusterDown)),
     (b"TRYAGAIN", ServerError::Node(NodeError::TryAgain)),
@@ -34,10 +31,8 @@ const TABLE: [(&[u8], ServerError); 26] = [
         b"ERR max number of clients",
         ServerError::Node(NodeError::TooManyClients),
     ),
-    // Reconnect.
     (b"READONLY", ServerError::Node(NodeError::ReadOnly)),
     (b"MASTERDOWN", ServerError::Node(NodeError::MasterDown)),
-    // Give up.
     (b"MOVED", ServerError::Node(NodeError::Moved)),
     (b"ASK", ServerError::Node(NodeError::Moved)),
     (b"CROSSSLOT", ServerError::Node(NodeError::CrossSlot)),
@@ -90,13 +85,6 @@ impl ServerError {
             Self::NoScript | Self::WrongType => NodeError::Other,
             Self::Unsupported => NodeError::Unsupported,
         }
-    }
-}
-
-impl NodeError {
-    /// Whether to connect anew: after a failover another server may stand behind the name.
-    pub(crate) const fn hangs_up(self) -> bool {
-        matches!(self, Self::ReadOnly | Self::MasterDown)
     }
 }
 

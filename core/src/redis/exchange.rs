@@ -1,4 +1,4 @@
-//! Replies → outcome: what was sent over one connection and is still to be answered, in order.
+//! Replies → outcomes: the requests of one connection without a reply yet, in order.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,7 @@ mod progress;
 
 use progress::{Decision, ReplyProgress};
 
-/// What was sent and has not been answered, first in first out, and what the first of it has been answered so far.
+/// The requests without a full reply, first in first out, and the replies to the first of them so far.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     sent: Queue<Sent>,
@@ -30,19 +30,19 @@ pub(crate) struct Exchange {
 struct Sent {
     request: RequestId,
     kind: Kind,
-    /// How many replies it takes in all.
+    /// The number of replies it gets.
     replies: u16,
     at: Instant,
     /// See [`Capability::count`].
     number: u32,
 }
 
-/// What the replies to one request come to.
+/// The result of the replies to one request.
 #[derive(Debug)]
 pub(crate) enum Finding {
     Outcome(Outcome),
     Found(Vec<Option<Holding>>),
-    /// To be asked again, in another way.
+    /// The request is to be sent again with another command.
     Again,
 }
 
@@ -51,7 +51,7 @@ impl Exchange {
         self.sent.len()
     }
 
-    /// The oldest unanswered request, if some of its replies have come and others not.
+    /// The oldest unanswered request, if some of its replies have arrived and others not.
     pub(crate) fn partly_answered(&self) -> Option<RequestId> {
         self.first().filter(|_| self.progress.replies > 0)
     }
@@ -66,7 +66,7 @@ impl Exchange {
         self.sent.front().map(|sent| sent.at)
     }
 
-    /// The scripts of requests that are still to be answered.
+    /// The scripts of unanswered requests.
     pub(crate) fn unanswered_scripts(&self) -> impl Iterator<Item = Script> {
         self.sent.iter().filter_map(|sent| match sent.kind {
             Kind::Script { script, .. } => Some(script),
@@ -80,7 +80,7 @@ impl Exchange {
         })
     }
 
-    /// Takes the requests that will not be answered any more, with what is known of them.
+    /// Takes the next request that will get no more replies, with what is known of it.
     pub(crate) fn take_lost(&mut self) -> Option<(RequestId, Outcome)> {
         let mut sent = self.sent.pop_front()?;
         if sent.kind == Kind::Probe {
@@ -91,14 +91,14 @@ impl Exchange {
         Some((sent.request, progress.outcome_if_lost(&sent)))
     }
 
-    /// How many requests of locks are to be answered.
+    /// The number of unanswered requests of locks.
     pub(crate) fn requests(&self) -> usize {
         self.sent.len().saturating_sub(usize::from(self.probing))
     }
 
-    /// Appends a probe to `out`: a command that every server answers, if only with an error.
+    /// Appends a probe: a command that every server answers, if only with an error.
     pub(crate) fn probe(&mut self, node: NodeId, wire: &mut Wire<'_>, at: Instant) {
-        /// Of no lock.
+        /// The id of no lock.
         const NOBODY: LockId = LockId::from_bits(u64::MAX);
         let (lock, round) = (NOBODY, 0);
         self.probing = true;
@@ -130,9 +130,8 @@ impl Exchange {
         });
     }
 
-    /// Takes the answer to the oldest request if it was granted and all of that is at the start of `bytes`; gives what
-    /// comes behind it. Nearly all answers are such. Anything else is left to [`Exchange::receive`], which would come to
-    /// the same.
+    /// The fast path for most replies: if `bytes` begin with a complete grant of the oldest request, takes it and returns the
+    /// bytes after it. Everything else takes the general path, [`Exchange::receive`], with the same result.
     #[inline]
     pub(crate) fn receive_granted<'a>(&mut self, bytes: &'a [u8]) -> Option<(RequestId, &'a [u8])> {
         let sent = self.sent.front()?;
@@ -147,7 +146,7 @@ impl Exchange {
             | Kind::Probe => None,
         };
         let mut rest = first?;
-        // Then the remaining times, which do not matter to a holder.
+        // The remaining times follow, which a holder does not need.
         for _ in 1..sent.replies {
             rest = skip_integer(rest)?;
         }
@@ -156,7 +155,7 @@ impl Exchange {
         Some((request, rest))
     }
 
-    /// Takes one reply. `None` if it answers nothing that was sent.
+    /// Processes one reply. `None` if no request is waiting for one.
     pub(crate) fn receive(
         &mut self,
         reply: Reply<'_>,
@@ -183,7 +182,7 @@ impl Exchange {
                 progress.decided = Some(decide(&sent, reply, capability));
             }
             Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
-                // The first reply was the one that decided.
+                // The first reply has decided; the others are remaining times.
                 let key = usize::from(progress.replies).saturating_sub(1);
                 progress.note_time(reply, key);
             }
@@ -201,7 +200,7 @@ impl Exchange {
     }
 }
 
-/// Understands the reply that decides.
+/// Interprets the reply that decides.
 fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decision {
     let kind = sent.kind;
     match (kind, reply.item()) {
@@ -219,7 +218,7 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
                 capability.refuse_delete();
                 Decision::Again
             }
-            // A script that breaks off half-way may have done something.
+            // A script that fails half-way may have changed something.
             (ServerError::Node(NodeError::Other), Kind::Script { .. }) => Decision::Unknown,
             (error, _) => Decision::Failed(error.node()),
         },
@@ -228,7 +227,7 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
         (Kind::Script { all, .. }, Item::Integer(n)) if n == i64::from(all) => Decision::Granted,
         (Kind::DeleteIfEqual, Item::Integer(1)) => Decision::Granted,
         (Kind::Script { .. } | Kind::DeleteIfEqual, Item::Integer(_)) => Decision::Denied,
-        // No server answers like that; so nobody knows what it did.
+        // No server replies like that, so it is unknown what it did.
         _ => Decision::Unknown,
     }
 }

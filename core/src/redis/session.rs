@@ -1,4 +1,4 @@
-//! One connection to one server, as the core sees it: connecting, handshake, requests, answers, wakes, and its end.
+//! One connection to one server: connecting, handshake, requests, replies, wakes, and its end.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,25 +33,25 @@ pub(crate) struct Session {
     exchange: Exchange,
     /// The key of the last wake, without the prefix.
     woken: Vec<u8>,
-    /// What is to be sent as soon as the handshake is done, or in another way than before.
+    /// Requests to send after the handshake, or to send again with another command.
     waiting: Queue<RequestId>,
     out: Outbox,
     ttl: LastTtl,
-    /// To be told to the driver.
+    /// Whether the driver still has to connect, or to disconnect.
     connect: bool,
     disconnect: bool,
     backoff: Backoff,
     /// When the last handshake was done.
     ready_at: Instant,
-    /// When bytes came last.
+    /// When bytes last arrived.
     received_at: Instant,
     /// Why there is no connection.
     error: NodeError,
-    /// The connection was good until now and is made again: what is asked meanwhile waits for the outcome of that.
+    /// A good connection was lost and is being opened again: requests wait for that instead of failing.
     holds_requests: bool,
-    /// To be told to the locks.
+    /// A change of state that is still to be reported.
     change: Option<NodeState>,
-    /// The last error that is not known here, in the server's words, and when it came.
+    /// The last unknown error, in the server's words, and when it arrived.
     unknown: Option<(Instant, String)>,
 }
 
@@ -61,7 +61,7 @@ struct SessionSetup {
     connect_timeout: Duration,
     pending: usize,
     node: NodeId,
-    /// Whether silence may be broken by a probe: a client that is lent sees to its connection itself.
+    /// Whether to probe a silent connection. A lent client manages its connection itself.
     probes: bool,
     prefix: alloc::boxed::Box<[u8]>,
 }
@@ -74,7 +74,7 @@ enum Phase {
     Ready,
 }
 
-/// What a session has to tell. Keys are without the prefix.
+/// What a session reports. Keys are without the prefix.
 #[derive(Debug)]
 pub(crate) enum Report<'a> {
     Outcome(RequestId, Outcome),
@@ -128,10 +128,10 @@ impl Session {
         }
     }
 
-    /// Sends the request, or keeps it until it can be sent; says whether it was sent.
+    /// Sends the request, or keeps it until it can be sent. Returns whether it was sent.
     ///
     /// # Errors
-    /// Why it was surely not sent.
+    /// Why it was not sent.
     pub(crate) fn ask(
         &mut self,
         request: RequestId,
@@ -170,7 +170,7 @@ impl Session {
         }
     }
 
-    /// The connection is gone. The driver knows.
+    /// The connection is gone, as the driver reports.
     pub(crate) fn handle_disconnected(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Down { .. }) {
             self.hang_up(NodeError::Disconnected, now);
@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    /// Sends a probe if nothing was heard for as long as `silence`, and nothing is to be answered. When to look again.
+    /// Sends a probe if no bytes arrived for `silence` and no reply is due. Returns when to check again.
     pub(crate) fn probe(&mut self, silence: Micros, now: Instant) -> Instant {
         let due = self.received_at + silence;
         if self.phase != Phase::Ready || !self.setup.probes || self.exchange.oldest().is_some() {
@@ -211,7 +211,7 @@ impl Session {
         now + silence
     }
 
-    /// Bytes have come.
+    /// Bytes have arrived.
     #[inline]
     pub(crate) const fn note_received(&mut self, now: Instant) {
         self.received_at = now;
@@ -237,8 +237,8 @@ impl Session {
         }
     }
 
-    /// The request that is granted by the bytes at the start of `input`, which are taken off. What is no whole grant, and
-    /// all behind it, is for [`Session::handle_input`].
+    /// The request that the bytes at the start of `input` grant; they are removed. Anything else, and everything after it, is
+    /// left for [`Session::handle_input`].
     #[inline]
     pub(crate) fn next_grant(&mut self, input: &mut &[u8]) -> Option<RequestId> {
         if input.is_empty() || !self.decoder.is_idle() {
@@ -250,7 +250,7 @@ impl Session {
         Some(request)
     }
 
-    /// What happened, one at a time; `None` when there is no more.
+    /// The next report; `None` when there are no more.
     pub(crate) fn next_report(&mut self, locks: &Locks, now: Instant) -> Option<Report<'_>> {
         loop {
             if let Phase::Down { .. } = self.phase {
@@ -277,7 +277,7 @@ impl Session {
         }
     }
 
-    /// Sends what had to wait, if somebody still wants it.
+    /// Sends the requests that had to wait, if their replies still count.
     pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
         if self.phase == Phase::Ready {
             while let Some(request) = self.waiting.pop_front() {
@@ -300,7 +300,7 @@ impl Session {
         core::mem::take(&mut self.disconnect)
     }
 
-    /// The last error that is not known here, in the server's words, and when it came.
+    /// The last unknown error, in the server's words, and when it arrived.
     pub(crate) fn unknown_error(&self) -> Option<(Instant, &str)> {
         let (at, words) = self.unknown.as_ref()?;
         Some((*at, words))
@@ -311,7 +311,7 @@ impl Session {
         self.out.lend()
     }
 
-    /// Whether it wants something of the driver just now.
+    /// Whether the driver has something to do for it.
     pub(crate) fn has_output(&self) -> bool {
         self.has_bytes() || self.disconnect || self.connect
     }
@@ -357,8 +357,8 @@ impl Session {
         self.change = Some(NodeState::Down(error));
     }
 
-    /// Whether the connection that ends with this error was of use. A greeting alone says nothing of that, nor does the
-    /// answer of a server that is the wrong one; but one that was there for longer than any pause is not tried too often.
+    /// Whether the connection that ends with this error was of use, so that the next pause is short. A handshake alone does
+    /// not count, nor does the reply of a wrong server; but a connection that lasted longer than any pause does.
     fn was_useful(&self, error: NodeError, now: Instant) -> bool {
         if self.phase != Phase::Ready {
             return false;

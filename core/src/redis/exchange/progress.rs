@@ -1,4 +1,4 @@
-//! What the replies to one request come to, one after the other.
+//! Collects the replies to one request.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,15 +15,15 @@ use crate::redis::wire::Kind;
 pub(super) struct ReplyProgress {
     pub(super) replies: u16,
     pub(super) decided: Option<Decision>,
-    /// The longest time that a key lasts, as PTTL says it: -1 for ever, -2 not there.
+    /// The longest remaining time of a key, as PTTL reports it: -1 for ever, -2 not there.
     longest: Option<i64>,
-    /// How long the key that ends first still lasts. Of a check only.
+    /// The shortest remaining time of a key, in a check.
     least: Option<u64>,
-    /// Which keys are there, as far as it was said.
+    /// The keys that exist, as far as reported.
     held: KeySet,
-    /// It was not said of one of them.
+    /// The time of a key was not reported.
     missing_time: bool,
-    /// Why a remaining time was not told.
+    /// Why a remaining time was not reported.
     error: Option<NodeError>,
     pub(super) all_equal: bool,
     found: Vec<Option<Holding>>,
@@ -35,11 +35,11 @@ pub(super) enum Decision {
     Denied,
     Failed(NodeError),
     Unknown,
-    /// The server wants to be asked in another way.
+    /// The server needs another command.
     Again,
 }
 
-/// What an answer that is no holding comes to. What no server answers says nothing of who holds a key.
+/// The result of a reply that is no holding. A reply that no server sends leaves the holder unknown.
 fn refusal(reply: Reply<'_>) -> Decision {
     if let Item::Error(line) = reply.item() {
         Decision::Failed(ServerError::of(line).node())
@@ -51,7 +51,7 @@ fn refusal(reply: Reply<'_>) -> Decision {
 impl ReplyProgress {
     pub(super) fn note_time(&mut self, reply: Reply<'_>, key: usize) {
         let Some(time) = reply.as_integer() else {
-            // What is not known of one key is not known of the lock.
+            // What is unknown for one key is unknown for the lock.
             self.missing_time = true;
             if let Item::Error(line) = reply.item() {
                 self.error
@@ -73,7 +73,7 @@ impl ReplyProgress {
         }));
     }
 
-    /// Values and times take turns. The time registers our interest again, as every write of somebody else's ends that.
+    /// Values and times alternate. Reading the time watches the key again, since any write by another client ends that.
     pub(super) fn note_check(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
         if self.replies.is_multiple_of(2) {
             return self.note_value(reply, is_ours);
@@ -84,7 +84,7 @@ impl ReplyProgress {
                 let time = time.unsigned_abs();
                 self.least = Some(self.least.map_or(time, |least| least.min(time)));
             }
-            // It ended between the two.
+            // The key expired between the two commands.
             Some(-2) => self.all_equal = false,
             _ => {}
         }
@@ -108,7 +108,7 @@ impl ReplyProgress {
         }
     }
 
-    /// Values and times take turns.
+    /// Values and times alternate.
     #[allow(
         clippy::wildcard_enum_match_arm,
         reason = "whatever else a server may send"
@@ -138,10 +138,10 @@ impl ReplyProgress {
                 (Some(Some(holding)), Some(time @ 0..)) => {
                     holding.remaining = Some(Duration::from_millis(time.unsigned_abs()));
                 }
-                // It ended between the two.
+                // The key expired between the two commands.
                 (Some(holding), Some(-2)) => *holding = None,
                 (_, Some(_)) => {}
-                // A time that was not told is not one without an end.
+                // A time that was not reported does not mean that the key lasts for ever.
                 (_, None) => self.decided = Some(refusal(reply)),
             }
         }
@@ -170,7 +170,7 @@ impl ReplyProgress {
         }
     }
 
-    /// What a look has found.
+    /// The outcome of a look.
     fn looked(&self, watched: bool) -> Outcome {
         match self.error {
             Some(error) => Outcome::Failed(error),
@@ -180,7 +180,7 @@ impl ReplyProgress {
     }
 
     fn denied(&self, watched: bool) -> Outcome {
-        // A millisecond more, because a key with no whole millisecond left is still there.
+        // One millisecond more, because a key with less than a millisecond left still exists.
         let retry_after = match self.longest {
             Some(-2) => Some(Duration::ZERO),
             Some(time @ 0..) => Some(Duration::from_millis(time.unsigned_abs().saturating_add(1))),
@@ -188,13 +188,13 @@ impl ReplyProgress {
         };
         Outcome::Denied {
             retry_after,
-            // Without the reply that registers the interest, no wake will come.
+            // Without the time, the key is not watched and no wake will come.
             watched: watched && self.longest.is_some(),
             held: (self.longest.is_some() && !self.missing_time).then_some(self.held),
         }
     }
 
-    /// The connection broke: what was decided stands, the rest is not known.
+    /// The outcome after the connection broke: what was decided stands, anything else is unknown.
     pub(super) fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
         match sent.kind {
             Kind::Times | Kind::Check | Kind::ValuesAndTimes | Kind::Probe => Outcome::Unknown,

@@ -1,4 +1,4 @@
-//! One reply after the other, and what each is.
+//! Reads the replies one by one.
 
 use super::{Phase, Report, Session};
 use crate::event::NodeError;
@@ -13,7 +13,7 @@ use crate::redis::resp::{DecodeError, Item};
 use crate::redis::words;
 use crate::time::Instant;
 
-/// What one reply was.
+/// The kind of one reply.
 pub(super) enum Read {
     Nothing,
     Handled,
