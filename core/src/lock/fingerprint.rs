@@ -1,7 +1,8 @@
-//! What of a lock decides its future, with times as distances: two locks with the same fingerprint behave alike.
+//! The fingerprint of a lock: everything that decides its future, with times as distances. Two locks with the same fingerprint
+//! behave alike.
 //!
-//! What no later step looks at is left out, or the same future would be searched again and again. What is said of single
-//! nodes comes apart from the rest, by node, so that whoever compares states may let nodes change places.
+//! Data that no later step reads is left out, so that the same future is not searched twice. The parts that concern single
+//! nodes are separate, so that a search may treat states as equal in which nodes are swapped.
 
 use core::hash::{Hash, Hasher};
 use core::mem::discriminant;
@@ -11,12 +12,11 @@ use crate::id::NodeId;
 use crate::lock::{Lock, LockState};
 use crate::time::Instant;
 
-/// A wait that ends later than that, and an answer that is older, make no difference: looks come every three seconds, and
-/// request timeouts are shorter.
+/// Longer waits and older replies make no difference: looks come every three seconds, and request timeouts are shorter.
 const FAR: Duration = Duration::from_secs(10);
 
 impl Lock {
-    /// All but what is said of single nodes. `name` stands for the value on the nodes, so that renaming all values
+    /// Everything except what concerns single nodes. `name` stands for the value on the nodes, so that renaming all values
     /// changes nothing.
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, name: u64, hasher: &mut H) {
         let ahead = |at: Instant| at.saturating_since(now);
