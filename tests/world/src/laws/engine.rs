@@ -1,6 +1,6 @@
 //! The laws of `Engine`, on what the clients of a world did.
 
-use tenure_core::{Engine, Instant, Limits, NodeId, Output};
+use tenure_core::{Engine, Event, Instant, Limits, NodeId, NodeState, Output};
 
 use super::{Machine, Record, hold};
 use crate::world::{Client, Input, Outputs, Rng, World};
@@ -27,7 +27,7 @@ pub(crate) fn check_client(client: &Client, world: &mut World) {
     let anew = || Replayed {
         engine: Engine::new(client.config.clone(), client.seed, client.born),
         bytes: &client.log.bytes,
-        down: 0,
+        down: (1 << client.config.nodes().len()) - 1,
         refuses: client.config.limits.pending_requests < Limits::default().pending_requests,
     };
     match hold(&record, anew) {
@@ -44,7 +44,7 @@ struct Replayed<'a> {
     engine: Engine,
     /// What is still to come in.
     bytes: &'a [u8],
-    /// To which nodes there is no connection and none is being made, as bits.
+    /// Which nodes are not ready, as bits.
     down: u32,
     /// Whether a session may be at its limit of pending requests.
     refuses: bool,
@@ -122,16 +122,19 @@ impl Machine for Replayed<'_> {
 
     fn poll(&mut self, outputs: &mut Outputs) -> Option<Option<Instant>> {
         match self.engine.poll_output() {
-            Output::Connect(node) => {
-                outputs.note_link(node.index(), true);
-                self.down &= !(1 << node.index());
-            }
+            Output::Connect(node) => outputs.note_link(node.index(), true),
             Output::Disconnect(node) => {
                 outputs.note_link(node.index(), false);
                 self.down |= 1 << node.index();
             }
             Output::Transmit { node, bytes } => outputs.note_bytes(node.index(), bytes),
-            Output::Event(event) => outputs.events.push(event),
+            Output::Event(event) => {
+                if let Event::Node { node, state } = event {
+                    let ready = matches!(state, NodeState::Ready { .. });
+                    self.down &= !(u32::from(ready) << node.index());
+                }
+                outputs.events.push(event);
+            }
             Output::Timeout(due) => return Some(due),
         }
         None

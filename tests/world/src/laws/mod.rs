@@ -7,12 +7,12 @@
 //! | [`Promise::EarlyTimeout`], [`Promise::Sleeping`] | `handle_timeout` is called before it is due, and again |
 //! | [`Promise::TimeBack`] | an instant that was told before is told as an earlier one |
 //! | [`Promise::Splitting`] | input comes in pieces, cut anywhere |
-//! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll, unless a node is down or may be at its limit of requests |
+//! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll, unless a node is not ready or may be at its limit of requests |
 //!
 //! [`Promise::Steps`] and [`Promise::Advances`] are looked at on the way. More than [`Promise::Batches`] says is not so:
 //! what is requested and cancelled in one batch never leaves, though it would have left in between. That a driver may poll
-//! after a batch all the same is seen by all other promises, in the schedules in which all clients do. While a node is down
-//! or at its limit of pending requests, a poll that gives nothing may have asked it, and been refused: that is one more try,
+//! after a batch all the same is seen by all other promises, in the schedules in which all clients do. While a node is not
+//! ready or at its limit of pending requests, a poll that gives nothing may have asked it, and been refused: that is one more try,
 //! after which pauses are longer.
 
 mod engine;

@@ -90,6 +90,13 @@ impl Cast {
         }
     }
 
+    /// How long a round takes while nothing goes wrong: one node after the other, and once more for scripts that the servers
+    /// do not have.
+    pub(crate) fn longest_round(&self) -> Duration {
+        let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
+        (self.latency + self.jitter) * trips
+    }
+
     /// Names of what not every schedule has.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.extras.names(&self.options)
@@ -156,9 +163,7 @@ impl Cast {
             world.shares_tokens();
         }
         if self.calm && extras.tokens != Tokens::Everybody {
-            // Once more for scripts that the server does not have.
-            let trips = 4 * u32::try_from(self.nodes).unwrap_or(1);
-            world.is_calm((self.latency + self.jitter) * trips);
+            world.is_calm(self.longest_round());
         }
         let mut rng = Rng::new(self.seed);
         for node in 0..self.nodes {

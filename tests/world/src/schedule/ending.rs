@@ -13,7 +13,7 @@ fn is_tidy(play: &mut Play) -> bool {
     let world = &mut play.world;
     // Time to connect again.
     let pause = if play.cast.calm { SECOND } else { 4 * SECOND };
-    world.pass(pause + world.longest_round());
+    world.pass(pause + play.cast.longest_round());
     // Who was killed, or has no command left to delete with, leaves keys behind; so does whoever was told that a key is of
     // another type: then it is not ours, and a real node says so of no other key.
     let is_kept = |node| world.is_usable(node) && !world.has_lied(node);

@@ -239,10 +239,6 @@ impl World {
         self.oracle.calm = Some(round);
     }
 
-    pub(crate) fn longest_round(&self) -> Duration {
-        self.oracle.calm.unwrap_or_default()
-    }
-
     pub(crate) fn violation(&self) -> Option<&Violation> {
         self.oracle.violation.as_ref()
     }
