@@ -74,12 +74,12 @@ where
                     }
                 }
             }
-            if !failed {
-                return Poll::Pending;
-            }
             if self.attempts.is_empty() && self.left.is_empty() {
                 let none = io::Error::from(io::ErrorKind::Other);
                 return Poll::Ready(Err(std::mem::replace(last, none)));
+            }
+            if !failed {
+                return Poll::Pending;
             }
             due = true;
         }
