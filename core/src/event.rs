@@ -278,64 +278,70 @@ enum Policy {
     GiveUp,
 }
 
-impl NodeError {
-    /// The table of all errors: what follows from each, and its text. The first words of the server's replies are in
-    /// `redis/error.rs`, the names in JavaScript in `bindings/npm/src/errors.ts`; a test of `bindings/wasm/src/codes.rs`
-    /// compares those with this enum.
-    const fn row(self) -> (Policy, &'static str) {
-        use Policy::{GiveUp, Reconnect, Retry};
-        match self {
-            Self::Disconnected => (Retry, "not connected"),
-            Self::TimedOut => (Retry, "no answer in time"),
-            Self::Malformed => (Retry, "it does not speak RESP"),
-            Self::AnswerTooLarge => (Retry, "an answer is larger than allowed"),
-            Self::Overloaded => (Retry, "too much waits to be sent"),
-            Self::Loading => (Retry, "LOADING: it is still reading its data"),
-            Self::ReadOnly => (
-                Reconnect,
-                "READONLY: it is a replica, connect to the primary",
-            ),
-            Self::MasterDown => (Reconnect, "MASTERDOWN: a replica without its primary"),
-            Self::Moved => (
-                GiveUp,
-                "MOVED: it is part of a cluster, which needs a cluster client",
-            ),
-            Self::ClusterDown => (Retry, "CLUSTERDOWN: the cluster does not serve the key"),
-            Self::TryAgain => (Retry, "TRYAGAIN: the keys are being moved"),
-            Self::CrossSlot => (GiveUp, "CROSSSLOT: give the keys the same {tag}"),
-            Self::NoAuth => (GiveUp, "NOAUTH: it wants a password"),
-            Self::WrongPassword => (GiveUp, "WRONGPASS: user or password are wrong"),
-            Self::NoPermission => (GiveUp, "NOPERM: the user lacks a permission"),
-            Self::NoDatabase => (GiveUp, "it has no database of that number"),
-            Self::OutOfMemory => (Retry, "OOM: it is out of memory"),
-            Self::Misconfigured => (Retry, "MISCONF: it cannot save its data"),
-            Self::Busy => (Retry, "BUSY: it runs a script that does not end"),
-            Self::NoReplicas => (Retry, "NOREPLICAS: too few replicas"),
-            Self::Unsupported => (GiveUp, "it does not know a command"),
-            Self::ProtectedMode => (
-                GiveUp,
-                "DENIED: it is in protected mode: set a password there, or connect from its own machine",
-            ),
-            Self::TooManyClients => (Retry, "it has as many clients as its maxclients allows"),
-            Self::Other => (Retry, "an error that is not known here"),
-        }
-    }
+/// Makes two functions of one table, so that a program that prints no text contains none.
+macro_rules! table {
+    ($($error:ident: $policy:ident, $text:literal;)*) => {
+        impl NodeError {
+            const fn policy(self) -> Policy {
+                match self {
+                    $(Self::$error => Policy::$policy,)*
+                }
+            }
 
+            const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$error => $text,)*
+                }
+            }
+        }
+    };
+}
+
+// All errors: what follows from each, and its text. The first words of the server's replies are in `redis/error.rs`, the
+// names in JavaScript in `bindings/npm/src/errors.ts`; a test of `bindings/wasm/src/codes.rs` compares those with this enum.
+table! {
+    Disconnected: Retry, "not connected";
+    TimedOut: Retry, "no answer in time";
+    Malformed: Retry, "it does not speak RESP";
+    AnswerTooLarge: Retry, "an answer is larger than allowed";
+    Overloaded: Retry, "too much waits to be sent";
+    Loading: Retry, "LOADING: it is still reading its data";
+    ReadOnly: Reconnect, "READONLY: it is a replica, connect to the primary";
+    MasterDown: Reconnect, "MASTERDOWN: a replica without its primary";
+    Moved: GiveUp, "MOVED: it is part of a cluster, which needs a cluster client";
+    ClusterDown: Retry, "CLUSTERDOWN: the cluster does not serve the key";
+    TryAgain: Retry, "TRYAGAIN: the keys are being moved";
+    CrossSlot: GiveUp, "CROSSSLOT: give the keys the same {tag}";
+    NoAuth: GiveUp, "NOAUTH: it wants a password";
+    WrongPassword: GiveUp, "WRONGPASS: user or password are wrong";
+    NoPermission: GiveUp, "NOPERM: the user lacks a permission";
+    NoDatabase: GiveUp, "it has no database of that number";
+    OutOfMemory: Retry, "OOM: it is out of memory";
+    Misconfigured: Retry, "MISCONF: it cannot save its data";
+    Busy: Retry, "BUSY: it runs a script that does not end";
+    NoReplicas: Retry, "NOREPLICAS: too few replicas";
+    Unsupported: GiveUp, "it does not know a command";
+    ProtectedMode: GiveUp, "DENIED: it is in protected mode: set a password there, or connect from its own machine";
+    TooManyClients: Retry, "it has as many clients as its maxclients allows";
+    Other: Retry, "an error that is not known here";
+}
+
+impl NodeError {
     /// Whether only a change of the setup helps. A wait ends at once with such an error.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self.row().0, Policy::GiveUp)
+        matches!(self.policy(), Policy::GiveUp)
     }
 
     /// Whether to connect again.
     pub(crate) const fn hangs_up(self) -> bool {
-        matches!(self.row().0, Policy::Reconnect)
+        matches!(self.policy(), Policy::Reconnect)
     }
 }
 
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.row().1)
+        f.write_str(self.text())
     }
 }
 
