@@ -266,16 +266,18 @@ impl Shared {
     }
 
     #[track_caller]
-    fn wait_until(&self, mut reached: impl FnMut(&Settings) -> bool) {
+    fn wait_until(&self, reached: impl FnMut(&Settings) -> bool) {
+        // A second panic, in the end of a proxy, would hide the first.
+        let in_time = self.reaches(TIMEOUT, reached) || thread::panicking();
+        assert!(in_time, "the proxy's listener is stuck");
+    }
+
+    fn reaches(&self, within: Duration, mut reached: impl FnMut(&Settings) -> bool) -> bool {
         let (_settings, timeout) = self
             .changed
-            .wait_timeout_while(self.settings(), TIMEOUT, |settings| !reached(settings))
+            .wait_timeout_while(self.settings(), within, |settings| !reached(settings))
             .unwrap_or_else(PoisonError::into_inner);
-        // A second panic, in the end of a proxy, would hide the first.
-        assert!(
-            !timeout.timed_out() || thread::panicking(),
-            "the proxy's listener is stuck"
-        );
+        !timeout.timed_out()
     }
 
     /// Waits, for as long as it takes, until replies may pass.
@@ -295,13 +297,18 @@ impl Shared {
     /// does, before the listener has seen them.
     fn knock(&self) {
         let _one_at_a_time = lock(&self.knocking);
-        self.set(|settings| settings.knock = Knock::Coming);
-        let connected = TcpStream::connect(("127.0.0.1", self.port));
-        // Fails where nobody listens, and then nothing is to be taken.
-        let knock = connected
-            .and_then(|stream| stream.local_addr())
-            .map_or(Knock::None, Knock::From);
-        self.set(|settings| settings.knock = knock);
+        // A knock is lost if the listener ends just then: after an error, or because its port is given up.
+        for _ in 0..TIMEOUT.as_secs() {
+            self.set(|settings| settings.knock = Knock::Coming);
+            // Fails where nobody listens, and then nothing is to be taken.
+            let knock = TcpStream::connect(("127.0.0.1", self.port))
+                .and_then(|stream| stream.local_addr())
+                .map_or(Knock::None, Knock::From);
+            self.set(|settings| settings.knock = knock);
+            if self.reaches(Duration::from_secs(1), |now| now.knock == Knock::None) {
+                return;
+            }
+        }
         self.wait_until(|settings| settings.knock == Knock::None);
     }
 
