@@ -38,11 +38,15 @@ pub(crate) fn run(driver: impl Future<Output = ()> + Send + 'static) {
     )]
     thread::Builder::new()
         .name("tenure".to_owned())
-        .spawn(move || async_io::block_on(tasks().run(driver)))
+        .spawn(move || {
+            async_io::block_on(tasks().run(driver));
+            // The last thing that a driver does may be to report a loss.
+            while tasks().try_tick() {}
+        })
         .expect("a thread for the driver");
 }
 
-/// What waits for the ends of locks, for callbacks. Each thread of a driver carries on with it.
+/// The tasks that wait for the ends of locks, for callbacks. Every driver's thread runs them.
 fn tasks() -> &'static Executor<'static> {
     static TASKS: OnceLock<Executor<'static>> = OnceLock::new();
     TASKS.get_or_init(Executor::new)

@@ -1,7 +1,8 @@
 //! Connections and timers of `async-io`, whose reactor has a thread of its own and works under any executor.
 
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -12,17 +13,22 @@ use std::time::Duration;
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::{Timer, dial, keep_alive};
+use super::{Runtime, Timer, dial, keep_alive};
 use crate::address::Endpoint;
 
-pub(crate) async fn connect(to: Endpoint) -> io::Result<Stream> {
+async fn connect(to: Endpoint) -> io::Result<Stream> {
     match to {
         Endpoint::Tcp { host, port } => {
             let addresses: Vec<SocketAddr> = blocking::unblock(move || {
                 Ok::<_, io::Error>((host.as_str(), port).to_socket_addrs()?.collect())
             })
             .await?;
-            let stream = dial::dial(addresses, timer(), Async::<TcpStream>::connect).await?;
+            let stream = dial::dial(
+                addresses,
+                async_io::Timer::never(),
+                Async::<TcpStream>::connect,
+            )
+            .await?;
             stream.get_ref().set_nodelay(true)?;
             keep_alive(stream.get_ref())?;
             Ok(Stream::Tcp(stream))
@@ -35,14 +41,35 @@ pub(crate) async fn connect(to: Endpoint) -> io::Result<Stream> {
     }
 }
 
-/// A timer that is not set.
-pub(crate) fn timer() -> async_io::Timer {
-    async_io::Timer::never()
+/// How an executor runs a driver as a task of its own.
+pub(crate) trait Spawn: Send + 'static {
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static);
 }
 
-/// A read looks at the socket itself before it waits for the reactor, so that another turn of the task is enough.
-pub(crate) fn look(cx: &Context<'_>) {
-    cx.waker().wake_by_ref();
+/// A runtime: this reactor under any executor.
+#[derive(Debug)]
+pub(crate) struct Under<S>(PhantomData<S>);
+
+impl<S: Spawn> Runtime for Under<S> {
+    type Stream = Stream;
+    type Timer = async_io::Timer;
+
+    fn connect(to: Endpoint) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
+        connect(to)
+    }
+
+    fn timer() -> Self::Timer {
+        async_io::Timer::never()
+    }
+
+    /// A read looks at the socket itself before it waits for the reactor, so another turn of the task is enough.
+    fn look(cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static) {
+        S::spawn(driver);
+    }
 }
 
 impl Timer for async_io::Timer {

@@ -1,32 +1,15 @@
 //! A thread for each driver, for programs without a runtime.
 
 use std::future::Future;
-use std::io;
-use std::task::Context;
 
-use super::{Runtime, async_io};
-use crate::address::Endpoint;
+use super::async_io::{Spawn, Under};
 
-/// Threads of their own, over `async-io`.
+pub(crate) type Threads = Under<OwnThread>;
+
 #[derive(Debug)]
-pub(crate) struct Threads;
+pub(crate) struct OwnThread;
 
-impl Runtime for Threads {
-    type Stream = async_io::Stream;
-    type Timer = ::async_io::Timer;
-
-    fn connect(to: Endpoint) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
-        async_io::connect(to)
-    }
-
-    fn timer() -> Self::Timer {
-        async_io::timer()
-    }
-
-    fn look(cx: &mut Context<'_>) {
-        async_io::look(cx);
-    }
-
+impl Spawn for OwnThread {
     fn spawn(driver: impl Future<Output = ()> + Send + 'static) {
         crate::blocking::run(driver);
     }

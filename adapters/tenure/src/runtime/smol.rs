@@ -1,32 +1,15 @@
-//! smol: its own executor over `async-io`.
+//! smol: its global executor over `async-io`.
 
 use std::future::Future;
-use std::io;
-use std::task::Context;
 
-use super::{Runtime, async_io};
-use crate::address::Endpoint;
+use super::async_io::{Spawn, Under};
 
-/// The global executor of smol.
+pub(crate) type Smol = Under<Global>;
+
 #[derive(Debug)]
-pub(crate) struct Smol;
+pub(crate) struct Global;
 
-impl Runtime for Smol {
-    type Stream = async_io::Stream;
-    type Timer = ::async_io::Timer;
-
-    fn connect(to: Endpoint) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
-        async_io::connect(to)
-    }
-
-    fn timer() -> Self::Timer {
-        async_io::timer()
-    }
-
-    fn look(cx: &mut Context<'_>) {
-        async_io::look(cx);
-    }
-
+impl Spawn for Global {
     fn spawn(driver: impl Future<Output = ()> + Send + 'static) {
         ::smol::spawn(driver).detach();
     }
