@@ -64,8 +64,11 @@ impl Locks {
             return Holder::Other;
         };
         let looked = ask.kind == RoundKind::Look;
-        // This lock is among those of its keys.
-        let mut ours = NodeSet::EMPTY;
+        let mut ours = if looked {
+            lock.may_hold
+        } else {
+            NodeSet::EMPTY
+        };
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
