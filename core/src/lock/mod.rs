@@ -16,6 +16,7 @@ mod ask;
 mod attempt;
 #[cfg(feature = "search")]
 mod fingerprint;
+mod hash;
 mod index;
 mod lease;
 mod op;
@@ -29,6 +30,7 @@ use core::fmt;
 use core::time::Duration;
 
 pub(crate) use ask::{Ask, RoundKind};
+pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
 pub use lease::Lease;
 use lease::drift;
@@ -38,7 +40,7 @@ pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
-pub(crate) use turns::{DISTANCE_FACTOR, Turns, hash, yield_time};
+pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
 use crate::claim::{Claim, Key, Keys};
 use crate::event::NotObtained;
