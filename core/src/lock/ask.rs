@@ -25,6 +25,17 @@ pub(crate) enum RoundKind {
     Release,
 }
 
+/// What a round has learnt of its keys apart from replies. It decides what the lock does when the round has ended.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Wake {
+    None,
+    /// A node that had denied has confirmed a release of this engine: after a denial the lock asks again at once.
+    Freed,
+    /// A key has changed, perhaps later than any reply was sent: the same after a denial, and after a win the lock is checked
+    /// once.
+    Changed,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) kind: RoundKind,
@@ -36,8 +47,10 @@ pub(crate) struct Ask {
     pub(crate) again: bool,
     /// Nodes that may have held our value before.
     held_before: NodeSet,
-    /// A refresh must not shorten the ttl of the keys: another lock of this engine holds them, too.
+    /// A refresh must not shorten the ttl of the keys: another lock of this engine with the same token holds one of them.
     pub(crate) shared: bool,
+    /// What came during the round, apart from replies.
+    pub(crate) wake: Wake,
     /// The deadline for silent nodes was shortened.
     pub(crate) is_shortened: bool,
     /// When the keys may become free on the first of the nodes that denied.
@@ -58,7 +71,6 @@ impl Ask {
         (at, deadline): (Instant, Instant),
         again: bool,
         held_before: NodeSet,
-        shared: bool,
     ) -> Self {
         Self {
             kind,
@@ -67,7 +79,8 @@ impl Ask {
             deadline,
             again,
             held_before,
-            shared,
+            shared: false,
+            wake: Wake::None,
             is_shortened: false,
             free_at: None,
             watched: true,
@@ -271,7 +284,7 @@ impl Ask {
     /// Everything that decides what happens next, with times as distances from `now`, except what concerns single nodes.
     #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        (self.kind, self.round.manner()).hash(hasher);
+        (self.kind, self.round.manner(), self.wake).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
         now.saturating_since(self.at).hash(hasher);
         let ahead = |at: Instant| at.saturating_since(now);
@@ -315,7 +328,7 @@ mod tests {
         let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
         let node = round.ask().lowest().unwrap();
         let before = NodeSet::EMPTY;
-        let mut ask = Ask::new(RoundKind::Check, round, (at, now), false, before, false);
+        let mut ask = Ask::new(RoundKind::Check, round, (at, now), false, before);
         let granted = Outcome::Granted {
             fence: None,
             remaining: Some(Duration::from_secs(100)),

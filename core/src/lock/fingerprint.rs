@@ -35,8 +35,6 @@ impl Lock {
             let end = self.give_up_at.map(ahead);
             end.map(|end| end.min(FAR)).hash(hasher);
             self.retry.remembered(&self.progress).hash(hasher);
-            (self.woken, self.check_after_win).hash(hasher);
-            self.look_at.map(ahead).hash(hasher);
             let yielding = self
                 .yielding
                 .map(|(since, looks)| (now.saturating_since(since), looks));
@@ -89,7 +87,11 @@ impl LockState {
         discriminant(self).hash(hasher);
         match self {
             Self::Asking => {}
-            Self::Waiting { until, parked } => (until.map(ahead), parked).hash(hasher),
+            Self::Waiting {
+                until,
+                look_at,
+                parked,
+            } => (until.map(ahead), look_at.map(ahead), parked).hash(hasher),
             Self::Held(held) => {
                 (held.lease.remaining(now), held.lease.ttl()).hash(hasher);
                 (held.renew_at.map(ahead), held.wanted).hash(hasher);

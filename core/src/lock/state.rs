@@ -14,6 +14,8 @@ pub(crate) enum LockState {
     Waiting {
         /// When to ask again; `None` until a wake.
         until: Option<Instant>,
+        /// When to look whether the keys are free, even if no wake comes; `None` while parked.
+        look_at: Option<Instant>,
         /// Another lock of this engine comes first, and this one has sent nothing since.
         parked: bool,
     },
@@ -30,7 +32,7 @@ pub(crate) struct Held {
     pub(crate) wanted: Option<Ttl>,
     /// Too few nodes replied to the last refresh.
     pub(crate) retrying: bool,
-    /// A wake came during a round.
+    /// A wake came during a round: when it has ended, the nodes are asked once whether the lock is still ours.
     pub(crate) recheck: bool,
     /// Why the last refresh failed.
     pub(crate) error: Option<NodeError>,
@@ -53,7 +55,7 @@ pub(crate) struct Releasing {
 }
 
 impl Held {
-    pub(crate) const fn new(lease: Lease, renew_at: Option<Instant>, recheck: bool) -> Self {
+    pub(super) const fn new(lease: Lease, renew_at: Option<Instant>, recheck: bool) -> Self {
         Self {
             lease,
             renew_at,

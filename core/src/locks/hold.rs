@@ -56,9 +56,7 @@ impl Locks {
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
         let asked = wanted.is_some();
-        if !lock.claim.token().is_random() {
-            self.note_shared(id);
-        }
+        let chosen = !lock.claim.token().is_random();
         self.begin(
             id,
             if asked {
@@ -67,6 +65,9 @@ impl Locks {
                 RoundKind::Renew
             },
         );
+        if chosen {
+            self.note_shared(id);
+        }
     }
 
     /// A refresh or a check has ended.

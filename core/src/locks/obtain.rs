@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::claim::Keys;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict};
+use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict, Wake};
 use crate::time::Instant;
 
 use super::waiters::Freed;
@@ -28,9 +28,9 @@ impl Locks {
     pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
         self.release_leftovers(id);
         if let Some(lock) = self.lock_mut(id) {
-            lock.look_at = None;
             lock.state = LockState::Waiting {
                 until,
+                look_at: None,
                 parked: true,
             };
         }
@@ -47,14 +47,15 @@ impl Locks {
         let Some(ask) = &lock.ask else { return };
         if verdict == Verdict::Won {
             let (asked_at, late) = (ask.at, ask.round.pending());
+            let recheck = ask.wake == Wake::Changed;
             if lock.hold_until.is_none() {
                 lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
             }
             let lease = lock.lease(asked_at);
             if lease.is_valid(now) {
                 lock.ask = None;
-                let (waited, check_after_win) = (lock.is_waiter(), lock.check_after_win);
-                lock.hold(lease, asked_at, late);
+                let waited = lock.is_waiter();
+                lock.hold(lease, asked_at, late, recheck);
                 self.timers.set(id.slot, lock.deadline());
                 self.turns.granted(lock.key_hash, now);
                 let several = lock.claim.keys().len() > 1;
@@ -72,7 +73,7 @@ impl Locks {
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }
-                if check_after_win {
+                if recheck {
                     self.check_if_woken(id);
                 }
                 return;
@@ -110,7 +111,7 @@ impl Locks {
         let early = lock.give_up_at.is_none() && lock.progress.asks == 1;
         let early = early && by == Holder::Ourselves && ask.round.is_denied();
         let until = match ask.watch_until() {
-            _ if core::mem::take(&mut lock.woken) => Some(after_wake),
+            _ if ask.wake != Wake::None => Some(after_wake),
             // Several locks may wait for the same key to expire.
             Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
@@ -123,6 +124,7 @@ impl Locks {
         };
         lock.state = LockState::Waiting {
             until,
+            look_at: None,
             parked: false,
         };
         if by == Holder::Other && ask.round.is_denied() {

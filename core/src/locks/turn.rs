@@ -112,7 +112,10 @@ impl Locks {
         let next = now + LOOK;
         // A look, an obtain, and a margin.
         let needed = Duration::from(lock.round_trip) * 3 + Duration::from_millis(1);
-        lock.look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
+        let LockState::Waiting { look_at, .. } = &mut lock.state else {
+            return;
+        };
+        *look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
             Some(last) if last < next => Some(last).filter(|last| *last > now),
             _ => Some(next),
         };
