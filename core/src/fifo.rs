@@ -83,8 +83,8 @@ mod tests {
         let (mut queue, mut plain, mut rng) = (Queue::default(), VecDeque::new(), Rng::new(1));
         let mut most = 0;
         for _ in 0..100_000 {
-            if plain.len() < 50 && rng.next() % 2 == 0 {
-                let item = rng.next();
+            if plain.len() < 50 && rng.next_u64() % 2 == 0 {
+                let item = rng.next_u64();
                 queue.push_back(item);
                 plain.push_back(item);
             } else {

@@ -96,5 +96,6 @@ pub use lock::{Fence, Holding, Inspection, KeySet, Lease, Op, Outcome, UnknownLo
 pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Ttl};
 pub use retry::{Jitter, Retry};
+pub use rng::Rng;
 pub use time::Instant;
 pub use token::Token;

@@ -141,17 +141,17 @@ mod tests {
     fn blocks_hold_the_same_as_an_ordered_set() {
         let (mut index, mut plain, mut rng) = (Index::default(), BTreeSet::new(), Rng::new(3));
         for _ in 0..50_000 {
-            let (name, rank) = (format!("k{}", rng.next() % 40), rng.next() % 100);
+            let (name, rank) = (format!("k{}", rng.next_u64() % 40), rng.next_u64() % 100);
             let keys = Keys::from(Key::new(&name).unwrap());
             let alone = plain.iter().all(|(other, _)| *other != name);
             if plain.insert((name.clone(), rank)) {
                 let slot = u32::try_from(rank).unwrap();
                 assert_eq!(index.insert(&keys, rank, slot), alone);
-            } else if rng.next() % 3 != 0 {
+            } else if rng.next_u64() % 3 != 0 {
                 plain.remove(&(name.clone(), rank));
                 index.remove(&keys, rank);
             }
-            let from = rng.next() % 110;
+            let from = rng.next_u64() % 110;
             let next = plain.range((name.clone(), from)..).next();
             let expected = next.filter(|(key, _)| *key == name).map(|(_, rank)| *rank);
             let found = index.first_from(name.as_bytes(), from);

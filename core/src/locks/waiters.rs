@@ -335,7 +335,7 @@ impl Locks {
             Some(trip) if trip.0 > 0 => WAKE_SPREAD.min(trip.times(SPREAD_TRIPS).into()),
             _ => WAKE_SPREAD,
         };
-        self.now + self.rng.up_to(spread)
+        self.now + self.rng.duration_up_to(spread)
     }
 
     /// How long other processes may take to ask after a wake, if they are as far away as turns allow for.
