@@ -64,11 +64,8 @@ impl Locks {
             return Holder::Other;
         };
         let looked = ask.kind == RoundKind::Look;
-        let mut ours = if looked {
-            lock.may_hold
-        } else {
-            NodeSet::EMPTY
-        };
+        // This lock is among those of its keys.
+        let mut ours = NodeSet::EMPTY;
         for key in lock.claim.keys().iter() {
             let mut rank = 0;
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {

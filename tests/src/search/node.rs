@@ -89,7 +89,7 @@ impl Order {
             Op::Inspect { .. } => return None,
             // A new operation or mode.
             Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
-                unimplemented!("no node of the search does {op:?}")
+                panic!("teach the nodes of the search {op:?}")
             }
         };
         let letters = claim.keys().iter().map(|key| key.as_bytes()[0] - b'a');

@@ -55,7 +55,7 @@ impl Request {
             }
             // A new operation or mode.
             Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
-                unimplemented!("no node of the laws does {op:?}")
+                panic!("teach the nodes of the laws {op:?}")
             }
         };
         let (keys, value) = (claim.keys().clone(), claim.value().to_vec());

@@ -266,10 +266,10 @@ impl World {
         match reason {
             Loss::Expired { .. } => match request.lease {
                 // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
-                // client stood still; and clocks differ.
+                // client stood still after the lease began, which is up to a ttl before it was granted; and clocks differ.
                 Some((since, until))
                     if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
-                        && self.clients[index].trouble <= since
+                        && self.clients[index].may_be_late(request.ttl) <= since
                         && self.is_sound(since) =>
                 {
                     Err(format!("its lease lasts until {until:?}"))
