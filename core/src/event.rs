@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::id::{LockId, NodeId};
-use crate::lock::Lease;
+use crate::lease::Lease;
 
 /// Something that happened.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]

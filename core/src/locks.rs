@@ -22,13 +22,13 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
 use crate::fifo::Queue;
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-use crate::lock::{
-    Index, Lease, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock,
-};
-use crate::obtain::{Obtain, Ttl};
+use crate::lease::Lease;
+use crate::lock::{Index, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock};
+use crate::obtain::Obtain;
 use crate::rng::Rng;
 use crate::time::{Instant, Micros};
 use crate::timers::Timers;
+use crate::ttl::Ttl;
 
 /// All locks of one engine. A clone is independent of the original.
 #[derive(Clone, Debug)]

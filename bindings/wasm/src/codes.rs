@@ -126,9 +126,9 @@ mod tests {
     use std::vec::Vec;
 
     const CORE: &str = concat!(
-        include_str!("../../../core/src/claim.rs"),
         include_str!("../../../core/src/config.rs"),
-        include_str!("../../../core/src/event.rs")
+        include_str!("../../../core/src/event.rs"),
+        include_str!("../../../core/src/limits.rs")
     );
     const TYPESCRIPT: &str = concat!(
         include_str!("../../npm/src/errors.ts"),

@@ -8,9 +8,11 @@ use core::time::Duration;
 use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{KeySet, Op, Outcome, Round, Vote, drift};
-use crate::obtain::{Mode, Ttl};
+use crate::lease::drift;
+use crate::lock::{KeySet, Op, Outcome, Round, Vote};
+use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum RoundKind {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::{Key, Keys};
+use crate::keys::{Key, Keys};
 
 /// Ranks from here on are waiters, in the order in which they came. Below stand holders and all others, which do not
 /// queue.

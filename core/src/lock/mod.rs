@@ -17,7 +17,6 @@ mod attempt;
 #[cfg(feature = "search")]
 mod fingerprint;
 mod index;
-mod lease;
 mod op;
 mod probe;
 mod round;
@@ -30,8 +29,6 @@ use core::time::Duration;
 
 pub(crate) use ask::{Ask, RoundKind, Wake};
 pub(crate) use index::{Index, WAITER};
-pub use lease::Lease;
-use lease::drift;
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
@@ -40,12 +37,15 @@ pub(crate) use slab::Slab;
 pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, hash, yield_time};
 
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::event::NotObtained;
 use crate::id::NodeSet;
-use crate::obtain::{Mode, Obtain, Renewal, Ttl};
+use crate::keys::{Key, Keys};
+use crate::lease::Lease;
+use crate::obtain::{Mode, Obtain, Renewal};
 use crate::retry::{Retry, RetryProgress};
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 /// The id names no lock that is held.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

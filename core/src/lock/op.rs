@@ -3,9 +3,12 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::claim::{Claim, Keys, MAX_KEYS};
+use crate::claim::Claim;
 use crate::event::NodeError;
-use crate::obtain::{Mode, Ttl};
+use crate::keys::Keys;
+use crate::limits::MAX_KEYS;
+use crate::obtain::Mode;
+use crate::ttl::Ttl;
 
 /// What one node is asked to do. All but `Check`, `Look` and `Inspect` change the node; all may be repeated.
 #[derive(Copy, Clone, Debug)]

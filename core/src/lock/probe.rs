@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::claim::Keys;
 use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet};
+use crate::keys::Keys;
 use crate::lock::{Goal, Order, Round, Verdict, Vote};
 use crate::time::Instant;
 
@@ -119,7 +119,7 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::Key;
+    use crate::keys::Key;
 
     fn holding(value: &[u8], ms: u64) -> Option<Holding> {
         Some(Holding {

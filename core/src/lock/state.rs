@@ -2,9 +2,11 @@
 
 use crate::event::{NodeError, Released};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Lease, Outcome};
-use crate::obtain::{Renewal, Ttl};
+use crate::lease::Lease;
+use crate::lock::Outcome;
+use crate::obtain::Renewal;
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 /// The state of one lock. Its current round is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]

@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::claim::Key;
+use crate::keys::Key;
 use crate::time::{Instant, Micros};
 
 /// The length of a turn while no other process was seen.

@@ -2,8 +2,10 @@
 
 use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
-use crate::lock::{Ask, KeySet, Lease, LockState, RoundKind, Verdict, pause_after_silence};
-use crate::obtain::{Renewal, Ttl};
+use crate::lease::Lease;
+use crate::lock::{Ask, KeySet, LockState, RoundKind, Verdict, pause_after_silence};
+use crate::obtain::Renewal;
+use crate::ttl::Ttl;
 
 use super::waiters::Freed;
 use super::{Entry, Locks};

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::Keys;
 use crate::event::{Event, NodeError};
 use crate::id::{LockId, RequestId};
+use crate::keys::Keys;
 use crate::lock::{Holding, Inspection, Op, Outcome, Probe};
 use crate::time::Instant;
 

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use crate::claim::Keys;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
+use crate::keys::Keys;
 use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict, Wake};
 use crate::time::Instant;
 

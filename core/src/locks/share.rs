@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::id::LockId;
+use crate::keys::{Key, Keys};
 use crate::lock::{Lock, LockState, RoundKind};
 use crate::obtain::Mode;
 

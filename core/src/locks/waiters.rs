@@ -11,9 +11,9 @@
 
 use core::time::Duration;
 
-use crate::claim::{Key, Keys};
 use crate::event::{Holder, NotObtained};
 use crate::id::{LockId, NodeId};
+use crate::keys::{Key, Keys};
 use crate::lock::{DISTANCE_FACTOR, Lock, LockState, Order, WAITER, Wake};
 use crate::time::{Instant, Micros};
 

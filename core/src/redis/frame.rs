@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::Keys;
+use crate::keys::Keys;
 use crate::redis::resp::prepared;
 
 /// How many bytes stand around an argument at most: its length in up to four digits, its type and two line ends.

@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::{Claim, Keys};
+use crate::claim::Claim;
+use crate::keys::Keys;
 use crate::lock::Op;
-use crate::obtain::{Mode, Ttl};
+use crate::obtain::Mode;
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
+use crate::ttl::Ttl;
 
 /// How replies are to be read. The first reply of the first three decides, the others tell remaining times.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

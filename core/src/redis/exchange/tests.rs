@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::id::{LockId, NodeId};
+use crate::keys::{Key, Keys};
 use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::LastTtl;
 use crate::token::Token;
