@@ -117,7 +117,7 @@ impl Engine {
     }
 
     /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
-    /// [`Event::Released`], any other with [`crate::NotObtained::Withdrawn`].
+    /// [`Event::Released`], any other with [`crate::NotObtained::Cancelled`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         let now = self.clamp(now);
         self.locks.release(lock, now);
