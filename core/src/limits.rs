@@ -45,16 +45,16 @@ pub enum ClaimError {
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyKey => f.write_str("a key needs at least one byte"),
-            Self::KeyTooLong => write!(f, "a key has at most {MAX_KEY} bytes"),
-            Self::NoKey => f.write_str("a lock needs at least one key"),
-            Self::TooManyKeys => write!(f, "a lock has at most {MAX_KEYS} keys"),
+            Self::EmptyKey => f.write_str("a key must have at least one byte"),
+            Self::KeyTooLong => write!(f, "a key must have at most {MAX_KEY} bytes"),
+            Self::NoKey => f.write_str("a lock must have at least one key"),
+            Self::TooManyKeys => write!(f, "a lock must have at most {MAX_KEYS} keys"),
             Self::DuplicateKey => f.write_str("the keys of a lock must differ"),
-            Self::EmptyToken => f.write_str("a token needs at least one byte"),
-            Self::TokenTooLong => write!(f, "a token has at most {MAX_TOKEN} bytes"),
-            Self::MetadataTooLong => write!(f, "metadata has at most {MAX_METADATA} bytes"),
-            Self::TtlTooShort => write!(f, "a ttl has at least {MIN_TTL_MS} ms"),
-            Self::TtlTooLong => write!(f, "a ttl has at most {MAX_TTL_MS} ms"),
+            Self::EmptyToken => f.write_str("a token must have at least one byte"),
+            Self::TokenTooLong => write!(f, "a token must have at most {MAX_TOKEN} bytes"),
+            Self::MetadataTooLong => write!(f, "metadata must have at most {MAX_METADATA} bytes"),
+            Self::TtlTooShort => write!(f, "the ttl must be at least {MIN_TTL_MS} ms"),
+            Self::TtlTooLong => write!(f, "the ttl must be at most {MAX_TTL_MS} ms"),
         }
     }
 }

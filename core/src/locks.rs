@@ -130,7 +130,7 @@ impl Locks {
             let reason = if full {
                 NotObtained::LimitReached
             } else {
-                NotObtained::Withdrawn
+                NotObtained::Cancelled
             };
             self.slab.remove(id);
             self.events
@@ -172,7 +172,7 @@ impl Locks {
     }
 
     /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
-    /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
+    /// [`Event::Released`], any other with [`NotObtained::Cancelled`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         self.clamp(now);
         self.release_lock(lock);

@@ -28,7 +28,7 @@ Exit status:
   69   too few servers can be reached, or they refuse, or answer too late for the ttl
   70   the lock was lost while the command ran, or the release found it gone
   71   the operating system refused something
-  75   not obtained: somebody else holds it
+  75   not obtained: another client holds it
   126  the command cannot be run
   127  the command is not found
 

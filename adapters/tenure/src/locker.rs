@@ -83,7 +83,7 @@ impl Locker {
     /// ```
     ///
     /// # Errors
-    /// [`InspectError`] if a key is invalid, too few servers answered, or the locker is closed.
+    /// [`InspectError`] if a key is invalid, too few servers replied, or the locker is closed.
     pub async fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         let keys = key.into_keys().map_err(InspectError::Claim)?;
         let holdings = inspect(&self.handle, keys).await?;

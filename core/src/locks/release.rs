@@ -24,7 +24,7 @@ impl Locks {
         };
         match lock.state {
             LockState::Asking | LockState::Waiting { .. } => {
-                self.end_unobtained(id, NotObtained::Withdrawn);
+                self.end_unobtained(id, NotObtained::Cancelled);
             }
             LockState::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
             LockState::Held(_) => {

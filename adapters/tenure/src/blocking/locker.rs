@@ -80,7 +80,7 @@ impl Locker {
     /// keys: the first that is held.
     ///
     /// # Errors
-    /// [`InspectError`] if a key is invalid, too few servers answered, or the locker is closed.
+    /// [`InspectError`] if a key is invalid, too few servers replied, or the locker is closed.
     pub fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         block_on(self.0.inspect(key))
     }

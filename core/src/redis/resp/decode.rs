@@ -41,7 +41,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "this is not RESP",
-            Self::TooLarge => "an answer is larger than allowed",
+            Self::TooLarge => "a reply is larger than allowed",
             Self::TooDeep => "an answer is nested deeper than allowed",
         })
     }
