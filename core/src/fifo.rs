@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-/// A queue in one piece of memory. What leaves is made room for when the queue is empty, or when half of what it holds is
-/// such room: nothing wraps around, so that each step is a few instructions, and memory stays below four times what was
-/// ever queued at once.
+/// A queue in one piece of memory, in which nothing wraps around, so that each step is a few instructions. The room of items
+/// that have left is reused when the queue is empty, or when half of it is such room. So the memory stays below four times
+/// the most items that were ever queued at one time.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<T> {
     items: Vec<T>,

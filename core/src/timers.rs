@@ -12,7 +12,7 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Timers {
     /// A binary heap, the earliest first; equal times in the order of their slots, so that runs repeat exactly.
     heap: Vec<(Instant, u32)>,
-    /// Where each slot stands in the heap.
+    /// The place of each slot in the heap.
     places: Vec<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! An attempt of a lock: its rounds, and what it may leave on nodes.
 
-use super::{Ask, Lock, LockState, Op, Outcome, Round, RoundKind};
+use super::{ActiveRound, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
@@ -19,7 +19,7 @@ impl Lock {
         }
         let until = self.round_end(kind, deadline);
         let again = self.asks_again();
-        let ask = Ask::new(kind, round, (now, until), again, self.may_hold);
+        let ask = ActiveRound::new(kind, round, (now, until), again, self.may_hold);
         self.ask = Some(ask);
     }
 

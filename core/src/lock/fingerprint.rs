@@ -53,7 +53,7 @@ impl Lock {
         }
     }
 
-    /// What is said of `node`. `late` is not: whoever compares states has rendered each request when it was handed out.
+    /// What concerns `node`. Without `late`: a search renders each request when it is handed out, so no state has any.
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let several = self.claim.keys().len() > 1;
         self.may_hold.contains(node).hash(hasher);

@@ -2,17 +2,17 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Cancelled)** | ask again after a denial |
-//! | `Waiting` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | ask again, look again, or **NotObtained** | as above | ask again, at once or after jitter |
+//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Cancelled)** | retry after a denial |
+//! | `Waiting` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | retry, look, or **NotObtained** | as above | retry, at once or after jitter |
 //! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; a quorum denied → **Lost(Taken)**, refused → **Lost(Refused)**; unknown → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
 //! | `Releasing` | round end, next try, `announce`, at last `until` | all nodes that may hold it have replied → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
-//! `Asking` asks for the keys, or only looks whether they are free: periodically, because a wake may never come, and after
+//! `Asking` requests the keys, or only looks (reads whether they are free): periodically, because a wake may never come, and after
 //! a turn, to yield to other processes (`turns.rs`). What a lost attempt may have left on nodes is released by a lock of its
 //! own, while this one continues with a fresh token. After its terminal event a lock stays in `Releasing`, without a further
 //! event, until nothing of it can be left on a node.
 
-mod ask;
+mod active_round;
 mod attempt;
 #[cfg(feature = "search")]
 mod fingerprint;
@@ -27,7 +27,7 @@ mod turns;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use ask::{Ask, RoundKind, Wake};
+pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
 pub(crate) use index::{Index, WAITER};
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
@@ -90,7 +90,7 @@ pub(crate) struct Lock {
 
     // In any state.
     pub(crate) state: LockState,
-    pub(crate) ask: Option<Ask>,
+    pub(crate) ask: Option<ActiveRound>,
     /// The number of the latest round.
     pub(crate) round: u32,
     /// Its position among the locks that have one of its keys.
@@ -196,14 +196,14 @@ impl Lock {
         let due = self.deadline();
         let asks = self.ask.is_some();
         match &self.state {
-            LockState::Waiting { until, .. } if due == *until => "asking again",
-            LockState::Waiting { look_at, .. } if due == *look_at => "looking again",
+            LockState::Waiting { until, .. } if due == *until => "retry",
+            LockState::Waiting { look_at, .. } if due == *look_at => "look",
             LockState::Waiting { .. } => "end of a wait",
             LockState::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
             LockState::Held(_) if !asks => "renewal",
             LockState::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
             LockState::Releasing(releasing) if due == releasing.announce => "end of a release",
-            LockState::Releasing(_) if !asks => "releasing again",
+            LockState::Releasing(_) if !asks => "repeated release",
             LockState::Asking if due == self.give_up_at => "end of a wait",
             LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => "end of a round",
         }

@@ -11,12 +11,12 @@ use crate::ttl::Ttl;
 /// The state of one lock. Its current round is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum LockState {
-    /// Asking for its keys, or looking whether they are free.
+    /// A round requests its keys, or reads whether they are free.
     Asking,
     Waiting {
-        /// When to ask again; `None` until a wake.
+        /// When to retry; `None` until a wake.
         until: Option<Instant>,
-        /// When to look whether the keys are free, even if no wake comes; `None` while parked.
+        /// When to read whether the keys are free, even if no wake comes; `None` while parked.
         look_at: Option<Instant>,
         /// Another lock of this engine comes first, and this one has sent nothing since.
         parked: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Held {
     pub(crate) lease: Lease,
     /// When to refresh next; `None` without renewal.
     pub(crate) renew_at: Option<Instant>,
-    /// The ttl of a refresh that the caller asked for and that no current round covers.
+    /// The ttl of a refresh that the caller requested, and that no current round covers.
     pub(crate) wanted: Option<Ttl>,
     /// Too few nodes replied to the last refresh.
     pub(crate) retrying: bool,

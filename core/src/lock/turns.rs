@@ -27,7 +27,7 @@ const PAUSES_PER_TURN: u64 = 3;
 pub(crate) const DISTANCE_FACTOR: u64 = 8;
 /// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
 /// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take
-/// turns for ever, and a third that is farther away would never come in time.
+/// turns endlessly, and a third that is farther away would never come in time.
 const DEFER_EVERY: u8 = 4;
 /// The shortest such time: a distant process needs that long to ask several nodes in order.
 const LEAST_DEFERRAL: Micros = Micros(25_000);

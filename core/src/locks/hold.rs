@@ -3,7 +3,7 @@
 use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
 use crate::lease::Lease;
-use crate::lock::{Ask, KeySet, LockState, RoundKind, Verdict, pause_after_silence};
+use crate::lock::{ActiveRound, KeySet, LockState, RoundKind, Verdict, pause_after_silence};
 use crate::obtain::Renewal;
 use crate::ttl::Ttl;
 
@@ -167,7 +167,8 @@ impl Locks {
         let reason = if lock.hold_until.is_some_and(|at| at <= now) {
             Loss::MaxHold
         } else {
-            let refreshes = |ask: &Ask| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
+            let refreshes =
+                |ask: &ActiveRound| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
             let unanswered = lock.ask.as_ref().filter(|ask| refreshes(ask));
             let error = match lock.state {
                 LockState::Held(held) => held.error,

@@ -11,7 +11,7 @@ use crate::time::Instant;
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Starts to look who holds `keys`, on all nodes, without side effects. Ends with [`Event::Inspected`], then
+    /// Starts an inspection: who holds `keys`, on all nodes, without side effects. Ends with [`Event::Inspected`], then
     /// [`Locks::take_inspection`] has the result. [`Locks::release`] ends it early.
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);

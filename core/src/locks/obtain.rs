@@ -17,7 +17,7 @@ impl Locks {
         if !self.is_blocked(id) {
             return self.ask_now(id);
         }
-        // A lock that does not wait stands behind a release of this engine only, which is on its way.
+        // A lock that does not wait is blocked only by a release of this engine, which is on its way.
         self.queue(id, true);
         self.park(id, None);
         self.rearm(id);
@@ -37,7 +37,7 @@ impl Locks {
         self.unpark_younger(id);
     }
 
-    /// A round that asked for the keys has ended.
+    /// A round that requested the keys has ended.
     pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         // Not through `lock_mut`: the timers are needed beside it.
@@ -116,7 +116,7 @@ impl Locks {
             Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
-                // A lock that no node will wake must ask again at some time, even if the user set no pause.
+                // A lock that no node will wake must retry at some time, even if the user set no pause.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
                 let pause = pause.or_else(|| blind.then_some(timeout));
                 ask.pause_until(now, pause)
@@ -147,7 +147,7 @@ impl Locks {
             self.release_leftovers(id);
         }
         if self.is_behind_waiter(id) {
-            // An older lock has asked for the same keys meanwhile.
+            // An older lock has requested the same keys meanwhile.
             self.park(id, until);
         } else {
             self.plan_look(id);

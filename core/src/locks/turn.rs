@@ -1,4 +1,4 @@
-//! Yielding: after its turn an engine looks whether another process takes the key before it asks again.
+//! Yielding: after its turn an engine reads whether another process takes the key before it requests it once more.
 //!
 //! The looks are the clock of that pause: each takes a round trip, and no timer of any runtime is as short.
 
@@ -20,7 +20,7 @@ impl Locks {
         self.ask_for(id, first_round(self.is_turn_over(id)));
     }
 
-    /// Time to look whether the keys are still held.
+    /// It is time to read whether the keys are still held.
     pub(super) fn look_again(&mut self, id: LockId) {
         self.ask_for(id, RoundKind::Look);
     }
@@ -54,7 +54,8 @@ impl Locks {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        // With a chosen token, the key may hold our own value, which an obtain would be granted. A look cannot tell.
+        // With a chosen token, the key may hold our own value, which an obtain would be granted. A look does not show
+        // which.
         let denied = lock.claim.token().is_random() && ask.round.is_denied();
         if verdict == Verdict::Lost && denied {
             lock.yielding = None;
@@ -103,7 +104,7 @@ impl Locks {
         }
     }
 
-    /// When to look again while waiting, and one last time so early that there is time to ask.
+    /// Plans the next look of a waiter, and a last one so early that there is time for a request after it.
     pub(super) fn plan_look(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {

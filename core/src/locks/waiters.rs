@@ -197,7 +197,7 @@ impl Locks {
                     self.inherit_failure(id, freed);
                     return self.ask_now(id);
                 }
-                // It stays parked behind what is left of whoever has gone.
+                // The lock in front has ended, but what it left on nodes still blocks this one. It learns why.
                 LockState::Waiting { parked: true, .. }
                     if matches!(freed, Freed::Left(Some(_))) =>
                 {
@@ -233,7 +233,7 @@ impl Locks {
         self.lock(id).is_some_and(|lock| lock.contends_for(key))
     }
 
-    /// The lock is asking already. If it was denied by a node where the keys are free now, it asks again.
+    /// The lock has requested the keys already. If it was denied by a node where they are free now, it retries.
     fn note_freed(&mut self, id: LockId, freed: Freed) {
         if let (Freed::On(node), Some(lock)) = (freed, self.lock_mut(id)) {
             let ask = lock.ask.as_mut();

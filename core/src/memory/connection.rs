@@ -143,7 +143,7 @@ impl Connection {
         self.enqueue(id, line);
     }
 
-    /// Sends a push message about a change, if the client has asked for it.
+    /// Sends a push message about a change, if the client has tracking on.
     pub(super) fn notify(&mut self, change: &Change, its_own: bool) {
         let session = &self.session;
         if !session.tracking || !session.resp3 || self.closing {

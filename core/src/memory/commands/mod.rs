@@ -1,6 +1,6 @@
 //! The table of commands, and what they have in common: permissions, arguments and registrations.
 //!
-//! Error texts are those of Redis, literally: sessions tell errors apart by their first words, and real servers are compared
+//! Error texts are those of Redis, literally: sessions distinguish errors by their first words, and real servers are compared
 //! with this one.
 
 mod keys;

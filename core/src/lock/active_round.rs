@@ -1,4 +1,5 @@
-//! The current round of a lock: its kind, its deadline, and the replies so far.
+//! The round that a lock is in: its kind, its deadline, and the replies so far. [`Round`] counts them; what they say beyond
+//! yes and no is kept here, until the round ends.
 
 use alloc::vec::Vec;
 #[cfg(feature = "search")]
@@ -19,7 +20,7 @@ pub(crate) enum RoundKind {
     Obtain,
     /// Asks only whether the keys are free.
     Look,
-    /// A refresh that the caller asked for.
+    /// A refresh that the caller requested.
     Refresh,
     /// A refresh by automatic renewal.
     Renew,
@@ -31,7 +32,7 @@ pub(crate) enum RoundKind {
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Wake {
     None,
-    /// A node that had denied has confirmed a release of this engine: after a denial the lock asks again at once.
+    /// A node that had denied has confirmed a release of this engine: after a denial the lock retries at once.
     Freed,
     /// A key has changed, perhaps later than any reply was sent: the same after a denial, and after a win the lock is checked
     /// once.
@@ -39,7 +40,7 @@ pub(crate) enum Wake {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct ActiveRound {
     pub(crate) kind: RoundKind,
     pub(crate) round: Round,
     /// Before the first request was handed out: the lease counts from here.
@@ -66,7 +67,7 @@ pub(crate) struct Ask {
     ends: Option<(Instant, Instant)>,
 }
 
-impl Ask {
+impl ActiveRound {
     pub(crate) const fn new(
         kind: RoundKind,
         round: Round,
@@ -117,7 +118,7 @@ impl Ask {
                 }
             }
             RoundKind::Renew => {
-                // Other processes with the same chosen token may have asked for a longer ttl.
+                // Other processes with the same chosen token may have requested a longer ttl.
                 let keep = !claim.token().is_random();
                 Op::Refresh {
                     claim,
@@ -277,7 +278,7 @@ impl Ask {
         self.watched
     }
 
-    /// When to ask again after a denial if wakes are certain: when the keys may expire.
+    /// When to retry after a denial if wakes are certain: when the keys may expire.
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
             .filter(|_| self.watched && self.round.is_denied())
@@ -330,7 +331,7 @@ mod tests {
         let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
         let node = round.ask().lowest().unwrap();
         let before = NodeSet::EMPTY;
-        let mut ask = Ask::new(RoundKind::Check, round, (at, now), false, before);
+        let mut ask = ActiveRound::new(RoundKind::Check, round, (at, now), false, before);
         let granted = Outcome::Granted {
             fence: None,
             remaining: Some(Duration::from_secs(100)),
