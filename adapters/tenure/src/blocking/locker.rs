@@ -6,9 +6,9 @@ use futures_lite::future::block_on;
 use tenure_core::{Holding, Retry};
 
 use super::Lock;
+use crate::embedded::Embedded;
 use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::keys::IntoKeys;
-use crate::memory::Embedded;
 use crate::runtime::blocking::Threads;
 use crate::servers::Servers;
 use crate::start;
