@@ -3,16 +3,19 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::claim::{Claim, Keys};
+use crate::claim::Claim;
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
-use crate::lock::{Inspection, Lease, Outcome, UnknownLock};
+use crate::keys::Keys;
+use crate::lease::Lease;
+use crate::lock::{Inspection, Outcome, UnknownLock};
 use crate::locks::Locks;
-use crate::obtain::{Obtain, Ttl};
+use crate::obtain::Obtain;
 use crate::redis::{Report, Session};
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 /// The whole protocol: see the crate's documentation for the contract.
 #[derive(Debug)]
@@ -55,8 +58,7 @@ pub enum Output<'a> {
 }
 
 impl Engine {
-    /// An engine that wants to connect to all its nodes. `seed` drives the jitter of retries and of connecting again, and
-    /// nothing else.
+    /// An engine that will connect to all its nodes. `seed` serves only for the jitter of retries and of reconnects.
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
@@ -93,8 +95,8 @@ impl Engine {
         self.locks.obtain(request, now)
     }
 
-    /// Refreshes a held lock: once more for its ttl, or from now on for another. Ends with [`Event::Refreshed`] (with
-    /// `asked`) or with the lock's terminal event; until one of them it is tried again.
+    /// Refreshes a held lock: for its ttl, or from now on for another one. Ends with [`Event::Refreshed`] (with `asked`) or
+    /// with the terminal event of the lock; until then it is retried.
     ///
     /// # Errors
     /// [`UnknownLock`] if the lock is not held.
@@ -115,7 +117,7 @@ impl Engine {
     }
 
     /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
-    /// [`Event::Released`], any other with [`crate::NotObtained::Withdrawn`].
+    /// [`Event::Released`], any other with [`crate::NotObtained::Cancelled`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         let now = self.clamp(now);
         self.locks.release(lock, now);
@@ -194,7 +196,7 @@ impl Engine {
         self.locks.handle_timeout(now);
     }
 
-    /// What to do next. To be called until it returns [`Output::Timeout`].
+    /// What to do next. Call it until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if self.dirty {
             if self.has_input || self.locks.may_ask() {
@@ -239,27 +241,26 @@ impl Engine {
         }
     }
 
-    /// What a node said last in an error that is not known here ([`NodeError::Other`]), in its own words: up to 128 bytes,
-    /// with others than printable ASCII escaped. `None` if no node has, or if the words may repeat what was sent. Of all
-    /// nodes, or of one: see [`Engine::unknown_error_of`].
+    /// The text of the latest [`NodeError::Other`] of any node: up to 128 bytes, in which all but printable ASCII is escaped.
+    /// `None` if there was none, or if the text may repeat what was sent.
     #[must_use]
     pub fn unknown_error(&self) -> Option<&str> {
         let all = self.sessions.iter().filter_map(Session::unknown_error);
         all.max_by_key(|(at, _)| *at).map(|(_, words)| words)
     }
 
-    /// What this node said last in an error that is not known here. See [`Engine::unknown_error`].
+    /// The same of one node: see [`Engine::unknown_error`].
     #[must_use]
     pub fn unknown_error_of(&self, node: NodeId) -> Option<&str> {
         let session = self.sessions.get(node.index())?;
         session.unknown_error().map(|(_, words)| words)
     }
 
-    /// Whether, after [`Engine::close`], nothing is left to do or to send.
+    /// Whether nothing is left to do or to send after [`Engine::close`].
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let silent = self.sessions.iter().all(|session| !session.has_bytes());
-        self.closing && silent && self.events.is_empty() && self.locks.is_drained()
+        let sent = self.sessions.iter().all(|session| !session.has_bytes());
+        self.closing && sent && self.events.is_empty() && self.locks.is_drained()
     }
 
     fn clamp(&mut self, now: Instant) -> Instant {
@@ -268,7 +269,7 @@ impl Engine {
         self.locks.clamp(now)
     }
 
-    /// Before the first lock after a period without locks: silence counts from now.
+    /// Before the first lock after a period without locks: a connection counts as silent from now on only.
     #[inline]
     fn restart_silence(&mut self, now: Instant) {
         if self.probe_at <= now && !self.locks.has_locks() {

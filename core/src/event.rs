@@ -1,10 +1,17 @@
-//! What happened, reported to the caller. Each lock has exactly one terminal event and none after it.
+//! Events, which the engine reports to the caller.
+//!
+//! Each lock has exactly one terminal event (`NotObtained`, `Lost` or `Released`) and none after it, so a driver can free
+//! what it keeps for a lock when that event arrives. An event means that the caller may act on it; the engine may still be
+//! busy with the lock, for example to release what a cancelled request has left on a node.
+//!
+//! A reason is what a node replied, what is known of a connection, or what the clock says. Nothing is guessed: a node that
+//! did not reply never makes a lock `Taken`, because the caller would look for a holder that may not exist.
 
 use core::fmt;
 use core::time::Duration;
 
 use crate::id::{LockId, NodeId};
-use crate::lock::Lease;
+use crate::lease::Lease;
 
 /// Something that happened.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -17,14 +24,14 @@ pub enum Event {
         /// Until when.
         lease: Lease,
     },
-    /// Terminal: it never became ours, and nothing of it will be left on a node.
+    /// Terminal: it was never obtained. What its requests may have left on nodes is being released.
     NotObtained {
         /// Which lock.
         lock: LockId,
         /// Why.
         reason: NotObtained,
     },
-    /// The lease was made longer (or, on request, shorter).
+    /// The lease was extended (or, on request, shortened).
     Refreshed {
         /// Which lock.
         lock: LockId,
@@ -34,30 +41,30 @@ pub enum Event {
         /// is still open.
         asked: bool,
     },
-    /// Terminal: it is no longer ours, although no release was requested.
+    /// Terminal: the lock is no longer ours, although no release was requested.
     Lost {
         /// Which lock.
         lock: LockId,
         /// Why.
         reason: Loss,
     },
-    /// Terminal: it was released on request.
+    /// Terminal: the lock was released on request.
     Released {
         /// Which lock.
         lock: LockId,
         /// What the release found.
         proof: Released,
     },
-    /// An inspection is over: [`crate::Engine::take_inspection`] has its result.
+    /// An inspection has ended: [`crate::Engine::take_inspection`] returns its result.
     Inspected {
-        /// The id that [`crate::Engine::inspect`] gave.
+        /// The id that [`crate::Engine::inspect`] returned.
         inspection: LockId,
     },
-    /// A node came or went: for logs and metrics.
+    /// A node became ready or was lost: for logs and metrics.
     Node {
         /// Which node.
         node: NodeId,
-        /// How it is now.
+        /// Its state now.
         state: NodeState,
     },
 }
@@ -66,31 +73,31 @@ pub enum Event {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NotObtained {
-    /// It is held, and the caller did not want to wait or to retry.
+    /// Another client or lock holds it, and the request does not wait, or its retries are used up.
     Taken {
-        /// How long the holder still has without a refresh, where it is known.
+        /// The remaining time of the holder, if it does not refresh. `None` if it is not known or has no end.
         remaining: Option<Duration>,
         /// Who holds it.
         by: Holder,
     },
-    /// The wait is over, and the lock was held when it was last checked.
+    /// The wait ended, and the lock was held when it was last checked.
     TimedOut {
         /// Who held it.
         by: Holder,
     },
-    /// It was granted so late that its ttl, or `max_hold`, was over by then. Request a longer one.
+    /// The grant arrived after its lease, or `max_hold`, had ended. Request a longer one.
     TooLate,
     /// Too few nodes replied: it is not known who holds the lock.
     Unreachable(NodeError),
-    /// A node refuses for a reason that a retry does not fix.
+    /// A node refuses for a reason that only a change of the setup removes.
     Refused(NodeError),
     /// The caller released it, or cancelled the request.
-    Withdrawn,
-    /// The engine has as many locks as it may have.
+    Cancelled,
+    /// The engine has reached `locks` of [`crate::Limits`].
     LimitReached,
 }
 
-/// Who holds a key that is taken.
+/// Who holds a key.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Holder {
     /// A client outside this engine.
@@ -102,7 +109,7 @@ pub enum Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Other => "by somebody else",
+            Self::Other => "by another client",
             Self::Ourselves => "by another lock of this program",
         })
     }
@@ -124,12 +131,12 @@ impl fmt::Display for NotObtained {
             } => write!(f, "held {by}"),
             Self::TimedOut { by } => write!(f, "still held {by} when the wait was over"),
             Self::TooLate => f.write_str(
-                "granted so late that its time was over: ask for a longer ttl or max_hold",
+                "granted so late that its lease was over: request a longer ttl or max_hold",
             ),
-            Self::Unreachable(error) => write!(f, "too few nodes answered: {error}"),
+            Self::Unreachable(error) => write!(f, "too few nodes replied: {error}"),
             Self::Refused(error) => write!(f, "refused: {error}"),
-            Self::Withdrawn => f.write_str("withdrawn"),
-            Self::LimitReached => f.write_str("too many locks at once"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::LimitReached => f.write_str("too many locks at one time"),
         }
     }
 }
@@ -140,16 +147,16 @@ impl core::error::Error for NotObtained {}
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Loss {
-    /// The lease ended before a refresh got through, or before the lock was released.
+    /// The lease ended before a refresh succeeded, or before the lock was released.
     Expired {
-        /// Why the last refresh did not get through, if there was one.
+        /// Why the last refresh failed, if there was one.
         error: Option<NodeError>,
     },
-    /// A node refuses to refresh it, for a reason that a retry does not fix.
+    /// A node refuses to refresh it, for a reason that only a change of the setup removes.
     Refused(NodeError),
-    /// The nodes reported that the key is no longer ours: deleted, overwritten, or expired there.
+    /// Enough nodes replied that the key is no longer ours: it was deleted, overwritten, or has expired there.
     Taken,
-    /// Renewal reached `max_hold`.
+    /// It was held for `max_hold`, after which renewal ends.
     MaxHold,
     /// The adapter that kept it alive was closed. The core itself never reports this.
     Closed,
@@ -160,11 +167,11 @@ impl fmt::Display for Loss {
         match self {
             Self::Expired { error: None } => f.write_str("the lease ended"),
             Self::Expired { error: Some(error) } => {
-                write!(f, "the lease ended before a refresh got through: {error}")
+                write!(f, "the lease ended before a refresh succeeded: {error}")
             }
             Self::Refused(error) => write!(f, "it cannot be refreshed: {error}"),
             Self::Taken => f.write_str("the key was deleted, overwritten or expired on the server"),
-            Self::MaxHold => f.write_str("it was held for as long as it may be"),
+            Self::MaxHold => f.write_str("it reached max_hold"),
             Self::Closed => f.write_str("the locker was closed"),
         }
     }
@@ -178,13 +185,14 @@ impl core::error::Error for Loss {}
 pub enum Released {
     /// Every key was still ours on enough nodes, and is free now.
     Confirmed,
-    /// The nodes replied that it was no longer ours. Any key that was still ours is free now.
+    /// The nodes replied that the lock was no longer ours: it was lost before the release. Keys that were still ours are free
+    /// now.
     Missing,
-    /// Too few nodes confirmed it, or not in time. It is free at the latest when its ttl is over.
+    /// Too few nodes confirmed the release in time. The lock is free at the latest when its ttl ends.
     Unconfirmed,
     /// Another lock of this engine has the same token and still holds the keys.
     Shared,
-    /// Its lease was over by then: it had been lost. The core reports that as [`Event::Lost`].
+    /// Its lease had ended before. Adapters return this; the core reports it as [`Event::Lost`].
     Expired,
 }
 
@@ -192,42 +200,42 @@ impl fmt::Display for Released {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Confirmed => "released",
-            Self::Missing => "it was not held any more",
-            Self::Unconfirmed => "not confirmed: it is free at the latest when its ttl is over",
+            Self::Missing => "it was no longer held",
+            Self::Unconfirmed => "not confirmed: it is free at the latest when its ttl ends",
             Self::Shared => "another lock with the same token still holds it",
             Self::Expired => "its lease had ended before",
         })
     }
 }
 
-/// How a node is.
+/// The state of a node.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NodeState {
-    /// The handshake is done.
+    /// The handshake is complete.
     Ready {
         /// Whether the node reports changes of keys.
         tracking: bool,
     },
-    /// The connection is gone, or could not be made.
+    /// The connection was lost or could not be made.
     Down(NodeError),
 }
 
-/// What went wrong with a node.
+/// Why a node cannot serve a request.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NodeError {
     /// There is no connection: it could not be made, or was closed.
     Disconnected,
-    /// No answer in time.
+    /// No reply in time.
     TimedOut,
     /// Its bytes are not RESP.
     Malformed,
-    /// An answer went past a limit of [`crate::Limits`].
+    /// A reply exceeds a limit of [`crate::Limits`].
     AnswerTooLarge,
-    /// More waits to be sent than [`crate::Limits`] allows.
+    /// More bytes wait to be sent than [`crate::Limits`] allows.
     Overloaded,
-    /// `LOADING`: it reads its data set.
+    /// `LOADING`: it is loading its data set.
     Loading,
     /// `READONLY`: it is a replica.
     ReadOnly,
@@ -241,44 +249,45 @@ pub enum NodeError {
     TryAgain,
     /// `CROSSSLOT`: the keys are not in one hash slot.
     CrossSlot,
-    /// `NOAUTH`: it wants a password.
+    /// `NOAUTH`: it requires a password.
     NoAuth,
-    /// `WRONGPASS`: user or password are wrong.
+    /// `WRONGPASS`: the user name or the password is wrong.
     WrongPassword,
-    /// `NOPERM`: the user may not do that.
+    /// `NOPERM`: the user lacks a permission.
     NoPermission,
-    /// It has no database of that number.
+    /// It has no database with that number.
     NoDatabase,
     /// `OOM`: it is out of memory.
     OutOfMemory,
     /// `MISCONF`: it cannot write its data to disk.
     Misconfigured,
-    /// `BUSY`: it runs a script that does not end.
+    /// `BUSY`: it is running a script that does not end.
     Busy,
     /// `NOREPLICAS`: too few replicas to accept writes.
     NoReplicas,
-    /// It does not know a command, or the form of it.
+    /// It does not support a command, or the arguments that Tenure sends with it.
     Unsupported,
     /// `DENIED`: it is in protected mode, and takes connections from its own machine only.
     ProtectedMode,
-    /// It has as many connections as it takes.
+    /// It has reached its limit of clients.
     TooManyClients,
-    /// Any other error. [`crate::Engine::unknown_error`] has the node's own words.
+    /// Any other error. [`crate::Engine::unknown_error`] has its text.
     Other,
 }
 
-/// What follows from an error of a node.
+/// What follows from an error of a node. An error that only people can fix ends a wait at once: a caller that waited on
+/// would not learn why.
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum Policy {
-    /// Try again while the wait lasts.
+    /// Retry while the wait lasts.
     Retry,
-    /// The same over a new connection: after a failover another server may answer at this address.
+    /// The same over a new connection: after a failover, another server may have this address.
     Reconnect,
     /// Only a change of the setup helps.
     GiveUp,
 }
 
-/// Makes two functions of one table, so that a program that prints no text contains none.
+/// Makes two functions from one table: the linker drops the texts from programs that do not print them (npm has its own).
 macro_rules! table {
     ($($error:ident: $policy:ident, $text:literal;)*) => {
         impl NodeError {
@@ -301,39 +310,39 @@ macro_rules! table {
 // names in JavaScript in `bindings/npm/src/errors.ts`; a test of `bindings/wasm/src/codes.rs` compares those with this enum.
 table! {
     Disconnected: Retry, "not connected";
-    TimedOut: Retry, "no answer in time";
-    Malformed: Retry, "it does not speak RESP";
-    AnswerTooLarge: Retry, "an answer is larger than allowed";
-    Overloaded: Retry, "too much waits to be sent";
-    Loading: Retry, "LOADING: it is still reading its data";
+    TimedOut: Retry, "no reply in time";
+    Malformed: Retry, "it does not reply in RESP";
+    AnswerTooLarge: Retry, "a reply is larger than allowed";
+    Overloaded: Retry, "too many bytes wait to be sent";
+    Loading: Retry, "LOADING: it is still loading its data";
     ReadOnly: Reconnect, "READONLY: it is a replica, connect to the primary";
-    MasterDown: Reconnect, "MASTERDOWN: a replica without its primary";
+    MasterDown: Reconnect, "MASTERDOWN: it is a replica without its primary";
     Moved: GiveUp, "MOVED: it is part of a cluster, which needs a cluster client";
     ClusterDown: Retry, "CLUSTERDOWN: the cluster does not serve the key";
     TryAgain: Retry, "TRYAGAIN: the keys are being moved";
     CrossSlot: GiveUp, "CROSSSLOT: give the keys the same {tag}";
-    NoAuth: GiveUp, "NOAUTH: it wants a password";
-    WrongPassword: GiveUp, "WRONGPASS: user or password are wrong";
+    NoAuth: GiveUp, "NOAUTH: it requires a password";
+    WrongPassword: GiveUp, "WRONGPASS: the user name or the password is wrong";
     NoPermission: GiveUp, "NOPERM: the user lacks a permission";
-    NoDatabase: GiveUp, "it has no database of that number";
+    NoDatabase: GiveUp, "it has no database with that number";
     OutOfMemory: Retry, "OOM: it is out of memory";
     Misconfigured: Retry, "MISCONF: it cannot save its data";
-    Busy: Retry, "BUSY: it runs a script that does not end";
-    NoReplicas: Retry, "NOREPLICAS: too few replicas";
-    Unsupported: GiveUp, "it does not know a command";
+    Busy: Retry, "BUSY: it is running a script that does not end";
+    NoReplicas: Retry, "NOREPLICAS: it has too few replicas";
+    Unsupported: GiveUp, "it does not support a command";
     ProtectedMode: GiveUp, "DENIED: it is in protected mode: set a password there, or connect from its own machine";
-    TooManyClients: Retry, "it has as many clients as its maxclients allows";
-    Other: Retry, "an error that is not known here";
+    TooManyClients: Retry, "it has reached its limit of clients (maxclients)";
+    Other: Retry, "an unknown error";
 }
 
 impl NodeError {
-    /// Whether only a change of the setup helps. A wait ends at once with such an error.
+    /// Whether only a change of the setup removes the cause. A wait ends at once with such an error.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self.policy(), Policy::GiveUp)
     }
 
-    /// Whether to connect again.
+    /// Whether to close the connection and open a new one.
     pub(crate) const fn hangs_up(self) -> bool {
         matches!(self.policy(), Policy::Reconnect)
     }

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-/// A queue in one piece of memory. What leaves is made room for when the queue is empty, or when half of what it holds is
-/// such room: nothing wraps around, so that each step is a few instructions, and memory stays below four times what was
-/// ever queued at once.
+/// A queue in one piece of memory, in which nothing wraps around, so that each step is a few instructions. The room of items
+/// that have left is reused when the queue is empty, or when half of it is such room. So the memory stays below four times
+/// the most items that were ever queued at one time.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<T> {
     items: Vec<T>,
@@ -83,8 +83,8 @@ mod tests {
         let (mut queue, mut plain, mut rng) = (Queue::default(), VecDeque::new(), Rng::new(1));
         let mut most = 0;
         for _ in 0..100_000 {
-            if plain.len() < 50 && rng.next() % 2 == 0 {
-                let item = rng.next();
+            if plain.len() < 50 && rng.next_u64() % 2 == 0 {
+                let item = rng.next_u64();
                 queue.push_back(item);
                 plain.push_back(item);
             } else {

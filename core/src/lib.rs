@@ -73,6 +73,9 @@ mod engine;
 mod event;
 mod fifo;
 mod id;
+mod keys;
+mod lease;
+mod limits;
 mod lock;
 mod locks;
 #[cfg(feature = "memory")]
@@ -84,17 +87,21 @@ mod rng;
 mod time;
 mod timers;
 mod token;
+mod ttl;
 
-pub use claim::{
-    Claim, ClaimError, Key, Keys, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN, Metadata,
-};
+pub use claim::Claim;
 pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
 pub use event::{Event, Holder, Loss, NodeError, NodeState, NotObtained, Released};
 pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-pub use lock::{Fence, Holding, Inspection, KeySet, Lease, Op, Outcome, UnknownLock};
+pub use keys::{Key, Keys, Metadata};
+pub use lease::Lease;
+pub use limits::{ClaimError, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN};
+pub use lock::{Fence, Holding, Inspection, KeySet, Op, Outcome, UnknownLock};
 pub use locks::{Locks, LocksOutput};
-pub use obtain::{Mode, Obtain, Renewal, Ttl};
+pub use obtain::{Mode, Obtain, Renewal};
 pub use retry::{Jitter, Retry};
+pub use rng::Rng;
 pub use time::Instant;
 pub use token::Token;
+pub use ttl::Ttl;

@@ -22,13 +22,13 @@ use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
 use crate::fifo::Queue;
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-use crate::lock::{
-    Index, Lease, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock,
-};
-use crate::obtain::{Obtain, Ttl};
+use crate::lease::Lease;
+use crate::lock::{Index, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock};
+use crate::obtain::Obtain;
 use crate::rng::Rng;
 use crate::time::{Instant, Micros};
 use crate::timers::Timers;
+use crate::ttl::Ttl;
 
 /// All locks of one engine. A clone is independent of the original.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Locks {
             let reason = if full {
                 NotObtained::LimitReached
             } else {
-                NotObtained::Withdrawn
+                NotObtained::Cancelled
             };
             self.slab.remove(id);
             self.events
@@ -172,7 +172,7 @@ impl Locks {
     }
 
     /// Releases a lock in any state, once; later calls and old ids do nothing. A held lock ends with
-    /// [`Event::Released`], any other with [`NotObtained::Withdrawn`].
+    /// [`Event::Released`], any other with [`NotObtained::Cancelled`].
     pub fn release(&mut self, lock: LockId, now: Instant) {
         self.clamp(now);
         self.release_lock(lock);

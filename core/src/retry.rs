@@ -145,13 +145,14 @@ impl Retry {
             Jitter::None => base,
             Jitter::Full { percent } => {
                 let open = base.saturating_mul(u32::from(percent.min(100))) / 100;
-                base.saturating_sub(open).saturating_add(rng.up_to(open))
+                base.saturating_sub(open)
+                    .saturating_add(rng.duration_up_to(open))
             }
             Jitter::Decorrelated { factor } => {
                 let before = progress.previous.max(floor);
                 let grown = before.saturating_mul(u32::from(factor.max(1))).min(ceiling);
                 floor
-                    .saturating_add(rng.up_to(grown.saturating_sub(floor)))
+                    .saturating_add(rng.duration_up_to(grown.saturating_sub(floor)))
                     .min(ceiling)
             }
         };

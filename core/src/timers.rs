@@ -12,7 +12,7 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Timers {
     /// A binary heap, the earliest first; equal times in the order of their slots, so that runs repeat exactly.
     heap: Vec<(Instant, u32)>,
-    /// Where each slot stands in the heap.
+    /// The place of each slot in the heap.
     places: Vec<u32>,
 }
 
@@ -131,8 +131,8 @@ mod tests {
     fn the_first_is_always_the_earliest() {
         let (mut timers, mut plain, mut rng) = (Timers::default(), [None; 40], Rng::new(1));
         for _ in 0..20_000 {
-            let slot = u32::try_from(rng.next() % 40).unwrap();
-            let at = (rng.next() % 4 != 0).then(|| Instant::from_micros(rng.next() % 100));
+            let slot = u32::try_from(rng.next_u64() % 40).unwrap();
+            let at = (rng.next_u64() % 4 != 0).then(|| Instant::from_micros(rng.next_u64() % 100));
             timers.set(slot, at);
             plain[slot as usize] = at;
             let expected = (0..40_u32)

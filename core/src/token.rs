@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use crate::claim::{ClaimError, MAX_TOKEN};
+use crate::limits::{ClaimError, MAX_TOKEN};
 
 /// The owner's value: every client that knows it owns the lock. Its bytes never appear in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +86,16 @@ impl fmt::Debug for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_holds_at_the_limit_and_ends_one_past_it() {
+        assert!(Token::new([b't'; MAX_TOKEN]).is_ok());
+        assert_eq!(
+            Token::new([b't'; MAX_TOKEN + 1]),
+            Err(ClaimError::TokenTooLong)
+        );
+        assert_eq!(Token::new(""), Err(ClaimError::EmptyToken));
+    }
 
     #[test]
     fn a_drawn_token_is_base64url_of_its_bytes() {

@@ -97,12 +97,12 @@ impl Visit for Words {
 /// The package's word for what the core tells people.
 fn word(shown: &str) -> &'static str {
     let words = [
-        ("held by somebody else", "taken"),
+        ("held by another client", "taken"),
         ("the key was deleted", "taken"),
-        ("withdrawn", "withdrawn"),
-        ("too few nodes answered", "unreachable"),
+        ("cancelled", "cancelled"),
+        ("too few nodes replied", "unreachable"),
         ("released", "confirmed"),
-        ("it was not held any more", "missing"),
+        ("it was no longer held", "missing"),
     ];
     let found = words.iter().find(|(start, _)| shown.starts_with(start));
     found.unwrap_or_else(|| panic!("no word for {shown:?}")).1

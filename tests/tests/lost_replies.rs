@@ -152,7 +152,7 @@ impl Weather {
 
     /// Everything has ended, and nothing is left.
     async fn close(self) {
-        // A withdrawn try is released on the next connection: closing waits for that.
+        // A cancelled try is released on the next connection: closing waits for that.
         self.proxy.heal();
         self.hurry(self.locker.close()).await;
         assert_eq!(self.keys(), Value::Int(0), "{self:?}");

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+/// The hidden subcommand of the second process.
+pub(crate) const WATCHDOG: &str = "__watchdog";
+
 const RUN_HELP: &str = "\
 The command starts when every KEY is obtained, in a process group of its own, with
   TENURE_KEY    the keys as given, one per line
@@ -28,7 +31,7 @@ Exit status:
   69   too few servers can be reached, or they refuse, or answer too late for the ttl
   70   the lock was lost while the command ran, or the release found it gone
   71   the operating system refused something
-  75   not obtained: somebody else holds it
+  75   not obtained: another client holds it
   126  the command cannot be run
   127  the command is not found
 
@@ -111,7 +114,7 @@ pub(crate) enum Command {
     #[command(after_help = SIM_HELP)]
     Sim(SimArgs),
     /// Ends the group of a command whose tenure is gone. Started by `run`.
-    #[command(name = crate::run::WATCHDOG, hide = true)]
+    #[command(name = WATCHDOG, hide = true)]
     Watchdog {
         /// What everything of the run carries in its environment
         mark: String,

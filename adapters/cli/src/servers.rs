@@ -244,7 +244,7 @@ mod tests {
             (
                 taken(other),
                 Exit::NotObtained,
-                "held by somebody else\nGive --wait",
+                "held by another client\nGive --wait",
             ),
             (
                 taken(ours),
@@ -254,7 +254,7 @@ mod tests {
             (
                 NotObtained::TimedOut { by: other },
                 Exit::NotObtained,
-                "still held by somebody else when the wait was over",
+                "still held by another client when the wait was over",
             ),
             (
                 NotObtained::TimedOut { by: ours },

@@ -6,11 +6,21 @@
 )]
 
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+/// The signals that ask a process to end: a stopped one acts on SIGTERM only after SIGCONT.
+pub(crate) const TERMINATE: [i32; 2] = [libc::SIGTERM, libc::SIGCONT];
+
+/// From now on reads and writes of this pipe fail instead of waiting.
+pub(crate) fn set_nonblocking(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
+}
 
 /// The highest number of a signal.
 pub(crate) fn last_signal() -> i32 {

@@ -46,7 +46,7 @@ fn what_is_held_is_not_obtained_again() {
     let done = finish(&mut run_sh(&server.url(), &["--prefix", "p:"], "echo ran"));
     assert_eq!((done.code(), done.stdout.as_str()), (75, ""));
     assert!(
-        done.stderr.contains("held by somebody else") && done.stderr.contains("--wait"),
+        done.stderr.contains("held by another client") && done.stderr.contains("--wait"),
         "{}",
         done.stderr
     );

@@ -8,8 +8,8 @@ use percent_encoding::percent_decode_str;
 use tenure_core::{NodeConfig, Secret};
 use url::{Host, ParseError, Url};
 
+use crate::embedded::Embedded;
 use crate::error::{ConnectError, UrlPart};
-use crate::memory::Embedded;
 
 const DEFAULT_PORT: u16 = 6379;
 

@@ -5,9 +5,9 @@
 
 use std::future::Future;
 
+use crate::embedded::Embedded;
 use crate::error::ConnectError;
 use crate::locker::Locker;
-use crate::memory::Embedded;
 use crate::runtime::async_std::AsyncStd;
 use crate::servers::Servers;
 use crate::start;

@@ -21,33 +21,5 @@
 mod lock;
 mod locker;
 
-use std::future::Future;
-use std::sync::OnceLock;
-use std::thread;
-
-use async_executor::Executor;
-
 pub use lock::Lock;
 pub use locker::{Locker, Memory, Obtaining, connect, memory};
-
-/// Runs a driver on a thread of its own, and callbacks of its locks beside it.
-pub(crate) fn run(driver: impl Future<Output = ()> + Send + 'static) {
-    #[allow(
-        clippy::expect_used,
-        reason = "a program that can start no thread cannot go on"
-    )]
-    thread::Builder::new()
-        .name("tenure".to_owned())
-        .spawn(move || {
-            async_io::block_on(tasks().run(driver));
-            // The last thing that a driver does may be to report a loss.
-            while tasks().try_tick() {}
-        })
-        .expect("a thread for the driver");
-}
-
-/// The tasks that wait for the ends of locks, for callbacks. Every driver's thread runs them.
-fn tasks() -> &'static Executor<'static> {
-    static TASKS: OnceLock<Executor<'static>> = OnceLock::new();
-    TASKS.get_or_init(Executor::new)
-}

@@ -22,7 +22,7 @@ pub(crate) struct CellState {
     pub(crate) obtained: Option<(Claim, Lease)>,
     /// How many refreshes that somebody asked for have got through.
     pub(crate) refreshes: u64,
-    /// What a server said in an error that is not known here, if that is why it ended.
+    /// What a server said in an unknown error, if that is why it ended.
     pub(crate) words: Option<Box<str>>,
     /// The result, if this is an inspection.
     pub(crate) inspection: Option<Inspection>,

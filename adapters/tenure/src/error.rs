@@ -263,7 +263,7 @@ impl fmt::Display for InspectError {
             Self::Claim(error) => error.fmt(f),
             Self::Node(error, words) => {
                 let words = Words(words.as_deref());
-                write!(f, "too few servers answered: {error}{words}")
+                write!(f, "too few servers replied: {error}{words}")
             }
             Self::Closed => f.write_str("the locker is closed"),
         }

@@ -8,7 +8,7 @@ use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
 
 use crate::cell::{Cell, CellState, End, Phase};
 use crate::error::{InspectError, RefreshError, VerifyError};
-use crate::locker::inspect;
+use crate::inspect::inspect;
 use crate::shared::Handle;
 use crate::wakers::{WaitSlot, guard};
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use tenure_core::{Holding, Keys, LockId};
+use tenure_core::Holding;
 
-use crate::cell::{CellState, Phase};
 use crate::error::{ConnectError, InspectError, ObtainError};
+use crate::inspect::inspect;
 use crate::keys::IntoKeys;
 use crate::lock::Lock;
 use crate::obtaining::Obtaining;
@@ -83,7 +83,7 @@ impl Locker {
     /// ```
     ///
     /// # Errors
-    /// [`InspectError`] if a key is invalid, too few servers answered, or the locker is closed.
+    /// [`InspectError`] if a key is invalid, too few servers replied, or the locker is closed.
     pub async fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         let keys = key.into_keys().map_err(InspectError::Claim)?;
         let holdings = inspect(&self.handle, keys).await?;
@@ -140,44 +140,5 @@ impl Locker {
 impl fmt::Debug for Locker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Locker").finish_non_exhaustive()
-    }
-}
-
-/// What each of the keys holds.
-pub(crate) async fn inspect(
-    handle: &Handle,
-    keys: Keys,
-) -> Result<Vec<Option<Holding>>, InspectError> {
-    let (id, cell) = handle
-        .start(|engine, now| engine.inspect(keys, now))
-        .map_err(|_| InspectError::Closed)?;
-    let mut looking = Looking {
-        handle,
-        id,
-        over: false,
-    };
-    let ended = |state: &mut CellState| match (state.inspection.take(), state.phase) {
-        (Some(Ok(holdings)), _) => Some(Ok(holdings)),
-        (Some(Err(error)), _) => Some(Err(InspectError::Node(error, state.words.take()))),
-        (None, Phase::Over(_)) => Some(Err(InspectError::Closed)),
-        (None, Phase::Asking | Phase::Held) => None,
-    };
-    let result = std::future::poll_fn(|cx| cell.poll(cx, ended)).await;
-    looking.over = true;
-    result
-}
-
-/// Ends an inspection when its future is dropped.
-struct Looking<'a> {
-    handle: &'a Handle,
-    id: LockId,
-    over: bool,
-}
-
-impl Drop for Looking<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.handle.forget(self.id);
-        }
     }
 }

@@ -289,7 +289,7 @@ impl Future for ObtainFuture {
                 // It may be over already. Then the handle says so.
                 (_, Some(obtained)) => Ok(obtained),
                 (Phase::Over(End::NotObtained(reason)), None)
-                    if reason != NotObtained::Withdrawn =>
+                    if reason != NotObtained::Cancelled =>
                 {
                     Err(ObtainError::NotObtained(reason, state.words.take()))
                 }

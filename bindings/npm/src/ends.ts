@@ -23,8 +23,8 @@ export function ended(cell: Cell, todo: number, machine: Machine, cuts: number):
       cell.obtaining?.reject(CUT);
       return undefined;
     }
-    // Withdrawn while somebody still waits for it: by closing.
-    cell.notObtained(reason === "withdrawn" ? new ClosedError(keys) : new NotObtainedError(keys, first, second, why));
+    // Cancelled while somebody still waits for it: by closing.
+    cell.notObtained(reason === "cancelled" ? new ClosedError(keys) : new NotObtainedError(keys, first, second, why));
     return { type: "not_obtained", reason, fault: why?.fault };
   }
   if (cell.obtaining) {

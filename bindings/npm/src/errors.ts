@@ -47,16 +47,16 @@ export function shownKeys([first, ...others]: readonly Bytes[]): string {
 
 const ARGUMENTS = {
   malformed: "the engine is of another version than the program",
-  empty_key: "a key needs at least one byte",
-  key_too_long: "a key has at most 1024 bytes",
-  no_key: "a lock needs at least one key",
-  too_many_keys: "a lock has at most 64 keys",
+  empty_key: "a key must have at least one byte",
+  key_too_long: "a key must have at most 1024 bytes",
+  no_key: "a lock must have at least one key",
+  too_many_keys: "a lock must have at most 64 keys",
   duplicate_key: "the keys of a lock must differ",
-  empty_token: "a token needs at least one byte",
-  token_too_long: "a token has at most 128 bytes",
-  metadata_too_long: "metadata has at most 4096 bytes",
-  ttl_too_short: "a ttl has at least 3 ms",
-  ttl_too_long: "a ttl has at most 365 days",
+  empty_token: "a token must have at least one byte",
+  token_too_long: "a token must have at most 128 bytes",
+  metadata_too_long: "metadata must have at most 4096 bytes",
+  ttl_too_short: "the ttl must be at least 3 ms",
+  ttl_too_long: "the ttl must be at most 365 days",
   no_server: "at least one server is needed",
   too_many_servers: "at most 31 servers are possible",
   too_few_for_quorum: "a quorum needs at least three servers",
@@ -85,29 +85,29 @@ export class ArgumentError extends TenureError {
 
 const NODES = {
   disconnected: "not connected",
-  timed_out: "no answer in time",
-  malformed: "it does not speak RESP",
-  answer_too_large: "an answer is larger than allowed",
-  overloaded: "too much waits to be sent",
-  loading: "LOADING: it is still reading its data",
+  timed_out: "no reply in time",
+  malformed: "it does not reply in RESP",
+  answer_too_large: "a reply is larger than allowed",
+  overloaded: "too many bytes wait to be sent",
+  loading: "LOADING: it is still loading its data",
   read_only: "READONLY: it is a replica, connect to the primary",
-  master_down: "MASTERDOWN: a replica without its primary",
+  master_down: "MASTERDOWN: it is a replica without its primary",
   moved: "MOVED: it is part of a cluster, which needs a cluster client",
   cluster_down: "CLUSTERDOWN: the cluster does not serve the key",
   try_again: "TRYAGAIN: the keys are being moved",
   cross_slot: "CROSSSLOT: give the keys the same {tag}",
-  no_auth: "NOAUTH: it wants a password",
-  wrong_password: "WRONGPASS: user or password are wrong",
+  no_auth: "NOAUTH: it requires a password",
+  wrong_password: "WRONGPASS: the user name or the password is wrong",
   no_permission: "NOPERM: the user lacks a permission",
-  no_database: "it has no database of that number",
+  no_database: "it has no database with that number",
   out_of_memory: "OOM: it is out of memory",
   misconfigured: "MISCONF: it cannot save its data",
-  busy: "BUSY: it runs a script that does not end",
-  no_replicas: "NOREPLICAS: too few replicas",
-  unsupported: "it does not know a command",
+  busy: "BUSY: it is running a script that does not end",
+  no_replicas: "NOREPLICAS: it has too few replicas",
+  unsupported: "it does not support a command",
   protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
-  too_many_clients: "it has as many clients as its maxclients allows",
-  other: "an error that is not known here",
+  too_many_clients: "it has reached its limit of clients (maxclients)",
+  other: "an unknown error",
 };
 
 function nameOf<Name extends string>(table: Record<Name, string>, code: number): Name {
@@ -137,14 +137,14 @@ function because(why: Why | undefined): string {
 export type NotObtainedCode = "taken" | "timed_out" | "too_late" | "unreachable" | "refused" | "limit_reached";
 
 /** `#` stands for the holder. */
-const NOT_OBTAINED: Record<NotObtainedCode | "withdrawn", string> = {
+const NOT_OBTAINED: Record<NotObtainedCode | "cancelled", string> = {
   taken: "held by #",
   timed_out: "still held by # when the wait was over",
   too_late: "granted so late that its time was over: ask for a longer ttl or maxHold",
-  unreachable: "too few servers answered",
+  unreachable: "too few servers replied",
   refused: "refused",
-  limit_reached: "too many locks at once",
-  withdrawn: "",
+  limit_reached: "too many locks at one time",
+  cancelled: "",
 };
 
 /** @internal The number of its line. */
@@ -154,7 +154,7 @@ export const TOO_LATE = 2;
 const OURS = 8;
 
 /** @internal */
-export function reasonOf(code: number): NotObtainedCode | "withdrawn" {
+export function reasonOf(code: number): NotObtainedCode | "cancelled" {
   return nameOf(NOT_OBTAINED, code % OURS);
 }
 
@@ -187,7 +187,7 @@ export class NotObtainedError extends TenureError {
     const ours = reason >= OURS;
     const remaining = code === "taken" && more >= 0 ? more : undefined;
     const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
-    const holder = ours ? "another lock of this Tenure" : "somebody else";
+    const holder = ours ? "another lock of this Tenure" : "another client";
     super(code, `${shownKeys(keys)}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
     this.remaining = remaining;
     this.ours = ours;
@@ -201,7 +201,7 @@ export type LockLostCode = "expired" | "taken" | "max_hold" | "refused" | "close
 const LOSSES: Record<LockLostCode, string> = {
   expired: "the lease ended",
   taken: "the key was deleted, overwritten or expired on the server",
-  max_hold: "it was held for as long as it may be",
+  max_hold: "it reached max_hold",
   refused: "it cannot be refreshed",
   closed: "its Tenure was closed",
   released: "it was released",
@@ -216,7 +216,7 @@ export function lossOf(code: number): LockLostCode {
 /**
  * The lock is not held any more. This is the reason of `lock.signal`, too. Codes:
  *
- * - `expired`: the lease ended before a refresh got through, or before it was released. `fault` says why the last
+ * - `expired`: the lease ended before a refresh succeeded, or before it was released. `fault` says why the last
  *   refresh failed, if one did;
  * - `taken`: the servers say that the key is not ours any more: deleted, overwritten, or expired there;
  * - `max_hold`: it was held for as long as `maxHold` allows;
@@ -250,7 +250,7 @@ export class InspectError extends TenureError {
 
   /** @internal */
   constructor(keys: readonly Bytes[], why: Why) {
-    super("not_answered", `${shownKeys(keys)}: too few servers answered${because(why)}`, keys);
+    super("not_answered", `${shownKeys(keys)}: too few servers replied${because(why)}`, keys);
     this.fault = why.fault;
   }
 }

@@ -71,7 +71,7 @@ export class Lock implements AsyncDisposable {
 
   /**
    * The same after a look at the servers: also where the clock stands still without input and output. Rejected with a
-   * {@link LockLostError} if the lock is not held, with an `InspectError` if too few servers answered.
+   * {@link LockLostError} if the lock is not held, with an `InspectError` if too few servers replied.
    */
   async verify(): Promise<void> {
     const left = await this.remainingOnServers();

@@ -130,7 +130,7 @@ export class Tenure implements AsyncDisposable {
   /**
    * Looks who holds a key, without changing anything; `null` if it is free. With several keys: the first that is held.
    *
-   * Rejected with an `InspectError` if too few servers answered.
+   * Rejected with an `InspectError` if too few servers replied.
    */
   async inspect(keys: Keys): Promise<Holding | null> {
     const list = listed(keys);

@@ -66,17 +66,17 @@ const scenarios = {
 
     check((await waiting) === reason, "the signal's own reason");
     await world.command(port, "PING");
-    equal(world.traces.b.at(-1), "not_obtained withdrawn", "it does not wait any more");
+    equal(world.traces.b.at(-1), "not_obtained cancelled", "it does not wait any more");
     const early = rejected(b.obtain("k", { signal: AbortSignal.abort(reason) }));
     check((await early) === reason, "aborted before it began");
-    // Asked for and withdrawn in one turn, when nobody holds it.
+    // Asked for and cancelled in one turn, when nobody holds it.
     await lock.release();
     const late = new AbortController();
     const never = rejected(b.obtain("k", { ttl: HOUR, signal: late.signal }));
     late.abort(reason);
     check((await never) === reason, "aborted at once");
     await world.command(port, "PING");
-    equal(world.traces.b.slice(1).length, 2, "both were withdrawn, before closing does it");
+    equal(world.traces.b.slice(1).length, 2, "both were cancelled, before closing does it");
     await b.close();
     equal(await world.command(port, "EXISTS", "k"), 0, "no key is left");
   },
@@ -236,7 +236,7 @@ const scenarios = {
     const cancel = new AbortController();
     const never = rejected(a.obtain("j", { ttl: HOUR, signal: cancel.signal }));
     cancel.abort(new Error("enough"));
-    equal((await never).message, "enough", "withdrawn at once");
+    equal((await never).message, "enough", "cancelled at once");
     equal(await lock.release(), "confirmed", "the release");
     const second = await waiting;
     await world.command(port, "DEL", "k");

@@ -84,14 +84,14 @@ test("a bad URL is an error without its secrets", () => {
 test("an error says who holds the lock, and what a server did", () => {
   const told = ({ code, ours, remaining, fault, message }) => [code, ours, remaining, fault, message];
   for (const [code, more, expected] of [
-    [0, -1, ["taken", false, undefined, undefined, "\"k\": held by somebody else"]],
-    [0, 4.2, ["taken", false, 4.2, undefined, "\"k\": held by somebody else for up to 5 ms more"]],
+    [0, -1, ["taken", false, undefined, undefined, "\"k\": held by another client"]],
+    [0, 4.2, ["taken", false, 4.2, undefined, "\"k\": held by another client for up to 5 ms more"]],
     [8, 0, ["taken", true, 0, undefined, "\"k\": held by another lock of this Tenure for up to 0 ms more"]],
-    [1, -1, ["timed_out", false, undefined, undefined, "\"k\": still held by somebody else when the wait was over"]],
+    [1, -1, ["timed_out", false, undefined, undefined, "\"k\": still held by another client when the wait was over"]],
     [9, -1, ["timed_out", true, undefined, undefined, "\"k\": still held by another lock of this Tenure when the wait was over"]],
-    [3, 0, ["unreachable", false, undefined, "disconnected", "\"k\": too few servers answered: not connected"]],
+    [3, 0, ["unreachable", false, undefined, "disconnected", "\"k\": too few servers replied: not connected"]],
     [4, 14, ["refused", false, undefined, "no_permission", "\"k\": refused: NOPERM: the user lacks a permission"]],
-    [5, -1, ["limit_reached", false, undefined, undefined, "\"k\": too many locks at once"]],
+    [5, -1, ["limit_reached", false, undefined, undefined, "\"k\": too many locks at one time"]],
   ]) {
     const why = code % 8 === 0 ? undefined : whyOf(more, () => "never asked for");
     assert.deepEqual(told(new NotObtainedError(["k"], code, more, why)), expected);
@@ -99,8 +99,8 @@ test("an error says who holds the lock, and what a server did", () => {
   assert.equal(new NotObtainedError(["k"], 2, -1).code, "too_late");
   const other = (words) => new NotObtainedError(["k"], 3, 23, whyOf(23, () => words));
   const said = other("ERR backend is asleep");
-  assert.deepEqual([said.fault, said.message], ["other", "\"k\": too few servers answered: an error that is not known here: ERR backend is asleep"]);
-  assert.equal(other("").message, "\"k\": too few servers answered: an error that is not known here");
+  assert.deepEqual([said.fault, said.message], ["other", "\"k\": too few servers replied: an unknown error: ERR backend is asleep"]);
+  assert.equal(other("").message, "\"k\": too few servers replied: an unknown error");
   const lost = new LockLostError(["k"], "refused", whyOf(14, () => ""));
   assert.deepEqual([lost.fault, lost.message], ["no_permission", "the lock on \"k\" is not held: it cannot be refreshed: NOPERM: the user lacks a permission"]);
   assert.deepEqual([new LockLostError(["k"], "taken").fault, new LockLostError(["k"], "expired").message], [undefined, "the lock on \"k\" is not held: the lease ended"]);

@@ -80,7 +80,7 @@ test("what is wanted at one time is one request, and no request overtakes anothe
   const locks = await Promise.all(Array.from({ length: 20 }, (_, number) => tenure.obtain(`k${number}`)));
   assert.deepEqual(rest.requests.slice(before).map(({ path, commands }) => [path, commands]), [["/pipeline", 40]]);
   await Promise.all(locks.map((lock) => lock.release()));
-  // Asked for, on its way, and withdrawn: a release that came first would leave the key.
+  // Asked for, on its way, and cancelled: a release that came first would leave the key.
   for (let round = 0; round < 20; round += 1) {
     const cancel = new AbortController();
     const obtaining = tenure.obtain("k", { ttl: 3_600_000, signal: cancel.signal });

@@ -47,7 +47,7 @@ pub(crate) fn not_obtained(reason: NotObtained) -> (u8, f64) {
         NotObtained::Unreachable(error) => (3, fault(Some(error))),
         NotObtained::Refused(error) => (4, fault(Some(error))),
         NotObtained::LimitReached => (5, NONE),
-        NotObtained::Withdrawn => (6, NONE),
+        NotObtained::Cancelled => (6, NONE),
         _ => (NEW, NONE),
     }
 }
@@ -126,9 +126,9 @@ mod tests {
     use std::vec::Vec;
 
     const CORE: &str = concat!(
-        include_str!("../../../core/src/claim.rs"),
         include_str!("../../../core/src/config.rs"),
-        include_str!("../../../core/src/event.rs")
+        include_str!("../../../core/src/event.rs"),
+        include_str!("../../../core/src/limits.rs")
     );
     const TYPESCRIPT: &str = concat!(
         include_str!("../../npm/src/errors.ts"),
@@ -309,7 +309,7 @@ mod tests {
             (NotObtained::Unreachable(busy), fault),
             (NotObtained::Refused(busy), fault),
             (NotObtained::LimitReached, -1.0),
-            (NotObtained::Withdrawn, -1.0),
+            (NotObtained::Cancelled, -1.0),
         ];
         agree(
             "NotObtained",

@@ -24,7 +24,7 @@ pub(crate) mod todo {
     pub(crate) const NOTHING: u8 = 12;
 }
 
-/// Where a server may be at fault, the bytes are what one said last in an error that is not known here: they mean something
+/// Where a server may be at fault, the bytes are what one said last in an unknown error: they mean something
 /// with that error only.
 pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8 {
     match event {

@@ -1,6 +1,6 @@
 //! An attempt of a lock: its rounds, and what it may leave on nodes.
 
-use super::{Ask, Lock, LockState, Op, Outcome, Round, RoundKind};
+use super::{ActiveRound, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
@@ -14,25 +14,13 @@ impl Lock {
         ) {
             self.shortest = self.shortest.min(self.ttl);
         }
-        if matches!(kind, RoundKind::Obtain | RoundKind::Look) {
-            self.woken = false;
-            self.look_at = None;
-        }
         if kind == RoundKind::Obtain {
-            self.check_after_win = false;
             self.progress.asks = self.progress.asks.saturating_add(1);
         }
         let until = self.round_end(kind, deadline);
         let again = self.asks_again();
-        let (held_before, shared) = (self.may_hold, self.shared);
-        self.ask = Some(Ask::new(
-            kind,
-            round,
-            (now, until),
-            again,
-            held_before,
-            shared,
-        ));
+        let ask = ActiveRound::new(kind, round, (now, until), again, self.may_hold);
+        self.ask = Some(ask);
     }
 
     /// Gives the nodes that were asked just now until `deadline`. Where nodes are asked in order, each has a request timeout

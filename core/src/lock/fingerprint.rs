@@ -35,8 +35,6 @@ impl Lock {
             let end = self.give_up_at.map(ahead);
             end.map(|end| end.min(FAR)).hash(hasher);
             self.retry.remembered(&self.progress).hash(hasher);
-            (self.woken, self.check_after_win).hash(hasher);
-            self.look_at.map(ahead).hash(hasher);
             let yielding = self
                 .yielding
                 .map(|(since, looks)| (now.saturating_since(since), looks));
@@ -55,7 +53,7 @@ impl Lock {
         }
     }
 
-    /// What is said of `node`. `late` is not: whoever compares states has rendered each request when it was handed out.
+    /// What concerns `node`. Without `late`: a search renders each request when it is handed out, so no state has any.
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         let several = self.claim.keys().len() > 1;
         self.may_hold.contains(node).hash(hasher);
@@ -89,7 +87,11 @@ impl LockState {
         discriminant(self).hash(hasher);
         match self {
             Self::Asking => {}
-            Self::Waiting { until, parked } => (until.map(ahead), parked).hash(hasher),
+            Self::Waiting {
+                until,
+                look_at,
+                parked,
+            } => (until.map(ahead), look_at.map(ahead), parked).hash(hasher),
             Self::Held(held) => {
                 (held.lease.remaining(now), held.lease.ttl()).hash(hasher);
                 (held.renew_at.map(ahead), held.wanted).hash(hasher);

@@ -1,6 +1,6 @@
 //! The hash of a key under which its turn is remembered.
 
-use crate::claim::Key;
+use crate::keys::Key;
 
 /// A hash of a key, eight bytes at a time: for this table only, where a collision costs a pause.
 pub(crate) fn hash(key: &Key) -> u64 {

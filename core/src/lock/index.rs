@@ -1,19 +1,21 @@
-//! Which locks care about a key, in the order of their turn.
+//! The locks of each key, in the order of their turn.
+//!
+//! One ordered list serves all keys, because most keys have one lock, for a moment: a list per key would be an allocation
+//! per lock. Blocks that have room are reused, so that an obtain and a release allocate nothing after warm-up.
 
 use alloc::vec::Vec;
 
-use crate::claim::{Key, Keys};
+use crate::keys::{Key, Keys};
 
-/// Ranks from here on are waiters, in the order in which they came. Below stand holders and all others, which do not
-/// queue.
+/// Ranks from here on are waiters, in the order of arrival. Lower ranks are locks that do not wait for a turn: holders,
+/// releases, and requests that try once.
 pub(crate) const WAITER: u64 = 1 << 63;
 
-/// The most places of one block: few enough to be moved for each change.
+/// The most places of one block: an insertion moves half of them on average.
 const BLOCK: usize = 64;
 
-/// Key → locks, ordered by rank: sorted blocks, in order. An ordered set of the standard library does the same with ten
-/// times the code, which counts in WebAssembly, and with an allocation now and then where a block has room. No block but
-/// a single one is empty.
+/// Places sorted by key, then by rank, in sorted blocks. `BTreeSet` would do the same with ten times the code, which counts
+/// in WebAssembly, and would allocate now and then. Only a block that is alone may be empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     blocks: Vec<Vec<Place>>,
@@ -35,7 +37,7 @@ impl Place {
 }
 
 impl Index {
-    /// Adds a lock; whether it is the only one of all its keys.
+    /// Adds a lock. Returns whether no other lock has any of its keys.
     pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) -> bool {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
@@ -62,7 +64,7 @@ impl Index {
         alone
     }
 
-    /// Whether any key has somebody in its queue.
+    /// Whether there is any waiter. Most engines have none, and skip all that concerns turns.
     pub(crate) const fn has_waiters(&self) -> bool {
         self.waiters > 0
     }
@@ -92,17 +94,17 @@ impl Index {
     pub(crate) fn first_from(&self, key: &[u8], rank: u64) -> Option<(u64, u32)> {
         let (number, at) = self.find((key, rank));
         let here = self.blocks.get(number)?.get(at);
-        // Behind the last one of a block stands the first one of the next.
+        // The last place of a block is followed by the first one of the next.
         let place = here.or_else(|| self.blocks.get(number.saturating_add(1))?.first())?;
         (place.key.as_bytes() == key).then_some((place.rank, place.slot))
     }
 
-    /// Whether a lock of `key` stands right before or behind this place.
+    /// Whether the place before or after this spot has the same key.
     fn is_beside(&self, key: &Key, number: usize, at: usize) -> bool {
         let Some(block) = self.blocks.get(number) else {
             return false;
         };
-        // A spot with others before it in another block would belong there.
+        // If the place before it were in another block, the spot would belong to the end of that block.
         let before = at.checked_sub(1).and_then(|at| block.get(at));
         let next = || self.blocks.get(number.saturating_add(1))?.first();
         let behind = block.get(at).or_else(next);
@@ -110,7 +112,7 @@ impl Index {
         has(before) || has(behind)
     }
 
-    /// The block where this spot belongs, and the number of places before it there.
+    /// The block of this spot, and the number of places before it in that block.
     fn find(&self, sort_key: (&[u8], u64)) -> (usize, usize) {
         let starts = |block: &Vec<Place>| {
             block
@@ -141,17 +143,17 @@ mod tests {
     fn blocks_hold_the_same_as_an_ordered_set() {
         let (mut index, mut plain, mut rng) = (Index::default(), BTreeSet::new(), Rng::new(3));
         for _ in 0..50_000 {
-            let (name, rank) = (format!("k{}", rng.next() % 40), rng.next() % 100);
+            let (name, rank) = (format!("k{}", rng.next_u64() % 40), rng.next_u64() % 100);
             let keys = Keys::from(Key::new(&name).unwrap());
             let alone = plain.iter().all(|(other, _)| *other != name);
             if plain.insert((name.clone(), rank)) {
                 let slot = u32::try_from(rank).unwrap();
                 assert_eq!(index.insert(&keys, rank, slot), alone);
-            } else if rng.next() % 3 != 0 {
+            } else if rng.next_u64() % 3 != 0 {
                 plain.remove(&(name.clone(), rank));
                 index.remove(&keys, rank);
             }
-            let from = rng.next() % 110;
+            let from = rng.next_u64() % 110;
             let next = plain.range((name.clone(), from)..).next();
             let expected = next.filter(|(key, _)| *key == name).map(|(_, rank)| *rank);
             let found = index.first_from(name.as_bytes(), from);

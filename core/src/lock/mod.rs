@@ -2,23 +2,22 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Withdrawn)** | ask again after a denial |
-//! | `Waiting { until }` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | ask again, look again, or **NotObtained** | as above | ask again, at once or after jitter |
+//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Cancelled)** | retry after a denial |
+//! | `Waiting` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | retry, look, or **NotObtained** | as above | retry, at once or after jitter |
 //! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; a quorum denied → **Lost(Taken)**, refused → **Lost(Refused)**; unknown → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
 //! | `Releasing` | round end, next try, `announce`, at last `until` | all nodes that may hold it have replied → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
-//! `Asking` asks for the keys, or only looks whether they are free: periodically, because a wake may never come, and after
+//! `Asking` requests the keys, or only looks (reads whether they are free): periodically, because a wake may never come, and after
 //! a turn, to yield to other processes (`turns.rs`). What a lost attempt may have left on nodes is released by a lock of its
 //! own, while this one continues with a fresh token. After its terminal event a lock stays in `Releasing`, without a further
 //! event, until nothing of it can be left on a node.
 
-mod ask;
+mod active_round;
 mod attempt;
 #[cfg(feature = "search")]
 mod fingerprint;
 mod hash;
 mod index;
-mod lease;
 mod op;
 mod probe;
 mod round;
@@ -29,11 +28,9 @@ mod turns;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use ask::{Ask, RoundKind};
+pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
-pub use lease::Lease;
-use lease::drift;
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
@@ -42,12 +39,15 @@ pub(crate) use slab::Slab;
 pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::event::NotObtained;
 use crate::id::NodeSet;
-use crate::obtain::{Mode, Obtain, Renewal, Ttl};
+use crate::keys::{Key, Keys};
+use crate::lease::Lease;
+use crate::obtain::{Mode, Obtain, Renewal};
 use crate::retry::{Retry, RetryProgress};
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 /// The id names no lock that is held.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -80,55 +80,56 @@ impl LastFailure {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Lock {
+    // What was requested.
     pub(crate) claim: Claim,
     pub(crate) ttl: Ttl,
     pub(crate) mode: Mode,
-    /// The shortest ttl that any request of this lock carried.
-    shortest: Ttl,
     pub(crate) give_up_at: Option<Instant>,
     pub(crate) retry: Retry,
-    pub(crate) progress: RetryProgress,
     pub(crate) renewal: Renewal,
-    /// Renewal keeps it no longer than this.
-    pub(crate) hold_until: Option<Instant>,
-    /// Its position among the locks that have one of its keys.
-    pub(crate) rank: u64,
+    /// The hash of its first key.
+    pub(crate) key_hash: u64,
+
+    // In any state.
     pub(crate) state: LockState,
-    pub(crate) ask: Option<Ask>,
+    pub(crate) ask: Option<ActiveRound>,
     /// The number of the latest round.
     pub(crate) round: u32,
-    /// Every node on which our value may stand.
+    /// Its position among the locks that have one of its keys.
+    pub(crate) rank: u64,
+
+    // What nodes may have of it, in any state, until none has anything.
+    /// Every node on which our value may be stored.
     pub(crate) may_hold: NodeSet,
     /// When its keys have expired on every node, even if none is deleted.
     pub(crate) gone_at: Instant,
+    /// The shortest ttl that any request of this lock carried.
+    shortest: Ttl,
     /// A request was never answered: a node may still carry it out, in any order.
     has_unanswered: bool,
-    /// A wake came during the attempt: after a denial the lock asks again at once.
-    pub(crate) woken: bool,
-    /// A wake came that may be newer than a grant: after a win the lock is checked once.
-    pub(crate) check_after_win: bool,
-    /// The round that won the lock, and the nodes that had not answered by then. Requests that still wait for a connection
-    /// are sent to them all the same: the more nodes have the lock, the more may fail.
-    late: (u32, NodeSet),
-    /// The hash of its first key.
-    pub(crate) key_hash: u64,
-    /// While it waits: the keys that others held at the last attempt, and the nodes that denied it.
-    pub(crate) blocked: Option<KeySet>,
-    pub(crate) denied: NodeSet,
+    /// Another lock with the same token was released, and left it to this one to delete keys that may outlast its lease.
+    pub(crate) inherited: bool,
     /// Nodes whose last reply was a final error, over all rounds: a single round may end before all of them have replied.
     pub(crate) refused: NodeSet,
-    /// While it waits: when to look again, even if no wake comes.
-    pub(crate) look_at: Option<Instant>,
-    /// After a turn of this engine: since when it yields the keys to others, and how often it has looked.
-    pub(crate) yielding: Option<(Instant, u8)>,
-    /// Another lock of this engine with the same token holds one of its keys: a refresh must not shorten that key's ttl.
-    pub(crate) shared: bool,
-    /// Another lock with the same token was let go of, and left it to this one to delete keys that may outlast its lease.
-    pub(crate) inherited: bool,
-    /// How long its last round took.
-    pub(crate) round_trip: Micros,
+
+    // While it asks or waits.
+    pub(crate) progress: RetryProgress,
+    /// The keys that others held at the last attempt, and the nodes that denied it.
+    pub(crate) blocked: Option<KeySet>,
+    pub(crate) denied: NodeSet,
     /// Why the last attempt failed, and when that was known.
     pub(crate) failure: Option<(NotObtained, Instant)>,
+    /// How long its last round took.
+    pub(crate) round_trip: Micros,
+    /// After a turn of this engine: since when it yields the keys to others, and how often it has looked.
+    pub(crate) yielding: Option<(Instant, u8)>,
+
+    // While it is held.
+    /// Renewal keeps it no longer than this.
+    pub(crate) hold_until: Option<Instant>,
+    /// The round that won it, and the nodes that had not answered by then. Requests that still wait for a connection are sent
+    /// to them all the same: the more nodes have the lock, the more may fail.
+    late: (u32, NodeSet),
 }
 
 impl Lock {
@@ -141,39 +142,36 @@ impl Lock {
             claim,
             ttl: request.ttl,
             mode: request.mode,
-            shortest: request.ttl,
             give_up_at: wait.map(|wait| now + wait),
             retry: request.retry,
-            progress: RetryProgress::default(),
             renewal: request.renewal,
-            hold_until: None,
+            key_hash,
+            state: LockState::Waiting {
+                until: None,
+                look_at: None,
+                parked: true,
+            },
+            ask: None,
+            round: 0,
             rank: if wait.is_some() {
                 arrival | WAITER
             } else {
                 arrival
             },
-            state: LockState::Waiting {
-                until: None,
-                parked: true,
-            },
-            ask: None,
-            round: 0,
             may_hold: NodeSet::EMPTY,
             gone_at: now,
+            shortest: request.ttl,
             has_unanswered: false,
-            woken: false,
-            check_after_win: false,
-            late: (0, NodeSet::EMPTY),
-            key_hash,
+            inherited: false,
+            refused: NodeSet::EMPTY,
+            progress: RetryProgress::default(),
             blocked: Some(KeySet::NONE),
             denied: NodeSet::EMPTY,
-            refused: NodeSet::EMPTY,
-            look_at: None,
-            yielding: None,
-            shared: false,
-            inherited: false,
-            round_trip: Micros::default(),
             failure: None,
+            round_trip: Micros::default(),
+            yielding: None,
+            hold_until: None,
+            late: (0, NodeSet::EMPTY),
         }
     }
 
@@ -182,8 +180,8 @@ impl Lock {
         let round = self.ask.as_ref().map(|ask| ask.deadline);
         match &self.state {
             LockState::Asking => round,
-            LockState::Waiting { until, .. } => {
-                earlier(earlier(*until, self.look_at), self.give_up_at)
+            LockState::Waiting { until, look_at, .. } => {
+                earlier(earlier(*until, *look_at), self.give_up_at)
             }
             LockState::Held(held) => {
                 earlier(round.or(held.renew_at), Some(held.lease.expires_at()))
@@ -200,14 +198,14 @@ impl Lock {
         let due = self.deadline();
         let asks = self.ask.is_some();
         match &self.state {
-            LockState::Waiting { until, .. } if due == *until => "asking again",
-            LockState::Waiting { .. } if due == self.look_at => "looking again",
+            LockState::Waiting { until, .. } if due == *until => "retry",
+            LockState::Waiting { look_at, .. } if due == *look_at => "look",
             LockState::Waiting { .. } => "end of a wait",
             LockState::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
             LockState::Held(_) if !asks => "renewal",
             LockState::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
             LockState::Releasing(releasing) if due == releasing.announce => "end of a release",
-            LockState::Releasing(_) if !asks => "releasing again",
+            LockState::Releasing(_) if !asks => "repeated release",
             LockState::Asking if due == self.give_up_at => "end of a wait",
             LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => "end of a round",
         }
@@ -297,11 +295,10 @@ impl Lock {
         self.hold_until.map_or(lease, |at| lease.capped(at))
     }
 
-    /// Enters `Held` after a round that was asked at `asked_at`.
-    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet) {
+    /// Enters `Held` after the current round, which was asked at `asked_at`. `late` are the nodes that have not answered yet.
+    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet, recheck: bool) {
         self.late = (self.round, late);
         let renew_at = self.renewal.after(asked_at, lease);
-        let recheck = core::mem::take(&mut self.check_after_win);
         self.state = LockState::Held(Held::new(lease, renew_at, recheck));
     }
 

@@ -1,45 +1,55 @@
-//! The cut between the algorithm and the wire: an operation for one node, and what came of it.
+//! The boundary between the lock algorithm and the wire: an operation for one node, and its outcome.
+//!
+//! An [`Op`] says what is to be done, never how: the session below chooses commands or scripts by what its server can do.
+//! An [`Outcome`] says what that means for the lock. Several keys are obtained and refreshed all or none; a release deletes
+//! each that is ours.
+//!
+//! Any operation may be repeated or carried out late, because a reply can be lost. That is safe because each one that
+//! changes a node compares the value first, and a lost attempt continues under another token.
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::claim::{Claim, Keys, MAX_KEYS};
+use crate::claim::Claim;
 use crate::event::NodeError;
-use crate::obtain::{Mode, Ttl};
+use crate::keys::Keys;
+use crate::limits::MAX_KEYS;
+use crate::obtain::Mode;
+use crate::ttl::Ttl;
 
-/// What one node is asked to do. All but `Check`, `Look` and `Inspect` change the node; all may be repeated.
+/// A request to one node. `Check`, `Look` and `Inspect` only read.
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum Op<'a> {
-    /// Set all keys to the value if none has another one. A longer remaining time of what is ours already stays.
+    /// Set all keys to the value, if no key has another value. A key that is ours already keeps a longer remaining time.
     Obtain {
         /// Keys and value.
         claim: &'a Claim,
         /// For how long.
         ttl: Ttl,
-        /// Whether the very same value may stand there already, so that this must count as granted.
+        /// Whether the node may have this value already, so that finding it counts as granted: after an attempt without a
+        /// reply, or with a token that the user chose. Otherwise the cheaper `SET NX` is enough.
         again: bool,
         /// Who else may hold the keys.
         mode: Mode,
     },
-    /// Set the time of all keys if all have our value.
+    /// Set the remaining time of all keys, if all have our value.
     Refresh {
         /// Keys and value.
         claim: &'a Claim,
         /// For how long from now.
         ttl: Ttl,
-        /// Whether a longer remaining time is left as it is, because another lock with the same token counts on it.
+        /// Whether a longer remaining time stays, because another lock with the same token relies on it.
         keep: bool,
         /// Who else may hold the keys.
         mode: Mode,
     },
-    /// Say whether all keys have our value, and how long the one that ends first still lasts; register interest in each
-    /// again.
+    /// Read whether all keys have our value, and the shortest remaining time; watch each key again.
     Check {
         /// Keys and value.
         claim: &'a Claim,
     },
-    /// Say whether all keys are free, without touching them, and register interest in each.
+    /// Read whether all keys are free, and watch each.
     Look {
         /// Keys and value.
         claim: &'a Claim,
@@ -51,7 +61,7 @@ pub enum Op<'a> {
         /// Who else may hold the keys.
         mode: Mode,
     },
-    /// Tell value and remaining time of each key.
+    /// Read the value and the remaining time of each key.
     Inspect {
         /// Which keys.
         keys: &'a Keys,
@@ -59,7 +69,7 @@ pub enum Op<'a> {
 }
 
 impl<'a> Op<'a> {
-    /// Keys and value, of all but an inspection.
+    /// The keys and the value, except of an inspection.
     pub(crate) const fn claim(self) -> Option<&'a Claim> {
         match self {
             Self::Obtain { claim, .. }
@@ -71,7 +81,7 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// Who else may hold the keys, of all that change a node.
+    /// Who else may hold the keys, for operations that change a node.
     pub(crate) const fn mode(self) -> Option<Mode> {
         match self {
             Self::Obtain { mode, .. } | Self::Refresh { mode, .. } | Self::Release { mode, .. } => {
@@ -81,51 +91,53 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// Whether a node that does it has our value from then on.
+    /// Whether the node may have our value from the moment that this is sent.
     pub(crate) const fn is_obtain(self) -> bool {
         matches!(self, Self::Obtain { .. })
     }
 }
 
-/// What came of an operation on one node.
+/// The outcome of an operation on one node.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was done. For [`Op::Look`]: all keys are free.
+    /// It was carried out. For [`Op::Look`]: all keys are free.
     Granted {
-        /// The growing number of the grant, where it was asked for.
+        /// The fence of the grant, if one was requested.
         fence: Option<Fence>,
-        /// For [`Op::Check`]: how long the node still keeps the key that ends first, where it is known. `None` for ever.
+        /// For [`Op::Check`]: the shortest remaining time of a key. `None` if it is not known or there is no end.
         remaining: Option<Duration>,
     },
-    /// It was not done: some key has another value (or, for all but an obtain, none).
+    /// It was not carried out: a key has another value (or none, except for an obtain and a look).
     Denied {
-        /// How long the key that lasts longest still lasts, where it is known and not for ever.
+        /// The longest remaining time of a key: before its end there is nothing to win. `None` if it is not known or there is
+        /// no end.
         retry_after: Option<Duration>,
         /// Whether the node will send a wake when a key changes.
         watched: bool,
-        /// Which of the lock's keys somebody holds; `None` where the node does not say.
+        /// Which of the keys have another value; `None` if the node does not report it.
         held: Option<KeySet>,
     },
-    /// It was surely not done, for a reason that has nothing to do with other holders.
+    /// It was certainly not carried out, for a reason that has nothing to do with other holders.
     Failed(NodeError),
-    /// Nobody knows. It may still be done later.
+    /// There was no reply: it may have been carried out, or may be later. Not a denial, since nobody else may hold the keys,
+    /// and not a failure, since our value may be there.
     Unknown,
 }
 
 impl Outcome {
-    /// Done, and nothing more to say.
+    /// Carried out, without further information.
     pub const GRANTED: Self = Self::Granted {
         fence: None,
         remaining: None,
     };
 }
 
-/// Some of the keys of one lock, by their place among them.
+/// A subset of the keys of one lock, by their place in the list.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Default)]
 pub struct KeySet(u64);
 
-// One bit for each key.
+// There is one bit per key.
 const _: () = assert!(MAX_KEYS <= 64);
 
 impl KeySet {

@@ -1,13 +1,17 @@
-//! An inspection: who holds keys, and for how long, without touching anything.
+//! An inspection: who holds keys, and for how long, without a change on any node.
+//!
+//! It asks every node, unlike an obtain, which may stop at a quorum: keys may be held on any majority. A key counts as
+//! held if a quorum shows the same value. Values of a minority are leftovers of attempts that did not win, so such a key
+//! counts as free; an error only means that too few nodes replied to know.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::claim::Keys;
 use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet};
+use crate::keys::Keys;
 use crate::lock::{Goal, Order, Round, Verdict, Vote};
 use crate::time::Instant;
 
@@ -16,7 +20,7 @@ use crate::time::Instant;
 pub struct Holding {
     /// Token and metadata, as the nodes store them. A secret.
     pub value: Box<[u8]>,
-    /// How long it lasts without a refresh; `None` if for ever.
+    /// How long it lasts without a refresh; `None` if it has no end.
     pub remaining: Option<Duration>,
 }
 
@@ -28,7 +32,7 @@ impl fmt::Debug for Holding {
     }
 }
 
-/// The result of an inspection: per key what a quorum agrees on (`None`: free), or why too few nodes answered.
+/// The result of an inspection: per key what a quorum agrees on (`None`: free), or why too few nodes replied.
 pub type Inspection = Result<Vec<Option<Holding>>, NodeError>;
 
 #[derive(Clone, Debug)]
@@ -54,7 +58,7 @@ impl Probe {
         }
     }
 
-    /// Notes an answer; says whether the inspection is over.
+    /// Notes the reply of a node. Returns whether the inspection has ended.
     pub(crate) fn answer(
         &mut self,
         node: NodeId,
@@ -91,7 +95,8 @@ impl Probe {
         Ok((0..self.keys.len()).map(|key| self.agreed(key)).collect())
     }
 
-    /// The value that a quorum shows for this key, for as long as a quorum keeps it.
+    /// The value that a quorum shows for this key, with the time for which a quorum keeps it: of the remaining times, the
+    /// longest that at least a quorum reaches.
     fn agreed(&self, key: usize) -> Option<Holding> {
         let shown = || {
             self.answers
@@ -99,7 +104,7 @@ impl Probe {
                 .filter_map(|answer| answer.get(key)?.as_ref())
         };
         shown().find_map(|candidate| {
-            // `None`, for ever, is the longest.
+            // `None`, without an end, is the longest.
             let times = || {
                 shown()
                     .filter(|holding| holding.value == candidate.value)
@@ -119,7 +124,7 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::Key;
+    use crate::keys::Key;
 
     fn holding(value: &[u8], ms: u64) -> Option<Holding> {
         Some(Holding {

@@ -90,7 +90,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// The id of whoever has this slot now.
+    /// The id of the lock or inspection that has this slot now.
     pub(crate) fn id_of(&self, slot: u32) -> Option<LockId> {
         let entry = self.slots.get(slot as usize)?;
         entry.tenant.as_ref()?;

@@ -2,18 +2,22 @@
 
 use crate::event::{NodeError, Released};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{Lease, Outcome};
-use crate::obtain::{Renewal, Ttl};
+use crate::lease::Lease;
+use crate::lock::Outcome;
+use crate::obtain::Renewal;
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 /// The state of one lock. Its current round is in [`super::Lock::ask`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum LockState {
-    /// Asking for its keys, or looking whether they are free.
+    /// A round requests its keys, or reads whether they are free.
     Asking,
     Waiting {
-        /// When to ask again; `None` until a wake.
+        /// When to retry; `None` until a wake.
         until: Option<Instant>,
+        /// When to read whether the keys are free, even if no wake comes; `None` while parked.
+        look_at: Option<Instant>,
         /// Another lock of this engine comes first, and this one has sent nothing since.
         parked: bool,
     },
@@ -26,11 +30,11 @@ pub(crate) struct Held {
     pub(crate) lease: Lease,
     /// When to refresh next; `None` without renewal.
     pub(crate) renew_at: Option<Instant>,
-    /// The ttl of a refresh that the caller asked for and that no current round covers.
+    /// The ttl of a refresh that the caller requested, and that no current round covers.
     pub(crate) wanted: Option<Ttl>,
     /// Too few nodes replied to the last refresh.
     pub(crate) retrying: bool,
-    /// A wake came during a round.
+    /// A wake came during a round: when it has ended, the nodes are asked once whether the lock is still ours.
     pub(crate) recheck: bool,
     /// Why the last refresh failed.
     pub(crate) error: Option<NodeError>,
@@ -53,7 +57,7 @@ pub(crate) struct Releasing {
 }
 
 impl Held {
-    pub(crate) const fn new(lease: Lease, renew_at: Option<Instant>, recheck: bool) -> Self {
+    pub(super) const fn new(lease: Lease, renew_at: Option<Instant>, recheck: bool) -> Self {
         Self {
             lease,
             renew_at,

@@ -2,8 +2,10 @@
 
 use crate::event::{Event, Loss, NodeError};
 use crate::id::LockId;
-use crate::lock::{Ask, KeySet, Lease, LockState, RoundKind, Verdict, pause_after_silence};
-use crate::obtain::{Renewal, Ttl};
+use crate::lease::Lease;
+use crate::lock::{ActiveRound, KeySet, LockState, RoundKind, Verdict, pause_after_silence};
+use crate::obtain::Renewal;
+use crate::ttl::Ttl;
 
 use super::waiters::Freed;
 use super::{Entry, Locks};
@@ -56,9 +58,7 @@ impl Locks {
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
         let asked = wanted.is_some();
-        if !lock.claim.token().is_random() {
-            self.note_shared(id);
-        }
+        let chosen = !lock.claim.token().is_random();
         self.begin(
             id,
             if asked {
@@ -67,6 +67,9 @@ impl Locks {
                 RoundKind::Renew
             },
         );
+        if chosen {
+            self.note_shared(id);
+        }
     }
 
     /// A refresh or a check has ended.
@@ -164,7 +167,8 @@ impl Locks {
         let reason = if lock.hold_until.is_some_and(|at| at <= now) {
             Loss::MaxHold
         } else {
-            let refreshes = |ask: &Ask| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
+            let refreshes =
+                |ask: &ActiveRound| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
             let unanswered = lock.ask.as_ref().filter(|ask| refreshes(ask));
             let error = match lock.state {
                 LockState::Held(held) => held.error,

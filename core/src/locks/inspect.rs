@@ -2,16 +2,16 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::Keys;
 use crate::event::{Event, NodeError};
 use crate::id::{LockId, RequestId};
+use crate::keys::Keys;
 use crate::lock::{Holding, Inspection, Op, Outcome, Probe};
 use crate::time::Instant;
 
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Starts to look who holds `keys`, on all nodes, without side effects. Ends with [`Event::Inspected`], then
+    /// Starts an inspection: who holds `keys`, on all nodes, without side effects. Ends with [`Event::Inspected`], then
     /// [`Locks::take_inspection`] has the result. [`Locks::release`] ends it early.
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);

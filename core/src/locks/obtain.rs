@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use crate::claim::Keys;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
-use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict};
+use crate::keys::Keys;
+use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict, Wake};
 use crate::time::Instant;
 
 use super::waiters::Freed;
@@ -17,7 +17,7 @@ impl Locks {
         if !self.is_blocked(id) {
             return self.ask_now(id);
         }
-        // A lock that does not wait stands behind a release of this engine only, which is on its way.
+        // A lock that does not wait is blocked only by a release of this engine, which is on its way.
         self.queue(id, true);
         self.park(id, None);
         self.rearm(id);
@@ -28,16 +28,16 @@ impl Locks {
     pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
         self.release_leftovers(id);
         if let Some(lock) = self.lock_mut(id) {
-            lock.look_at = None;
             lock.state = LockState::Waiting {
                 until,
+                look_at: None,
                 parked: true,
             };
         }
         self.unpark_younger(id);
     }
 
-    /// A round that asked for the keys has ended.
+    /// A round that requested the keys has ended.
     pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         // Not through `lock_mut`: the timers are needed beside it.
@@ -47,14 +47,15 @@ impl Locks {
         let Some(ask) = &lock.ask else { return };
         if verdict == Verdict::Won {
             let (asked_at, late) = (ask.at, ask.round.pending());
+            let recheck = ask.wake == Wake::Changed;
             if lock.hold_until.is_none() {
                 lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
             }
             let lease = lock.lease(asked_at);
             if lease.is_valid(now) {
                 lock.ask = None;
-                let (waited, check_after_win) = (lock.is_waiter(), lock.check_after_win);
-                lock.hold(lease, asked_at, late);
+                let waited = lock.is_waiter();
+                lock.hold(lease, asked_at, late, recheck);
                 self.timers.set(id.slot, lock.deadline());
                 self.turns.granted(lock.key_hash, now);
                 let several = lock.claim.keys().len() > 1;
@@ -72,7 +73,7 @@ impl Locks {
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }
-                if check_after_win {
+                if recheck {
                     self.check_if_woken(id);
                 }
                 return;
@@ -110,12 +111,12 @@ impl Locks {
         let early = lock.give_up_at.is_none() && lock.progress.asks == 1;
         let early = early && by == Holder::Ourselves && ask.round.is_denied();
         let until = match ask.watch_until() {
-            _ if core::mem::take(&mut lock.woken) => Some(after_wake),
+            _ if ask.wake != Wake::None => Some(after_wake),
             // Several locks may wait for the same key to expire.
             Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
-                // A lock that no node will wake must ask again at some time, even if the user set no pause.
+                // A lock that no node will wake must retry at some time, even if the user set no pause.
                 let blind = !ask.is_watched() || !ask.round.is_denied();
                 let pause = pause.or_else(|| blind.then_some(timeout));
                 ask.pause_until(now, pause)
@@ -123,6 +124,7 @@ impl Locks {
         };
         lock.state = LockState::Waiting {
             until,
+            look_at: None,
             parked: false,
         };
         if by == Holder::Other && ask.round.is_denied() {
@@ -145,7 +147,7 @@ impl Locks {
             self.release_leftovers(id);
         }
         if self.is_behind_waiter(id) {
-            // An older lock has asked for the same keys meanwhile.
+            // An older lock has requested the same keys meanwhile.
             self.park(id, until);
         } else {
             self.plan_look(id);

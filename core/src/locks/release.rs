@@ -1,8 +1,8 @@
 //! Releasing a lock in any state, until nothing of it can be left on a node.
 
-use crate::claim::Keys;
 use crate::event::{Event, NotObtained, Released};
 use crate::id::{LockId, NodeId};
+use crate::keys::Keys;
 use crate::lock::{KeySet, Lock, LockState, Releasing, RoundKind, pause_after_silence};
 
 use super::waiters::Freed;
@@ -24,7 +24,7 @@ impl Locks {
         };
         match lock.state {
             LockState::Asking | LockState::Waiting { .. } => {
-                self.end_unobtained(id, NotObtained::Withdrawn);
+                self.end_unobtained(id, NotObtained::Cancelled);
             }
             LockState::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
             LockState::Held(_) => {

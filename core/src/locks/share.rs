@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::id::LockId;
+use crate::keys::{Key, Keys};
 use crate::lock::{Lock, LockState, RoundKind};
 use crate::obtain::Mode;
 
@@ -67,12 +68,12 @@ impl Locks {
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
     }
 
-    /// Notes for the next refresh whether another lock with the same token holds one of the keys of this one.
+    /// Notes for the refresh that has begun whether another lock with the same token holds one of the keys of this one.
     #[cold]
     pub(super) fn note_shared(&mut self, id: LockId) {
         let shared = self.is_shared(id);
-        if let Some(lock) = self.lock_mut(id) {
-            lock.shared = shared;
+        if let Some(ask) = self.lock_mut(id).and_then(|lock| lock.ask.as_mut()) {
+            ask.shared = shared;
         }
     }
 

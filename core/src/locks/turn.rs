@@ -1,4 +1,4 @@
-//! Yielding: after its turn an engine looks whether another process takes the key before it asks again.
+//! Yielding: after its turn an engine reads whether another process takes the key before it requests it once more.
 //!
 //! The looks are the clock of that pause: each takes a round trip, and no timer of any runtime is as short.
 
@@ -21,7 +21,7 @@ impl Locks {
         self.ask_for(id, first_round(self.is_turn_over(id)));
     }
 
-    /// Time to look whether the keys are still held.
+    /// It is time to read whether the keys are still held.
     pub(super) fn look_again(&mut self, id: LockId) {
         self.ask_for(id, RoundKind::Look);
     }
@@ -37,7 +37,7 @@ impl Locks {
         }
     }
 
-    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but whoever comes
+    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that comes
     /// next needs only the first of them.
     pub(super) fn turn_released(&mut self, key: u64, took: Micros) {
         let trips = match self.setup.order {
@@ -67,7 +67,8 @@ impl Locks {
             return;
         };
         let Some(ask) = &lock.ask else { return };
-        // With a chosen token, the key may hold our own value, which an obtain would be granted. A look cannot tell.
+        // With a chosen token, the key may hold our own value, which an obtain would be granted. A look does not show
+        // which.
         let denied = lock.claim.token().is_random() && ask.round.is_denied();
         if verdict == Verdict::Lost && denied {
             lock.yielding = None;
@@ -116,7 +117,7 @@ impl Locks {
         }
     }
 
-    /// When to look again while waiting, and one last time so early that there is time to ask.
+    /// Plans the next look of a waiter, and a last one so early that there is time for a request after it.
     pub(super) fn plan_look(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
@@ -125,7 +126,10 @@ impl Locks {
         let next = now + LOOK;
         // A look, an obtain, and a margin.
         let needed = Duration::from(lock.round_trip) * 3 + Duration::from_millis(1);
-        lock.look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
+        let LockState::Waiting { look_at, .. } = &mut lock.state else {
+            return;
+        };
+        *look_at = match lock.give_up_at.map(|end| end.saturating_before(needed)) {
             Some(last) if last < next => Some(last).filter(|last| *last > now),
             _ => Some(next),
         };

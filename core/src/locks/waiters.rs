@@ -11,10 +11,10 @@
 
 use core::time::Duration;
 
-use crate::claim::{Key, Keys};
 use crate::event::{Holder, NotObtained};
 use crate::id::{LockId, NodeId};
-use crate::lock::{DISTANCE_FACTOR, Lock, LockState, Order, WAITER};
+use crate::keys::{Key, Keys};
+use crate::lock::{DISTANCE_FACTOR, Lock, LockState, Order, WAITER, Wake};
 use crate::time::{Instant, Micros};
 
 use super::Locks;
@@ -148,6 +148,7 @@ impl Locks {
                     Some(LockState::Waiting {
                         until,
                         parked: true,
+                        ..
                     }) if other != id && !blocked => {
                         *until = Some(now);
                         self.rearm(other);
@@ -196,7 +197,7 @@ impl Locks {
                     self.inherit_failure(id, freed);
                     return self.ask_now(id);
                 }
-                // It stays parked behind what is left of whoever has gone.
+                // The lock in front has ended, but what it left on nodes still blocks this one. It learns why.
                 LockState::Waiting { parked: true, .. }
                     if matches!(freed, Freed::Left(Some(_))) =>
                 {
@@ -232,11 +233,13 @@ impl Locks {
         self.lock(id).is_some_and(|lock| lock.contends_for(key))
     }
 
-    /// The lock is asking already. If it was denied by a node where the keys are free now, it asks again.
+    /// The lock has requested the keys already. If it was denied by a node where they are free now, it retries.
     fn note_freed(&mut self, id: LockId, freed: Freed) {
         if let (Freed::On(node), Some(lock)) = (freed, self.lock_mut(id)) {
-            let ask = lock.ask.as_ref();
-            lock.woken |= ask.is_some_and(|ask| ask.round.denied().contains(node));
+            let ask = lock.ask.as_mut();
+            if let Some(ask) = ask.filter(|ask| ask.round.denied().contains(node)) {
+                ask.wake = ask.wake.max(Wake::Freed);
+            }
         }
     }
 
@@ -296,8 +299,9 @@ impl Locks {
         match &mut lock.state {
             _ if knows => {}
             LockState::Asking => {
-                lock.woken = true;
-                lock.check_after_win = true;
+                if let Some(ask) = &mut lock.ask {
+                    ask.wake = Wake::Changed;
+                }
             }
             // A lock of this engine blocks it now.
             LockState::Waiting { until, .. } if blocked => {
@@ -305,7 +309,7 @@ impl Locks {
                 self.park(id, until);
             }
             LockState::Waiting { .. } if at <= now => self.ask_now(id),
-            LockState::Waiting { until, parked } => {
+            LockState::Waiting { until, parked, .. } => {
                 *until = Some(until.map_or(at, |until| until.min(at)));
                 *parked = false;
             }
@@ -331,7 +335,7 @@ impl Locks {
             Some(trip) if trip.0 > 0 => WAKE_SPREAD.min(trip.times(SPREAD_TRIPS).into()),
             _ => WAKE_SPREAD,
         };
-        self.now + self.rng.up_to(spread)
+        self.now + self.rng.duration_up_to(spread)
     }
 
     /// How long other processes may take to ask after a wake, if they are as far away as turns allow for.

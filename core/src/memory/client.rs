@@ -10,13 +10,13 @@ pub(super) struct ClientState {
     pub(super) authenticated: bool,
     pub(super) database: u8,
     pub(super) name: Vec<u8>,
-    /// Whether it wants to be told of changes to what it reads.
+    /// Whether `CLIENT TRACKING` is on: it gets a push message when a key that it has read changes.
     pub(super) tracking: bool,
-    /// Whether it ever wanted to.
+    /// Whether tracking was ever on. Only then can it be registered anywhere, which a disconnect has to undo.
     pub(super) has_tracked: bool,
-    /// Whether it does not want to be told of its own changes.
+    /// `NOLOOP`: no push messages about its own changes.
     pub(super) no_loop: bool,
-    /// Whether it has said that it goes.
+    /// It has sent `QUIT`.
     pub(super) quits: bool,
 }
 

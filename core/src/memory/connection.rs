@@ -1,4 +1,4 @@
-//! One client.
+//! The connection of one client: its bytes in both directions, and its settings.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -15,27 +15,29 @@ use crate::redis::resp::{
     write_push,
 };
 
-/// There must be more bytes before anything can be done.
+/// More bytes are needed before a request is complete.
 pub(super) struct Incomplete;
 
-/// One client: bytes that came, bytes that go, and what it has said about itself.
+/// The connection of one client.
 pub(super) struct Connection {
     pub(super) decoder: Decoder,
-    /// The beginning of a request that the decoder need not see, and how many bytes there must be to go on.
+    /// The beginning of a request that is not complete and has not been given to the decoder.
     pub(super) partial: Vec<u8>,
+    /// How long `partial` must be before it is worth reading again: a large value in small pieces must not be read anew for
+    /// each piece.
     pub(super) need: usize,
     pub(super) session: ClientState,
     /// Bytes to be sent.
     pub(super) out: Vec<u8>,
-    /// Whether it waits in line to send.
+    /// Whether it is in the queue of connections with output.
     pub(super) queued: bool,
-    /// Whether it ends when its bytes are sent.
+    /// Whether it is closed once its bytes are sent.
     pub(super) closing: bool,
-    /// How many bytes may wait to be sent.
+    /// The most bytes that may wait to be sent.
     limit: usize,
 }
 
-/// Executes a request; an empty one is ignored, as servers do. Apart from the connection, whose decoder may hold the words.
+/// Executes a request; an empty one is ignored, as in Redis. Not a method, because `args` may borrow from the decoder.
 fn run(
     session: &mut ClientState,
     out: &mut Vec<u8>,
@@ -73,10 +75,10 @@ impl Connection {
         }
     }
 
-    /// What came, behind what came before it, if there was anything.
+    /// Appends these bytes to the kept ones and takes them all; `None` if none were kept.
     ///
     /// # Errors
-    /// [`Incomplete`] if that cannot be a request yet.
+    /// [`Incomplete`] if a request needs more.
     pub(super) fn join(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Incomplete> {
         if self.partial.is_empty() {
             return Ok(None);
@@ -88,7 +90,7 @@ impl Connection {
         Ok(Some(mem::take(&mut self.partial)))
     }
 
-    /// Keeps what is left at the end of what was joined, or came, until there is more.
+    /// Keeps the last `left` bytes of what was read, until more arrive.
     pub(super) fn keep(&mut self, joined: Option<Vec<u8>>, bytes: &[u8], left: usize) {
         if let Some(mut all) = joined {
             all.drain(..all.len().saturating_sub(left));
@@ -106,16 +108,16 @@ impl Connection {
         self.finish_request();
     }
 
-    /// After a request.
+    /// What follows every request.
     fn finish_request(&mut self) {
         self.closing |= self.session.quits;
         self.limit_output();
     }
 
-    /// Executes the next request that the decoder has; gives whether there was one.
+    /// Executes the next request of the decoder. Returns whether there was one.
     ///
     /// # Errors
-    /// What is to be said before the connection is closed.
+    /// The error line to send before the connection is closed.
     pub(super) fn execute_next(
         &mut self,
         id: u64,
@@ -134,15 +136,15 @@ impl Connection {
         Ok(true)
     }
 
-    /// Closes it when this has been said.
+    /// Sends this error and then closes the connection.
     pub(super) fn hang_up(&mut self, id: u64, problem: &[u8], line: &mut VecDeque<u64>) {
         write_error(&mut self.out, problem);
         self.closing = true;
         self.enqueue(id, line);
     }
 
-    /// Tells of a change, if it wants to hear of it.
-    pub(super) fn tell(&mut self, change: &Change, its_own: bool) {
+    /// Sends a push message about a change, if the client has tracking on.
+    pub(super) fn notify(&mut self, change: &Change, its_own: bool) {
         let session = &self.session;
         if !session.tracking || !session.resp3 || self.closing {
             return;
@@ -162,7 +164,7 @@ impl Connection {
         self.limit_output();
     }
 
-    /// Whoever does not read what it asked for must not fill the memory.
+    /// Drops a client that does not read its replies: they must not fill the memory.
     pub(super) fn limit_output(&mut self) {
         if self.out.len() > self.limit {
             self.out = Vec::new();
@@ -170,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// Stands in line if there is something to be done.
+    /// Joins the queue of connections with output, if it has any.
     pub(super) fn enqueue(&mut self, id: u64, line: &mut VecDeque<u64>) {
         if !self.queued && (self.closing || !self.out.is_empty()) {
             self.queued = true;

@@ -1,10 +1,11 @@
 //! A small Redis server without I/O: the embedded default, the test double and the simulated node.
 //!
-//! [`Server`] answers what Tenure sends as Redis 7 does: bytes and time in, bytes out, and the same inputs give the
-//! same outputs. That it does is checked against real servers. It is meant for locks; of other data it knows
-//! only as much as it takes to have a key of another type.
+//! [`Server`] replies to the commands that Tenure sends as Redis 7 does. Bytes and the time go in, bytes come out, and the
+//! same inputs give the same outputs. `tests/tests/memory_vs_real` compares it with real servers, reply by reply: a
+//! simulation on a server that differs would prove nothing about real ones. It is meant for locks. Hashes and lists exist
+//! only so that a key can be of another type.
 //!
-//! Any number of `handle_*`, then [`Server::poll_output`] until [`Output::Timeout`], before waiting:
+//! Call any number of `handle_*`, then [`Server::poll_output`] until it returns [`Output::Timeout`], then wait:
 //! ```
 //! use tenure_core::{Instant, memory};
 //! let mut server = memory::Server::new(memory::Options::default());
@@ -15,10 +16,10 @@
 //! assert_eq!(server.poll_output(), memory::Output::Timeout(None));
 //! ```
 //!
-//! What differs from Redis 7, besides the commands that are not there:
-//! - An expiry is announced to trackers at its very millisecond ([`Options::announce_expiry`]).
+//! Differences from Redis 7, apart from missing commands:
+//! - An expiry is announced to trackers in its exact millisecond ([`Options::announce_expiry`]).
 //! - `SET … IFEQ` and `DELIFEQ` are those of Valkey 9 ([`Options::compare`]).
-//! - `EVAL` runs the scripts of Tenure and no others. Their errors do not name a line.
+//! - `EVAL` runs only the scripts of Tenure. Their errors do not name a line.
 //! - `PEXPIRE` and `EXPIRE` take no conditions. There are no inline commands.
 
 mod client;

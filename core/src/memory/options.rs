@@ -1,47 +1,48 @@
-//! What a server knows, and how much it takes.
+//! The features and limits of a server.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::Secret;
 
-/// What a server knows, and how much it takes. Everything is on by default.
+/// The features and limits of a server. All features are on by default; tests turn some off to act as an older server or
+/// another one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Who may come in. Without a user called `default` everybody may, without a password. Default: nobody.
+    /// The users. Without a user called `default`, clients need no password. Default: none.
     pub users: Vec<User>,
-    /// Whether it speaks RESP3.
+    /// Whether it supports RESP3.
     pub resp3: bool,
-    /// Whether it tells of changes to keys that a connection has read (`CLIENT TRACKING`).
+    /// Whether it supports `CLIENT TRACKING`: push messages about changes to keys that a connection has read.
     pub tracking: bool,
-    /// Whether it knows `SET … IFEQ` and `DELIFEQ`, as Valkey 9 does.
+    /// Whether it supports `SET … IFEQ` and `DELIFEQ`, as Valkey 9 does.
     pub compare: bool,
-    /// Whether it runs the scripts of Tenure. Otherwise it does not know `EVAL`, `EVALSHA` and `SCRIPT`.
+    /// Whether it runs the scripts of Tenure. Otherwise `EVAL`, `EVALSHA` and `SCRIPT` are unknown commands.
     pub scripts: bool,
-    /// Whether it knows `PTTL`.
+    /// Whether it supports `PTTL`.
     pub pttl: bool,
     /// Whether a script that reads one key counts as a reader of all keys that it was given, as in Redis up to 7, or
     /// only of that one, as in Valkey 9.
     pub scripts_read_all: bool,
-    /// Whether trackers hear of an expiry when it happens. Otherwise, as with a busy real server, only when somebody
-    /// comes across it.
+    /// Whether an expiry is announced to trackers when it happens. Otherwise it is announced when a command touches the key,
+    /// as on a busy real server.
     pub announce_expiry: bool,
-    /// Connections at one time. Default: 10,000.
+    /// The most connections at one time. Default: 10,000.
     pub max_connections: usize,
-    /// Keys at one time, of all databases. Default: 1,048,576.
+    /// The most keys at one time, over all databases. Default: 1,048,576.
     pub max_keys: usize,
-    /// Bytes of keys and values. Default: 256 MiB.
+    /// The most bytes of keys and values. Default: 256 MiB.
     pub max_bytes: usize,
-    /// Bytes of what is remembered about who has read which key. Past it readers are told early. Default: 64 MiB.
+    /// The most bytes for registrations of readers. Beyond it, readers are notified early. Default: 64 MiB.
     pub max_tracked_bytes: usize,
-    /// Bytes of one request. Default: 1 MiB.
+    /// The most bytes of one request. Default: 1 MiB.
     pub request_bytes: usize,
-    /// Arguments of one request. Default: 1,024.
+    /// The most arguments of one request. Default: 1,024.
     pub request_args: usize,
-    /// Bytes that wait to be sent on one connection. Past it the connection is closed. Default: 16 MiB.
+    /// The most bytes that may wait to be sent on one connection. Beyond it, the connection is closed. Default: 16 MiB.
     pub reply_bytes: usize,
-    /// Why it does not do what it is asked for now. Default: it does.
+    /// A state in which it refuses commands. Default: none.
     pub trouble: Option<Trouble>,
 }
 
@@ -49,16 +50,16 @@ pub struct Options {
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It reads its data set: neither reads nor writes.
+    /// It is loading its data set: no reads and no writes.
     Loading,
     /// It is a replica: no writes.
     ReadOnly,
-    /// It answers every read and every write with this line, which begins with the code of the error.
+    /// It replies to every read and every write with this error line, which begins with the error code.
     Says(&'static [u8]),
 }
 
 impl Trouble {
-    /// What it answers.
+    /// The error line.
     pub(super) const fn text(self) -> &'static [u8] {
         match self {
             Self::Loading => b"LOADING Redis is loading the dataset in memory",
@@ -92,7 +93,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether this is a user and its password.
+    /// Whether there is a user with this name and password.
     pub(super) fn admits(&self, name: &[u8], password: &[u8]) -> bool {
         match self.user(name) {
             Some(user) => user.password.expose() == password,
@@ -100,7 +101,7 @@ impl Options {
         }
     }
 
-    /// Whether a connection may do anything without a password.
+    /// Whether clients need no password.
     pub(super) fn is_open(&self) -> bool {
         self.user(User::DEFAULT).is_none()
     }
@@ -110,12 +111,12 @@ impl Options {
     }
 }
 
-/// A user, who may do everything.
+/// A user. All users have all permissions.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The name. The user who is meant when none is named is called `default`.
+    /// The name. Commands without a user name mean the user `default`.
     pub name: Box<[u8]>,
-    /// What the user must know.
+    /// The password.
     pub password: Secret,
 }
 

@@ -1,10 +1,13 @@
-//! Requests in the form in which clients send them: whole, and an array of strings.
+//! Requests in the form in which clients send them nearly always: whole, and a short array of strings.
+//!
+//! This reader borrows the strings from the bytes that arrived, and skips what the decoder does for other forms. Both must
+//! accept the same requests: a fuzz target feeds the same bytes whole and split.
 
 use alloc::vec::Vec;
 
 use crate::redis::resp::{Item, Reply};
 
-/// More arguments than this are left to the decoder.
+/// Requests with more arguments than this go to the decoder. The commands for a lock of one key have at most seven.
 const MOST: usize = 12;
 
 /// The strings of one request.
@@ -13,13 +16,13 @@ pub(super) struct Request<'a> {
     count: usize,
 }
 
-/// What the bytes that came are.
+/// The result of reading the bytes that arrived.
 pub(super) enum RequestRead<'a> {
     /// A request, now in [`Request`], and what follows it.
     Whole(&'a [u8]),
-    /// The beginning of one: with fewer bytes than this there is nothing to be done.
+    /// The beginning of one. It is not complete before there are this many bytes.
     Part(usize),
-    /// For the decoder.
+    /// Something for the decoder.
     Other,
 }
 
@@ -31,11 +34,11 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The first request, if it is within the limits. Whatever is unusual is left to the decoder, which would come to
-    /// the same with the rest, but looks at every byte.
+    /// Reads the first request, if it is within the limits. Any other form is left to the decoder, which would give the same
+    /// result for this one, more slowly.
     pub(super) fn read(&mut self, bytes: &'a [u8], limits: RequestLimits) -> RequestRead<'a> {
         let part = |need: usize| {
-            // So far below the limits that the decoder would wait, too.
+            // Far enough below the limits for the decoder to wait as well; near them, it decides which error to send.
             let in_limits = need.saturating_add(MARGIN) <= limits.bytes;
             if in_limits {
                 RequestRead::Part(need)
@@ -83,7 +86,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// More than a decoder looks ahead: the longest line here, and [`MOST`] of the shortest elements.
+/// More than the decoder looks ahead: the longest line that is read here, and [`MOST`] of the shortest elements.
 const MARGIN: usize = 64;
 
 const LINE_END: &[u8] = b"\r\n";
@@ -95,20 +98,20 @@ pub(super) struct RequestLimits {
     pub(super) args: usize,
 }
 
-/// What bytes are that should begin with a line of one number.
+/// The result of reading a line with one number.
 enum Number<'a> {
-    /// They do. What follows it.
+    /// The number, and the bytes after the line.
     Whole(usize, &'a [u8]),
-    /// They are less than the line.
+    /// The line is not complete.
     Part,
     Other,
 }
 
-/// A line of this kind with a number of a few digits.
+/// Reads a line of this kind with a number of a few digits.
 #[inline(always)]
 fn number(bytes: &[u8], kind: u8) -> Number<'_> {
     match bytes {
-        // Most are such.
+        // One and two digits are nearly all there are.
         [first, digit @ b'0'..=b'9', b'\r', b'\n', rest @ ..] if *first == kind => {
             Number::Whole(usize::from(digit & 15), rest)
         }
@@ -148,7 +151,7 @@ fn any_number(mut rest: &[u8]) -> Number<'_> {
     Number::Other
 }
 
-/// The strings of a request; none for the empty arrays that servers ignore.
+/// The strings of a request from the decoder; none for the empty arrays that Redis ignores.
 pub(super) fn arguments<'a>(
     request: Reply<'a>,
     most: usize,

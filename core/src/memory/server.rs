@@ -1,4 +1,7 @@
-//! The machine: connections, time and what goes out.
+//! The server as a state machine: connections, the time, and the output.
+//!
+//! A request that arrives whole is read from the caller's bytes, without a copy ([`Request`]); only the rest of a split one
+//! is kept. Anything unusual goes through the decoder, which handles every form and is slower.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -12,31 +15,31 @@ use super::store::Value;
 use crate::Instant;
 use crate::redis::resp::write_error;
 
-/// One connection, as the server counts them. No two have the same in the life of a server.
+/// Identifies a connection. An id is never reused during the life of a server.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(u64);
 
 impl ConnId {
-    /// What `CLIENT ID` answers on this connection.
+    /// The reply to `CLIENT ID` on this connection.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 }
 
-/// Something to be done.
+/// What to do next.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Output<'a> {
     /// Send these bytes.
     Transmit {
-        /// To whom.
+        /// Where to.
         conn: ConnId,
-        /// What: one or more whole replies.
+        /// One or more complete replies and push messages.
         bytes: &'a [u8],
     },
-    /// Close this connection, after what was to be transmitted on it. The server has forgotten it already.
+    /// Close this connection after the bytes before. The server has forgotten it already.
     Disconnect(ConnId),
-    /// Nothing else. Call [`Server::handle_timeout`] at that instant, if there is one.
+    /// Nothing else is left: call [`Server::handle_timeout`] at this instant, if there is one.
     Timeout(Option<Instant>),
 }
 
@@ -45,9 +48,9 @@ pub struct Server {
     state: ServerState,
     connections: BTreeMap<u64, Connection>,
     last_id: u64,
-    /// Who has bytes to send or is to be closed, in order.
+    /// Connections with bytes to send, or to be closed, in order.
     line: VecDeque<u64>,
-    /// What the last transmit lent out.
+    /// The bytes that the last [`Output::Transmit`] borrows.
     sent: Vec<u8>,
 }
 
@@ -64,7 +67,7 @@ impl Server {
         }
     }
 
-    /// Somebody has connected. One too many is told so and closed.
+    /// A client has connected. Beyond the limit, it gets an error and is closed.
     pub fn connect(&mut self) -> ConnId {
         self.last_id = self.last_id.saturating_add(1);
         let id = self.last_id;
@@ -78,7 +81,7 @@ impl Server {
         ConnId(id)
     }
 
-    /// The client has gone.
+    /// The client has disconnected.
     pub fn handle_disconnected(&mut self, conn: ConnId) {
         if let Some(connection) = self.connections.remove(&conn.0)
             && connection.session.has_tracked
@@ -87,7 +90,7 @@ impl Server {
         }
     }
 
-    /// Bytes have come from a client, split anywhere. Those of a connection that is closed are ignored.
+    /// Bytes have arrived from a client, split anywhere. Bytes for a closed connection are ignored.
     pub fn handle_input(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         self.handle_timeout(now);
         let limits = self.limits();
@@ -129,7 +132,7 @@ impl Server {
         connection.enqueue(conn.0, &mut self.line);
     }
 
-    /// Executes what becomes whole with these bytes.
+    /// Executes the requests that these bytes complete, through the decoder.
     #[cold]
     fn read_on(&mut self, id: u64, bytes: &[u8]) {
         let limits = self.limits();
@@ -152,7 +155,7 @@ impl Server {
         connection.enqueue(id, &mut self.line);
     }
 
-    /// Time has passed. Early or repeated calls do nothing; going back is ignored.
+    /// Time has passed. Early or repeated calls do nothing, and a time before the last one is ignored.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.state.now = self.state.now.max(now);
         if self.state.options.announce_expiry {
@@ -191,20 +194,20 @@ impl Server {
         Output::Timeout(self.state.next_timeout())
     }
 
-    /// How many keys are there at that instant, in all databases.
+    /// The number of keys at `now`, over all databases.
     #[must_use]
     pub fn len(&self, now: Instant) -> usize {
         self.state.store.keys_at(millis(now))
     }
 
-    /// Whether no key is there at that instant.
+    /// Whether there is no key at `now`.
     #[must_use]
     pub fn is_empty(&self, now: Instant) -> bool {
         self.len(now) == 0
     }
 
-    /// What a key of the first database holds at that instant, and its last millisecond; `None` if it is not there or
-    /// is no string. A look from outside, which nobody is told of.
+    /// The value of a key of database 0 at `now`, and its last millisecond; `None` if it does not exist or is no string. Not
+    /// a command: no client is notified, and nothing expires through it.
     #[must_use]
     pub fn holding(&self, key: &[u8], now: Instant) -> Option<(&[u8], Option<u64>)> {
         let store = &self.state.store;
@@ -218,12 +221,12 @@ impl Server {
         Some((value, last))
     }
 
-    /// What it knows and how much it takes, to be changed while it runs. Whoever is connected stays so.
+    /// The options, to be changed while the server runs. Clients stay connected.
     pub fn options_mut(&mut self) -> &mut Options {
         &mut self.state.options
     }
 
-    /// A replica that has read everything so far: the same data, no scripts, nobody connected.
+    /// A replica that has copied everything so far: the same keys, without scripts and connections.
     #[must_use]
     pub fn replica(&self) -> Self {
         let mut replica = Self::new(self.state.options.clone());
@@ -239,12 +242,12 @@ impl Server {
         self.state.store.swap(a, b);
     }
 
-    /// Forgets the scripts, as `SCRIPT FLUSH` does.
+    /// Drops all scripts, as `SCRIPT FLUSH` does.
     pub fn flush_scripts(&mut self) {
         self.state.loaded.clear();
     }
 
-    /// A crash without a disk: data, scripts and connections are gone. Bytes that were not sent never will be.
+    /// A crash of a server without persistence: keys, scripts and connections are gone, and so are bytes that wait to be sent.
     pub fn restart(&mut self) {
         let now = self.state.now;
         self.state = ServerState::new(self.state.options.clone());
@@ -265,7 +268,8 @@ impl Server {
         }
     }
 
-    /// Tells everybody of what has changed. It comes after the reply to whoever has changed it.
+    /// Sends push messages about changes. They follow the reply to the command that made the change, as in Redis: a client
+    /// with `NOLOOP` off must not see the message before its own reply.
     fn deliver(&mut self, origin: Option<u64>) {
         if !self.state.tracking.has_changes() {
             return;
@@ -274,13 +278,13 @@ impl Server {
         for (reader, change) in changes.drain(..) {
             if let Some(id) = reader {
                 if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.tell(&change, origin == Some(id));
+                    connection.notify(&change, origin == Some(id));
                     connection.enqueue(id, &mut self.line);
                 }
                 continue;
             }
             for (id, connection) in &mut self.connections {
-                connection.tell(&change, origin == Some(*id));
+                connection.notify(&change, origin == Some(*id));
                 connection.enqueue(*id, &mut self.line);
             }
         }

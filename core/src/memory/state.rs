@@ -1,4 +1,4 @@
-//! What commands work on.
+//! The state of the server that commands read and change: keys, scripts, registrations and the time.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use super::tracking::Tracking;
 use crate::Instant;
 use crate::redis::Script;
 
-/// What commands work on, whoever sends them.
+/// The part of a server that all connections share.
 pub(super) struct ServerState {
     pub(super) options: Options,
     pub(super) store: Store,
@@ -29,14 +29,14 @@ impl ServerState {
         }
     }
 
-    /// The time of the command that is executed.
+    /// The time at which the current command is executed. One command sees one time, as in Redis.
     pub(super) fn now(&self) -> Millis {
         millis(self.now)
     }
 
-    /// A key that is there. If it is over it is removed now, and its readers are told.
+    /// A key that exists. Expired keys are removed when they are touched, as in Redis, and their readers notified.
     pub(super) fn entry(&mut self, db: u8, key: &[u8]) -> Option<&StoredKey> {
-        // With announcements, what is over was removed when the time was told.
+        // With announcements, expired keys were removed already when the time was passed in.
         let over = self.store.next_expiry().is_some_and(|at| self.now() > at);
         if over && self.store.is_expired(db, key, self.now()) {
             self.remove(db, key);
@@ -50,7 +50,7 @@ impl ServerState {
         self.tracking.register(reader, key, known);
     }
 
-    /// Removes a key and tells its readers.
+    /// Removes a key and notifies its readers.
     pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
         let removed = self.store.remove(db, key);
         if removed {
@@ -59,7 +59,7 @@ impl ServerState {
         removed
     }
 
-    /// Removes all that is over.
+    /// Removes all expired keys.
     pub(super) fn expire_due(&mut self) {
         let now = self.now();
         while let Some(key) = self.store.remove_expired(now) {
@@ -71,9 +71,9 @@ impl ServerState {
         if !self.options.announce_expiry {
             return None;
         }
-        // It is there for the whole of its last millisecond.
+        // A key exists to the end of its last millisecond, as in Redis.
         let over = self.store.next_expiry()?.saturating_add(1);
-        // `None` past the end of time.
+        // `None` if that does not fit into an instant.
         let over = u64::try_from(over).ok()?.checked_mul(1000)?;
         Some(Instant::from_micros(over))
     }

@@ -1,4 +1,7 @@
-//! Keys, values and when they expire.
+//! Keys, their values, and when they expire.
+//!
+//! The store has no clock. Its callers decide when a key has expired, because Redis does so in two ways: when a command
+//! touches the key, and in the background.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -7,16 +10,16 @@ use alloc::vec::Vec;
 /// How many databases there are, as in Redis.
 pub(super) const DATABASES: u8 = 16;
 
-/// A point in whole milliseconds, as Redis counts.
+/// A point in time, or a duration, in whole milliseconds, as Redis counts.
 pub(super) type Millis = i64;
 
-/// What a key has.
+/// The value of a key.
 #[derive(Clone)]
 pub(super) enum Value {
     String(Vec<u8>),
-    /// There is one, whatever it holds.
+    /// A hash; its fields are not kept.
     Hash,
-    /// So many elements, whatever they are.
+    /// A list; only the number of its elements is kept.
     List(i64),
 }
 
@@ -31,10 +34,10 @@ impl Value {
 
 #[derive(Clone)]
 pub(super) struct StoredKey {
-    /// Its key, once more.
+    /// The key once more, so that registrations and expiries share its bytes.
     pub(super) name: Arc<[u8]>,
     pub(super) value: Value,
-    /// The last millisecond in which it is there.
+    /// The last millisecond in which the key exists.
     pub(super) expires_at: Option<Millis>,
 }
 
@@ -59,7 +62,7 @@ impl StoredKey {
     }
 }
 
-/// Keys of all databases. It knows no time: what has expired is there until it is removed.
+/// The keys of all databases. An expired key stays until it is removed.
 #[derive(Clone)]
 pub(super) struct Store {
     databases: Vec<BTreeMap<Arc<[u8]>, StoredKey>>,
@@ -82,7 +85,7 @@ impl Store {
         self.database(db)?.get(key)
     }
 
-    /// Whether it is past the last millisecond of the key.
+    /// Whether the last millisecond of the key has passed.
     pub(super) fn is_expired(&self, db: u8, key: &[u8], now: Millis) -> bool {
         self.entry(db, key)
             .and_then(|entry| entry.expires_at)
@@ -122,8 +125,8 @@ impl Store {
         );
     }
 
-    /// Counts one more element in a list.
-    pub(super) fn prolong(&mut self, db: u8, key: &[u8]) -> Option<i64> {
+    /// Adds an element to a list. Returns their number.
+    pub(super) fn push_element(&mut self, db: u8, key: &[u8]) -> Option<i64> {
         let database = self.databases.get_mut(usize::from(db))?;
         let Value::List(elements) = &mut database.get_mut(key)?.value else {
             return None;
@@ -139,7 +142,7 @@ impl Store {
         }
     }
 
-    /// Whether it was there.
+    /// Returns whether the key existed.
     pub(super) fn remove(&mut self, db: u8, key: &[u8]) -> bool {
         let removed = self
             .databases
@@ -191,7 +194,7 @@ impl Store {
         self.expiries = expiries.map(|(at, db, key)| (at, there(db), key)).collect();
     }
 
-    /// Removes the key whose last millisecond is the earliest, if that is over, and names it.
+    /// Removes the key that expired first, if there is one, and returns its name.
     pub(super) fn remove_expired(&mut self, now: Millis) -> Option<Arc<[u8]>> {
         let (at, db, key) = self.expiries.first()?;
         if now <= *at {
@@ -207,12 +210,12 @@ impl Store {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// Keys of one database, with those that have expired and were not removed.
+    /// The number of keys of one database, including expired ones that are not removed yet.
     pub(super) fn size(&self, db: u8) -> usize {
         self.database(db).map_or(0, BTreeMap::len)
     }
 
-    /// Keys, and bytes of keys and values, after this one was put there.
+    /// The number of keys, and their bytes with values, as they would be after this insertion.
     pub(super) fn size_with(&self, db: u8, key: &[u8], value: &Value) -> (usize, usize) {
         let added = key.len().saturating_add(value.len());
         let (others, replaced) = match self.entry(db, key) {
@@ -228,7 +231,7 @@ impl Store {
         )
     }
 
-    /// Keys of all databases that have not expired.
+    /// The number of keys of all databases that have not expired.
     pub(super) fn keys_at(&self, now: Millis) -> usize {
         let expired = self
             .expiries

@@ -1,34 +1,35 @@
-//! Who has read which key, and is to be told when it changes.
+//! Client-side caching (`CLIENT TRACKING`): which connection has read which key, and gets a push message when it changes.
 //!
-//! A registration is for one message: any write ends it, the reader's own too. It belongs to the name of a key in
-//! whatever database.
+//! As in Redis, a registration is for one message: any write to the key ends it, even the reader's own, for which `NOLOOP`
+//! suppresses the message. So a client has to read after each write of its own to stay registered. Registrations belong to
+//! the name of a key, whatever its database.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// What a reader is to be told.
+/// The content of a push message.
 #[derive(Clone)]
 pub(super) enum Change {
     /// This key has changed.
     Key(Arc<[u8]>),
-    /// Everything has.
+    /// All keys have: after `FLUSHALL` and `FLUSHDB`.
     All,
 }
 
 pub(super) struct Tracking {
-    /// Readers in the order of their numbers.
+    /// The readers of each key, sorted.
     readers: BTreeMap<Arc<[u8]>, Vec<u64>>,
-    /// Memory for the readers of the next key.
+    /// An empty list for the readers of the next key: a key that is locked again and again allocates none.
     spare: Vec<u64>,
-    /// Keys and registrations, in bytes.
+    /// What keys and registrations take, in bytes.
     bytes: usize,
     limit: usize,
-    /// What has changed for whom, in order; `None` is for everybody.
+    /// The messages that are still to be sent, in order, with their reader; `None` is for all connections that track.
     changes: Vec<(Option<u64>, Change)>,
 }
 
-/// What one registration takes, roughly.
+/// What one registration takes, roughly, in bytes.
 const REGISTRATION: usize = 32;
 
 impl Tracking {
@@ -42,7 +43,7 @@ impl Tracking {
         }
     }
 
-    /// The connection has read the key; the second is the same key if it is in memory already.
+    /// The connection has read `key`. `known` is the same key if it is stored already.
     pub(super) fn register(&mut self, reader: u64, key: &[u8], known: Option<&Arc<[u8]>>) {
         let added = if let Some(readers) = self.readers.get_mut(key) {
             let Err(place) = readers.binary_search(&reader) else {
@@ -59,7 +60,8 @@ impl Tracking {
         };
         self.bytes = self.bytes.saturating_add(added);
         while self.bytes > self.limit {
-            // To be told too early costs a reader one look; to be forgotten could cost it everything.
+            // A message without a change costs its reader one more read. A registration that is dropped silently could cost it
+            // a whole ttl.
             let Some((key, _)) = self.readers.first_key_value() else {
                 return;
             };
@@ -81,7 +83,7 @@ impl Tracking {
         self.spare = readers;
     }
 
-    /// All keys are gone. Whoever tracks is told, whatever it has read.
+    /// All keys are gone: every connection that tracks gets a message, whatever it has read.
     pub(super) fn invalidate_all(&mut self) {
         self.readers.clear();
         self.bytes = 0;
@@ -103,19 +105,19 @@ impl Tracking {
         });
     }
 
-    /// Whether there is anything to be told.
+    /// Whether there are messages to be sent.
     pub(super) const fn has_changes(&self) -> bool {
         !self.changes.is_empty()
     }
 
-    /// What is to be told, in order.
+    /// Takes the messages to be sent, in order.
     pub(super) fn take_changes(&mut self) -> Vec<(Option<u64>, Change)> {
         core::mem::take(&mut self.changes)
     }
 
-    /// Takes back the memory of what has been told.
-    pub(super) fn give_back(&mut self, told: Vec<(Option<u64>, Change)>) {
-        self.changes = told;
+    /// Takes the empty list back, to use its memory again.
+    pub(super) fn give_back(&mut self, empty: Vec<(Option<u64>, Change)>) {
+        self.changes = empty;
     }
 }
 
@@ -126,14 +128,14 @@ mod tests {
     #[test]
     fn what_is_remembered_stays_below_its_limit_and_nobody_is_forgotten() {
         let mut tracking = Tracking::new(10 * (4 + REGISTRATION));
-        let mut told = 0;
+        let mut notified = 0;
         for n in 0_u32..1000 {
             tracking.register(u64::from(n % 3), &n.to_be_bytes(), None);
             tracking.register(u64::from(n % 3), &n.to_be_bytes(), None);
             assert!(tracking.bytes <= tracking.limit);
-            told += tracking.take_changes().len();
+            notified += tracking.take_changes().len();
         }
-        assert_eq!(told + tracking.readers.len(), 1000);
+        assert_eq!(notified + tracking.readers.len(), 1000);
         for reader in 0..3 {
             tracking.forget(reader);
         }

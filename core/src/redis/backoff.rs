@@ -21,7 +21,7 @@ impl Backoff {
         let min = config.reconnect_min.max(Duration::from_millis(1));
         let number = u64::try_from(node.index()).unwrap_or_default();
         // Drawn from the bits turned over, since the seed itself belongs to the locks.
-        let own = Rng::new(!seed ^ number.rotate_right(8)).next();
+        let own = Rng::new(!seed ^ number.rotate_right(8)).next_u64();
         Self {
             min,
             max: config.reconnect_max.max(min),
@@ -35,7 +35,7 @@ impl Backoff {
         let whole = self.next;
         self.next = whole.saturating_mul(2).min(self.max);
         let lower = whole / 2;
-        lower.saturating_add(self.rng.up_to(whole.saturating_sub(lower)))
+        lower.saturating_add(self.rng.duration_up_to(whole.saturating_sub(lower)))
     }
 
     /// The server can be used: the next pause is a short one.

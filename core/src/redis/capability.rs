@@ -16,7 +16,7 @@ pub(crate) enum Delete {
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Capability {
-    /// It tells of changed keys on this connection.
+    /// It sends push messages about changed keys on this connection.
     pub(crate) tracking: bool,
     /// `SET key value IFEQ value` (Valkey 8.1, Redis 8.4).
     pub(crate) set_ifeq: bool,
@@ -40,9 +40,9 @@ impl Capability {
         taught: [0; Script::ALL.len()],
     };
 
-    /// For a new connection: perhaps to another server, except that a script which was missing, or which nobody knows to
-    /// have arrived, is better sent whole than asked for in vain once more. Where each connection is lost after its
-    /// first answer, that answer would always be the same.
+    /// For a new connection, which may lead to another server: nothing is known, except that a script that was missing, or
+    /// may not have arrived, is sent whole. Otherwise, if each connection broke after its first reply, that reply would always
+    /// be `NOSCRIPT`.
     pub(crate) const fn anew(self) -> Self {
         Self {
             missing: self.missing,
@@ -82,7 +82,7 @@ impl Capability {
             (_, true) => Delete::Delex,
             _ => Delete::Script,
         };
-        // Whoever deletes by comparison also sets by comparison: both servers brought it earlier or together.
+        // A server that deletes by comparison also sets by comparison: Redis and Valkey added that earlier or together.
         self.set_ifeq |= delifeq || delex;
     }
 
@@ -110,8 +110,8 @@ impl Capability {
         self.sent
     }
 
-    /// The server did not have the script when it came to the request of this number. Whoever stood behind that one
-    /// may have brought it since.
+    /// The server did not have the script when it carried out the request with this number. A later request may have brought
+    /// it since.
     pub(crate) fn lacks(&mut self, script: Script, request: u32) {
         let taught = self.taught.get(script as usize).copied().unwrap_or(0);
         let later = taught.wrapping_sub(request);
@@ -217,7 +217,7 @@ mod tests {
         let third = capability.count();
         assert!(capability.takes_text(Script::Release));
         assert!(!capability.takes_text(Script::Release));
-        // The third has it by the time the second is asked again.
+        // The third has brought it by the time the second is repeated.
         capability.lacks(Script::Release, second);
         assert!(!capability.takes_text(Script::Release));
         capability.lacks(Script::Release, third);

@@ -5,7 +5,7 @@ use crate::event::NodeError;
 /// An error reply, understood.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ServerError {
-    /// The script is not there (any more): send it along.
+    /// The script is not loaded, or no longer: send its text.
     NoScript,
     /// The key has another type, so it is not ours: taken.
     WrongType,
@@ -78,7 +78,7 @@ impl ServerError {
         known.map_or(Self::Node(NodeError::Other), |(_, error)| *error)
     }
 
-    /// The error that a caller is told if there is no other way.
+    /// The error to report if a retry in another form is not possible.
     pub(crate) const fn node(self) -> NodeError {
         match self {
             Self::Node(error) => error,

@@ -1,20 +1,20 @@
-//! What all commands of one lock are made of, rendered once.
+//! The arguments that all commands of one lock share, rendered once.
 
 use alloc::vec::Vec;
 
-use crate::claim::Keys;
+use crate::keys::Keys;
 use crate::redis::resp::prepared;
 
-/// How many bytes stand around an argument at most: its length in up to four digits, its type and two line ends.
+/// The most bytes around an argument: its length in up to four digits, its type and two line ends.
 const AROUND: usize = 9;
 
-/// The command that asks for the remaining time of a key, up to the key.
+/// The command that reads the remaining time of a key, up to the key.
 const PTTL: &[u8] = b"*2\r\n$4\r\nPTTL\r\n";
 
-/// Keys and value as the arguments of a command, one behind the other, as they go over the wire. A lock is asked for,
-/// refreshed and released with the same ones, so that they are encoded when the lock is made and copied from then on.
+/// The keys and the value of a lock as consecutive arguments in RESP. All commands of a lock have them, so they are encoded
+/// once, when the lock is made, and copied from then on.
 ///
-/// Before a single key stands the command that asks for its remaining time, because that is sent so often.
+/// If there is a single key, the command that reads its remaining time precedes it, because that is sent so often.
 #[derive(Clone)]
 pub(crate) struct Frame {
     bytes: Vec<u8>,
@@ -27,7 +27,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Renders `keys`, each behind `prefix`, and the value, which comes in two parts.
+    /// Renders `keys`, each after `prefix`, and the value, which has two parts.
     // As `Claim::new`, which is all that needs it.
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn new(prefix: &[u8], keys: &Keys, value: (&[u8], &[u8])) -> Self {
@@ -87,7 +87,7 @@ impl Frame {
         self.bytes.get(self.value_argument..).unwrap_or_default()
     }
 
-    /// The whole command that asks for the remaining time, if there is a single key.
+    /// The whole command that reads the remaining time, if there is a single key.
     pub(crate) fn time(&self) -> Option<&[u8]> {
         self.bytes
             .get(..self.value_argument)

@@ -18,7 +18,7 @@ pub(crate) struct Handshake {
     node: NodeConfig,
     client_name: Box<str>,
     step: Step,
-    /// Whether the server was asked for a proof that it takes scripts.
+    /// Whether a script was sent to learn whether the server runs scripts.
     asked: bool,
     /// Whether answers to scripts that are loaded ahead are still to come.
     prepares: bool,

@@ -37,7 +37,7 @@ pub(crate) fn read(push: Reply<'_>, prefix: &[u8], woken: &mut Vec<u8>) -> Push 
             }
             None => Push::Other,
         },
-        // Servers name one key at a time. More are rare enough to look at everything.
+        // Servers name one key at a time. A list is so rare that all keys count as changed.
         (Some(_), Some(_)) => Push::All,
     }
 }

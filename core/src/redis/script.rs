@@ -28,7 +28,7 @@ pub enum Script {
     Release,
 }
 
-/// What shows that a server takes scripts at all, and does nothing.
+/// A script without effect: whether a server runs it shows whether it runs scripts at all.
 pub(crate) const PROOF: &str = "return 1";
 
 impl Script {

@@ -233,7 +233,7 @@ impl Session {
             Phase::Down { .. } => "connecting again",
             Phase::Connecting { .. } => "end of connecting",
             Phase::Greeting { .. } => "end of a handshake",
-            Phase::Ready => "end of patience for an answer",
+            Phase::Ready => "end of a request timeout",
         }
     }
 

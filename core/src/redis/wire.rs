@@ -1,34 +1,50 @@
-//! Op → commands.
+//! From an operation to the commands that a server gets for it.
+//!
+//! A lock is one string per key: its value is the token followed by the metadata, its expiry the ttl. The commands are
+//! chosen by three rules:
+//! - A key with another value is never changed. `SET NX` cannot; everything else compares first, in one command or script,
+//!   because a lease can end between a `GET` and the command that follows it.
+//! - Several keys are obtained or refreshed together or not at all. Only a script does that, and only within one hash slot of a cluster.
+//! - `PTTL` goes along in the same write: its reply says how long to wait, and it registers the key for a push message on
+//!   its next change (`CLIENT TRACKING`). It comes last, since each write to a key ends the registrations for it, even
+//!   one's own.
+//!
+//! Bytes that are the same for every lock are literals here, and those that are the same for every command of a lock are
+//! rendered once ([`crate::redis::Frame`]): see `core/docs/hot-path.md`.
 
 use alloc::vec::Vec;
 
-use crate::claim::{Claim, Keys};
+use crate::claim::Claim;
+use crate::keys::Keys;
 use crate::lock::Op;
-use crate::obtain::{Mode, Ttl};
+use crate::obtain::Mode;
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
+use crate::ttl::Ttl;
 
-/// How replies are to be read. The first reply of the first three decides, the others tell remaining times.
+/// How the replies to an operation are read. For the first four the first reply decides; further ones are remaining times.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Set,
     SetIfEqual,
     Script {
         script: Script,
+        /// The number that the script returns if it has changed all keys.
         all: u16,
     },
     DeleteIfEqual,
-    /// Only remaining times: all decide.
+    /// Remaining times only, one per key: the keys are free if none has one.
     Times,
-    /// Values and remaining times in turns, of keys that should be ours.
+    /// For each key its value and its remaining time: whether all are still ours.
     Check,
+    /// The same, for an inspection.
     ValuesAndTimes,
-    /// Any reply will do: it shows that the connection is alive.
+    /// A `PING`. Any reply, even an error, shows that the connection works.
     Probe,
 }
 
-/// The ttl that was sent last, as an argument: most locks of a program have the same.
+/// The ttl that was sent last, rendered as an argument: most locks of a program have the same.
 #[derive(Default)]
 pub(crate) struct LastTtl {
     millis: u64,
@@ -47,7 +63,7 @@ impl LastTtl {
     }
 }
 
-/// Where commands are written, and how this server wants them.
+/// The buffer of a session, with what its server can do.
 pub(crate) struct Wire<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) capability: &'a mut Capability,
@@ -56,9 +72,9 @@ pub(crate) struct Wire<'a> {
 }
 
 impl Wire<'_> {
-    /// Writes the commands of `op`; tells how their replies are to be read, and how many there will be.
+    /// Appends the commands of `op`. Returns how their replies are read, and how many there will be.
     pub(crate) fn write(&mut self, op: Op<'_>) -> (Kind, u16) {
-        // Another mode needs commands of its own.
+        // The commands below fit only an exclusive lock: a new mode does not compile here until it has its own.
         let (Some(Mode::Exclusive) | None) = op.mode();
         match op {
             Op::Obtain {
@@ -115,13 +131,13 @@ impl Wire<'_> {
         }
     }
 
-    /// Any reply will do, also that the user may not send it.
+    /// Every user may send `PING`, and even a refusal shows that the connection works.
     pub(crate) fn probe(&mut self) -> Kind {
         command(self.out, 1).arg(b"PING");
         Kind::Probe
     }
 
-    /// No command can do that, only the script.
+    /// No single command leaves a longer remaining time alone (`PEXPIRE GT` does not compare the value), so this is a script.
     #[cold]
     fn refresh_if_shorter(&mut self, claim: &Claim, ttl: Ttl) -> (Kind, u16) {
         let whole = self.capability.takes_text(Script::Refresh);
@@ -150,7 +166,7 @@ impl Wire<'_> {
         let whole = self.capability.takes_text(script);
         match script.sha().as_bytes().first_chunk::<40>() {
             Some(sha) if !whole && claim.keys().len() == 1 => {
-                // What nearly all are, without counting.
+                // Nearly all locks have one key: the number of arguments is known.
                 match ttl {
                     Some(_) => prepared(self.out, b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n"),
                     None => prepared(self.out, b"*5\r\n$7\r\nEVALSHA\r\n$40\r\n"),
@@ -191,7 +207,7 @@ impl Wire<'_> {
         if keep {
             command.arg(b"keep");
         }
-        // A release tells how many keys it deleted; the others answer yes or no.
+        // A release returns the number of deleted keys, the others 1 or 0.
         let all = match script {
             Script::Release => count(claim.keys(), 1),
             Script::Obtain | Script::Refresh => 1,
@@ -199,8 +215,7 @@ impl Wire<'_> {
         Kind::Script { script, all }
     }
 
-    /// Asks for the remaining time of each key in the same write: it tells when a holder's time is over, and it
-    /// registers our interest in the key. A write of our own ends an earlier registration, so that it comes last.
+    /// Reads the remaining time of each key in the same write, which also registers us for its next change.
     fn with_times(&mut self, kind: Kind, claim: &Claim) -> (Kind, u16) {
         if let Some(time) = claim.frame().time() {
             self.out.extend_from_slice(time);
@@ -220,7 +235,7 @@ impl Wire<'_> {
         }
     }
 
-    /// A command of one key for each.
+    /// The same command for each key.
     fn for_each(&mut self, name: &[u8], claim: &Claim) {
         for key in claim.keys().iter() {
             command(self.out, 2)

@@ -1,4 +1,4 @@
-//! What a server says that is not understood here, in its own words, for people to read.
+//! The text of an unknown server error, for people to read.
 
 use alloc::string::String;
 
@@ -11,7 +11,7 @@ pub(crate) fn shown(line: &[u8], secrets: [Option<&[u8]>; 2]) -> Option<String> 
     if contains(line, b"args beginning with") {
         return None;
     }
-    // What stands in quotation marks was often sent by us.
+    // A text in quotation marks is often an argument of ours.
     let quoted = line
         .iter()
         .position(|byte| matches!(byte, b'\'' | b'"' | b'`'));

@@ -127,10 +127,10 @@ fn lost(lock: LockId, reason: Loss) -> Option<Event> {
     Some(Event::Lost { lock, reason })
 }
 
-fn withdrawn(lock: LockId) -> Event {
+fn cancelled(lock: LockId) -> Event {
     Event::NotObtained {
         lock,
-        reason: NotObtained::Withdrawn,
+        reason: NotObtained::Cancelled,
     }
 }
 

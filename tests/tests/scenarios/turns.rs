@@ -26,7 +26,7 @@ fn with_a_silent_node(clients: usize) -> (World, Vec<ClientId>) {
 
 /// Whatever moment it is in which the first waiter lets go: before, while or after its obtain is in flight.
 #[test]
-fn the_second_waiter_has_its_turn_though_the_first_is_withdrawn_while_it_asks() {
+fn the_second_waiter_has_its_turn_though_the_first_is_cancelled_while_it_asks() {
     for moment in (0..4000).step_by(100) {
         let mut world = World::new(3, Arrangement::Quorum);
         let alice = world.client();
@@ -154,13 +154,13 @@ fn a_local_waiter_follows_at_once_while_one_of_three_nodes_is_silent() {
 }
 
 #[test]
-fn a_withdrawn_contender_is_no_trouble_to_others_while_one_of_three_nodes_is_silent() {
+fn a_cancelled_contender_is_no_trouble_to_others_while_one_of_three_nodes_is_silent() {
     let (mut world, clients) = with_a_silent_node(2);
     let (alice, bob) = (clients[0], clients[1]);
     let request = world.request("k", TTL);
-    let withdrawn = world.obtain(alice, request);
+    let cancelled = world.obtain(alice, request);
     world.run_for(Duration::from_micros(700));
-    world.release(alice, withdrawn);
+    world.release(alice, cancelled);
     let next = wait_for(&mut world, bob, "k");
     let waited = until_held(&mut world, bob, next, TTL);
     assert!(waited <= 50 * MS, "{waited:?}");

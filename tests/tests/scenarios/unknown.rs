@@ -7,7 +7,7 @@ use tenure_core::{Arrangement, Event, Loss, NotObtained, Released};
 use tenure_tests::world::{Weather, World};
 
 use crate::{
-    MS, TTL, is_free, is_held, kinds, lost, obtain, released, until_held, wait_for, withdrawn,
+    MS, TTL, cancelled, is_free, is_held, kinds, lost, obtain, released, until_held, wait_for,
 };
 
 #[test]
@@ -49,7 +49,7 @@ fn an_unanswered_try_leaves_no_key() {
 }
 
 #[test]
-fn a_withdrawn_obtain_is_released_though_its_answer_is_on_the_way() {
+fn a_cancelled_obtain_is_released_though_its_answer_is_on_the_way() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(10 * MS);
@@ -65,7 +65,7 @@ fn a_withdrawn_obtain_is_released_though_its_answer_is_on_the_way() {
         world
             .events(alice)
             .iter()
-            .all(|(_, e)| *e == withdrawn(lock))
+            .all(|(_, e)| *e == cancelled(lock))
     );
 }
 

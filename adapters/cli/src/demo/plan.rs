@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tenure_core::Rng;
+
 /// One time of holding the lock.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Turn {
@@ -26,14 +28,14 @@ pub(crate) enum Course {
 /// The turns of each worker: two for everybody; one of them refreshes in its first, another crashes in its first. So
 /// somebody is always left to take over.
 pub(crate) fn plan(workers: usize, seed: u64) -> Vec<Vec<Turn>> {
-    let mut random = Random(seed);
+    let mut random = Rng::new(seed);
     let crashing = random.below(workers as u64) as usize;
     let refreshing = (crashing + 1 + random.below(workers as u64 - 1) as usize) % workers;
     (0..workers)
         .map(|worker| {
             let mut turns = vec![
-                random.turn(Duration::ZERO),
-                random.turn(random_pause(seed, worker)),
+                random_turn(&mut random, Duration::ZERO),
+                random_turn(&mut random, random_pause(seed, worker)),
             ];
             if worker == refreshing {
                 turns[0].course = Course::Refreshing;
@@ -48,32 +50,15 @@ pub(crate) fn plan(workers: usize, seed: u64) -> Vec<Vec<Turn>> {
 }
 
 fn random_pause(seed: u64, worker: usize) -> Duration {
-    let mut random = Random(seed ^ worker as u64);
+    let mut random = Rng::new(seed ^ worker as u64);
     Duration::from_millis(random.below(40))
 }
 
-/// SplitMix64: plans must repeat, they need not be unpredictable.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn turn(&mut self, pause: Duration) -> Turn {
-        Turn {
-            pause,
-            work: Duration::from_millis(40 + self.below(80)),
-            course: Course::Plain,
-        }
+fn random_turn(random: &mut Rng, pause: Duration) -> Turn {
+    Turn {
+        pause,
+        work: Duration::from_millis(40 + random.below(80)),
+        course: Course::Plain,
     }
 }
 

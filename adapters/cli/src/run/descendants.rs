@@ -17,6 +17,17 @@ pub(crate) struct Process {
     pub(crate) name: String,
 }
 
+impl Process {
+    /// What is said of a process that may not be sent a signal.
+    pub(crate) fn refusal(&self) -> String {
+        format!(
+            "process {} ({}) belongs to another user and cannot be ended with the lock\nStart tenure as that user, such as with `sudo tenure run ...`.",
+            self.pid,
+            self.name.escape_debug(),
+        )
+    }
+}
+
 /// From now on a descendant whose parent ends becomes a child of this process, where the system can do that.
 pub(crate) fn adopt() {
     #[cfg(target_os = "linux")]

@@ -14,13 +14,11 @@ use tokio::net::unix::pipe;
 
 use super::descendants::{self, MARK, Process};
 use super::protocol::{Known, Report};
-use super::watchdog::do_not_wait;
+use crate::args::WATCHDOG;
 use crate::failure::{Exit, Failure};
 use crate::output::say;
 use crate::sys::{self, Fate};
 
-/// What asks a process to end: one that is stopped acts on SIGTERM only when it goes on.
-pub(crate) const ASK: [i32; 2] = [libc::SIGTERM, libc::SIGCONT];
 /// How long a watchdog may take to start.
 const START_TIME: Duration = Duration::from_secs(10);
 /// How long one that was ready may take to answer. It takes milliseconds, but a busy machine may need longer.
@@ -71,7 +69,7 @@ impl Group {
     fn start(grace: Duration, strangers: BTreeSet<i32>) -> Result<Self, Failure> {
         let mark = descendants::mark();
         let mut watchdog = Command::new(this_program())
-            .args([super::WATCHDOG, &mark])
+            .args([WATCHDOG, &mark])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,7 +81,7 @@ impl Group {
             return Err(failed(ErrorKind::Other));
         };
         // A watchdog that does not read must not be able to hold this process up.
-        do_not_wait(input.as_fd()).map_err(failed)?;
+        sys::set_nonblocking(input.as_fd()).map_err(failed)?;
         Ok(Self {
             id,
             input,
@@ -237,7 +235,7 @@ impl Group {
 
     /// Asks the command and all that it started to end, also outside of its group.
     pub(crate) fn ask_to_end(&mut self) {
-        self.signal_all(&ASK);
+        self.signal_all(&sys::TERMINATE);
     }
 
     /// Makes the command and all that it started end. True if something is left that can be ended.
@@ -283,7 +281,7 @@ impl Group {
         for process in processes {
             let is_foreign = sys::kill(process.pid, 0) == Err(Errno::EPERM);
             if is_foreign && self.refused.insert(process.pid) {
-                say(&refusal(process));
+                say(&process.refusal());
             }
         }
     }
@@ -353,15 +351,6 @@ fn reports(output: ChildStdout) -> Result<pipe::Receiver, Failure> {
 fn failed(error: impl Into<std::io::Error>) -> Failure {
     let what = "cannot start the second process of `tenure run`";
     Failure::system(what, error.into())
-}
-
-/// What to say of a process that no signal can be sent to.
-pub(crate) fn refusal(process: &Process) -> String {
-    format!(
-        "process {} ({}) belongs to another user and cannot be ended with the lock\nStart tenure as that user, such as with `sudo tenure run ...`.",
-        process.pid,
-        process.name.escape_debug(),
-    )
 }
 
 /// This very program, even if its file has been replaced since.

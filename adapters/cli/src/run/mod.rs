@@ -22,9 +22,6 @@ use tenure::{ClaimError, Key, Keys, Lock, Locker, Loss, Metadata, Released, Toke
 pub(crate) use self::signals::Signals;
 pub(crate) use self::watchdog::watchdog;
 
-/// The hidden subcommand of the second process.
-pub(crate) const WATCHDOG: &str = "__watchdog";
-
 /// How long the end of a run may wait for the servers to confirm the release.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
 /// The same when the lock is lost anyway, or somebody wanted an end by now.

@@ -7,17 +7,15 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 
 use super::descendants::{self, Process};
 use super::ending::{Ending, Step};
-use super::group::ASK;
 use super::protocol::{Known, Report};
 use crate::{clock, output, sys};
 
@@ -61,18 +59,13 @@ pub(crate) fn watchdog(mark: String) {
     };
     for pipe in [std::io::stdin().as_fd(), std::io::stdout().as_fd()] {
         // A first process that does not read must not be able to hold this one up.
-        if do_not_wait(pipe).is_err() {
+        if sys::set_nonblocking(pipe).is_err() {
             return;
         }
     }
     watchdog.report();
     watchdog.guard();
     output::flush();
-}
-
-/// Reading and writing fail instead of waiting.
-pub(crate) fn do_not_wait(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
-    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
 }
 
 impl Watchdog {
@@ -189,13 +182,13 @@ impl Watchdog {
     /// Asks everything to end; the group, which is quick, before what must be looked for.
     fn ask(&mut self) {
         let group = sys::own_group();
-        for signal in ASK {
+        for signal in sys::TERMINATE {
             let _ = sys::kill_group(group, signal);
         }
         let members = self.members().unwrap_or_default();
         let outside = members.iter().filter(|process| process.group != group);
         let outside: Vec<Process> = outside.cloned().collect();
-        for signal in ASK {
+        for signal in sys::TERMINATE {
             self.signal_each(&outside, signal);
         }
         self.seen = members;
@@ -209,7 +202,7 @@ impl Watchdog {
         let refused: Vec<&Process> = refused.collect();
         for process in refused {
             let _ = self.refused.insert(process.pid);
-            output::say(&super::group::refusal(process));
+            output::say(&process.refusal());
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tenure_core::Rng;
+
 /// The processes of the job under the lock. Each writes into the ledger.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Tree {
@@ -87,7 +89,9 @@ impl Plan {
     pub(crate) const HARMLESS: Duration = Duration::from_millis(400);
 
     pub(crate) fn of(seed: u64) -> Self {
-        let mut chance = Chance(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut chance = Chance(Rng::new(
+            seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        ));
         let count = 1 + chance.below(3);
         let faults = (0..count).map(|_| (chance.time(900), Fault::of(&mut chance)));
         let faults = faults.collect();
@@ -157,16 +161,12 @@ impl Fault {
     }
 }
 
-/// The same number, the same draws (splitmix64).
-struct Chance(u64);
+/// Draws that repeat.
+struct Chance(Rng);
 
 impl Chance {
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let bits = usize::try_from((bits ^ (bits >> 31)) >> 33).unwrap_or(0);
+        let bits = usize::try_from(self.0.next_u64() >> 33).unwrap_or(0);
         bits % end
     }
 

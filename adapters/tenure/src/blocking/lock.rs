@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 use tenure_core::{Keys, Lease, Loss, Released};
 
-use super::tasks;
 use crate::error::{InspectError, RefreshError, VerifyError};
+use crate::runtime::blocking::tasks;
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
 ///

@@ -6,9 +6,9 @@ use futures_lite::future::block_on;
 use tenure_core::{Holding, Retry};
 
 use super::Lock;
+use crate::embedded::Embedded;
 use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::keys::IntoKeys;
-use crate::memory::Embedded;
 use crate::runtime::blocking::Threads;
 use crate::servers::Servers;
 use crate::start;
@@ -80,7 +80,7 @@ impl Locker {
     /// keys: the first that is held.
     ///
     /// # Errors
-    /// [`InspectError`] if a key is invalid, too few servers answered, or the locker is closed.
+    /// [`InspectError`] if a key is invalid, too few servers replied, or the locker is closed.
     pub fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         block_on(self.0.inspect(key))
     }

@@ -47,12 +47,12 @@ pub(super) fn ttl(call: &mut Call<'_>) {
     call.integer(left);
 }
 
-/// Milliseconds, or what is answered instead.
+/// The remaining milliseconds, or the reply that Redis gives instead: -1 without an expiry, -2 without a key.
 fn remaining(call: &mut Call<'_>) -> Result<Millis, i64> {
     remaining_of(call, call.arg(1))
 }
 
-/// The same of any key.
+/// The same for any key.
 pub(super) fn remaining_of(call: &mut Call<'_>, key: &[u8]) -> Result<Millis, i64> {
     let db = call.database();
     let Some(entry) = call.state.entry(db, key) else {
@@ -83,7 +83,7 @@ fn expire_in(call: &mut Call<'_>, unit: Millis, name: &[u8]) {
     call.integer(i64::from(changed));
 }
 
-/// Gives a key an end. One that is past is a deletion.
+/// Sets the expiry of a key. An expiry in the past deletes it.
 pub(super) fn expire_at(call: &mut Call<'_>, db: u8, key: &[u8], at: Millis) -> bool {
     if call.state.entry(db, key).is_none() {
         return false;

@@ -1,4 +1,7 @@
-//! The commands: who may send them, with how many arguments, and what they read.
+//! The table of commands, and what they have in common: permissions, arguments and registrations.
+//!
+//! Error texts are those of Redis, literally: sessions distinguish errors by their first words, and real servers are compared
+//! with this one.
 
 mod keys;
 mod scripts;
@@ -17,21 +20,21 @@ use crate::redis::resp::{
 
 /// One command on one connection.
 pub(super) struct Call<'a> {
-    /// Its name and what follows; never empty.
+    /// The name and the arguments; never empty.
     pub(super) args: &'a [&'a [u8]],
-    /// The connection.
+    /// The id of the connection.
     pub(super) id: u64,
     pub(super) state: &'a mut ServerState,
     pub(super) session: &'a mut ClientState,
     pub(super) out: &'a mut Vec<u8>,
 }
 
-/// What is known of a command, for `COMMAND INFO` too.
+/// A row of the table of commands. `COMMAND INFO` shows it.
 struct Command {
     name: &'static str,
-    /// The name in one number.
+    /// The name as one number, for a quick search: see [`code`].
     code: u64,
-    /// Arguments with the name; if negative, at least so many.
+    /// The number of arguments, including the name; if negative, the least number, as in Redis.
     arity: i8,
     kind: Access,
     keys: KeyArgs,
@@ -39,7 +42,7 @@ struct Command {
     run: fn(&mut Call<'_>),
 }
 
-/// Which option leaves a command in.
+/// The option without which a command is unknown.
 #[derive(Copy, Clone)]
 enum Needs {
     Nothing,
@@ -50,11 +53,11 @@ enum Needs {
 
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum Access {
-    /// Registers its keys for a client that tracks.
+    /// Reads keys, and registers a client that tracks for them.
     Read,
     Write,
     Other,
-    /// Before a password is given, too.
+    /// Allowed before the password, too.
     Open,
 }
 
@@ -89,13 +92,13 @@ const fn command(
     }
 }
 
-/// The codes of [`COMMANDS`] in their order, each with where its command is.
+/// The codes of [`COMMANDS`], sorted, each with the index of its command.
 static BY_CODE: [(u64, u8); COMMANDS.len()] = by_code();
 
 #[allow(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "all of it is done by the compiler"
+    reason = "it runs at compile time only"
 )]
 const fn by_code() -> [(u64, u8); COMMANDS.len()] {
     let mut sorted = [(0, 0); COMMANDS.len()];
@@ -191,7 +194,7 @@ pub(super) fn execute(call: &mut Call<'_>) {
     }
 }
 
-/// What stands against the command, if anything does. All scripts here write, but for one.
+/// The trouble because of which the server refuses the command, if any. All scripts write, except [`scripts::is_proof`].
 fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
     call.state.options.trouble.filter(|trouble| {
         let runs = command.name.starts_with("eval");
@@ -203,7 +206,7 @@ fn refused(call: &Call<'_>, command: &Command) -> Option<Trouble> {
     })
 }
 
-/// The command that is called, if the options leave it in.
+/// The command that is called, unless the options make it unknown.
 fn find(call: &Call<'_>) -> Option<&'static Command> {
     known(call, call.arg(0))
 }
@@ -247,7 +250,7 @@ fn unknown_command(call: &mut Call<'_>) {
     ]);
 }
 
-/// The letters of a name, in any case, as one number; `None` of what is no name of a command.
+/// A name of up to eight letters, in any case, as one number; `None` for anything else.
 const fn code(name: &[u8]) -> Option<u64> {
     let mut code = 0_u64;
     let mut rest = name;
@@ -262,7 +265,7 @@ const fn code(name: &[u8]) -> Option<u64> {
     Some(code)
 }
 
-/// The same of a name that is known.
+/// The same for a name in the source.
 const fn word(name: &str) -> u64 {
     match code(name.as_bytes()) {
         Some(code) => code,
@@ -270,12 +273,12 @@ const fn word(name: &str) -> u64 {
     }
 }
 
-/// Names are in any case.
+/// Compares a word of a request, in any case.
 fn is(arg: &[u8], name: &str) -> bool {
     arg.eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// A decimal number as strictly as Redis takes it: no sign but a minus, no zeros in front.
+/// A decimal number, as strict as Redis: no plus sign, no leading zeros.
 fn integer(arg: &[u8]) -> Option<i64> {
     let digits = arg.strip_prefix(b"-").unwrap_or(arg);
     match digits {
@@ -305,7 +308,7 @@ const WRONG_TYPE: &[u8] = b"WRONGTYPE Operation against a key holding the wrong 
 const OUT_OF_MEMORY: &[u8] = b"OOM command not allowed when used memory > 'maxmemory'.";
 
 impl<'a> Call<'a> {
-    /// An argument; nothing if it is not there.
+    /// An argument; empty if it is missing.
     fn arg(&self, index: usize) -> &'a [u8] {
         self.args.get(index).copied().unwrap_or_default()
     }
@@ -347,7 +350,7 @@ impl<'a> Call<'a> {
         write_array(self.out, len);
     }
 
-    /// The beginning of a map, which in RESP2 is an array.
+    /// The header of a map, which is an array in RESP2.
     fn map(&mut self, pairs: usize) {
         if self.session.resp3 {
             write_map(self.out, pairs);
@@ -364,7 +367,7 @@ impl<'a> Call<'a> {
         write_error(self.out, &parts.concat());
     }
 
-    /// The name is that of a command and maybe of a part of it.
+    /// `name` is the command, and its subcommand if there is one.
     fn wrong_arity(&mut self, name: &[&[u8]]) {
         let name = name.join(&b'|');
         self.error_of(&[b"ERR wrong number of arguments for '", &name, b"' command"]);

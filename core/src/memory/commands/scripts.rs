@@ -1,4 +1,7 @@
-//! The three scripts of Tenure, by their text and by their hash. What they do is written down here once more.
+//! The three scripts of Tenure, by their text and by their hash.
+//!
+//! There is no Lua here: what each script does is written once more in Rust. `memory_vs_real` compares it with the scripts
+//! themselves on real servers. It must read the same keys in the same order, because reads register for push messages.
 
 use alloc::vec::Vec;
 
@@ -26,7 +29,7 @@ pub(super) fn eval(call: &mut Call<'_>) {
     run(call, script, keys, args);
 }
 
-/// Whether it is the one script besides, which does nothing.
+/// Whether it is the one other script, which does nothing: sessions find out with it whether the server runs scripts.
 pub(super) fn is_proof(text: &[u8]) -> bool {
     text == PROOF.as_bytes()
 }
@@ -96,7 +99,7 @@ fn loaded(call: &Call<'_>, sha: &[u8]) -> Option<Script> {
 
 type Parts<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
 
-/// `KEYS` and `ARGV`, or `None` after the reply that says what is wrong.
+/// `KEYS` and `ARGV`; `None` if they are invalid, after the error reply.
 fn split<'a>(call: &mut Call<'a>) -> Option<Parts<'a>> {
     let given = call.args.get(3..).unwrap_or_default();
     let Some(count) = integer(call.arg(2)) else {
@@ -114,7 +117,7 @@ fn split<'a>(call: &mut Call<'a>) -> Option<Parts<'a>> {
     parts
 }
 
-/// Why a script ended early.
+/// The error with which a script ended.
 type Failed = &'static [u8];
 
 fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
@@ -199,20 +202,20 @@ fn release(call: &mut Call<'_>, keys: &[&[u8]], value: Option<&[u8]>) -> i64 {
     released
 }
 
-/// Whether a key has an end, and that is later than the ttl.
+/// Whether a key expires later than the ttl would end.
 fn lasts_longer(call: &mut Call<'_>, key: &[u8], ttl: Result<&[u8], Failed>) -> bool {
     let ttl = ttl.ok().and_then(integer).unwrap_or_default();
     keys::remaining_of(call, key).is_ok_and(|left| left > ttl)
 }
 
-/// What a key holds, beside the value of the lock.
+/// The value of a key, compared with that of the lock.
 enum Ownership {
     Nothing,
     Same,
     Other,
 }
 
-/// What `GET` in a script finds. It counts as a read of the caller's.
+/// `GET` in a script. It registers the client that runs the script as a reader.
 fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -> Ownership {
     let held = match call.string(key) {
         Ok(None) => Ownership::Nothing,

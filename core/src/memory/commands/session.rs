@@ -1,4 +1,4 @@
-//! Commands on the connection, and questions about the server.
+//! Commands about the connection, and about the server.
 
 use super::{
     Access, COMMANDS, Call, Command, KeyArgs, NOT_AN_INTEGER, SYNTAX_ERROR, integer, is, known,
@@ -148,7 +148,7 @@ fn is_client_name(name: &[u8]) -> bool {
 
 pub(super) fn client(call: &mut Call<'_>) {
     let (subcommand, given) = (call.arg(1), call.args.get(2..).unwrap_or_default());
-    // Each with how many arguments it takes.
+    // Each with whether the number of arguments is right.
     let (name, right): (&[u8], bool) = match subcommand.to_ascii_lowercase().as_slice() {
         b"id" => (b"id", given.is_empty()),
         b"getname" => (b"getname", given.is_empty()),
@@ -218,7 +218,7 @@ pub(super) fn command(call: &mut Call<'_>) {
     }
 }
 
-/// As Redis 6.2 does it.
+/// In the form of Redis 6.2, which all clients understand; later ones add fields.
 fn describe(call: &mut Call<'_>, command: Option<&Command>) {
     let Some(command) = command else {
         return call.null();
@@ -248,7 +248,7 @@ fn describe(call: &mut Call<'_>, command: Option<&Command>) {
 }
 
 pub(super) fn info(call: &mut Call<'_>) {
-    // Programs look for a version of Redis here, to know what they may send.
+    // Client libraries look for a version of Redis here, to know which commands they may send.
     let text = alloc::format!(
         "# Server\r\nredis_version:7.0.15\r\nserver_name:tenure\r\ntenure_version:{VERSION}\r\n\
         redis_mode:standalone\r\n\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"

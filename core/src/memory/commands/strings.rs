@@ -1,4 +1,4 @@
-//! Commands on strings, and as much of hashes and lists as it takes to have a key of another type.
+//! Commands on strings, and the little of hashes and lists that makes a key of another type.
 
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, code, integer, word};
 use crate::memory::store::{Millis, Value};
@@ -7,7 +7,7 @@ use crate::memory::store::{Millis, Value};
 pub(super) struct WrongType;
 
 impl Call<'_> {
-    /// The value of a key that holds a string or nothing.
+    /// The value of a key: a string, or nothing.
     pub(super) fn string(&mut self, key: &[u8]) -> Result<Option<&[u8]>, WrongType> {
         let db = self.database();
         match self.state.entry(db, key).map(|entry| &entry.value) {
@@ -17,10 +17,10 @@ impl Call<'_> {
         }
     }
 
-    /// Replaces what the key held, if there is room, and tells its readers.
+    /// Sets the value of a key, if there is room, and notifies its readers.
     pub(super) fn store(&mut self, key: &[u8], value: Value, expires_at: Option<Millis>) -> bool {
         if !self.has_room(key, &value) {
-            // What is over and was not noticed may be in the way.
+            // Expired keys that no command has touched may take up the room.
             self.state.expire_due();
             if !self.has_room(key, &value) {
                 return false;
@@ -38,7 +38,7 @@ impl Call<'_> {
         keys <= options.max_keys && bytes <= options.max_bytes
     }
 
-    /// Replies with what a key held.
+    /// Replies with a value, or null.
     fn reply_with(&mut self, held: Option<&[u8]>) {
         match held {
             Some(bytes) => self.bulk(bytes),
@@ -69,12 +69,12 @@ enum Condition<'a> {
     Equal(&'a [u8]),
 }
 
-/// How long a key is to be there.
+/// How long a key is kept.
 #[derive(Copy, Clone)]
 enum Lasting<'a> {
-    /// As long as it would have been.
+    /// `KEEPTTL`: as long as before.
     AsBefore,
-    /// So many units of so many milliseconds.
+    /// An amount, as it was sent, of units of this many milliseconds.
     For(&'a [u8], Millis),
 }
 
@@ -106,7 +106,7 @@ pub(super) fn set(call: &mut Call<'_>) {
     let held = match call.string(key) {
         Ok(held) => held,
         Err(WrongType) if options.returns_old || compares => return call.error(WRONG_TYPE),
-        // There is something; what it is does not matter.
+        // For `NX` and `XX` it only matters that the key exists.
         Err(WrongType) => Some(&[][..]),
     };
     let may = match options.condition {
@@ -128,7 +128,7 @@ pub(super) fn set(call: &mut Call<'_>) {
     }
 }
 
-/// `None` if they do not go together.
+/// `None` if an option is unknown, or two exclude each other.
 fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> {
     const GET: u64 = word("GET");
     const NX: u64 = word("NX");
@@ -163,7 +163,7 @@ impl<'a> SetOptions<'a> {
         goes.then_some(())
     }
 
-    /// The same unit twice is taken, as by Redis: the last one counts.
+    /// As in Redis, the same unit may come twice, and the last one counts.
     fn lasts(&mut self, ttl: Lasting<'a>) -> Option<()> {
         let goes = self.ttl.is_none_or(|other| other.kind() == ttl.kind());
         self.ttl = Some(ttl);
@@ -171,7 +171,7 @@ impl<'a> SetOptions<'a> {
     }
 }
 
-/// The last millisecond of a key that is set now.
+/// The last millisecond of a key that is set now, for so long.
 pub(super) fn end_of(amount: &[u8], unit: Millis, now: Millis) -> Result<Millis, &'static [u8]> {
     let amount = integer(amount).ok_or(NOT_AN_INTEGER)?;
     amount
@@ -192,7 +192,7 @@ pub(super) fn delifeq(call: &mut Call<'_>) {
     call.integer(i64::from(deleted));
 }
 
-/// Makes a hash. It has one field for all that is known here.
+/// Creates a hash, whose fields are not kept: it counts as having one.
 pub(super) fn hset(call: &mut Call<'_>) {
     let (db, key) = (call.database(), call.arg(1));
     if !call.args.len().is_multiple_of(2) {
@@ -210,13 +210,13 @@ pub(super) fn hset(call: &mut Call<'_>) {
     }
 }
 
-/// Makes a list, or counts one element more.
+/// Creates a list, or adds an element.
 pub(super) fn lpush(call: &mut Call<'_>) {
     let (db, key) = (call.database(), call.arg(1));
     let is_list = |value: &Value| matches!(value, Value::List(_));
     match call.state.entry(db, key).map(|entry| is_list(&entry.value)) {
         Some(true) => {
-            let elements = call.state.store.prolong(db, key).unwrap_or_default();
+            let elements = call.state.store.push_element(db, key).unwrap_or_default();
             call.state.tracking.invalidate(key);
             call.integer(elements);
         }

@@ -15,7 +15,7 @@ use crate::redis::wire::Kind;
 pub(super) struct ReplyProgress {
     pub(super) replies: u16,
     pub(super) decided: Option<Decision>,
-    /// The longest remaining time of a key, as PTTL reports it: -1 for ever, -2 not there.
+    /// The longest remaining time of a key, as PTTL reports it: -1 without an expiry, -2 without a key.
     longest: Option<i64>,
     /// The shortest remaining time of a key, in a check.
     least: Option<u64>,
@@ -62,7 +62,7 @@ impl ReplyProgress {
         if time != -2 {
             self.held.insert(key);
         }
-        // -1 (for ever) outlasts all, -2 (not there) nothing.
+        // -1 (no expiry) outlasts all, -2 (no key) nothing.
         let rank = |time: i64| if time == -1 { i64::MAX } else { time };
         self.longest = Some(self.longest.map_or(time, |known| {
             if rank(time) > rank(known) {
@@ -92,7 +92,7 @@ impl ReplyProgress {
 
     #[allow(
         clippy::wildcard_enum_match_arm,
-        reason = "whatever else a server may send"
+        reason = "any other reply that a server may send"
     )]
     fn note_value(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
         match reply.item() {
@@ -111,7 +111,7 @@ impl ReplyProgress {
     /// Values and times alternate.
     #[allow(
         clippy::wildcard_enum_match_arm,
-        reason = "whatever else a server may send"
+        reason = "any other reply that a server may send"
     )]
     pub(super) fn note_holding(&mut self, reply: Reply<'_>) {
         if self.replies.is_multiple_of(2) {
@@ -141,7 +141,7 @@ impl ReplyProgress {
                 // The key expired between the two commands.
                 (Some(holding), Some(-2)) => *holding = None,
                 (_, Some(_)) => {}
-                // A time that was not reported does not mean that the key lasts for ever.
+                // A time that was not reported does not mean that the key has no expiry.
                 (_, None) => self.decided = Some(refusal(reply)),
             }
         }

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::claim::{Claim, Key, Keys};
+use crate::claim::Claim;
 use crate::id::{LockId, NodeId};
+use crate::keys::{Key, Keys};
 use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::LastTtl;
 use crate::token::Token;
@@ -16,7 +17,7 @@ fn claim(keys: &[&str]) -> Claim {
     Claim::new(b"", keys, Token::new("v").unwrap(), b"")
 }
 
-/// What is sent for a check of two keys, and what comes of the answer.
+/// What is sent for a check of two keys, and the outcome of the reply.
 fn check(answer: &str) -> (Vec<u8>, Outcome) {
     let claim = claim(&["a", "b"]);
     let (sent, finding) = find(Op::Check { claim: &claim }, answer);
@@ -26,7 +27,7 @@ fn check(answer: &str) -> (Vec<u8>, Outcome) {
     (sent, outcome)
 }
 
-/// What is sent for an operation, and what comes of the answer.
+/// What is sent for an operation, and the outcome of the reply.
 fn find(op: Op<'_>, answer: &str) -> (Vec<u8>, Finding) {
     let request = RequestId {
         lock: LockId::from_bits(1),

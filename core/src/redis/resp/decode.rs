@@ -31,7 +31,7 @@ impl Default for DecodeLimits {
 pub enum DecodeError {
     /// This is not RESP.
     Malformed,
-    /// An answer or a line is longer than allowed, or announces to be.
+    /// A reply or a line is longer than allowed, or announces to be.
     TooLarge,
     /// Aggregates are nested deeper than allowed.
     TooDeep,
@@ -41,8 +41,8 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "this is not RESP",
-            Self::TooLarge => "an answer is larger than allowed",
-            Self::TooDeep => "an answer is nested deeper than allowed",
+            Self::TooLarge => "a reply is larger than allowed",
+            Self::TooDeep => "a reply is nested deeper than allowed",
         })
     }
 }
@@ -52,7 +52,7 @@ impl core::error::Error for DecodeError {}
 /// The shortest element, such as `_\r\n`.
 const SHORTEST: usize = 3;
 
-/// The longest line that is read without looking at limits: a number of [`SHORT`] digits.
+/// The longest line that is read without a check of limits: a number of [`SHORT`] digits.
 const USUAL: usize = SHORT + SHORTEST;
 
 /// A number without a sign at the start of `bytes`, as an answer of its own: what comes behind it.
@@ -90,7 +90,7 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// How far into the answer we are, so that no byte is looked at again for each that arrives.
+/// The progress within a reply, so that no byte is read twice when more arrive.
 #[derive(Copy, Clone, Default)]
 struct DecodeProgress {
     /// Where the value begins, after the attributes in front of it.

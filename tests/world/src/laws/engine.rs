@@ -1,9 +1,9 @@
 //! The laws of `Engine`, on what the clients of a world did.
 
-use tenure_core::{Engine, Event, Instant, Limits, NodeId, NodeState, Output};
+use tenure_core::{Engine, Event, Instant, Limits, NodeId, NodeState, Output, Rng};
 
 use super::{Machine, Record, hold};
-use crate::world::{Client, Input, Outputs, Rng, World};
+use crate::world::{Client, Input, Outputs, World};
 
 /// Checks all laws on all clients of a world that has come to its end.
 pub(crate) fn check(world: &mut World) {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tenure_core::{
     Arrangement, Config, Event, Holding, Instant, Key, Keys, LockId, Locks, LocksOutput,
-    NodeConfig, NodeError, NodeId, Obtain, Op, Outcome, Renewal, RequestId, Retry, Token, Ttl,
+    NodeConfig, NodeError, NodeId, Obtain, Op, Outcome, Renewal, RequestId, Retry, Rng, Token, Ttl,
 };
 
 use super::nodes::{PlainNode, Request, RequestKind};
 use super::{Machine, Record, STEPS, hold};
-use crate::world::{After, Logged, Outputs, Promise, Rng, Violation};
+use crate::world::{After, Logged, Outputs, Promise, Violation};
 
 /// What came of one history.
 #[derive(Clone, Debug)]

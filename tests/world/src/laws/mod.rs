@@ -22,9 +22,9 @@ mod nodes;
 pub(crate) use engine::{check, check_client};
 pub use locks::{History, history};
 
-use tenure_core::Instant;
+use tenure_core::{Instant, Rng};
 
-use crate::world::{After, Logged, Outputs, Promise, Rng, Violation};
+use crate::world::{After, Logged, Outputs, Promise, Violation};
 
 /// How many outputs one drain may give.
 pub(crate) const STEPS: usize = 10_000;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Arrangement, Config, NodeConfig};
+use tenure_core::{Arrangement, Config, NodeConfig, Rng};
 
 use super::HEADER;
 use super::extras::{Extras, Servers, Tokens};
-use crate::world::{ClientId, Clock, DRIFT, Rng, TRUE_RATE, World};
+use crate::world::{ClientId, Clock, DRIFT, TRUE_RATE, World};
 
 /// What the header chooses.
 pub(crate) struct Cast {
@@ -192,7 +192,7 @@ impl Cast {
     pub(crate) fn client(&self, world: &mut World, rng: &mut Rng) -> ClientId {
         let clock = self.clock(rng);
         let habits = (self.latency, self.jitter, self.splits);
-        world.client_on(clock, habits, rng.next())
+        world.client_on(clock, habits, rng.next_u64())
     }
 
     fn clock(&self, rng: &mut Rng) -> Clock {

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 pub use shrink::shrink;
 pub use strange::LINES;
+use tenure_core::Rng;
 
-use crate::world::{Promise, Record, Rng, Violation};
+use crate::world::{Promise, Record, Violation};
 
 /// How many bytes choose the world.
 pub const HEADER: usize = 16;
@@ -106,7 +107,7 @@ impl Schedule {
         let mut rng = Rng::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x7e4e_0f2e);
         let count = 70 + rng.below(60) as usize;
         let bytes: Vec<u8> = (0..HEADER + count * STEP)
-            .map(|_| rng.next().to_le_bytes()[3])
+            .map(|_| rng.next_u64().to_le_bytes()[3])
             .collect();
         Self::from_bytes(&bytes)
     }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Token, Ttl};
+use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
 use super::spans::{Chore, pause, span};
 use super::{Report, STEP, Schedule, ending};
 use crate::laws;
-use crate::world::{ClientId, Lasting, Leftover, Place, Record, Rng, TRUE_RATE, Weather, World};
+use crate::world::{ClientId, Lasting, Leftover, Place, Record, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
@@ -193,7 +193,7 @@ impl Play {
         };
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
-            let text = format!("own-{}", self.rng.next());
+            let text = format!("own-{}", self.rng.next_u64());
             request.token = Token::new(text).expect("a token");
         }
         request

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, LockId};
+use tenure_core::{Arrangement, LockId, Rng};
 
-use crate::world::{ClientId, Promise, Rng, Violation, World};
+use crate::world::{ClientId, Promise, Violation, World};
 
 /// How many locks are asked for in one world.
 const LOCKS: usize = 60;

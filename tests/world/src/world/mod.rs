@@ -19,7 +19,6 @@ mod prompt;
 mod reach;
 mod record;
 mod request;
-mod rng;
 mod script;
 mod steps;
 mod trace;
@@ -51,7 +50,6 @@ pub use oracle::{Promise, Violation};
 use prompt::Waiters;
 pub(crate) use record::Lasting;
 pub use record::{Claim, Fault, Kind, Message, Place, Record, Stored};
-pub use rng::Rng;
 pub use work::{Work, Worker};
 
 /// Names one client of a world.

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use tenure_core::Instant;
 use tenure_core::memory::ConnId;
+use tenure_core::{Instant, Rng};
 
 use super::agenda::{Agenda, Happening};
 use super::pipe::Pipe;
 use super::record::Record;
-use super::rng::Rng;
 use super::trace::Trace;
 
 /// What a link does with bytes.

@@ -3,13 +3,14 @@
 use std::hash::Hasher as _;
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, Key, LockId, Loss, NodeConfig, NodeError, NotObtained, Obtain};
+use tenure_core::{
+    Event, Instant, Key, LockId, Loss, NodeConfig, NodeError, NotObtained, Obtain, Rng,
+};
 
 use super::agenda::Happening;
 use super::client::{Client, Kept};
 use super::net::Habits;
 use super::oracle::Promise;
-use super::rng::Rng;
 use super::{ClientId, Clock, Lasting, Place, Record, Violation, World, micros};
 use crate::schedule::Report;
 

@@ -123,7 +123,7 @@ impl World {
         let timeout = client.config.request_timeout;
         let lasts = |since: Option<Instant>, time| since.is_some_and(|at| at + time < now);
         match reason {
-            NotObtained::LimitReached | NotObtained::Withdrawn => return Ok(()),
+            NotObtained::LimitReached | NotObtained::Cancelled => return Ok(()),
             NotObtained::TimedOut { by } => {
                 if lasts(watch.since, LOOKS + timeout) {
                     return Err(format!("it has been free since {:?}", watch.since));

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Instant, LockId};
+use tenure_core::{Event, Instant, LockId, Rng};
 
 use super::agenda::Happening;
 use super::client::is_terminal;
-use super::rng::Rng;
 use super::{ClientId, World};
 
 /// What a worker does.

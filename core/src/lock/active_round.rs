@@ -1,4 +1,5 @@
-//! The current round of a lock: its kind, its deadline, and the replies so far.
+//! The round that a lock is in: its kind, its deadline, and the replies so far. [`Round`] counts them; what they say beyond
+//! yes and no is kept here, until the round ends.
 
 use alloc::vec::Vec;
 #[cfg(feature = "search")]
@@ -8,16 +9,18 @@ use core::time::Duration;
 use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
-use crate::lock::{KeySet, Op, Outcome, Round, Vote, drift};
-use crate::obtain::{Mode, Ttl};
+use crate::lease::drift;
+use crate::lock::{KeySet, Op, Outcome, Round, Vote};
+use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum RoundKind {
     Obtain,
     /// Asks only whether the keys are free.
     Look,
-    /// A refresh that the caller asked for.
+    /// A refresh that the caller requested.
     Refresh,
     /// A refresh by automatic renewal.
     Renew,
@@ -25,8 +28,19 @@ pub(crate) enum RoundKind {
     Release,
 }
 
+/// What a round has learnt of its keys apart from replies. It decides what the lock does when the round has ended.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Wake {
+    None,
+    /// A node that had denied has confirmed a release of this engine: after a denial the lock retries at once.
+    Freed,
+    /// A key has changed, perhaps later than any reply was sent: the same after a denial, and after a win the lock is checked
+    /// once.
+    Changed,
+}
+
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct ActiveRound {
     pub(crate) kind: RoundKind,
     pub(crate) round: Round,
     /// Before the first request was handed out: the lease counts from here.
@@ -36,8 +50,10 @@ pub(crate) struct Ask {
     pub(crate) again: bool,
     /// Nodes that may have held our value before.
     held_before: NodeSet,
-    /// A refresh must not shorten the ttl of the keys: another lock of this engine holds them, too.
+    /// A refresh must not shorten the ttl of the keys: another lock of this engine with the same token holds one of them.
     pub(crate) shared: bool,
+    /// What came during the round, apart from replies.
+    pub(crate) wake: Wake,
     /// The deadline for silent nodes was shortened.
     pub(crate) is_shortened: bool,
     /// When the keys may become free on the first of the nodes that denied.
@@ -51,14 +67,13 @@ pub(crate) struct Ask {
     ends: Option<(Instant, Instant)>,
 }
 
-impl Ask {
+impl ActiveRound {
     pub(crate) const fn new(
         kind: RoundKind,
         round: Round,
         (at, deadline): (Instant, Instant),
         again: bool,
         held_before: NodeSet,
-        shared: bool,
     ) -> Self {
         Self {
             kind,
@@ -67,7 +82,8 @@ impl Ask {
             deadline,
             again,
             held_before,
-            shared,
+            shared: false,
+            wake: Wake::None,
             is_shortened: false,
             free_at: None,
             watched: true,
@@ -102,7 +118,7 @@ impl Ask {
                 }
             }
             RoundKind::Renew => {
-                // Other processes with the same chosen token may have asked for a longer ttl.
+                // Other processes with the same chosen token may have requested a longer ttl.
                 let keep = !claim.token().is_random();
                 Op::Refresh {
                     claim,
@@ -262,7 +278,7 @@ impl Ask {
         self.watched
     }
 
-    /// When to ask again after a denial if wakes are certain: when the keys may expire.
+    /// When to retry after a denial if wakes are certain: when the keys may expire.
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
             .filter(|_| self.watched && self.round.is_denied())
@@ -271,7 +287,7 @@ impl Ask {
     /// Everything that decides what happens next, with times as distances from `now`, except what concerns single nodes.
     #[cfg(feature = "search")]
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        (self.kind, self.round.manner()).hash(hasher);
+        (self.kind, self.round.manner(), self.wake).hash(hasher);
         self.deadline.saturating_since(now).hash(hasher);
         now.saturating_since(self.at).hash(hasher);
         let ahead = |at: Instant| at.saturating_since(now);
@@ -315,7 +331,7 @@ mod tests {
         let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
         let node = round.ask().lowest().unwrap();
         let before = NodeSet::EMPTY;
-        let mut ask = Ask::new(RoundKind::Check, round, (at, now), false, before, false);
+        let mut ask = ActiveRound::new(RoundKind::Check, round, (at, now), false, before);
         let granted = Outcome::Granted {
             fence: None,
             remaining: Some(Duration::from_secs(100)),

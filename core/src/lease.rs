@@ -1,11 +1,11 @@
-//! What we may believe: pure arithmetic.
+//! How long a lock is certainly ours: pure arithmetic.
 
 use core::time::Duration;
 
-use crate::obtain::Ttl;
 use crate::time::{Instant, Micros};
+use crate::ttl::Ttl;
 
-/// How long a lock may be believed in.
+/// The time for which a lock is certainly ours. It ends before the server deletes the key.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Lease {
     expires_at: Instant,
@@ -13,7 +13,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The lease of a grant that was asked for at `asked_at`, before it was handed out for sending.
+    /// The lease of a grant whose request was made at `asked_at`. That is before the request was handed out for sending, so the
+    /// server starts to count later than we do, however long the request was on its way.
     pub(crate) fn granted(asked_at: Instant, ttl: Ttl) -> Self {
         Self {
             expires_at: asked_at
@@ -22,13 +23,13 @@ impl Lease {
         }
     }
 
-    /// The instant from which the lock may be somebody else's.
+    /// The instant from which another client may hold the lock.
     #[must_use]
     pub const fn expires_at(&self) -> Instant {
         self.expires_at
     }
 
-    /// What the server was told.
+    /// The ttl that was sent to the server.
     #[must_use]
     pub const fn ttl(&self) -> Ttl {
         self.ttl
@@ -40,13 +41,13 @@ impl Lease {
         now < self.expires_at
     }
 
-    /// How long the lock is still ours; zero when it is over.
+    /// How long the lock is still ours; zero after its end.
     #[must_use]
     pub fn remaining(&self, now: Instant) -> Duration {
         self.expires_at.saturating_since(now)
     }
 
-    /// The same lease with the later of two ends.
+    /// The same lease with the later of two ends: a refresh that is granted late must not shorten it.
     pub(crate) fn extended(self, other: Self) -> Self {
         Self {
             expires_at: self.expires_at.max(other.expires_at),
@@ -63,7 +64,7 @@ impl Lease {
     }
 }
 
-/// What is taken off a time that a node keeps, because two clocks may run at different rates: 1 % and 2 ms, as in Redlock.
+/// The allowance for clocks that run at different rates, ours and that of the server: 1 % and 2 ms, as in Redlock.
 #[must_use]
 pub(crate) const fn drift(time: Micros) -> Micros {
     Micros((time.0 / 100).saturating_add(2_000))
