@@ -6,6 +6,7 @@ use core::time::Duration;
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
+use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::keys::Keys;
@@ -216,6 +217,12 @@ impl Engine {
     #[must_use]
     pub fn lease(&self, lock: LockId) -> Option<Lease> {
         self.locks.lease(lock)
+    }
+
+    /// The fence of a held lock, if it was requested with one: larger than that of every grant of its keys before.
+    #[must_use]
+    pub fn fence(&self, lock: LockId) -> Option<Fence> {
+        self.locks.fence(lock)
     }
 
     /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.

@@ -20,6 +20,7 @@ use alloc::sync::Arc;
 use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
+use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 use crate::lease::Lease;
@@ -315,6 +316,16 @@ impl Locks {
             LockState::Held(held) => Some(held.lease),
             LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
         }
+    }
+
+    /// The fence of a held lock, if it was requested with one.
+    #[must_use]
+    pub fn fence(&self, lock: LockId) -> Option<Fence> {
+        let lock = self.lock(lock)?;
+        let fencing = lock.fencing.as_ref()?;
+        matches!(lock.state, LockState::Held(_))
+            .then(|| fencing.number())
+            .flatten()
     }
 
     /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::fence::Keep;
 use crate::keys::{Keys, Metadata};
 use crate::retry::Retry;
 use crate::token::Token;
@@ -55,10 +56,12 @@ pub struct Obtain {
     pub renewal: Renewal,
     /// Who else may hold it.
     pub mode: Mode,
+    /// Whether each grant gets a number that grows, and how long its counter is kept.
+    pub fence: Option<Keep>,
 }
 
 impl Obtain {
-    /// A request with the defaults: no metadata, try once, automatic renewal, exclusive.
+    /// A request with the defaults: no metadata, try once, automatic renewal, exclusive, no fence.
     #[must_use]
     pub fn new(keys: impl Into<Keys>, token: Token, ttl: Ttl) -> Self {
         Self {
@@ -70,6 +73,7 @@ impl Obtain {
             retry: Retry::default(),
             renewal: Renewal::default(),
             mode: Mode::default(),
+            fence: None,
         }
     }
 }

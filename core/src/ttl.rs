@@ -16,6 +16,9 @@ impl Ttl {
     /// The longest ttl: 365 days. A lock without an end is a key, not a lock.
     pub const MAX: Self = Self(MAX_TTL_MS);
 
+    /// One day.
+    pub(crate) const DAY: Self = Self(24 * 60 * 60 * 1_000);
+
     /// Rounds up to whole milliseconds.
     ///
     /// # Errors

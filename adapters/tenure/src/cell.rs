@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tenure_core::{Claim, Inspection, Lease, LockId, Loss, NotObtained, Released};
+use tenure_core::{Claim, Fence, Inspection, Lease, LockId, Loss, NotObtained, Released};
 
 use crate::wakers::{Wakers, guard, put};
 
@@ -19,7 +19,7 @@ pub(crate) struct CellState {
     /// The last known lease.
     pub(crate) lease: Option<Lease>,
     /// What was obtained, until the handle takes it.
-    pub(crate) obtained: Option<(Claim, Lease)>,
+    pub(crate) obtained: Option<Grant>,
     /// How many refreshes that somebody asked for have got through.
     pub(crate) refreshes: u64,
     /// What a server said in an unknown error, if that is why it ended.
@@ -34,6 +34,14 @@ pub(crate) struct CellState {
     pub(crate) renewing: Wakers,
     /// Those that wait for the loss.
     pub(crate) losing: Wakers,
+}
+
+/// What was obtained.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) claim: Claim,
+    pub(crate) lease: Lease,
+    pub(crate) fence: Option<Fence>,
 }
 
 /// Where a lock is in its life.
@@ -78,11 +86,11 @@ impl Cell {
     }
 
     /// Changes the state. `wakes` gets those that must look.
-    pub(crate) fn held(&self, lease: Lease, claim: Option<Claim>, wakes: &mut Vec<Waker>) {
+    pub(crate) fn held(&self, lease: Lease, grant: Option<Grant>, wakes: &mut Vec<Waker>) {
         let mut state = guard(&self.0);
         state.phase = Phase::Held;
         state.lease = Some(lease);
-        state.obtained = claim.map(|claim| (claim, lease));
+        state.obtained = grant;
         wakes.extend(state.owner.take());
     }
 

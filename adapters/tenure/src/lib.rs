@@ -127,7 +127,7 @@ pub use locker::Locker;
 pub use obtaining::{ObtainFuture, Obtaining};
 pub use servers::Servers;
 pub use tenure_core::{
-    ClaimError, Holder, Holding, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY, MAX_KEYS,
-    MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released, Retry, Token,
-    Ttl,
+    ClaimError, Fence, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss, MAX_KEY,
+    MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released,
+    Retry, Token, Ttl,
 };

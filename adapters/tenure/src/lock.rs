@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_core::{Claim, Keys, Lease, LockId, Loss, Released, Ttl};
+use tenure_core::{Claim, Fence, Keys, Lease, LockId, Loss, Released, Ttl};
 
-use crate::cell::{Cell, CellState, End, Phase};
+use crate::cell::{Cell, CellState, End, Grant, Phase};
 use crate::error::{InspectError, RefreshError, VerifyError};
 use crate::inspect::inspect;
 use crate::shared::Handle;
@@ -27,22 +27,18 @@ pub struct Lock {
     claim: Claim,
     /// The first lease, for a lock that ended before any other.
     first: Lease,
+    fence: Option<Fence>,
 }
 
 impl Lock {
-    pub(crate) fn new(
-        handle: Handle,
-        id: LockId,
-        cell: Arc<Cell>,
-        claim: Claim,
-        first: Lease,
-    ) -> Self {
+    pub(crate) fn new(handle: Handle, id: LockId, cell: Arc<Cell>, grant: Grant) -> Self {
         Self {
             handle,
             id,
             cell,
-            claim,
-            first,
+            claim: grant.claim,
+            first: grant.lease,
+            fence: grant.fence,
         }
     }
 
@@ -68,6 +64,12 @@ impl Lock {
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         self.claim.metadata()
+    }
+
+    /// The number of this grant, if it was requested with [`Obtaining::fence`](crate::Obtaining::fence).
+    #[must_use]
+    pub const fn fence(&self) -> Option<Fence> {
+        self.fence
     }
 
     /// The current lease, or the last known one if the lock has ended. It may have expired.

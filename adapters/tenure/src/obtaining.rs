@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tenure_core::{
-    ClaimError, Keys, LockId, Loss, Metadata, Mode, NotObtained, Obtain, Released, Renewal, Retry,
-    Token, Ttl,
+    ClaimError, Keep, Keys, LockId, Loss, Metadata, Mode, NotObtained, Obtain, Released, Renewal,
+    Retry, Token, Ttl,
 };
 
 use crate::cell::{Cell, End, Phase};
@@ -51,6 +51,7 @@ pub struct Obtaining {
     retry: Retry,
     manual: bool,
     max_hold: Option<Duration>,
+    fence: Option<Keep>,
 }
 
 impl Obtaining {
@@ -65,6 +66,7 @@ impl Obtaining {
             retry: Retry::default(),
             manual: false,
             max_hold: None,
+            fence: None,
         }
     }
 
@@ -128,6 +130,39 @@ impl Obtaining {
     /// [`NotObtained::TooLate`].
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
         self.max_hold = Some(max_hold);
+        self
+    }
+
+    /// Gives each grant a [`Fence`](crate::Fence): a number that is larger than that of every fenced grant of these keys
+    /// before. Read it with [`Lock::fence`] and pass it along with each write, to a resource that refuses numbers below
+    /// the largest it has seen. Default: none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tenure::ObtainError> {
+    /// # let locker = tenure::tokio::memory();
+    /// let first = locker.obtain("nightly").fence().await?;
+    /// let number = first.fence();
+    /// drop(first);
+    /// let second = locker.obtain("nightly").fence().await?;
+    /// assert!(second.fence() > number);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The servers keep a counter for each key, named `{key}~fence`, for a day after its last number:
+    /// [`fence_with`](Self::fence_with) changes that. They need scripts. With several servers it takes a second round trip.
+    /// Clients that do not ask for a fence obtain the same keys without a number.
+    pub fn fence(self) -> Self {
+        self.fence_with(Keep::default())
+    }
+
+    /// The same with another time for which counters outlive their last number.
+    ///
+    /// Numbers keep growing unless a server loses a counter, or the counter expires, while its clock is set back by more than
+    /// this.
+    pub fn fence_with(mut self, keep: Keep) -> Self {
+        self.fence = Some(keep);
         self
     }
 
@@ -226,6 +261,7 @@ impl Obtaining {
             retry: self.retry,
             renewal,
             mode: Mode::Exclusive,
+            fence: self.fence,
         })
     }
 }
@@ -298,7 +334,7 @@ impl Future for ObtainFuture {
             })
         }));
         this.stage = Asking::Done;
-        let lock = |(claim, lease)| Lock::new(this.handle.clone(), id, cell, claim, lease);
+        let lock = |grant| Lock::new(this.handle.clone(), id, cell, grant);
         Poll::Ready(obtained.map(lock))
     }
 }

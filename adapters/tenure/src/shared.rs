@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, NodeId, NodeState};
 
-use crate::cell::{Cell, Cells, End};
+use crate::cell::{Cell, Cells, End, Grant};
 use crate::clock::Clock;
 use crate::error::{Cause, ConnectError, Unreachable, Words, fault_of};
 use crate::link::Gone;
@@ -224,9 +224,14 @@ impl LockerState {
     pub(crate) fn dispatch(&mut self, event: Event, wakes: &mut Vec<Waker>) {
         match event {
             Event::Obtained { lock, lease } => {
-                let claim = self.engine.claim(lock).cloned();
+                let fence = self.engine.fence(lock);
+                let grant = self.engine.claim(lock).cloned().map(|claim| Grant {
+                    claim,
+                    lease,
+                    fence,
+                });
                 if let Some(cell) = self.cells.find(lock) {
-                    cell.held(lease, claim, wakes);
+                    cell.held(lease, grant, wakes);
                 }
             }
             Event::Refreshed { lock, lease, asked } => {

@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{KeySet, Op, Outcome, Round, Vote};
+use crate::lock::{Fencing, KeySet, Op, Outcome, Round, Vote};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
@@ -18,6 +18,8 @@ use crate::ttl::Ttl;
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum RoundKind {
     Obtain,
+    /// Raises the counters of all nodes to the fence of a lock that is granted already.
+    Seal,
     /// Asks only whether the keys are free.
     Look,
     /// A refresh that the caller requested.
@@ -26,6 +28,26 @@ pub(crate) enum RoundKind {
     Renew,
     Check,
     Release,
+}
+
+impl RoundKind {
+    /// Whether it is part of an attempt to get the keys.
+    pub(crate) const fn is_attempt(self) -> bool {
+        matches!(self, Self::Obtain | Self::Seal)
+    }
+
+    /// Whether the lock is not held while the round goes on, and a caller waits for it.
+    pub(crate) const fn asks(self) -> bool {
+        matches!(self, Self::Obtain | Self::Seal | Self::Look)
+    }
+
+    /// Whether its requests set a ttl.
+    pub(crate) const fn sets_ttl(self) -> bool {
+        matches!(
+            self,
+            Self::Obtain | Self::Seal | Self::Refresh | Self::Renew
+        )
+    }
 }
 
 /// What a round has learnt of its keys apart from replies. It decides what the lock does when the round has ended.
@@ -99,7 +121,13 @@ impl ActiveRound {
     }
 
     /// What each node is asked to do.
-    pub(crate) fn op<'a>(&self, claim: &'a Claim, ttl: Ttl, mode: Mode) -> Op<'a> {
+    pub(crate) fn op<'a>(
+        &self,
+        claim: &'a Claim,
+        ttl: Ttl,
+        mode: Mode,
+        fencing: Option<&Fencing>,
+    ) -> Op<'a> {
         let again = self.again;
         match self.kind {
             RoundKind::Obtain => Op::Obtain {
@@ -107,6 +135,7 @@ impl ActiveRound {
                 ttl,
                 again,
                 mode,
+                fence: fencing.map(|fencing| fencing.keep),
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -115,16 +144,20 @@ impl ActiveRound {
                     ttl,
                     keep,
                     mode,
+                    fence: None,
                 }
             }
-            RoundKind::Renew => {
+            RoundKind::Renew | RoundKind::Seal => {
                 // Other processes with the same chosen token may have requested a longer ttl.
                 let keep = !claim.token().is_random();
+                let seal = fencing.filter(|_| self.kind == RoundKind::Seal);
+                let fence = seal.and_then(|seal| Some((seal.number()?, seal.keep)));
                 Op::Refresh {
                     claim,
                     ttl,
                     keep,
                     mode,
+                    fence,
                 }
             }
             RoundKind::Check => Op::Check { claim },
@@ -157,7 +190,7 @@ impl ActiveRound {
         }
         let releases = self.kind == RoundKind::Release;
         Some(match outcome {
-            // No request asks for a fence yet.
+            // The lock notes the fence.
             Outcome::Granted {
                 remaining,
                 fence: _,
@@ -172,7 +205,9 @@ impl ActiveRound {
             }
             Outcome::Failed(_) => {
                 self.note_error(outcome);
-                (self.kind == RoundKind::Obtain).then(|| self.held_before.contains(node))
+                self.kind
+                    .is_attempt()
+                    .then(|| self.held_before.contains(node))
             }
             Outcome::Unknown => None,
         })
@@ -294,7 +329,7 @@ impl ActiveRound {
         self.ends
             .map(|(least, most)| (ahead(least), ahead(most)))
             .hash(hasher);
-        if matches!(self.kind, RoundKind::Obtain | RoundKind::Look) {
+        if self.kind.asks() {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
@@ -304,7 +339,7 @@ impl ActiveRound {
     #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, several: bool, hasher: &mut H) {
         self.round.node_fingerprint(node, hasher);
-        if self.kind == RoundKind::Obtain || several && self.kind != RoundKind::Release {
+        if self.kind.is_attempt() || several && self.kind != RoundKind::Release {
             self.held_before.contains(node).hash(hasher);
         }
     }

@@ -8,14 +8,14 @@ impl Lock {
     /// Begins a round; its first nodes are asked now. Replies to earlier rounds no longer count.
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
-        if matches!(
-            kind,
-            RoundKind::Obtain | RoundKind::Refresh | RoundKind::Renew
-        ) {
+        if kind.sets_ttl() {
             self.shortest = self.shortest.min(self.ttl);
         }
         if kind == RoundKind::Obtain {
             self.progress.asks = self.progress.asks.saturating_add(1);
+            if let Some(fencing) = &mut self.fencing {
+                fencing.restart();
+            }
         }
         let until = self.round_end(kind, deadline);
         let again = self.asks_again();
@@ -37,15 +37,12 @@ impl Lock {
 
     /// The end of a round whose nodes have until `deadline` to reply.
     fn round_end(&mut self, kind: RoundKind, deadline: Instant) -> Instant {
-        if matches!(
-            kind,
-            RoundKind::Obtain | RoundKind::Refresh | RoundKind::Renew
-        ) {
+        if kind.sets_ttl() {
             self.gone_at = self.gone_at.max(deadline + self.ttl.as_micros());
         }
         match self.give_up_at {
             // The end of the wait bounds the round; the release that follows takes care of requests without a reply.
-            Some(end) if matches!(kind, RoundKind::Obtain | RoundKind::Look) => end.min(deadline),
+            Some(end) if kind.asks() => end.min(deadline),
             _ => deadline,
         }
     }
@@ -54,7 +51,7 @@ impl Lock {
     /// not delay the next attempt.
     pub(crate) fn shorten_deadline(&mut self, now: Instant, quorum: usize) {
         if let Some(ask) = &mut self.ask
-            && matches!(ask.kind, RoundKind::Obtain | RoundKind::Look)
+            && ask.kind.asks()
             && ask.waits_for_silent_only(quorum)
         {
             let round_end = now.micros_since(ask.at).times(8).max(Micros(20_000));
@@ -131,7 +128,7 @@ impl Lock {
         match &self.ask {
             Some(ask) if self.round == request.round => {
                 let wanted = ask.round.pending().contains(request.node);
-                wanted.then(|| ask.op(&self.claim, self.ttl, self.mode))
+                wanted.then(|| ask.op(&self.claim, self.ttl, self.mode, self.fencing.as_deref()))
             }
             _ => self.late_op(request),
         }
@@ -147,6 +144,7 @@ impl Lock {
             ttl: self.ttl,
             again: true,
             mode: self.mode,
+            fence: self.fencing.as_deref().map(|fencing| fencing.keep),
         })
     }
 

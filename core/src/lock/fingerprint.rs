@@ -47,6 +47,9 @@ impl Lock {
             word.hash(hasher);
             (self.blocked, self.round_trip).hash(hasher);
         }
+        if let Some(fencing) = &self.fencing {
+            fencing.number().hash(hasher);
+        }
         self.ask.is_some().hash(hasher);
         if let Some(ask) = &self.ask {
             ask.fingerprint(now, hasher);

@@ -14,6 +14,7 @@
 
 mod active_round;
 mod attempt;
+mod fencing;
 #[cfg(feature = "search")]
 mod fingerprint;
 mod hash;
@@ -25,13 +26,15 @@ mod slab;
 mod state;
 mod turns;
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
 pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
+pub(crate) use fencing::Fencing;
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
-pub use op::{Fence, KeySet, Op, Outcome};
+pub use op::{KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
@@ -89,6 +92,8 @@ pub(crate) struct Lock {
     pub(crate) renewal: Renewal,
     /// The hash of its first key.
     pub(crate) key_hash: u64,
+    /// The numbers of its nodes, if it wants a fence: apart, because few locks do.
+    pub(crate) fencing: Option<Box<Fencing>>,
 
     // In any state.
     pub(crate) state: LockState,
@@ -146,6 +151,7 @@ impl Lock {
             retry: request.retry,
             renewal: request.renewal,
             key_hash,
+            fencing: request.fence.map(|keep| Box::new(Fencing::new(keep))),
             state: LockState::Waiting {
                 until: None,
                 look_at: None,

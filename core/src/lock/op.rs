@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use crate::claim::Claim;
 use crate::event::NodeError;
+use crate::fence::{Fence, Keep};
 use crate::keys::Keys;
 use crate::limits::MAX_KEYS;
 use crate::obtain::Mode;
@@ -32,6 +33,8 @@ pub enum Op<'a> {
         again: bool,
         /// Who else may hold the keys.
         mode: Mode,
+        /// Step the counters of all keys, to one number that is larger than each was.
+        fence: Option<Keep>,
     },
     /// Set the remaining time of all keys, if all have our value.
     Refresh {
@@ -43,6 +46,8 @@ pub enum Op<'a> {
         keep: bool,
         /// Who else may hold the keys.
         mode: Mode,
+        /// Raise the counters of all keys to this number, where they are below.
+        fence: Option<(Fence, Keep)>,
     },
     /// Read whether all keys have our value, and the shortest remaining time; watch each key again.
     Check {
@@ -178,10 +183,6 @@ impl fmt::Debug for KeySet {
         f.debug_set().entries(places).finish()
     }
 }
-
-/// A number that grows with every grant of a key.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Fence(pub u64);
 
 #[cfg(test)]
 mod tests {

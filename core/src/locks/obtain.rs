@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
 use crate::keys::Keys;
-use crate::lock::{KeySet, LastFailure, Lock, LockState, Verdict, Wake};
+use crate::lock::{KeySet, LastFailure, Lock, LockState, RoundKind, Verdict, Wake};
 use crate::time::Instant;
 
 use super::waiters::Freed;
@@ -52,6 +52,14 @@ impl Locks {
                 lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
             }
             let lease = lock.lease(asked_at);
+            let seals = ask.kind == RoundKind::Obtain
+                && lock
+                    .fencing
+                    .as_ref()
+                    .is_some_and(|fencing| fencing.needs_seal(self.setup.quorum));
+            if seals && lease.is_valid(now) {
+                return self.begin(id, RoundKind::Seal);
+            }
             if lease.is_valid(now) {
                 lock.ask = None;
                 let waited = lock.is_waiter();

@@ -28,7 +28,7 @@ impl Locks {
                 (first, Goal::Quorum(1), Order::Parallel)
             }
             RoundKind::Look => (setup.nodes, quorum, Order::Parallel),
-            RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
+            RoundKind::Seal | RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 (setup.nodes, quorum, Order::Parallel)
             }
             RoundKind::Release => (lock.may_hold, Goal::Everyone, release_order),
@@ -91,6 +91,13 @@ impl Locks {
             return;
         };
         let (kind, verdict) = (ask.kind, ask.round.verdict());
+        if let Outcome::Granted {
+            fence: Some(fence), ..
+        } = outcome
+            && let Some(fencing) = &mut lock.fencing
+        {
+            fencing.note(node, fence);
+        }
         match stands {
             Some(true) => lock.may_hold.insert(node),
             // A late obtain of ours may still be carried out on that node.
@@ -123,7 +130,7 @@ impl Locks {
             return self.ask_more(id, kind);
         }
         match kind {
-            RoundKind::Obtain => self.obtain_decided(id, verdict),
+            RoundKind::Obtain | RoundKind::Seal => self.obtain_decided(id, verdict),
             RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 self.hold_decided(id, verdict)
             }

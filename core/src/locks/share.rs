@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::claim::Claim;
 use crate::id::LockId;
 use crate::keys::{Key, Keys};
-use crate::lock::{Lock, LockState, RoundKind};
+use crate::lock::{Lock, LockState};
 use crate::obtain::Mode;
 
 use super::Locks;
@@ -98,10 +98,7 @@ impl Locks {
                 LockState::Held(_) => match lock.mode {
                     Mode::Exclusive => true,
                 },
-                LockState::Asking => other
-                    .ask
-                    .as_ref()
-                    .is_some_and(|ask| ask.kind == RoundKind::Obtain),
+                LockState::Asking => other.ask.as_ref().is_some_and(|ask| ask.kind.is_attempt()),
                 LockState::Waiting { .. } | LockState::Releasing(_) => false,
             });
             if holds {

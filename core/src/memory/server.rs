@@ -200,6 +200,11 @@ impl Server {
         self.state.store.keys_at(millis(now))
     }
 
+    /// The names of all keys at `now`, over all databases.
+    pub fn keys(&self, now: Instant) -> impl Iterator<Item = &[u8]> {
+        self.state.store.names_at(millis(now))
+    }
+
     /// Whether there is no key at `now`.
     #[must_use]
     pub fn is_empty(&self, now: Instant) -> bool {

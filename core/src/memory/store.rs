@@ -85,6 +85,13 @@ impl Store {
         self.database(db)?.get(key)
     }
 
+    /// The names of the keys that have not expired, over all databases.
+    pub(super) fn names_at(&self, now: Millis) -> impl Iterator<Item = &[u8]> {
+        let entries = self.databases.iter().flat_map(BTreeMap::values);
+        let lives = move |entry: &&StoredKey| entry.expires_at.is_none_or(|at| now <= at);
+        entries.filter(lives).map(|entry| &*entry.name)
+    }
+
     /// Whether the last millisecond of the key has passed.
     pub(super) fn is_expired(&self, db: u8, key: &[u8], now: Millis) -> bool {
         self.entry(db, key)

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::event::NodeError;
+use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::lock::{Holding, Op, Outcome};
@@ -68,16 +69,7 @@ impl Exchange {
 
     /// The scripts of unanswered requests.
     pub(crate) fn unanswered_scripts(&self) -> impl Iterator<Item = Script> {
-        self.sent.iter().filter_map(|sent| match sent.kind {
-            Kind::Script { script, .. } => Some(script),
-            Kind::Set
-            | Kind::SetIfEqual
-            | Kind::DeleteIfEqual
-            | Kind::Times
-            | Kind::Check
-            | Kind::ValuesAndTimes
-            | Kind::Probe => None,
-        })
+        self.sent.iter().filter_map(|sent| sent.kind.script())
     }
 
     /// Takes the next request that will get no more replies, with what is known of it.
@@ -140,6 +132,7 @@ impl Exchange {
             Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
             Kind::Script { .. }
+            | Kind::Fenced
             | Kind::Times
             | Kind::Check
             | Kind::ValuesAndTimes
@@ -181,7 +174,11 @@ impl Exchange {
             _ if progress.replies == 0 => {
                 progress.decided = Some(decide(&sent, reply, capability));
             }
-            Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
+            Kind::Set
+            | Kind::SetIfEqual
+            | Kind::Script { .. }
+            | Kind::DeleteIfEqual
+            | Kind::Fenced => {
                 // The first reply has decided; the others are remaining times.
                 let key = usize::from(progress.replies).saturating_sub(1);
                 progress.note_time(reply, key);
@@ -206,7 +203,7 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
     match (kind, reply.item()) {
         (_, Item::Error(line)) => match (ServerError::of(line), kind) {
             (ServerError::WrongType, _) => Decision::Denied,
-            (ServerError::NoScript, Kind::Script { script, .. }) => {
+            (ServerError::NoScript, _) if let Some(script) = kind.script() => {
                 capability.lacks(script, sent.number);
                 Decision::Again
             }
@@ -219,14 +216,19 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
                 Decision::Again
             }
             // A script that fails half-way may have changed something.
-            (ServerError::Node(NodeError::Other), Kind::Script { .. }) => Decision::Unknown,
+            (ServerError::Node(NodeError::Other), _) if kind.script().is_some() => {
+                Decision::Unknown
+            }
             (error, _) => Decision::Failed(error.node()),
         },
         (Kind::Set | Kind::SetIfEqual, Item::Simple(b"OK")) => Decision::Granted,
         (Kind::Set | Kind::SetIfEqual, Item::Null) => Decision::Denied,
         (Kind::Script { all, .. }, Item::Integer(n)) if n == i64::from(all) => Decision::Granted,
         (Kind::DeleteIfEqual, Item::Integer(1)) => Decision::Granted,
-        (Kind::Script { .. } | Kind::DeleteIfEqual, Item::Integer(_)) => Decision::Denied,
+        (Kind::Fenced, Item::Integer(n)) if n > 0 => Decision::Fenced(Fence(n.unsigned_abs())),
+        (Kind::Script { .. } | Kind::DeleteIfEqual | Kind::Fenced, Item::Integer(_)) => {
+            Decision::Denied
+        }
         // No server replies like that, so it is unknown what it did.
         _ => Decision::Unknown,
     }

@@ -1,19 +1,11 @@
 //! The hash slots of a Redis Cluster.
 
+use alloc::vec::Vec;
+
 /// The hash slot of a key in a Redis Cluster: CRC16 of the part in the first braces, if there is one, else of it all.
 #[must_use]
 pub fn slot(key: &[u8]) -> u16 {
-    let tag = key
-        .iter()
-        .position(|byte| *byte == b'{')
-        .and_then(|open| key.get(open.saturating_add(1)..))
-        .and_then(|rest| {
-            rest.iter()
-                .position(|byte| *byte == b'}')
-                .and_then(|end| rest.get(..end))
-        })
-        .filter(|tag| !tag.is_empty())
-        .unwrap_or(key);
+    let tag = tag(key).unwrap_or(key);
     // CRC-16/XMODEM, as in the specification of Redis Cluster.
     let crc = tag.iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
@@ -25,6 +17,24 @@ pub fn slot(key: &[u8]) -> u16 {
         })
     });
     crc % 16_384
+}
+
+/// The part in the first braces, which alone decides the slot, if there is one.
+fn tag(key: &[u8]) -> Option<&[u8]> {
+    let open = key.iter().position(|byte| *byte == b'{')?;
+    let rest = key.get(open.saturating_add(1)..)?;
+    let end = rest.iter().position(|byte| *byte == b'}')?;
+    rest.get(..end).filter(|tag| !tag.is_empty())
+}
+
+/// The name of the key in which a server keeps something about a lock's `key`, prefix included: in the same hash slot.
+///
+/// A key with a `}` but without a valid tag has no such name. Its companion then lies in another slot, which a cluster refuses.
+pub(crate) fn companion(key: &[u8], name: &[u8]) -> Vec<u8> {
+    match tag(key) {
+        Some(_) => [key, b"~", name].concat(),
+        None => [b"{", key, b"}~", name].concat(),
+    }
 }
 
 #[cfg(test)]
@@ -39,5 +49,25 @@ mod tests {
         assert_eq!(slot(b"foo{}{bar}"), slot(b"foo{}{bar}"));
         assert_eq!(slot(b"foo{{bar}}zap"), slot(b"{bar"));
         assert_eq!(slot(b"foo{bar}{zap}"), slot(b"bar"));
+    }
+
+    #[test]
+    fn a_companion_shares_the_slot_of_its_key() {
+        assert_eq!(companion(b"job", b"fence"), b"{job}~fence");
+        assert_eq!(companion(b"a{job}", b"fence"), b"a{job}~fence");
+        for key in [
+            b"job".as_slice(),
+            b"{user}:7",
+            b"a{b}{c}",
+            b"open{",
+            b"{a",
+            b"a{{b}c",
+        ] {
+            assert_eq!(slot(&companion(key, b"fence")), slot(key), "{key:?}");
+        }
+        // No name would do for these.
+        for key in [b"a}b".as_slice(), b"{}x"] {
+            assert_ne!(slot(&companion(key, b"fence")), slot(key), "{key:?}");
+        }
     }
 }

@@ -15,15 +15,17 @@
 use alloc::vec::Vec;
 
 use crate::claim::Claim;
+use crate::fence::{Fence, Keep};
 use crate::keys::Keys;
 use crate::lock::Op;
 use crate::obtain::Mode;
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
+use crate::redis::slot::companion;
 use crate::ttl::Ttl;
 
-/// How the replies to an operation are read. For the first four the first reply decides; further ones are remaining times.
+/// How the replies to an operation are read. For the first five the first reply decides; further ones are remaining times.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Set,
@@ -34,6 +36,8 @@ pub(crate) enum Kind {
         all: u16,
     },
     DeleteIfEqual,
+    /// The obtain script for a lock with a fence: it returns the number, or 0.
+    Fenced,
     /// Remaining times only, one per key: the keys are free if none has one.
     Times,
     /// For each key its value and its remaining time: whether all are still ours.
@@ -42,6 +46,23 @@ pub(crate) enum Kind {
     ValuesAndTimes,
     /// A `PING`. Any reply, even an error, shows that the connection works.
     Probe,
+}
+
+impl Kind {
+    /// The script that it needs.
+    pub(crate) const fn script(self) -> Option<Script> {
+        match self {
+            Self::Script { script, .. } => Some(script),
+            Self::Fenced => Some(Script::Obtain),
+            Self::Set
+            | Self::SetIfEqual
+            | Self::DeleteIfEqual
+            | Self::Times
+            | Self::Check
+            | Self::ValuesAndTimes
+            | Self::Probe => None,
+        }
+    }
 }
 
 /// The ttl that was sent last, rendered as an argument: most locks of a program have the same.
@@ -81,6 +102,7 @@ impl Wire<'_> {
                 claim,
                 ttl,
                 again: false,
+                fence: None,
                 ..
             } if claim.keys().len() == 1 => {
                 prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
@@ -89,8 +111,28 @@ impl Wire<'_> {
                     .prepared(self.ttl.argument(ttl));
                 self.with_times(Kind::Set, claim)
             }
+            Op::Obtain {
+                claim,
+                ttl,
+                fence: Some(keep),
+                ..
+            } => {
+                let kind = self.fenced(Script::Obtain, claim, ttl, (keep, None));
+                self.with_times(kind, claim)
+            }
             Op::Obtain { claim, ttl, .. } => {
                 let kind = self.script(Script::Obtain, claim, Some(ttl));
+                self.with_times(kind, claim)
+            }
+            Op::Refresh {
+                claim,
+                ttl,
+                keep,
+                fence: Some((fence, counter)),
+                ..
+            } => {
+                let seal = Some((fence, keep));
+                let kind = self.fenced(Script::Refresh, claim, ttl, (counter, seal));
                 self.with_times(kind, claim)
             }
             Op::Refresh {
@@ -213,6 +255,51 @@ impl Wire<'_> {
             Script::Obtain | Script::Refresh => 1,
         };
         Kind::Script { script, all }
+    }
+
+    /// A script that also steps the counters of the keys, or with a fence raises them to it; then with whether a longer
+    /// remaining time stays.
+    #[cold]
+    fn fenced(
+        &mut self,
+        script: Script,
+        claim: &Claim,
+        ttl: Ttl,
+        (counter, seal): (Keep, Option<(Fence, bool)>),
+    ) -> Kind {
+        let whole = self.capability.takes_text(script);
+        let keys = claim.keys().len();
+        let more = if seal.is_some() { 8 } else { 6 };
+        let mut command = command(self.out, keys.saturating_mul(2).saturating_add(more));
+        if whole {
+            command.arg(b"EVAL").arg(script.text().as_bytes());
+        } else {
+            command.arg(b"EVALSHA").arg(script.sha().as_bytes());
+        }
+        command
+            .number(keys.saturating_mul(2) as u64)
+            .prepared(claim.frame().keys());
+        for key in claim.keys().iter() {
+            let key = [self.prefix, key.as_bytes()].concat();
+            command.arg(&companion(&key, b"fence"));
+        }
+        command
+            .prepared(claim.frame().value())
+            .prepared(self.ttl.argument(ttl));
+        if let Some((_, keep)) = seal {
+            command.arg(if keep { b"keep" } else { b"" });
+        }
+        match counter {
+            Keep::For(time) => command.number(time.as_millis()),
+            Keep::Forever => command.arg(b"forever"),
+        };
+        match seal {
+            Some((fence, _)) => {
+                command.number(fence.0);
+                Kind::Script { script, all: 1 }
+            }
+            None => Kind::Fenced,
+        }
     }
 
     /// Reads the remaining time of each key in the same write, which also registers us for its next change.

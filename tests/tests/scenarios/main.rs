@@ -4,6 +4,7 @@ mod behind;
 mod connecting;
 mod doubts;
 mod ends;
+mod fences;
 mod holding;
 mod keys;
 mod nodes;

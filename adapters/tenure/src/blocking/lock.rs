@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_lite::future::{self, block_on};
-use tenure_core::{Keys, Lease, Loss, Released};
+use tenure_core::{Fence, Keys, Lease, Loss, Released};
 
 use crate::error::{InspectError, RefreshError, VerifyError};
 use crate::runtime::blocking::tasks;
@@ -45,6 +45,12 @@ impl Lock {
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         self.0.metadata()
+    }
+
+    /// The number of this grant, if it was requested with [`Obtaining::fence`](super::Obtaining::fence).
+    #[must_use]
+    pub const fn fence(&self) -> Option<Fence> {
+        self.0.fence()
     }
 
     /// The current lease, or the last known one if the lock has ended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use tenure_core::{Holding, Retry};
+use tenure_core::{Holding, Keep, Retry};
 
 use super::Lock;
 use crate::embedded::Embedded;
@@ -142,6 +142,16 @@ impl Obtaining {
     /// Renewal stops after this time, counted from the request.
     pub fn max_hold(self, max_hold: Duration) -> Self {
         Self(self.0.max_hold(max_hold))
+    }
+
+    /// Gives each grant a number that grows: see [`tenure::Obtaining::fence`](crate::Obtaining::fence).
+    pub fn fence(self) -> Self {
+        Self(self.0.fence())
+    }
+
+    /// The same with another time for which counters outlive their last number.
+    pub fn fence_with(self, keep: Keep) -> Self {
+        Self(self.0.fence_with(keep))
     }
 
     /// Obtains the lock. Blocks for a round trip, or as long as the [`wait`](Self::wait) lasts.

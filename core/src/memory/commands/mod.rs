@@ -3,6 +3,7 @@
 //! Error texts are those of Redis, literally: sessions distinguish errors by their first words, and real servers are compared
 //! with this one.
 
+mod fences;
 mod keys;
 mod scripts;
 mod session;

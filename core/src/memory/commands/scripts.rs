@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::fences;
 use super::strings::{WrongType, end_of};
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer, is, keys};
 use crate::memory::store::Value;
@@ -118,15 +119,18 @@ fn split<'a>(call: &mut Call<'a>) -> Option<Parts<'a>> {
 }
 
 /// The error with which a script ended.
-type Failed = &'static [u8];
+pub(super) type Failed = &'static [u8];
 
 fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
     let value = args.first().copied();
     let ttl = args.get(1).copied().ok_or(MISSING_ARGUMENT);
     let keep = args.get(2).copied() == Some(&b"keep"[..]);
     let result = match script {
-        Script::Obtain => obtain(call, keys, value, ttl),
-        Script::Refresh => refresh(call, keys, value, ttl, keep),
+        Script::Obtain => obtain(call, keys, value, ttl, args.get(2).copied()),
+        Script::Refresh => {
+            let seal = args.get(4).copied().zip(args.get(3).copied());
+            refresh(call, keys, (value, ttl, keep), seal)
+        }
         Script::Release => Ok(release(call, keys, value)),
     };
     match result {
@@ -142,18 +146,24 @@ const MISSING_ARGUMENT: Failed = b"ERR Lua redis lib command arguments must be s
 
 fn obtain(
     call: &mut Call<'_>,
-    keys: &[&[u8]],
+    all: &[&[u8]],
     value: Option<&[u8]>,
     ttl: Result<&[u8], Failed>,
+    keep: Option<&[u8]>,
 ) -> Result<i64, Failed> {
+    let (keys, counters) = with_counters(all, keep.is_some());
     let mut longer = Vec::new();
     for key in keys {
-        match look(call, keys, key, value) {
+        match look(call, all, key, value) {
             Ownership::Other => return Ok(0),
             Ownership::Same if lasts_longer(call, key, ttl) => longer.push(*key),
             Ownership::Same | Ownership::Nothing => {}
         }
     }
+    let fence = match keep {
+        Some(keep) => fences::next(call, all, counters, keep)?,
+        None => 1,
+    };
     for key in keys.iter().filter(|key| !longer.contains(key)) {
         let value = value.ok_or(MISSING_ARGUMENT)?;
         let at = end_of(ttl?, 1, call.now())?;
@@ -161,18 +171,23 @@ fn obtain(
             return Err(OUT_OF_MEMORY);
         }
     }
-    Ok(1)
+    Ok(fence)
+}
+
+/// The keys of the lock, and the counter of each if there is a fence.
+fn with_counters<'a, 'b>(all: &'a [&'b [u8]], fenced: bool) -> (&'a [&'b [u8]], &'a [&'b [u8]]) {
+    all.split_at(if fenced { all.len() / 2 } else { all.len() })
 }
 
 fn refresh(
     call: &mut Call<'_>,
-    keys: &[&[u8]],
-    value: Option<&[u8]>,
-    ttl: Result<&[u8], Failed>,
-    keep: bool,
+    all: &[&[u8]],
+    (value, ttl, keep): (Option<&[u8]>, Result<&[u8], Failed>, bool),
+    seal: Option<(&[u8], &[u8])>,
 ) -> Result<i64, Failed> {
+    let (keys, counters) = with_counters(all, seal.is_some());
     for key in keys {
-        if !matches!(look(call, keys, key, value), Ownership::Same) {
+        if !matches!(look(call, all, key, value), Ownership::Same) {
             return Ok(0);
         }
     }
@@ -187,6 +202,9 @@ fn refresh(
             .ok_or(&b"ERR invalid expire time in 'pexpire' command"[..])?;
         let db = call.database();
         keys::expire_at(call, db, key, at);
+    }
+    if let Some((fence, keep)) = seal {
+        fences::raise(call, all, counters, (fence, keep))?;
     }
     Ok(1)
 }
@@ -222,6 +240,12 @@ fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -
         Ok(Some(held)) if Some(held) == value => Ownership::Same,
         Ok(Some(_)) | Err(WrongType) => Ownership::Other,
     };
+    register(call, keys, key);
+    held
+}
+
+/// Registers the client as a reader of a key that the script reads, or of all its keys, as the server does.
+pub(super) fn register(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8]) {
     if call.session.tracking {
         let read = if call.state.options.scripts_read_all {
             keys
@@ -232,5 +256,4 @@ fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -
             call.register(key);
         }
     }
-    held
 }

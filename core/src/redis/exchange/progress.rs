@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{Finding, Sent};
 use crate::event::NodeError;
+use crate::fence::Fence;
 use crate::lock::{Holding, KeySet, Outcome};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
@@ -32,6 +33,8 @@ pub(super) struct ReplyProgress {
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum Decision {
     Granted,
+    /// Granted, with this number.
+    Fenced(Fence),
     Denied,
     Failed(NodeError),
     Unknown,
@@ -158,6 +161,10 @@ impl ReplyProgress {
     fn outcome(&self, kind: Kind, watched: bool) -> Outcome {
         match self.decided {
             Some(Decision::Granted) => Outcome::GRANTED,
+            Some(Decision::Fenced(fence)) => Outcome::Granted {
+                fence: Some(fence),
+                remaining: None,
+            },
             Some(Decision::Denied) => self.denied(watched),
             Some(Decision::Failed(error)) => Outcome::Failed(error),
             Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
@@ -198,7 +205,11 @@ impl ReplyProgress {
     pub(super) fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
         match sent.kind {
             Kind::Times | Kind::Check | Kind::ValuesAndTimes | Kind::Probe => Outcome::Unknown,
-            Kind::Set | Kind::SetIfEqual | Kind::Script { .. } | Kind::DeleteIfEqual => {
+            Kind::Set
+            | Kind::SetIfEqual
+            | Kind::Script { .. }
+            | Kind::DeleteIfEqual
+            | Kind::Fenced => {
                 if self.decided.is_some() {
                     self.outcome(sent.kind, false)
                 } else {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
+use tenure_core::{Instant, Jitter, Keep, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
 use super::spans::{Chore, pause, span};
@@ -191,6 +191,10 @@ impl Play {
             4 => Retry::every(MS * 100).limit(3),
             _ => Retry::default(),
         };
+        if c & 0x30 == 0x10 {
+            // The counters are kept for a short time only: they may vanish between two grants, and none is left at the end.
+            request.fence = Some(Keep::For(Ttl::new(MS * 1000).expect("a ttl")));
+        }
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next_u64());

@@ -49,6 +49,7 @@ impl World {
                 }
                 if let Event::Obtained { lock, .. } = event {
                     self.look_at_turns(index, *lock)?;
+                    self.look_at_fence(index, *lock)?;
                 }
                 self.look_for_rivals(index)?;
                 self.look_for_cover(index)

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod fair;
 mod faults;
+mod fences;
 mod hear;
 mod inspected;
 mod log;
@@ -31,8 +32,8 @@ use std::time::Duration;
 
 use tenure_core::memory::{ConnId, Options, Server};
 use tenure_core::{
-    Arrangement, Config, Engine, Event, Instant, Key, Keys, LockId, NodeConfig, Obtain, Renewal,
-    Token, Ttl,
+    Arrangement, Config, Engine, Event, Fence, Instant, Key, Keys, LockId, NodeConfig, Obtain,
+    Renewal, Token, Ttl,
 };
 
 use agenda::Happening;
@@ -82,6 +83,8 @@ pub struct World {
     waiters: Waiters,
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
+    /// The largest fence of each key that anybody was told.
+    fences: Vec<(Key, Fence)>,
     workers: Vec<Worker>,
     /// When a node last gave, or may give for ever, an error that is final.
     refused: Option<Instant>,
@@ -198,6 +201,7 @@ impl World {
             oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
             waiters: Waiters::default(),
             turns: Vec::new(),
+            fences: Vec::new(),
             workers: Vec::new(),
             refused: None,
             wakes: true,

@@ -41,6 +41,8 @@ pub enum Promise {
     /// Of several clients that contend for a key, each that waits is passed over a bounded number of times, and no turn
     /// of another goes on for long.
     Fair,
+    /// Each fence of a key is larger than every one before it.
+    Grows,
     /// What a client is told of a lock, of a key or of a node was so at that moment.
     Truth,
     /// After all releases and a ttl no key is left.
@@ -78,7 +80,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Exclusion,
         Self::Cover,
         Self::Told,
@@ -93,6 +95,7 @@ impl Promise {
         Self::Progress,
         Self::Prompt,
         Self::Fair,
+        Self::Grows,
         Self::Truth,
         Self::NothingLeft,
         Self::Drains,

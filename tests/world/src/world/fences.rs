@@ -1,0 +1,42 @@
+//! [`Promise::Grows`]: each fence is larger than those before it.
+
+use tenure_core::{Fence, LockId};
+
+use super::World;
+use super::oracle::{Promise, Violation};
+
+impl World {
+    /// A client has obtained a lock.
+    pub(super) fn look_at_fence(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+        let client = &self.clients[index];
+        let (Some(fence), Some(request)) =
+            (client.engine.fence(lock), self.request_of(index, lock))
+        else {
+            return Ok(());
+        };
+        // Nodes that forgot their counters, a client that hears late because its clock stands still, and two holders of one
+        // token that hear in another order than they were granted the keys.
+        let excused = self.oracle.last_damage.is_some() && self.nodes.len() > 1
+            || !client.honest
+            || request.has_own_token();
+        let keys = request.keys.clone();
+        for key in keys.iter() {
+            let known = self.fences.iter_mut().find(|(known, _)| known == key);
+            let Some((_, largest)) = known else {
+                self.fences.push((key.clone(), fence));
+                continue;
+            };
+            let before: Fence = *largest;
+            *largest = before.max(fence);
+            if fence > before {
+                self.oracle.kept(Promise::Grows);
+            } else if excused {
+                self.oracle.excuse(Promise::Grows);
+            } else {
+                let how = format!("{index} has {fence} for {key:?}, and somebody had {before}");
+                return Err(Promise::Grows.broken(how));
+            }
+        }
+        Ok(())
+    }
+}
