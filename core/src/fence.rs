@@ -5,6 +5,7 @@
 //! `core/docs/fences.md`.
 
 use core::fmt;
+use core::num::NonZeroU64;
 
 use crate::ttl::Ttl;
 
@@ -21,21 +22,65 @@ impl fmt::Display for Fence {
     }
 }
 
-/// How long the counter of a fence outlives the last number it gave.
+/// How long the counter of a fence outlives the last number it gave. Default: one day.
 ///
 /// Numbers grow as long as the server's clock is never set back by more than that while the counter is lost.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Keep {
-    /// The counter expires this long after its last number.
-    For(Ttl),
+// In one word, because every request of a lock carries an option of it.
+#[derive(Copy, Clone, PartialEq, Eq, Hash)]
+pub struct Keep(NonZeroU64);
+
+impl Keep {
     /// The counter never expires: one small key for each name that was ever locked stays on the server.
-    Forever,
+    pub const FOREVER: Self = Self(NonZeroU64::MAX);
+
+    /// The counter expires this long after its last number.
+    #[must_use]
+    pub const fn lasting(time: Ttl) -> Self {
+        match NonZeroU64::new(time.as_millis()) {
+            Some(millis) => Self(millis),
+            // No ttl is zero.
+            None => Self::FOREVER,
+        }
+    }
+
+    /// In milliseconds; `None`: forever.
+    #[must_use]
+    pub const fn as_millis(self) -> Option<u64> {
+        match self.0 {
+            NonZeroU64::MAX => None,
+            millis => Some(millis.get()),
+        }
+    }
 }
 
 impl Default for Keep {
-    /// One day.
     fn default() -> Self {
-        Self::For(Ttl::DAY)
+        Self::lasting(Ttl::DAY)
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_millis() {
+            Some(millis) => write!(f, "{millis}ms"),
+            None => f.write_str("forever"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_counter_is_kept_for_a_day_or_as_long_as_the_longest_ttl_or_forever() {
+        assert_eq!(Keep::default().as_millis(), Some(86_400_000));
+        let year = Keep::lasting(Ttl::MAX);
+        assert_eq!(year.as_millis(), Some(Ttl::MAX.as_millis()));
+        let short = Ttl::new(Duration::from_millis(3)).unwrap();
+        assert_eq!(Keep::lasting(short).as_millis(), Some(3));
+        assert_eq!(Keep::FOREVER.as_millis(), None);
     }
 }

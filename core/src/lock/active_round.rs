@@ -126,7 +126,7 @@ impl ActiveRound {
         claim: &'a Claim,
         ttl: Ttl,
         mode: Mode,
-        fencing: Option<&Fencing>,
+        fencing: Option<&'a Fencing>,
     ) -> Op<'a> {
         let again = self.again;
         match self.kind {
@@ -135,7 +135,7 @@ impl ActiveRound {
                 ttl,
                 again,
                 mode,
-                fence: fencing.map(|fencing| fencing.keep),
+                fence: fencing.map(Fencing::keep),
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -151,7 +151,7 @@ impl ActiveRound {
                 // Other processes with the same chosen token may have requested a longer ttl.
                 let keep = !claim.token().is_random();
                 let seal = fencing.filter(|_| self.kind == RoundKind::Seal);
-                let fence = seal.and_then(|seal| Some((seal.number()?, seal.keep)));
+                let fence = seal.map(Fencing::seal);
                 Op::Refresh {
                     claim,
                     ttl,

@@ -1,6 +1,6 @@
 //! An attempt of a lock: its rounds, and what it may leave on nodes.
 
-use super::{ActiveRound, Lock, LockState, Op, Outcome, Round, RoundKind};
+use super::{ActiveRound, Fencing, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
@@ -144,7 +144,7 @@ impl Lock {
             ttl: self.ttl,
             again: true,
             mode: self.mode,
-            fence: self.fencing.as_deref().map(|fencing| fencing.keep),
+            fence: self.fencing.as_deref().map(Fencing::keep),
         })
     }
 

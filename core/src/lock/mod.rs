@@ -151,7 +151,7 @@ impl Lock {
             retry: request.retry,
             renewal: request.renewal,
             key_hash,
-            fencing: request.fence.map(|keep| Box::new(Fencing::new(keep))),
+            fencing: request.fence.map(Fencing::boxed),
             state: LockState::Waiting {
                 until: None,
                 look_at: None,

@@ -47,7 +47,7 @@ pub enum Op<'a> {
         /// Who else may hold the keys.
         mode: Mode,
         /// Raise the counters of all keys to this number, where they are below.
-        fence: Option<(Fence, Keep)>,
+        fence: Option<&'a (Fence, Keep)>,
     },
     /// Read whether all keys have our value, and the shortest remaining time; watch each key again.
     Check {

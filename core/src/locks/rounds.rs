@@ -91,12 +91,8 @@ impl Locks {
             return;
         };
         let (kind, verdict) = (ask.kind, ask.round.verdict());
-        if let Outcome::Granted {
-            fence: Some(fence), ..
-        } = outcome
-            && let Some(fencing) = &mut lock.fencing
-        {
-            fencing.note(node, fence);
+        if let Some(fencing) = &mut lock.fencing {
+            fencing.note(node, outcome);
         }
         match stands {
             Some(true) => lock.may_hold.insert(node),

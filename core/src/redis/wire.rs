@@ -128,7 +128,7 @@ impl Wire<'_> {
                 claim,
                 ttl,
                 keep,
-                fence: Some((fence, counter)),
+                fence: Some(&(fence, counter)),
                 ..
             } => {
                 let seal = Some((fence, keep));
@@ -289,9 +289,9 @@ impl Wire<'_> {
         if let Some((_, keep)) = seal {
             command.arg(if keep { b"keep" } else { b"" });
         }
-        match counter {
-            Keep::For(time) => command.number(time.as_millis()),
-            Keep::Forever => command.arg(b"forever"),
+        match counter.as_millis() {
+            Some(millis) => command.number(millis),
+            None => command.arg(b"forever"),
         };
         match seal {
             Some((fence, _)) => {

@@ -54,7 +54,7 @@ fn a_fence_grows_over_an_expired_counter_and_over_a_flush() {
     let mut world = World::single();
     let alice = world.client();
     let mut request = fenced(&mut world, "k");
-    request.fence = Some(Keep::For(Ttl::new(50 * MS).expect("a ttl")));
+    request.fence = Some(Keep::lasting(Ttl::new(50 * MS).expect("a ttl")));
     let first = number(&mut world, alice, request.clone());
     world.run_for(100 * MS);
     assert_eq!(world.command(0, &[b"EXISTS", b"{k}~fence"]), b":0\r\n");
@@ -114,7 +114,7 @@ fn a_counter_lives_beside_its_key() {
     let mut world = World::single();
     let alice = world.client();
     let mut request = fenced(&mut world, "job:{user}");
-    request.fence = Some(Keep::Forever);
+    request.fence = Some(Keep::FOREVER);
     number(&mut world, alice, request);
     assert_eq!(
         world.command(0, &[b"PTTL", b"job:{user}~fence"]),

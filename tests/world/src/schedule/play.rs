@@ -193,7 +193,7 @@ impl Play {
         };
         if c & 0x30 == 0x10 {
             // The counters are kept for a short time only: they may vanish between two grants, and none is left at the end.
-            request.fence = Some(Keep::For(Ttl::new(MS * 1000).expect("a ttl")));
+            request.fence = Some(Keep::lasting(Ttl::new(MS * 1000).expect("a ttl")));
         }
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
