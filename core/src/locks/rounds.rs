@@ -105,7 +105,13 @@ impl Locks {
         }
         if let LockState::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
-            if matches!(outcome, Outcome::Granted { .. } | Outcome::Denied { .. }) {
+            // Leftovers of a chosen token that are not there free nothing: the lock that left them would ask again and again.
+            let frees = match outcome {
+                Outcome::Granted { .. } => true,
+                Outcome::Denied { .. } => !releasing.once,
+                Outcome::Failed(_) | Outcome::Unknown => false,
+            };
+            if frees {
                 self.freed_on(id, node);
             }
         }

@@ -14,6 +14,8 @@ use super::Locks;
 pub(super) const LOOK: Duration = Duration::from_secs(3);
 /// The most looks while an engine yields: with a round trip of ten microseconds they take a millisecond.
 const MOST_LOOKS: u8 = 100;
+/// How much earlier than necessary the last attempt of a wait begins.
+const LAST_MARGIN: Micros = Micros(1_000);
 
 impl Locks {
     /// Asks, or looks first if this engine's turn is over.
@@ -40,13 +42,17 @@ impl Locks {
     /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that comes
     /// next needs only the first of them.
     pub(super) fn turn_released(&mut self, key: u64, took: Micros) {
-        let trips = match self.setup.order {
-            Order::Parallel => 1,
-            Order::Forward | Order::Reverse => self.setup.nodes.len().max(1) as u64,
-        };
-        let round_trip = Micros(took.0 / trips);
+        let round_trip = Micros(took.0 / self.trips());
         let spread = self.longest_spread(round_trip);
         self.turns.released(key, self.now, round_trip, spread);
+    }
+
+    /// How many round trips an obtain or a release takes.
+    fn trips(&self) -> u64 {
+        match self.setup.order {
+            Order::Parallel => 1,
+            Order::Forward | Order::Reverse => self.setup.nodes.len().max(1) as u64,
+        }
     }
 
     fn is_turn_over(&self, id: LockId) -> bool {
@@ -62,7 +68,7 @@ impl Locks {
 
     /// A look has ended.
     pub(super) fn look_decided(&mut self, id: LockId, verdict: Verdict) {
-        let now = self.now;
+        let (now, trips) = (self.now, self.trips());
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
@@ -76,6 +82,9 @@ impl Locks {
         }
         let (since, looks) = lock.yielding.take().unwrap_or((ask.at, 0));
         let took = now.micros_since(ask.at);
+        // There is time for one attempt, and a wait must not end without one while the key is free.
+        let next_end = now + took.times(trips + 1) + LAST_MARGIN;
+        let is_last = lock.give_up_at.is_some_and(|end| end <= next_end);
         // The number of looks is limited because some clocks stand still while the process is busy.
         let yielded =
             looks >= MOST_LOOKS || since + yield_time(took) + self.longest_spread(took) <= now;
@@ -83,7 +92,8 @@ impl Locks {
             // No other process took the key, or that is not known: a new turn of this engine begins.
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.yielded(key));
         }
-        let (looks_on, ours) = (self.is_turn_over(id), self.taken_by_ourselves());
+        let looks_on = self.is_turn_over(id) && !is_last;
+        let ours = self.taken_by_ourselves();
         if let Some(lock) = self.lock_mut(id) {
             if looks_on || yielded {
                 // This engine is the one that delays the lock.
@@ -125,7 +135,7 @@ impl Locks {
         };
         let next = now + LOOK;
         // A look, an obtain, and a margin.
-        let needed = Duration::from(lock.round_trip) * 3 + Duration::from_millis(1);
+        let needed = Duration::from(lock.round_trip) * 3 + Duration::from(LAST_MARGIN);
         let LockState::Waiting { look_at, .. } = &mut lock.state else {
             return;
         };

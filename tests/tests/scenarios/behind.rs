@@ -8,7 +8,7 @@ use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::World;
 
 use crate::{
-    MS, TTL, ended, lost, not_obtained, obtain, until_held, wait_at_most, wait_for,
+    MS, TTL, ended, is_held, lost, not_obtained, obtain, until_held, wait_at_most, wait_for,
     without_tracking,
 };
 
@@ -81,6 +81,25 @@ fn what_a_lock_with_several_keys_met_on_one_is_not_said_of_another() {
     }
 }
 
+#[test]
+fn a_free_key_is_requested_before_a_wait_ends_even_if_the_turn_of_this_client_is_over() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        let mut world = World::new(nodes, arrangement);
+        let alice = world.client();
+        world.run_for(20 * MS);
+        let mut request = world.request("k", TTL);
+        let max_hold = 300 * MS;
+        request.renewal = Renewal::Automatic {
+            max_hold: Some(max_hold),
+        };
+        world.obtain(alice, request);
+        // It would leave the key alone for nine milliseconds, and with a quorum for nineteen.
+        let second = wait_at_most(&mut world, alice, "k", max_hold + 8 * MS);
+        world.run_for(max_hold + 9 * MS);
+        assert!(is_held(&world, alice, second), "{:?}", world.events(alice));
+    }
+}
+
 /// A lock of this client was in the way until a moment ago, and there was no time to ask since.
 #[test]
 fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_so() {
@@ -95,7 +114,7 @@ fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_
             max_hold: Some(max_hold),
         };
         let first = world.obtain(alice, request);
-        let wait = max_hold + 7 * MS;
+        let wait = max_hold + 2 * MS;
         let second = wait_at_most(&mut world, alice, "k", wait);
         let by = Holder::Ourselves;
         let end = ended(&mut world, alice, second, TTL);

@@ -32,8 +32,9 @@ struct Waiting {
     /// How many turns of others have begun since it waits, and since when that is counted.
     passed: u32,
     since: Instant,
-    /// When it last obtained the key.
+    /// When it last obtained the key, and when somebody else did after that.
     granted: Instant,
+    ended: Instant,
     /// When somebody else last obtained the key while it waited.
     saw: Option<Instant>,
 }
@@ -68,6 +69,9 @@ impl World {
         };
         let is_new = turns.client != client;
         if is_new {
+            if turns.client != usize::MAX {
+                waiting(&mut turns.waiting, turns.client).ended = now;
+            }
             (turns.client, turns.began, turns.longest) = (client, now, Duration::ZERO);
         } else {
             turns.longest = turns.longest.max(now.saturating_since(turns.last));
@@ -98,7 +102,7 @@ impl World {
             let begin = if one.granted == Instant::default() {
                 asked
             } else {
-                asked.max(one.granted + deferral)
+                asked.max(one.granted.max(one.ended) + deferral)
             };
             if one.since < begin.max(settled) {
                 (one.since, one.passed) = (begin.max(settled), 0);

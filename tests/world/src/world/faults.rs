@@ -153,12 +153,17 @@ impl World {
         } else {
             "fails over"
         };
+        // What a replica was copied with may be another trouble than that of now.
+        let now = of.server.options_mut();
+        let trouble = if of.refuses {
+            (now.trouble, now.max_keys)
+        } else {
+            (None, 1 << 20)
+        };
         of.server = stale.unwrap_or(current);
         of.due = None;
-        if !of.refuses {
-            let options = of.server.options_mut();
-            (options.trouble, options.max_keys) = (None, 1 << 20);
-        }
+        let options = of.server.options_mut();
+        (options.trouble, options.max_keys) = trouble;
         self.happens(Place::Node(node), what);
         self.carry_answers(node);
         if lost {
