@@ -3,14 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::claim::Claim;
 use crate::config::Config;
 use crate::event::{Event, NodeError, NodeState};
-use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
 use crate::keys::Keys;
-use crate::lease::Lease;
 use crate::lock::{Inspection, Outcome, UnknownLock};
 use crate::locks::Locks;
 use crate::obtain::Obtain;
@@ -21,7 +18,7 @@ use crate::ttl::Ttl;
 /// The whole protocol: see the crate's documentation for the contract.
 #[derive(Debug)]
 pub struct Engine {
-    locks: Locks,
+    pub(crate) locks: Locks,
     sessions: Vec<Session>,
     /// Events of nodes that are still to be returned.
     events: Queue<Event>,
@@ -211,24 +208,6 @@ impl Engine {
             self.dirty = false;
         }
         self.poll_sessions()
-    }
-
-    /// The lease of a held lock.
-    #[must_use]
-    pub fn lease(&self, lock: LockId) -> Option<Lease> {
-        self.locks.lease(lock)
-    }
-
-    /// The fence of a held lock, if it was requested with one: larger than that of every grant of its keys before.
-    #[must_use]
-    pub fn fence(&self, lock: LockId) -> Option<Fence> {
-        self.locks.fence(lock)
-    }
-
-    /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.
-    #[must_use]
-    pub fn claim(&self, lock: LockId) -> Option<&Claim> {
-        self.locks.claim(lock)
     }
 
     /// Why the next timeout is due: for logs and tests.

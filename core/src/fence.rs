@@ -1,6 +1,6 @@
-//! Fences: numbers by which a resource tells an old holder from a new one.
+//! Fences: numbers by which a resource distinguishes an old holder from a new one.
 //!
-//! A lease can end while its holder still writes, because a process may stop between the look at its lease and the write. A
+//! A lease can end while its holder still writes, because a process may stop between a check of its lease and the write. A
 //! resource that remembers the largest number it has seen, and refuses smaller ones, is safe from that. See
 //! `core/docs/fences.md`.
 

@@ -67,6 +67,7 @@
 
 extern crate alloc;
 
+mod access;
 mod claim;
 mod config;
 mod engine;

@@ -3,6 +3,7 @@
 //! The contract is that of [`crate::Engine`], one layer down: the driver carries out each [`Op`] on a node and reports its
 //! [`Outcome`].
 
+mod access;
 #[cfg(feature = "search")]
 mod explore;
 mod hold;
@@ -17,13 +18,10 @@ mod waiters;
 
 use alloc::sync::Arc;
 
-use crate::claim::Claim;
 use crate::config::{Arrangement, Config};
 use crate::event::{Event, NodeError, NotObtained};
-use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
-use crate::lease::Lease;
 use crate::lock::{Index, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock};
 use crate::obtain::Obtain;
 use crate::rng::Rng;
@@ -307,31 +305,6 @@ impl Locks {
             Entry::Probe(probe) => probe.op(request),
             Entry::Lock(lock) => lock.op(request),
         }
-    }
-
-    /// The lease of a held lock.
-    #[must_use]
-    pub fn lease(&self, lock: LockId) -> Option<Lease> {
-        match &self.lock(lock)?.state {
-            LockState::Held(held) => Some(held.lease),
-            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
-        }
-    }
-
-    /// The fence of a held lock, if it was requested with one.
-    #[must_use]
-    pub fn fence(&self, lock: LockId) -> Option<Fence> {
-        let lock = self.lock(lock)?;
-        let fencing = lock.fencing.as_ref()?;
-        matches!(lock.state, LockState::Held(_))
-            .then(|| fencing.number())
-            .flatten()
-    }
-
-    /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.
-    #[must_use]
-    pub fn claim(&self, lock: LockId) -> Option<&Claim> {
-        self.lock(lock).map(|lock| &lock.claim)
     }
 
     /// Why the next timeout is due: for logs and tests.

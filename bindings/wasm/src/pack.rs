@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use tenure_core::{
-    Arrangement, ClaimError, Config, Jitter, Key, Keys, Limits, Metadata, Mode, NodeConfig, Obtain,
-    Renewal, Retry, Secret, Token, Ttl,
+    Arrangement, ClaimError, Config, Jitter, Keep, Key, Keys, Limits, Metadata, Mode, NodeConfig,
+    Obtain, Renewal, Retry, Secret, Token, Ttl,
 };
 
 use crate::codes;
@@ -130,6 +130,7 @@ impl<'a> Reader<'a> {
         };
         let metadata = Metadata::new(self.bytes())?;
         let retry = self.retry();
+        let fence = self.flag().then(Keep::default);
         Ok(Obtain {
             keys: self.any_keys()?,
             token,
@@ -139,6 +140,7 @@ impl<'a> Reader<'a> {
             retry,
             renewal,
             mode: Mode::Exclusive,
+            fence,
         })
     }
 

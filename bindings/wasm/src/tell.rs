@@ -30,7 +30,9 @@ pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8
     match event {
         Event::Obtained { lock, lease } => {
             record.name(lock.to_bits());
-            record.numbers(micros(lease.expires_at()), 0.0);
+            // A fence stays below 2⁵³ until the year 2255.
+            let fence = engine.fence(lock).map_or(0.0, |fence| fence.0 as f64);
+            record.numbers(micros(lease.expires_at()), fence);
             todo::OBTAINED
         }
         Event::NotObtained { lock, reason } => {

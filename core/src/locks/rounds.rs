@@ -105,7 +105,7 @@ impl Locks {
         }
         if let LockState::Releasing(releasing) = &mut lock.state {
             releasing.note(node, outcome);
-            // Leftovers of a chosen token that are not there free nothing: the lock that left them would ask again and again.
+            // Leftovers of a chosen token that are not there free nothing: the lock that left them would retry without end.
             let frees = match outcome {
                 Outcome::Granted { .. } => true,
                 Outcome::Denied { .. } => !releasing.once,

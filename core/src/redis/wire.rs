@@ -128,34 +128,9 @@ impl Wire<'_> {
                 claim,
                 ttl,
                 keep,
-                fence: Some(&(fence, counter)),
+                fence,
                 ..
-            } => {
-                let seal = Some((fence, keep));
-                let kind = self.fenced(Script::Refresh, claim, ttl, (counter, seal));
-                self.with_times(kind, claim)
-            }
-            Op::Refresh {
-                claim,
-                ttl,
-                keep: true,
-                ..
-            } => self.refresh_if_shorter(claim, ttl),
-            Op::Refresh { claim, ttl, .. }
-                if claim.keys().len() == 1 && self.capability.set_ifeq =>
-            {
-                prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
-                    .prepared(claim.frame().all())
-                    .prepared(b"$4\r\nIFEQ\r\n")
-                    .prepared(claim.frame().value())
-                    .prepared(b"$2\r\nPX\r\n")
-                    .prepared(self.ttl.argument(ttl));
-                self.with_times(Kind::SetIfEqual, claim)
-            }
-            Op::Refresh { claim, ttl, .. } => {
-                let kind = self.script(Script::Refresh, claim, Some(ttl));
-                self.with_times(kind, claim)
-            }
+            } => self.refresh(claim, ttl, keep, fence),
             Op::Release { claim, .. } if claim.keys().len() == 1 => self.release_one(claim),
             Op::Release { claim, .. } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
@@ -177,6 +152,33 @@ impl Wire<'_> {
     pub(crate) fn probe(&mut self) -> Kind {
         command(self.out, 1).arg(b"PING");
         Kind::Probe
+    }
+
+    fn refresh(
+        &mut self,
+        claim: &Claim,
+        ttl: Ttl,
+        keep: bool,
+        fence: Option<&(Fence, Keep)>,
+    ) -> (Kind, u16) {
+        if let Some(&(fence, counter)) = fence {
+            let kind = self.fenced(Script::Refresh, claim, ttl, (counter, Some((fence, keep))));
+            return self.with_times(kind, claim);
+        }
+        if keep {
+            return self.refresh_if_shorter(claim, ttl);
+        }
+        if claim.keys().len() == 1 && self.capability.set_ifeq {
+            prepared(self.out, b"*7\r\n$3\r\nSET\r\n")
+                .prepared(claim.frame().all())
+                .prepared(b"$4\r\nIFEQ\r\n")
+                .prepared(claim.frame().value())
+                .prepared(b"$2\r\nPX\r\n")
+                .prepared(self.ttl.argument(ttl));
+            return self.with_times(Kind::SetIfEqual, claim);
+        }
+        let kind = self.script(Script::Refresh, claim, Some(ttl));
+        self.with_times(kind, claim)
     }
 
     /// No single command leaves a longer remaining time alone (`PEXPIRE GT` does not compare the value), so this is a script.

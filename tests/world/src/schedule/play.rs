@@ -34,10 +34,9 @@ pub(crate) struct Play {
     pub(super) swapped: Vec<usize>,
     /// Nodes that say that keys have another type.
     pub(super) lying: Vec<usize>,
-    /// What is to be gone from nodes, and how often something had gone wrong there when that began.
+    /// What must be gone from nodes, and how often something had gone wrong there before.
     pub(super) to_go: Vec<(Leftover, [u64; 2])>,
 }
-
 const MS: Duration = Duration::from_millis(1);
 
 pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record>) {
@@ -191,10 +190,7 @@ impl Play {
             4 => Retry::every(MS * 100).limit(3),
             _ => Retry::default(),
         };
-        if c & 0x30 == 0x10 {
-            // The counters are kept for a short time only: they may vanish between two grants, and none is left at the end.
-            request.fence = Some(Keep::lasting(Ttl::new(MS * 1000).expect("a ttl")));
-        }
+        request.fence = (c & 0x30 == 0x10).then_some(Keep::lasting(Ttl::MIN));
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next_u64());

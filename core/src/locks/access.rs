@@ -1,0 +1,35 @@
+//! What callers may read of a lock.
+
+use super::Locks;
+use crate::claim::Claim;
+use crate::fence::Fence;
+use crate::id::LockId;
+use crate::lease::Lease;
+use crate::lock::LockState;
+
+impl Locks {
+    /// The lease of a held lock.
+    #[must_use]
+    pub fn lease(&self, lock: LockId) -> Option<Lease> {
+        match &self.lock(lock)?.state {
+            LockState::Held(held) => Some(held.lease),
+            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
+        }
+    }
+
+    /// The fence of a held lock, if it was requested with one.
+    #[must_use]
+    pub fn fence(&self, lock: LockId) -> Option<Fence> {
+        let lock = self.lock(lock)?;
+        let fencing = lock.fencing.as_ref()?;
+        matches!(lock.state, LockState::Held(_))
+            .then(|| fencing.number())
+            .flatten()
+    }
+
+    /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.
+    #[must_use]
+    pub fn claim(&self, lock: LockId) -> Option<&Claim> {
+        self.lock(lock).map(|lock| &lock.claim)
+    }
+}
