@@ -139,7 +139,7 @@ fn by_contest() -> Vec<Trial> {
     let mut trials = Vec::new();
     for goal in goals()
         .into_iter()
-        .filter(|goal| goal.contest.engines.len() < 16)
+        .filter(|goal| goal.contest.engines.len() < 16 || goal.contest.by_connection)
     {
         for contest in goal.contest.everywhere() {
             let name = format!(

@@ -65,6 +65,14 @@ impl From<Micros> for Duration {
     }
 }
 
+impl Add for Micros {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
 impl Add<Micros> for Instant {
     type Output = Self;
 

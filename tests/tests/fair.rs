@@ -55,3 +55,8 @@ fn the_farthest_of_three_engines_is_not_left_out() {
 fn none_of_sixteen_engines_has_less_than_a_quarter_of_the_mean() {
     reached("sixteen");
 }
+
+#[test]
+fn none_of_sixteen_engines_starves_because_of_the_order_of_connections() {
+    reached("sixteen by connection");
+}

@@ -16,6 +16,7 @@ mod active_round;
 mod attempt;
 #[cfg(feature = "search")]
 mod fingerprint;
+mod hash;
 mod index;
 mod op;
 mod probe;
@@ -28,6 +29,7 @@ use core::fmt;
 use core::time::Duration;
 
 pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
+pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
 pub use op::{Fence, KeySet, Op, Outcome};
 pub(crate) use probe::Probe;
@@ -35,7 +37,7 @@ pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
-pub(crate) use turns::{DISTANCE_FACTOR, Turns, hash, yield_time};
+pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
 use crate::claim::Claim;
 use crate::event::NotObtained;

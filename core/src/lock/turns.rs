@@ -10,7 +10,6 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::keys::Key;
 use crate::time::{Instant, Micros};
 
 /// The length of a turn while no other process was seen.
@@ -25,12 +24,19 @@ const MOST_PAUSE: Micros = Micros(1_000_000);
 const PAUSES_PER_TURN: u64 = 3;
 /// How many times farther from the servers another process may be.
 pub(crate) const DISTANCE_FACTOR: u64 = 8;
-/// After each fourth turn an engine also lets others go first whenever the key comes free during their next turns: after
-/// each sixteenth for twice as long, and after each sixty-fourth for four times. Otherwise two near engines would take
-/// turns endlessly, and a third that is farther away would never come in time.
-const DEFER_EVERY: u8 = 4;
-/// The shortest such time: a distant process needs that long to ask several nodes in order.
+/// The share of an engine is so many turns, or so many pauses if they are longer. Once it has had the key for that long,
+/// whether in full turns or in single grants between those of others, it defers: whenever the key becomes free it lets others
+/// go first, until nobody takes the key. Nodes notify engines in the order of their connections, and a distant engine asks
+/// later. So without shares the first two of several engines would take the key in turn, and the others would never get it.
+const TURNS_PER_SHARE: u64 = 2;
+const PAUSES_PER_SHARE: u64 = 3;
+/// The longest deferral, in turns: sixteen engines that are equally far away have had their shares by then. If it were longer,
+/// engines at a distance, whose every grant lasts longer than a turn, would lose more than they gain.
+const TURNS_PER_DEFERRAL: u64 = 40;
+/// The shortest deferral: a distant process needs that long to ask.
 const LEAST_DEFERRAL: Micros = Micros(25_000);
+/// The longest deferral, however long a turn is.
+const MOST_DEFERRAL: Micros = Micros(250_000);
 /// The number of places in the table. Keys that share a place overwrite each other's turn.
 const PLACES: usize = 64;
 
@@ -51,12 +57,14 @@ struct Turn {
     since: Option<Instant>,
     /// When nodes confirmed that the key is free; `None` while it is ours.
     free: Option<Instant>,
-    /// How long the last release took.
-    trip: Micros,
+    /// How long to leave the key alone, by the last release.
+    pause: Micros,
+    /// The random delay of others after it is freed, which comes on top where a share is over.
+    spread: Micros,
     /// When another process was last seen to hold the key.
     seen: Option<Instant>,
-    /// The number of turns of this engine that have ended.
-    count: u8,
+    /// For how long this engine has had the key since it last found that nobody else wanted it.
+    had: Micros,
     /// Until when this engine yields whenever the key becomes free.
     defer_until: Option<Instant>,
 }
@@ -92,10 +100,10 @@ impl Turns {
         turn.free = None;
     }
 
-    /// Nodes have confirmed that the key is free; the release took `round_trip`.
-    pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros) {
+    /// Nodes have confirmed that the key is free. A round trip took that long, and others ask up to `spread` later than they could.
+    pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros, spread: Micros) {
         if let Some(turn) = self.find_mut(key) {
-            (turn.free, turn.trip) = (Some(now), round_trip);
+            (turn.free, turn.pause, turn.spread) = (Some(now), yield_time(round_trip), spread);
         }
     }
 
@@ -109,7 +117,8 @@ impl Turns {
     /// Others had their chance: a new turn begins with the next grant.
     pub(crate) fn yielded(&mut self, key: u64) {
         if let Some(turn) = self.find_mut(key) {
-            (turn.since, turn.free, turn.defer_until) = (None, None, None);
+            (turn.since, turn.free) = (None, None);
+            (turn.had, turn.defer_until) = (Micros(0), None);
         }
     }
 
@@ -117,9 +126,7 @@ impl Turns {
     pub(crate) fn lost(&mut self, key: u64, now: Instant) {
         let Some(longest) = self.longest else { return };
         if let Some(turn) = self.take_place(key) {
-            if turn.is_used_up(longest, now) {
-                turn.start_deferring(longest, now);
-            }
+            turn.count(longest, now);
             (turn.since, turn.free, turn.seen) = (None, None, Some(now));
         }
     }
@@ -152,9 +159,10 @@ impl Turn {
         key: 0,
         since: None,
         free: None,
-        trip: Micros(0),
+        pause: LEAST_PAUSE,
+        spread: Micros(0),
         seen: None,
-        count: 0,
+        had: Micros(0),
         defer_until: None,
     };
 
@@ -168,30 +176,28 @@ impl Turn {
         let most = if contended {
             longest.min(UNCONTENDED_TURN)
         } else {
-            yield_time(self.trip)
-                .times(PAUSES_PER_TURN)
-                .max(UNCONTENDED_TURN)
+            self.pause.times(PAUSES_PER_TURN).max(UNCONTENDED_TURN)
         };
         since + most <= now
     }
 
     /// Whether the key has been free for as long as other processes need to take it.
     fn has_yielded(&self, now: Instant) -> bool {
-        self.free
-            .is_some_and(|at| at + yield_time(self.trip) <= now)
+        self.free.is_some_and(|at| at + self.pause <= now)
     }
 
-    fn start_deferring(&mut self, longest: Micros, now: Instant) {
-        self.count = self.count.wrapping_add(1);
-        // The turn of another process and a margin.
-        let once = (longest.min(UNCONTENDED_TURN).0.saturating_mul(5) / 4).max(LEAST_DEFERRAL.0);
-        let times = match u32::from(self.count) {
-            n if n.is_multiple_of(u32::from(DEFER_EVERY).pow(3)) => 4,
-            n if n.is_multiple_of(u32::from(DEFER_EVERY).pow(2)) => 2,
-            n if n.is_multiple_of(u32::from(DEFER_EVERY)) => 1,
-            _ => return,
-        };
-        self.defer_until = Some(now + Micros(once).times(times));
+    /// Counts a turn that has ended. Defers if this engine has had its share.
+    fn count(&mut self, longest: Micros, now: Instant) {
+        let Some(since) = self.since else { return };
+        let end = self.free.map_or(now, |free| free.min(now));
+        self.had = self.had + end.micros_since(since);
+        let turn = longest.min(UNCONTENDED_TURN);
+        let pauses = (self.pause + self.spread).times(PAUSES_PER_SHARE);
+        if self.had >= turn.times(TURNS_PER_SHARE).max(pauses) {
+            let most = turn.times(TURNS_PER_DEFERRAL);
+            let most = most.clamp(LEAST_DEFERRAL, MOST_DEFERRAL);
+            (self.had, self.defer_until) = (Micros(0), Some(now + most));
+        }
     }
 }
 
@@ -205,24 +211,6 @@ pub(crate) fn yield_time(round_trip: Micros) -> Micros {
 fn at(key: u64) -> usize {
     // The high bits are the best mixed.
     usize::try_from(key >> 58).unwrap_or(0)
-}
-
-/// A hash of a key, eight bytes at a time: for this table only, where a collision costs a pause.
-pub(crate) fn hash(key: &Key) -> u64 {
-    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let bytes = key.as_bytes();
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut hash = bytes.len() as u64;
-    for word in words {
-        hash = (hash ^ u64::from_le_bytes(*word))
-            .wrapping_mul(MIX)
-            .rotate_left(29);
-    }
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    (hash ^ u64::from_le_bytes(last)).wrapping_mul(MIX)
 }
 
 #[cfg(test)]
@@ -244,15 +232,16 @@ mod tests {
         assert!(!turns.is_over(KEY, START + ms(249)));
         assert!(turns.is_over(KEY, START + ms(250)));
         turns.lost(KEY, START + ms(300));
-        assert!(!turns.is_over(KEY, START + ms(301)));
-        turns.granted(KEY, START + ms(400));
-        assert!(!turns.is_over(KEY, START + ms(419)));
-        assert!(turns.is_over(KEY, START + ms(420)));
-        turns.granted(KEY, START + ms(430));
-        assert!(turns.is_over(KEY, START + ms(430)), "the turn goes on");
-        assert!(!turns.is_over(KEY + 1, START + ms(430)), "another key");
+        assert!(turns.is_over(KEY, START + ms(301)), "this engine defers");
+        assert!(!turns.is_over(KEY, START + ms(550)));
+        turns.granted(KEY, START + ms(600));
+        assert!(!turns.is_over(KEY, START + ms(619)));
+        assert!(turns.is_over(KEY, START + ms(620)));
+        turns.granted(KEY, START + ms(630));
+        assert!(turns.is_over(KEY, START + ms(630)), "the turn goes on");
+        assert!(!turns.is_over(KEY + 1, START + ms(630)), "another key");
         // A second later nobody remembers.
-        turns.lost(KEY, START + ms(500));
+        turns.lost(KEY, START + ms(640));
         turns.granted(KEY, START + ms(11_000));
         assert!(!turns.is_over(KEY, START + ms(11_249)));
     }
@@ -272,12 +261,59 @@ mod tests {
             let mut turns = Turns::new(TURN);
             turns.granted(KEY, START);
             let end = START + ms(250);
-            turns.released(KEY, end, trip);
+            turns.released(KEY, end, trip, Micros(0));
             let almost = Micros(pause.0 - 1);
             assert!(turns.is_over(KEY, end + almost));
             assert!(!turns.is_over(KEY, end + pause));
             turns.granted(KEY, end + pause);
             assert!(!turns.is_over(KEY, end + pause + ms(249)), "a new turn");
+        }
+    }
+
+    /// This engine has the key for so long, and another has it next.
+    fn have(turns: &mut Turns, at: Instant, long: Micros) -> Instant {
+        turns.granted(KEY, at);
+        turns.released(KEY, at + long, Micros(30), Micros(0));
+        let next = at + long + Micros(100);
+        turns.lost(KEY, next);
+        next + Micros(200)
+    }
+
+    #[test]
+    fn grants_between_those_of_others_add_up_to_a_share() {
+        let mut turns = Turns::new(TURN);
+        let mut now = START;
+        for _ in 0..39 {
+            now = have(&mut turns, now, ms(1));
+        }
+        assert!(!turns.is_over(KEY, now), "39 ms of two turns of 20 ms");
+        let deferred = have(&mut turns, now, ms(1));
+        assert!(turns.is_over(KEY, deferred));
+        // The last grant was lost 200 µs before that.
+        let end = deferred + Micros(250_000 - 200);
+        assert!(turns.is_over(KEY, end.saturating_before(Duration::from_micros(1))));
+        assert!(!turns.is_over(KEY, end));
+    }
+
+    #[test]
+    fn a_deferral_ends_when_nobody_takes_the_key_and_a_new_share_begins() {
+        let mut turns = Turns::new(TURN);
+        let now = have(&mut turns, START, ms(40));
+        assert!(turns.is_over(KEY, now));
+        turns.yielded(KEY);
+        assert!(!turns.is_over(KEY, now));
+        let now = have(&mut turns, now, ms(39));
+        assert!(!turns.is_over(KEY, now));
+    }
+
+    #[test]
+    fn far_from_the_server_a_share_lasts_three_pauses_with_the_delay_of_others() {
+        let mut turns = Turns::new(TURN);
+        for (long, over) in [(ms(299), false), (ms(1), true)] {
+            turns.granted(KEY, START);
+            turns.released(KEY, START + long, ms(10), ms(10));
+            turns.lost(KEY, START + long);
+            assert_eq!(turns.is_over(KEY, START + long), over);
         }
     }
 
@@ -295,12 +331,12 @@ mod tests {
         for (trip, pause) in [(ms(20), ms(180)), (ms(111), ms(999)), (ms(900), ms(1_000))] {
             let mut turns = Turns::new(TURN);
             turns.granted(KEY, START);
-            turns.released(KEY, START + ms(1), trip);
+            turns.released(KEY, START + ms(1), trip, Micros(0));
             turns.granted(KEY, START + ms(2));
             let end = START + pause.times(3);
             assert!(!turns.is_over(KEY, end.saturating_before(Duration::from_micros(1))));
             assert!(turns.is_over(KEY, end));
-            turns.released(KEY, end, trip);
+            turns.released(KEY, end, trip, Micros(0));
             assert!(turns.is_over(KEY, end + Micros(pause.0 - 1)));
             assert!(!turns.is_over(KEY, end + pause));
         }
@@ -312,7 +348,7 @@ mod tests {
         turns.granted(KEY, START);
         turns.granted(KEY + 1, START + ms(100));
         assert!(!turns.is_over(KEY, START + ms(300)));
-        turns.released(KEY, START, ms(1));
+        turns.released(KEY, START, ms(1), Micros(0));
         assert!(turns.is_over(KEY + 1, START + ms(350)), "not its release");
         turns.lost(KEY, START);
         assert!(!turns.is_over(KEY + 1, START + ms(350)));
@@ -324,25 +360,5 @@ mod tests {
         turns.granted(KEY, START);
         assert!(!turns.is_over(KEY, START + ms(1_000_000)));
         assert!(turns.places.is_empty());
-    }
-
-    #[test]
-    fn keys_hash_apart() {
-        let of = |name: &str| hash(&Key::new(name).unwrap());
-        let names = [
-            "a",
-            "b",
-            "aa",
-            "12345678",
-            "123456789",
-            "12345678a",
-            "1234567",
-        ];
-        let mut seen = alloc::collections::BTreeSet::new();
-        assert!(names.iter().all(|name| seen.insert(of(name))));
-        let spread: alloc::collections::BTreeSet<_> = (0..1000)
-            .map(|n| at(of(&alloc::format!("job:{n}"))))
-            .collect();
-        assert!(spread.len() > 60, "{} of 64 places", spread.len());
     }
 }

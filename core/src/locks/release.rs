@@ -132,10 +132,10 @@ impl Locks {
             releasing.announce = None;
             self.events.push_back(Event::Released { lock: id, proof });
             let took = asked_at.map(|at| now.micros_since(at)).unwrap_or_default();
-            self.turns.released(key_hash, now, took);
+            self.turn_released(key_hash, took);
             if several {
                 self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
-                    locks.turns.released(key, now, took);
+                    locks.turn_released(key, took);
                 });
             }
         }

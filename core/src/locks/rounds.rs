@@ -22,6 +22,11 @@ impl Locks {
         let quorum = Goal::Quorum(setup.quorum);
         let (nodes, goal, order) = match kind {
             RoundKind::Obtain => (setup.nodes, quorum, setup.order),
+            // Nodes in order: the process that has the key on the first one is the next to have it on all.
+            RoundKind::Look if setup.order == Order::Forward => {
+                let first = setup.nodes.lowest().into_iter().collect();
+                (first, Goal::Quorum(1), Order::Parallel)
+            }
             RoundKind::Look => (setup.nodes, quorum, Order::Parallel),
             RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 (setup.nodes, quorum, Order::Parallel)

@@ -5,7 +5,8 @@
 use core::time::Duration;
 
 use crate::id::LockId;
-use crate::lock::{KeySet, LockState, RoundKind, Verdict, hash, yield_time};
+use crate::lock::{KeySet, LockState, Order, RoundKind, Verdict, hash, yield_time};
+use crate::time::Micros;
 
 use super::Locks;
 
@@ -34,6 +35,18 @@ impl Locks {
                 self.park_younger(id);
             }
         }
+    }
+
+    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that comes
+    /// next needs only the first of them.
+    pub(super) fn turn_released(&mut self, key: u64, took: Micros) {
+        let trips = match self.setup.order {
+            Order::Parallel => 1,
+            Order::Forward | Order::Reverse => self.setup.nodes.len().max(1) as u64,
+        };
+        let round_trip = Micros(took.0 / trips);
+        let spread = self.longest_spread(round_trip);
+        self.turns.released(key, self.now, round_trip, spread);
     }
 
     fn is_turn_over(&self, id: LockId) -> bool {

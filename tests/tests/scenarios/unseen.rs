@@ -201,7 +201,8 @@ fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_h
     world.run_for(4 * MS);
     world.pause(1, false);
     let waited = until_held(&mut world, alice, next, TTL);
-    assert!(waited <= 30 * MS, "{waited:?}");
+    // The denial counts as that of another process, so the engine defers first.
+    assert!(waited <= 40 * MS, "{waited:?}");
 }
 
 #[test]

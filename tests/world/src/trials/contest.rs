@@ -23,6 +23,9 @@ pub struct Contest {
     pub drops: bool,
     /// Each lock has two keys: one that only its worker asks for, and behind it the contended one.
     pub two_keys: bool,
+    /// Delays do not vary, so engines that are equally far away ask in the order in which a node notifies them: that of their
+    /// connections, as with real servers.
+    pub by_connection: bool,
     /// How long it goes on.
     pub time: Duration,
 }
@@ -60,6 +63,7 @@ impl Contest {
             hold: Duration::from_millis(1),
             drops: false,
             two_keys: false,
+            by_connection: false,
             time: Duration::from_secs(10),
         }
     }
@@ -86,8 +90,9 @@ impl Contest {
         let mut clients: Vec<ClientId> = Vec::new();
         for (distance, _) in &self.engines {
             world.latency = self.latency * *distance;
-            // Without it who comes first would be a matter of who connected first.
-            world.jitter(world.latency / 4);
+            if !self.by_connection {
+                world.jitter(world.latency / 4);
+            }
             clients.push(world.client());
         }
         world.pass(self.latency * 200);

@@ -80,11 +80,18 @@ pub fn goals() -> Vec<Goal> {
         worker: 20,
         ..Goal::new("the farthest of three", &[(1, 1), (1, 1), (8, 1)])
     });
-    goals.push(Goal {
+    let sixteen = |name| Goal {
         share: 0,
         worker: 25,
         wait: Duration::MAX,
-        ..Goal::new("sixteen", &[(1, 1); 16])
-    });
+        ..Goal::new(name, &[(1, 1); 16])
+    };
+    goals.push(sixteen("sixteen"));
+    for (latency, hold) in [(MS / 50, MS / 5), (MS / 20, MS)] {
+        let mut goal = sixteen("sixteen by connection");
+        (goal.contest.latency, goal.contest.hold) = (latency, hold);
+        goal.contest.by_connection = true;
+        goals.push(goal);
+    }
     goals
 }

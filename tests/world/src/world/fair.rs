@@ -1,9 +1,9 @@
 //! [`Promise::Fair`]: of several engines that contend for a key, none is passed over for ever.
 //!
 //! A turn is an unbroken series of grants of one key to one client. A client waits for a key if it asked for that key alone
-//! and is connected to a quorum of nodes that report changes. For it two things are counted: how many turns of others have
-//! begun since it waits ([`World::most_turns`]), and how long a turn of somebody else goes on ([`World::longest_turn`]).
-//! Counting begins anew when anything goes wrong anywhere.
+//! and is connected to a quorum of nodes that report changes. Two things are counted for it: how many turns of others have
+//! begun since it waits ([`World::most_turns`]) and how long that took ([`World::longest_queue`]), and how long a turn of
+//! another client goes on ([`World::longest_turn`]). Counting begins anew when anything goes wrong anywhere.
 
 use std::time::Duration;
 
@@ -44,9 +44,10 @@ const ALONE: Duration = Duration::from_millis(250);
 const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// An engine that has seen nobody else for this long takes itself to be alone. It is a second; clocks differ.
 const FORGETS: Duration = Duration::from_millis(900);
-/// An engine that has had some turns lets others go first for up to so many times its own turn and a quarter, or this time.
-const ASIDE: u32 = 4;
-const LEAST_ASIDE: Duration = Duration::from_millis(25);
+/// An engine that has had its share of a key lets others go first for up to so many of its turns, within these bounds.
+const TURNS_PER_DEFERRAL: u32 = 40;
+const LEAST_DEFERRAL: Duration = Duration::from_millis(25);
+const MOST_DEFERRAL: Duration = Duration::from_millis(250);
 const MS: Duration = Duration::from_millis(1);
 
 impl World {
@@ -91,13 +92,13 @@ impl World {
         for (client, asked) in contenders {
             let settled = self.settled(client, self.waiters.trouble);
             let one = waiting(&mut turns.waiting, client);
-            // After some turns of its own it may stand aside.
+            // After its share it may defer.
             let turn = self.clients[client].config.turn.min(ALONE);
-            let aside = (turn * 5 / 4).max(LEAST_ASIDE) * ASIDE;
+            let deferral = (turn * TURNS_PER_DEFERRAL).clamp(LEAST_DEFERRAL, MOST_DEFERRAL);
             let begin = if one.granted == Instant::default() {
                 asked
             } else {
-                asked.max(one.granted + aside)
+                asked.max(one.granted + deferral)
             };
             if one.since < begin.max(settled) {
                 (one.since, one.passed) = (begin.max(settled), 0);
@@ -110,7 +111,8 @@ impl World {
             one.passed = passed;
             if is_new {
                 let most = self.most_turns(client, turns.client, count);
-                if passed > most {
+                // Many turns may be short: a share is a time, not a number.
+                if passed > most && now.saturating_since(since) > self.longest_queue(count) {
                     let how = format!(
                         "{client} waits for {:?} since {since:?}, and {passed} turns of others have begun",
                         turns.key
@@ -202,6 +204,22 @@ impl World {
             0
         };
         count.saturating_mul(8 * ratio + chance + none)
+    }
+
+    /// How long a client may wait until each of `count` clients has had its share twice, and then deferred: two turns, or
+    /// three times as long as it leaves the key alone.
+    fn longest_queue(&self, count: u32) -> Duration {
+        let spread = if self.arrangement == Arrangement::Quorum {
+            10 * MS
+        } else {
+            Duration::ZERO
+        };
+        let shares = (0..self.clients.len()).map(|client| {
+            let pause = (self.trip(client) * 2 * 9).clamp(MS, MOST_PAUSE);
+            let turn = self.clients[client].config.turn.min(ALONE);
+            (turn * 2).max((pause + spread) * 3)
+        });
+        shares.max().unwrap_or_default() * count * 2 + MOST_DEFERRAL
     }
 
     /// How long a turn may last while others wait: its time, then the lock that is held just then, the yield and the round
