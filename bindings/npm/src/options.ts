@@ -149,7 +149,8 @@ const retry: Kind = (value, name) => {
   return kept;
 };
 
-const OBTAIN = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, retry, signal };
+// An option without a check here would be refused as unknown, so the compiler compares both lists with the interfaces.
+const OBTAIN: Record<keyof ObtainOptions, Kind> = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, retry, signal };
 const LOGIN = { username: text, password: bytes, database: count, resp2: flag };
 const LIMITS = { locks: count, answerBytes: count, pendingRequests: count };
 const TLS = { ca: text, cert: text, key: text, servername: text };
@@ -157,7 +158,7 @@ const TLS = { ca: text, cert: text, key: text, servername: text };
 /** @internal */
 export const login: Kind = (value, name) => checked(value, name, LOGIN);
 
-const CONNECT: Record<string, Kind> = {
+const CONNECT: Record<keyof ConnectOptions, Kind> = {
   arrangement: (value, name) => (value === "quorum" || value === "ordered" ? value : refuse(name, '"quorum" or "ordered"', value)),
   prefix: bytes,
   clientName: text,
