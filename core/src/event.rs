@@ -291,6 +291,9 @@ enum Policy {
 macro_rules! table {
     ($($error:ident: $policy:ident, $text:literal;)*) => {
         impl NodeError {
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$error),*];
+
             const fn policy(self) -> Policy {
                 match self {
                     $(Self::$error => Policy::$policy,)*

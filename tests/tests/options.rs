@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 const OBTAIN: &str = include_str!("../../core/src/obtain.rs");
 const CONFIG: &str = include_str!("../../core/src/config.rs");
 const LOCK_BUILDER: &str = include_str!("../../adapters/tenure/src/obtaining.rs");
+const BLOCKING_BUILDER: &str = include_str!("../../adapters/tenure/src/blocking/locker.rs");
 const SERVER_BUILDER: &str = include_str!("../../adapters/tenure/src/servers.rs");
 const PACK: &str = include_str!("../../bindings/wasm/src/pack.rs");
 const TYPESCRIPT: &str = include_str!("../../bindings/npm/src/options.ts");
@@ -21,7 +22,7 @@ struct Row(
 );
 
 /// `Obtain`, `Obtaining`, `ObtainOptions`, `tenure run`. Keys are arguments, and there is one mode only.
-const LOCK: [Row; 9] = [
+const LOCK: [Row; 10] = [
     Row("keys", &[], &[], &["keys"]),
     Row("token", &["token"], &["token"], &["token"]),
     Row("metadata", &["metadata"], &["metadata"], &["metadata"]),
@@ -35,6 +36,8 @@ const LOCK: [Row; 9] = [
         &[],
     ),
     Row("mode", &[], &[], &[]),
+    // The program has no use for it before it passes the number on.
+    Row("fence", &["fence", "fence_with"], &["fence"], &[]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
     Row("", &[], &["signal"], &["servers", "grace", "command"]),
 ];
@@ -111,9 +114,12 @@ fn builders(source: &str) -> BTreeSet<String> {
     let methods = source.split("pub fn ").skip(1);
     let builder = |method: &str| {
         let (name, rest) = method.split_once('(')?;
-        rest.trim_start()
-            .starts_with("mut self")
-            .then(|| name.to_owned())
+        let (header, _) = rest.split_once(" {\n")?;
+        let by_value = header
+            .trim_start()
+            .trim_start_matches("mut ")
+            .starts_with("self");
+        (by_value && header.ends_with("-> Self")).then(|| name.to_owned())
     };
     methods.filter_map(builder).collect()
 }
@@ -138,6 +144,11 @@ fn each_option_of_a_lock_is_in_every_interface() {
         builders(LOCK_BUILDER),
         listed(&LOCK, |row| row.1),
         "the methods of Obtaining"
+    );
+    assert_eq!(
+        builders(BLOCKING_BUILDER),
+        listed(&LOCK, |row| row.1),
+        "the methods of blocking::Obtaining"
     );
     let typescript = names(TYPESCRIPT, "export interface ObtainOptions {\n", option);
     assert_eq!(typescript, listed(&LOCK, |row| row.2), "ObtainOptions");

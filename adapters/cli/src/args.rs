@@ -14,7 +14,7 @@ const RUN_HELP: &str = "\
 The command starts when every KEY is obtained, in a process group of its own, with
   TENURE_KEY    the keys as given, one per line
   TENURE_TOKEN  the owner's token
-  TENURE_RUN    names this run; what carries it is ended with the command
+  TENURE_RUN    names this run; processes that have it are ended with the command
 in its environment. The lock is renewed while it runs and released when it ends.
 Signals are passed on to its group.
 
@@ -28,7 +28,7 @@ background go on without it.
 Exit status:
   that of the command, or 128+n if signal n ended it
   64   bad usage
-  69   too few servers can be reached, or they refuse, or answer too late for the ttl
+  69   too few servers can be reached, or they refuse, or reply too late for the ttl
   70   the lock was lost while the command ran, or the release found it gone
   71   the operating system refused something
   75   not obtained: another client holds it
@@ -58,7 +58,7 @@ Examples:
   tenure demo --url redis://127.0.0.1:6379";
 
 const SERVE_HELP: &str = "\
-Locks are kept in memory only and are gone when it ends. Prints `listening on ADDRESS`
+Locks are kept in memory only, and are lost when it ends. Prints `listening on ADDRESS`
 when it is ready. Ends on INT and TERM.
 
 Examples:
@@ -68,12 +68,12 @@ Examples:
 
 #[cfg(feature = "sim")]
 const SIM_HELP: &str = "\
-Plays about a minute in a simulated world, with the engine that ships: clients whose clocks
-drift, links that lose and delay, servers that crash and forget. An oracle looks after every
+Runs about a minute in a simulated world, with the engine that ships: clients whose clocks
+drift, links that lose and delay, servers that crash and forget. An oracle checks after every
 step whether the promises of Tenure are kept. A schedule comes from a number, or from any
-bytes; the same one gives the same story and the same picture everywhere.
+bytes; the same one gives the same log and the same picture everywhere.
 
-Without --svg it prints the story, line by line, and the verdict at its end.
+Without --svg it prints the log, line by line, and then the verdict.
 
 Exit status: 0 every promise was kept, 1 one was broken, 64 bad usage, 71 the operating
 system refused something.
@@ -100,7 +100,7 @@ pub(crate) enum Command {
     /// Run a command while holding a lock
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
-    /// Say who holds a key and for how long
+    /// Print who holds a key and for how long
     #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
     /// Watch workers contend for one lock, crash and take over
@@ -109,14 +109,14 @@ pub(crate) enum Command {
     /// Keep locks for the programs of this machine, without Redis
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
-    /// Play a simulated schedule, and tell or draw it
+    /// Run a simulated schedule, and print or draw it
     #[cfg(feature = "sim")]
     #[command(after_help = SIM_HELP)]
     Sim(SimArgs),
-    /// Ends the group of a command whose tenure is gone. Started by `run`.
+    /// Ends the group of a command whose `tenure run` has died. Started by `run`.
     #[command(name = WATCHDOG, hide = true)]
     Watchdog {
-        /// What everything of the run carries in its environment
+        /// The mark in the environment of every process of the run
         mark: String,
     },
 }
@@ -125,19 +125,19 @@ pub(crate) enum Command {
 #[derive(Args, Debug, Default)]
 #[command(group(ArgGroup::new("arrangement").args(["quorum", "ordered"])))]
 pub(crate) struct ServerArgs {
-    /// A server; repeat it for several, which must differ [default: $TENURE_URL, or redis://127.0.0.1:6379]
+    /// A server; repeat it for more than one, which must differ [default: $TENURE_URL, or redis://127.0.0.1:6379]
     #[arg(long = "url", value_name = "URL")]
     pub(crate) urls: Vec<String>,
-    /// Several independent servers of which more than half must grant (Redlock)
+    /// More than one independent server, of which more than half must grant (Redlock)
     #[arg(long)]
     pub(crate) quorum: bool,
-    /// Several servers that must all grant, asked in the order given
+    /// More than one server, which must all grant, in the order given
     #[arg(long)]
     pub(crate) ordered: bool,
-    /// Put this before every key
+    /// A prefix for every key
     #[arg(long, value_name = "P")]
     pub(crate) prefix: Option<String>,
-    /// PEM file with the certificates that a rediss:// server's is checked against
+    /// PEM file with the certificates that verify rediss:// servers
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }
@@ -146,39 +146,39 @@ pub(crate) struct ServerArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) servers: ServerArgs,
-    /// How long the lock outlives a tenure that cannot renew it
+    /// How long the servers keep the lock without a renewal
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) ttl: Duration,
-    /// How long to wait for others to let go; 0s tries once
+    /// How long to wait for the current holder; 0s tries once
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     /// How long the command gets between SIGTERM and SIGKILL when the lock is lost; less than half
     /// of the ttl [default: 5s, at most a quarter of the ttl]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
-    /// What others see in `tenure status` while the lock is held
+    /// Text that `tenure status` shows while the lock is held
     #[arg(long, value_name = "TEXT")]
     pub(crate) metadata: Option<String>,
-    /// A token of your own in place of a random one. Whoever uses it too shares the lock
+    /// A token of your own instead of a random one. Runs with the same token share the lock
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
-    /// What to lock: all of them or none
+    /// The keys to lock, all or none
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// What to run
+    /// The command to run
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }
 
 impl RunArgs {
-    /// The time between SIGTERM and SIGKILL. Renewals come at a third of the ttl, so a grace of half of it or more
-    /// would end commands whose lock is well.
+    /// The time between SIGTERM and SIGKILL. A renewal takes place after a third of the ttl, so with a grace of half of it or
+    /// more, commands would be ended although their lock is being renewed.
     pub(crate) fn grace(&self) -> Result<Duration, crate::failure::Failure> {
         match self.grace {
             None => Ok(Duration::from_secs(5).min(self.ttl / 4)),
             Some(grace) if grace < self.ttl / 2 => Ok(grace),
             Some(grace) => Err(crate::failure::Failure::usage(format!(
-                "a --grace of {} does not fit into a --ttl of {}: make it less than half of that",
+                "--grace ({}) must be less than half of --ttl ({})",
                 humantime::format_duration(grace),
                 humantime::format_duration(self.ttl),
             ))),
@@ -193,7 +193,7 @@ pub(crate) struct StatusArgs {
     /// Print one JSON object: key, held, remaining_ms, token, metadata
     #[arg(long)]
     pub(crate) json: bool,
-    /// Which key
+    /// The key
     #[arg(value_name = "KEY")]
     pub(crate) key: String,
 }
@@ -205,7 +205,7 @@ pub(crate) struct DemoArgs {
     /// How many workers contend
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=16))]
     pub(crate) workers: u8,
-    /// Makes the workers' plans repeat: the same number, the same plans
+    /// The seed of the workers' plans: the same number gives the same plans
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
 }
@@ -213,19 +213,19 @@ pub(crate) struct DemoArgs {
 #[cfg(feature = "sim")]
 #[derive(Args, Debug)]
 pub(crate) struct SimArgs {
-    /// Which schedule: each number is one
+    /// The number of the schedule
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "file")]
     pub(crate) seed: u64,
-    /// Take the bytes of this file as a schedule; any bytes are one
+    /// Read the schedule from this file; any bytes are one
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// If a promise is broken, leave out whatever is not needed for that
+    /// If a promise is broken, leave out all steps that are not needed for that
     #[arg(long)]
     pub(crate) shrink: bool,
-    /// Write a picture there in place of the story; - is standard output
+    /// Write a picture to this file instead of the log; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// Draw only this part, larger, in seconds as on the scale of the whole
+    /// Draw only this part, larger, in seconds of the whole
     #[arg(long, value_name = "A..B", requires = "svg")]
     pub(crate) part: Option<tenure_world::picture::Part>,
 }
@@ -235,7 +235,7 @@ pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6399")]
     pub(crate) listen: SocketAddr,
-    /// Ask every client for the password on the first line of this file
+    /// Require the password on the first line of this file
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
 }

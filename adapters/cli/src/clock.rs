@@ -15,6 +15,6 @@ pub(crate) fn now() -> Duration {
     clock_gettime(CLOCK).map_or(Duration::MAX, Duration::from)
 }
 
-/// No timer of a runtime counts while the machine sleeps, so nobody may rest longer than this before looking at the
-/// clock again.
+/// Timers of runtimes stand still while the machine sleeps, so no process may rest longer than this before it reads the
+/// clock.
 pub(crate) const LONGEST_REST: Duration = Duration::from_millis(500);

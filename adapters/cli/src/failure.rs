@@ -9,13 +9,13 @@ pub(crate) enum Exit {
     Broken = 1,
     /// Bad usage (`EX_USAGE`).
     Usage = 64,
-    /// Too few servers could be asked (`EX_UNAVAILABLE`).
+    /// Too few servers could be reached (`EX_UNAVAILABLE`).
     Unavailable = 69,
     /// The lock was lost while the command ran (`EX_SOFTWARE`).
     Lost = 70,
     /// The operating system refused something (`EX_OSERR`).
     System = 71,
-    /// Somebody else holds the lock (`EX_TEMPFAIL`).
+    /// Another client holds the lock (`EX_TEMPFAIL`).
     NotObtained = 75,
     /// The command is there and cannot be run.
     CannotRun = 126,
@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     NotFound = 127,
 }
 
-/// Why the program ends without having done what was asked.
+/// Why the program ends without having done its task.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Failure {
     /// For scripts.

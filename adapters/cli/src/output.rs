@@ -1,7 +1,7 @@
 //! What the program says and logs, on standard error.
 //!
 //! Nothing that keeps a lock may wait for a reader: a pager may be paused, a terminal stopped by `^S`, a pipe full. So a
-//! thread of its own writes, and whoever has something to say puts it into a queue. Each message is one `write`, so
+//! thread of its own writes, and all others put their messages into a queue. Each message is one `write`, so
 //! that those of several processes do not mix.
 
 use std::io::{ErrorKind, Write};
@@ -93,7 +93,7 @@ fn write(mut message: &[u8]) {
             Ok(0) => return,
             Ok(count) => message = &message[count..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Whoever started this program may have made it so.
+            // The program that started this one may have made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut ready, PollTimeout::NONE);

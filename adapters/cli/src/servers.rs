@@ -33,7 +33,7 @@ pub(crate) fn open(args: &ServerArgs) -> Result<Locker, Failure> {
     Ok(locker)
 }
 
-/// What to tell of servers that cannot be used.
+/// The failure if servers cannot be used.
 pub(crate) fn not_connected(error: &ConnectError) -> Failure {
     match error {
         ConnectError::Unreachable(nodes) => {
@@ -138,7 +138,7 @@ fn servers(args: &ServerArgs, urls: Vec<String>) -> Result<Servers, Failure> {
     Ok(servers)
 }
 
-/// What to tell of an obtain that failed: if servers cannot be used, then which and why.
+/// The failure of an obtain. If servers cannot be used, it says which and why.
 pub(crate) async fn not_obtained(
     locker: &Locker,
     error: &ObtainError,
@@ -177,7 +177,7 @@ pub(crate) fn not_granted(error: &ObtainError, keys: &[String], wait: Duration) 
     Failure::new(exit, format!("{keys}: {error}{advice}"))
 }
 
-/// What to tell of an inspection that failed.
+/// The failure of an inspection.
 pub(crate) fn not_inspected(error: &InspectError, key: &str) -> Failure {
     Failure::new(Exit::Unavailable, format!("{key}: {error}"))
 }

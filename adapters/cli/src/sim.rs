@@ -1,4 +1,4 @@
-//! `tenure sim`: a schedule of the simulation, told as a story or drawn as a timeline.
+//! `tenure sim`: a schedule of the simulation, as a log or as a timeline.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -10,7 +10,7 @@ use tenure_world::schedule::{Report, Schedule, shrink};
 use crate::args::SimArgs;
 use crate::failure::{Exit, Failure, Outcome};
 
-/// Plays, tells or draws, and says by its status whether every promise was kept.
+/// Runs a schedule and prints or draws it. The status says whether every promise was kept.
 pub(crate) fn sim(args: &SimArgs) -> Outcome {
     let (mut name, mut schedule) = match &args.file {
         Some(path) => (
@@ -72,7 +72,7 @@ fn told(title: &str, report: &Report, verdict: &str) -> String {
     text + "\n" + verdict + "\n"
 }
 
-/// Whoever has read enough may go: that ends nothing else.
+/// A reader that closes the pipe early is no error.
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     match stdout

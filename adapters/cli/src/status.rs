@@ -59,9 +59,9 @@ fn as_text(key: &str, holding: Option<&Holding>) -> String {
     };
     let mut text = match remaining_ms(holding) {
         Some(ms) => format!("{key} is held for {ms} ms more, unless it is refreshed\n"),
-        None => format!("{key} is held for ever: it has no ttl\n"),
+        None => format!("{key} is held without an end: it has no ttl\n"),
     };
-    // Whoever wrote it, it must not be able to play with the reader's terminal.
+    // Any program may have written it, so it must not control the reader's terminal.
     let (token, metadata) = split(&held.value);
     for (name, value) in [("token", token), ("metadata", metadata)] {
         if !value.is_empty() {
@@ -147,7 +147,7 @@ mod tests {
     fn text_cannot_play_with_the_terminal() {
         let text = as_text("k", Some(&holding("\u{1b}[2J", None)));
         assert!(!text.contains('\u{1b}'), "{text:?}");
-        assert!(text.contains("for ever"));
+        assert!(text.contains("without an end"));
         assert_eq!(as_text("k", None), "k is free\n");
     }
 }

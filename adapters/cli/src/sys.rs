@@ -40,7 +40,7 @@ pub(crate) fn own_group() -> i32 {
     nix::unistd::getpgrp().as_raw()
 }
 
-/// Sends a signal to a process; 0 sends none and looks whether it could be sent.
+/// Sends a signal to a process. 0 sends none, and checks whether it could be sent.
 pub(crate) fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
     // Sound: it touches no memory of this process.
     Errno::result(unsafe { libc::kill(pid, signal) }).map(drop)
@@ -77,7 +77,7 @@ pub(crate) fn wait_any() -> Option<(i32, Fate)> {
         if pid <= 0 {
             return None;
         }
-        // What is left went on, or was told to a debugger: it still runs.
+        // All other states are of a process that still runs.
         if let Some(fate) = Fate::of(status) {
             return Some((pid, fate));
         }

@@ -1,4 +1,4 @@
-//! What the driver tells the handle of one lock.
+//! The state of one lock that driver and handle share.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -7,32 +7,33 @@ use tenure_core::{Claim, Fence, Inspection, Lease, LockId, Loss, NotObtained, Re
 
 use crate::wakers::{Wakers, guard, put};
 
-/// One lock's side of the conversation. It outlives the lock in the engine for as long as the handle does.
+/// The state of one lock or inspection, as far as its handle knows. It lives as long as the handle, which may be longer than
+/// the lock lives in the engine.
 #[derive(Default, Debug)]
 pub(crate) struct Cell(pub(crate) Mutex<CellState>);
 
 #[derive(Default, Debug)]
 pub(crate) struct CellState {
     pub(crate) phase: Phase,
-    /// The locker was closed: the release may be carried out at any moment, so the lock is not ours any more.
+    /// The locker was closed: the release may be carried out at any moment, so the lock is no longer ours.
     given_up: bool,
     /// The last known lease.
     pub(crate) lease: Option<Lease>,
-    /// What was obtained, until the handle takes it.
+    /// The lock that was obtained, until the handle takes it.
     pub(crate) obtained: Option<Grant>,
-    /// How many refreshes that somebody asked for have got through.
+    /// The number of requested refreshes that have succeeded.
     pub(crate) refreshes: u64,
-    /// What a server said in an unknown error, if that is why it ended.
-    pub(crate) words: Option<Box<str>>,
+    /// The text of the unknown server error because of which it ended.
+    pub(crate) detail: Option<Box<str>>,
     /// The result, if this is an inspection.
     pub(crate) inspection: Option<Inspection>,
-    /// The one that waits for the lock, its release or an inspection.
+    /// The task that waits for the lock, for its release or for an inspection.
     pub(crate) owner: Option<Waker>,
-    /// Those that wait for a refresh.
+    /// Tasks that wait for a refresh.
     pub(crate) refreshing: Wakers,
-    /// Those that wait for any renewal.
+    /// Tasks that wait for any renewal.
     pub(crate) renewing: Wakers,
-    /// Those that wait for the loss.
+    /// Tasks that wait for the loss.
     pub(crate) losing: Wakers,
 }
 
@@ -44,15 +45,15 @@ pub(crate) struct Grant {
     pub(crate) fence: Option<Fence>,
 }
 
-/// Where a lock is in its life.
+/// The phase of a lock.
 #[derive(Copy, Clone, Default, Debug)]
 pub(crate) enum Phase {
     /// Not obtained yet.
     #[default]
     Asking,
-    /// Obtained, and not over.
+    /// Obtained, and not ended.
     Held,
-    /// Over.
+    /// Ended.
     Over(End),
 }
 
@@ -62,12 +63,12 @@ pub(crate) enum End {
     NotObtained(NotObtained),
     Lost(Loss),
     Released(Released),
-    /// The driver is gone, and with it everything that is known.
+    /// The driver ended first, so the outcome is not known.
     Closed,
 }
 
 impl Cell {
-    /// Ready when `ask` has an answer. Until then it waits for the next change, as the one owner.
+    /// Ready when `ask` returns something. Until then the task is woken at each change; only one task may wait here.
     pub(crate) fn poll<T>(
         &self,
         cx: &Context<'_>,
@@ -85,7 +86,7 @@ impl Cell {
         }
     }
 
-    /// Changes the state. `wakes` gets those that must look.
+    /// Notes that the lock was obtained or inspected. `wakes` gets the tasks to wake.
     pub(crate) fn held(&self, lease: Lease, grant: Option<Grant>, wakes: &mut Vec<Waker>) {
         let mut state = guard(&self.0);
         state.phase = Phase::Held;
@@ -107,11 +108,11 @@ impl Cell {
     pub(crate) fn inspected(
         &self,
         inspection: Option<Inspection>,
-        words: Option<Box<str>>,
+        detail: Option<Box<str>>,
         wakes: &mut Vec<Waker>,
     ) {
         let mut state = guard(&self.0);
-        state.words = words;
+        state.detail = detail;
         state.inspection = inspection;
         wakes.extend(state.owner.take());
     }
@@ -124,9 +125,9 @@ impl Cell {
         state.losing.take_into(wakes);
     }
 
-    pub(crate) fn over(&self, end: End, words: Option<Box<str>>, wakes: &mut Vec<Waker>) {
+    pub(crate) fn over(&self, end: End, detail: Option<Box<str>>, wakes: &mut Vec<Waker>) {
         let mut state = guard(&self.0);
-        state.words = words;
+        state.detail = detail;
         state.phase = Phase::Over(end);
         wakes.extend(state.owner.take());
         state.refreshing.take_into(wakes);
@@ -136,10 +137,10 @@ impl Cell {
 }
 
 impl CellState {
-    /// Why the lock is not held any more; `None` while it is.
+    /// Why the lock is no longer held; `None` while it is.
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self.phase {
-            // Nobody keeps the lease alive any more, so there is no moment at which it may still be believed in.
+            // Nothing renews the lease from now on, and its release may be on its way: it counts as lost at once.
             Phase::Asking | Phase::Held => self.given_up.then_some(Loss::Closed),
             Phase::Over(End::Lost(loss)) => Some(loss),
             Phase::Over(End::Closed | End::Released(_) | End::NotObtained(_)) => Some(Loss::Closed),
@@ -147,11 +148,11 @@ impl CellState {
     }
 }
 
-/// The cells of all locks that the engine knows. Ids of the engine index it: no hashing.
+/// The cells of all locks that the engine knows, by the slot in their id, so that nothing is hashed.
 #[derive(Default, Debug)]
 pub(crate) struct Cells {
     slots: Vec<Option<Entry>>,
-    /// Ids that do not fit, such as those of locks past the engine's limit, which are over at once.
+    /// Cells whose ids have no slot, such as those of locks beyond the engine's limit, which end at once.
     strays: Vec<Entry>,
 }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tenure_core::Instant;
 
-/// Where the present comes from. All handles and the driver of one locker share it.
+/// The source of the time. All handles and the driver of one locker share it.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
 
 impl Clock {
-    /// The clock for real servers: it goes on while the machine is suspended, because theirs does.
+    /// The clock for real servers. It continues while the machine is suspended, as the clocks of the servers do.
     ///
     /// Linux, Android, OpenBSD and Fuchsia: `CLOCK_BOOTTIME`. Apple: `CLOCK_MONOTONIC`, which counts sleep there.
-    /// Elsewhere: the clock of the standard library, put forward by what the wall clock saw and it did not.
+    /// Elsewhere: the clock of the standard library, advanced by what only the wall clock has counted.
     pub(crate) fn real() -> Self {
         Self(Arc::new(real()))
     }
@@ -79,7 +79,7 @@ fn real() -> impl Fn() -> Instant + Send + Sync {
     }
 }
 
-/// A steady clock that may stand still during a suspend, put forward by what the wall clock saw meanwhile.
+/// A steady clock that may stand still during a suspend, advanced by what the wall clock has counted meanwhile.
 #[cfg_attr(
     any(unix, target_os = "fuchsia"),
     allow(dead_code, reason = "only where the system has no better clock")
@@ -96,7 +96,7 @@ struct Sum {
     allow(dead_code, reason = "only where the system has no better clock")
 )]
 impl Sum {
-    /// The wall clock is also corrected in small steps, and the two are not read at one moment; a suspend is longer.
+    /// Smaller differences are corrections of the wall clock, and the two clocks are not read at the same moment.
     const SUSPEND: std::time::Duration = std::time::Duration::from_secs(1);
 
     /// The sum when the two clocks have come this far. A wall clock that is set forward only makes leases end early.

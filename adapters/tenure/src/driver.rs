@@ -1,4 +1,4 @@
-//! The loop that joins engine, connections, timer and handles.
+//! The driver: the loop between the engine on one side and connections, timer and handles on the other.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,29 +16,29 @@ use crate::shared::{Shared, Stage};
 use crate::trace;
 use crate::wakers::{guard, put};
 
-/// How often one poll goes round before other tasks get their turn.
+/// The most rounds of one poll, so that other tasks get their turn.
 const ROUNDS: usize = 16;
 
-/// How often what servers send goes before a deadline that has passed. Answers that lie in a socket after a stall, of the
-/// executor or of the whole process, are not late, however many reads they take; but deadlines must come too while servers
-/// never stop sending.
+/// How often received bytes are processed before a deadline that has passed. Replies that waited in a socket while the
+/// executor or the whole process stood still are not late, however many reads they take. The number is limited because
+/// deadlines must be met even if servers never stop sending.
 const READS_FIRST: u8 = 64;
 
-/// A deadline that is noticed later than this tells of such a stall. Then the runtime may not have looked at its sockets
-/// yet, and gets so many chances to.
+/// A deadline that is noticed later than this is the sign of such a stall. The runtime may not have polled its sockets since,
+/// and gets this many chances to.
 const STALL: Duration = Duration::from_millis(10);
 const LOOKS: u8 = 3;
 
-/// How many tasks are woken before their next commands go out. While the server works on those, the others are woken:
-/// with many tasks on one connection neither side waits for the other.
+/// How many tasks are woken before their next commands are sent. While the server works on these, the other tasks are woken:
+/// with many tasks on one connection, neither side waits for the other.
 const WAKES: usize = 32;
 
-/// Timers of runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at most
-/// this long after the machine has resumed.
+/// Timers of runtimes stand still while the machine is suspended. The end of a lease is reported at most this long after
+/// the machine has resumed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Moves bytes, time and events between the engine and the world. It ends when the locker is closed, or when the last
-/// handle is gone, and everything has been released.
+/// Moves bytes, time and events between the engine and its surroundings. It ends when the locker is closed or its last handle
+/// dropped, and all locks are released.
 pub(crate) struct Driver<R: Runtime> {
     shared: Arc<Shared>,
     /// By node.
@@ -46,15 +46,15 @@ pub(crate) struct Driver<R: Runtime> {
     timer: Option<R::Timer>,
     /// When the timer fires; `None` if it has, or was never set.
     armed: Option<Instant>,
-    /// What the engine wanted last.
+    /// The deadline that the engine returned last.
     deadline: Option<Instant>,
-    /// What had to wait for the sockets when it had passed.
+    /// A deadline that has passed, and waits until the sockets are read.
     stall: Stall,
-    /// Whether a link was opened, which nothing has polled yet.
+    /// Whether a link was opened that is not polled yet.
     opened: bool,
-    /// Whether several tasks were woken last, which may all want something next.
+    /// Whether several tasks were woken last, which may all call soon.
     woke_several: bool,
-    /// Woken and told when the mutex is free again.
+    /// Tasks to wake when the mutex is free again.
     wakes: Vec<Waker>,
     events: Vec<Event>,
 }
@@ -81,7 +81,7 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    /// Reads each link once. True if one has something to tell.
+    /// Reads each link once. True if any has news.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = false;
         for (_, link, news) in &mut self.links {
@@ -91,10 +91,10 @@ impl<R: Runtime> Driver<R> {
         any
     }
 
-    /// The one critical section of a round: tells the engine what the links had to say, and takes all it has to say,
-    /// unless more must be read before.
+    /// The only critical section of a round: passes the news of the links to the engine and carries out its output, unless
+    /// more must be read first.
     fn exchange(&mut self, waker: &Waker) -> Next {
-        // Dropped behind the guard.
+        // Dropped after the guard: see `crate::wakers`.
         let _old;
         let mut guard = guard(&self.shared.state);
         let state = &mut *guard;
@@ -112,11 +112,11 @@ impl<R: Runtime> Driver<R> {
                 }
             }
         }
-        // The clock is asked, not the timer: under a cooperative budget a timer may be pending after its time.
+        // The clock decides, not the timer: under a cooperative budget a timer may be pending after its time.
         match self.stall.next(self.deadline, now, received) {
             Next::Go => {}
             Next::Timeout => state.engine.handle_timeout(now),
-            // Nothing is asked of the engine before: it would take what is due for unanswered.
+            // The engine is not called before: it would count requests that are due as unanswered.
             next @ (Next::Read | Next::Look | Next::End) => return next,
         }
         loop {
@@ -147,9 +147,9 @@ impl<R: Runtime> Driver<R> {
         Next::Go
     }
 
-    /// Tells handles and logs, now that the mutex is free.
+    /// Wakes tasks and writes logs, now that the mutex is free.
     ///
-    /// True if there are more to be woken, after those have had their turn.
+    /// True if there are more tasks to wake, after these have had their turn.
     fn notify(&mut self) -> bool {
         let now = self.wakes.len().min(WAKES);
         let more = now < self.wakes.len();
@@ -163,7 +163,7 @@ impl<R: Runtime> Driver<R> {
         more
     }
 
-    /// Writes to all links. True if one failed, which the next read tells.
+    /// Writes to all links. True if one failed, which the next read reports.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let mut failed = false;
         for (_, link, _) in &mut self.links {
@@ -172,7 +172,7 @@ impl<R: Runtime> Driver<R> {
         failed
     }
 
-    /// Takes what the engine still has to send. Nothing new is begun, and no time passes.
+    /// Sends what the engine still has to send, without new input.
     fn send_last(links: &mut [(NodeId, Link<R>, News)], engine: &mut Engine) {
         loop {
             match engine.poll_output() {
@@ -195,7 +195,7 @@ impl<R: Runtime> Driver<R> {
         }
         let wake_at = deadline.min(now + LONGEST_SLEEP);
         let timer = self.timer.get_or_insert_with(R::timer);
-        // A deadline that moves away, as each request's does, leaves the timer as it is: one early wake is cheaper.
+        // If the deadline only moves later, as with each request, the timer stays: one early wake is cheaper.
         if self
             .armed
             .is_none_or(|armed| wake_at < armed || armed <= now)
@@ -204,7 +204,7 @@ impl<R: Runtime> Driver<R> {
             self.armed = Some(wake_at);
         }
         if timer.poll(cx).is_ready() {
-            // Early: look again.
+            // It may have fired early: the loop compares with the clock and sets it anew.
             self.armed = None;
             return true;
         }
@@ -212,17 +212,17 @@ impl<R: Runtime> Driver<R> {
     }
 }
 
-/// What comes after the links were read.
+/// What to do after the links were read.
 enum Next {
-    /// Nothing special.
+    /// Process what was read.
     Go,
     /// A deadline has passed.
     Timeout,
-    /// It has, and so much came that more may be there.
+    /// A deadline has passed, but so much was received that more may wait in a socket.
     Read,
-    /// It has long since, and the runtime may not have looked at its sockets.
+    /// A deadline passed long ago, and the runtime may not have polled its sockets since.
     Look,
-    /// There is nothing left to do, ever.
+    /// The engine is drained: the driver ends.
     End,
 }
 
@@ -269,15 +269,15 @@ impl<R: Runtime> Future for Driver<R> {
         let this = self.get_mut();
         let called = this.shared.called.swap(false, Ordering::Relaxed);
         if std::mem::take(&mut this.woke_several) && called {
-            // The first of several tasks has called. Let the others go first: then it all goes out in one write. With
-            // only one task there is nobody to let go first, and going to the back of the queue would cost a thread.
+            // The first of several tasks has called. The others run first, so that all their commands leave in one write.
+            // With a single task there is nothing to wait for, and another turn in the queue could cost a thread.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         for round in 0..ROUNDS {
             let news = this.read(cx);
             if round > 0 && !news && !this.arm(cx) {
-                // All has been said. Whoever calls from now on wakes this task.
+                // Nothing is left to do. The next command wakes this task.
                 return Poll::Pending;
             }
             match this.exchange(cx.waker()) {
@@ -308,8 +308,8 @@ impl<R: Runtime> Future for Driver<R> {
     }
 }
 
-/// The runtime may end before the locker does: nobody may wait for ever, and what was let go of is still released if the
-/// connection takes that at once. What is held stays so until its ttl is over: the process may only have crashed.
+/// The runtime may end before the locker does. Then no task may wait endlessly, and releases that were requested are still
+/// sent if the connection takes them at once. Held locks stay until their ttl ends, as after a crash.
 impl<R: Runtime> Drop for Driver<R> {
     fn drop(&mut self) {
         let driver = {

@@ -167,11 +167,11 @@ pub(crate) const fn fault_of_loss(reason: Loss) -> Option<NodeError> {
 }
 
 /// What a server said itself, behind a message.
-pub(crate) struct Words<'a>(pub(crate) Option<&'a str>);
+pub(crate) struct Detail<'a>(pub(crate) Option<&'a str>);
 
-impl fmt::Display for Words<'_> {
+impl fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |words| write!(f, ": {words}"))
+        self.0.map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
 
@@ -204,8 +204,8 @@ impl fmt::Display for ObtainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(error) => error.fmt(f),
-            Self::NotObtained(reason, words) => {
-                write!(f, "not obtained: {reason}{}", Words(words.as_deref()))
+            Self::NotObtained(reason, detail) => {
+                write!(f, "not obtained: {reason}{}", Detail(detail.as_deref()))
             }
             Self::NoRandomness => f.write_str("the operating system has no random bytes"),
             Self::Closed => f.write_str("the locker is closed"),
@@ -261,9 +261,9 @@ impl fmt::Display for InspectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(error) => error.fmt(f),
-            Self::Node(error, words) => {
-                let words = Words(words.as_deref());
-                write!(f, "too few servers replied: {error}{words}")
+            Self::Node(error, detail) => {
+                let detail = Detail(detail.as_deref());
+                write!(f, "too few servers replied: {error}{detail}")
             }
             Self::Closed => f.write_str("the locker is closed"),
         }

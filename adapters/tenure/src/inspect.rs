@@ -21,7 +21,7 @@ pub(crate) async fn inspect(
     };
     let ended = |state: &mut CellState| match (state.inspection.take(), state.phase) {
         (Some(Ok(holdings)), _) => Some(Ok(holdings)),
-        (Some(Err(error)), _) => Some(Err(InspectError::Node(error, state.words.take()))),
+        (Some(Err(error)), _) => Some(Err(InspectError::Node(error, state.detail.take()))),
         (None, Phase::Over(_)) => Some(Err(InspectError::Closed)),
         (None, Phase::Asking | Phase::Held) => None,
     };

@@ -5,8 +5,8 @@
 //! # async fn work() -> Result<(), std::io::Error> { Ok(()) }
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let tenure = tenure::tokio::connect("redis://127.0.0.1:6379").await?;
-//! let lock = tenure
+//! let locker = tenure::tokio::connect("redis://127.0.0.1:6379").await?;
+//! let lock = locker
 //!     .obtain("nightly")
 //!     .ttl(Duration::from_secs(30)) // how long the server keeps it if this process dies
 //!     .wait(Duration::from_secs(10)) // for the current holder; without it, try once

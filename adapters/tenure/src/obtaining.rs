@@ -327,7 +327,7 @@ impl Future for ObtainFuture {
                 (Phase::Over(End::NotObtained(reason)), None)
                     if reason != NotObtained::Cancelled =>
                 {
-                    Err(ObtainError::NotObtained(reason, state.words.take()))
+                    Err(ObtainError::NotObtained(reason, state.detail.take()))
                 }
                 // Cancelled by closing the locker, because this future has not been dropped.
                 _ => Err(ObtainError::Closed),

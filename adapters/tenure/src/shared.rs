@@ -1,5 +1,5 @@
-//! What handles and driver share: the engine behind a mutex that is held only for short moments, never across an
-//! await, and never while bytes move.
+//! The state that handles and the driver share: the engine, behind a mutex that is held only for a moment, never across an
+//! await and never during I/O.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,14 +9,14 @@ use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, Node
 
 use crate::cell::{Cell, Cells, End, Grant};
 use crate::clock::Clock;
-use crate::error::{Cause, ConnectError, Unreachable, Words, fault_of};
+use crate::error::{Cause, ConnectError, Detail, Unreachable, fault_of};
 use crate::link::Gone;
 use crate::wakers::{Wakers, guard};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// Whether the driver was woken by a command.
+    /// Whether a command has woken the driver.
     pub(crate) called: AtomicBool,
     /// Everything but the driver that needs the driver to go on.
     handles: AtomicUsize,
@@ -27,32 +27,32 @@ pub(crate) struct Shared {
 pub(crate) struct LockerState {
     pub(crate) engine: Engine,
     pub(crate) cells: Cells,
-    /// The driver, if it sleeps.
+    /// The waker of the driver while it sleeps.
     pub(crate) driver: Option<Waker>,
     pub(crate) stage: Stage,
     nodes: Vec<NodeRecord>,
-    /// How many nodes must be ready.
+    /// How many nodes must be ready for a quorum.
     needed: usize,
-    /// Those that wait for nodes to be ready or for the end.
+    /// Tasks that wait for nodes to be ready, or for the end.
     pub(crate) watchers: Wakers,
 }
 
-/// Where the locker is in its life.
+/// The stage of a locker.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     Open,
-    /// What is held is being released. Nothing new is taken.
+    /// Locks are being released, and new requests refused.
     Closing,
-    /// The driver is gone.
+    /// The driver has ended.
     Ended,
 }
 
-/// What is known of a node.
+/// The state of a node.
 #[derive(Debug)]
 struct NodeRecord {
     address: String,
     health: Health,
-    /// Why its connection went away last.
+    /// Why its last connection ended.
     error: Option<Gone>,
 }
 
@@ -97,7 +97,7 @@ impl Shared {
         })
     }
 
-    /// Gives the engine something to do, and wakes the driver to do it.
+    /// Passes a command to the engine, and wakes the driver.
     fn command<T>(&self, command: impl FnOnce(&mut LockerState, Instant) -> T) -> T {
         let (answer, driver) = {
             let mut state = guard(&self.state);
@@ -113,7 +113,7 @@ impl Shared {
     }
 }
 
-/// A share in the locker. When the last one goes, everything is released and the driver ends.
+/// A counted reference to the locker. When the last one is dropped, all locks are released and the driver ends.
 #[derive(Debug)]
 pub(crate) struct Handle(Arc<Shared>);
 
@@ -127,7 +127,7 @@ impl Handle {
         self.0.clock.now()
     }
 
-    /// What the engine believes of a lock at this moment.
+    /// The current lease of a lock.
     pub(crate) fn lease(&self, id: LockId) -> Option<Lease> {
         guard(&self.0.state).engine.lease(id)
     }
@@ -136,7 +136,7 @@ impl Handle {
         &self.0.state
     }
 
-    /// Starts what has an id and ends with an event: a lock or an inspection.
+    /// Starts a lock or an inspection, and makes its cell.
     pub(crate) fn start(
         &self,
         start: impl FnOnce(&mut Engine, Instant) -> LockId,
@@ -164,7 +164,7 @@ impl Handle {
         });
     }
 
-    /// Releases what is held and takes nothing new.
+    /// Releases all locks and refuses new requests.
     pub(crate) fn close(&self) {
         let mut wakes = Vec::new();
         self.0.command(|state, now| state.close(now, &mut wakes));
@@ -199,7 +199,7 @@ impl LockerState {
         }
     }
 
-    /// Nothing will come from the driver any more.
+    /// The driver has ended: nothing will come from it.
     pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
         self.stage = Stage::Ended;
         for cell in self.cells.drain() {
@@ -208,7 +208,7 @@ impl LockerState {
         self.watchers.take_into(wakes);
     }
 
-    /// A connection went away. The engine knows that it did, people want to know why.
+    /// Keeps why a connection ended, for errors and logs. The engine only needs to know that it did.
     pub(crate) fn note(&mut self, node: usize, error: Gone) {
         if let Some(node) = self.nodes.get_mut(node) {
             node.error = Some(error);
@@ -220,7 +220,7 @@ impl LockerState {
         self.nodes.get(node).map_or("", |node| &node.address)
     }
 
-    /// Tells those concerned what happened.
+    /// Passes an event to the cell of its lock or to the state of its node.
     pub(crate) fn dispatch(&mut self, event: Event, wakes: &mut Vec<Waker>) {
         match event {
             Event::Obtained { lock, lease } => {
@@ -247,9 +247,9 @@ impl LockerState {
             Event::Inspected { inspection } => {
                 let result = self.engine.take_inspection(inspection);
                 let error = result.as_ref().and_then(|result| result.as_ref().err());
-                let words = self.server_words(error.copied());
+                let detail = self.server_detail(error.copied());
                 if let Some(cell) = self.cells.take(inspection) {
-                    cell.inspected(result, words, wakes);
+                    cell.inspected(result, detail, wakes);
                 }
             }
             Event::Node { node, state } => {
@@ -261,19 +261,19 @@ impl LockerState {
     }
 
     fn over(&mut self, lock: LockId, end: End, wakes: &mut Vec<Waker>) {
-        let words = match end {
-            End::NotObtained(reason) => self.server_words(fault_of(reason)),
+        let detail = match end {
+            End::NotObtained(reason) => self.server_detail(fault_of(reason)),
             End::Lost(_) | End::Released(_) | End::Closed => None,
         };
         if let Some(cell) = self.cells.take(lock) {
-            cell.over(end, words, wakes);
+            cell.over(end, detail, wakes);
         }
     }
 
-    /// What a server said itself, where the engine has no better name for its error.
-    pub(crate) fn server_words(&self, error: Option<NodeError>) -> Option<Box<str>> {
-        let words = self.engine.unknown_error();
-        words
+    /// The server's own text, if the error is one that the engine does not know.
+    pub(crate) fn server_detail(&self, error: Option<NodeError>) -> Option<Box<str>> {
+        let detail = self.engine.unknown_error();
+        detail
             .filter(|_| error == Some(NodeError::Other))
             .map(Into::into)
     }
@@ -291,19 +291,19 @@ impl LockerState {
                     Some(gone) if gone.no_server => Cause::NoServer,
                     _ => Cause::Node(node),
                 };
-                let words = error.map_or_else(|| node.to_string(), |gone| gone.words);
-                Health::Down(words, cause)
+                let detail = error.map_or_else(|| node.to_string(), |gone| gone.message);
+                Health::Down(detail, cause)
             }
             NodeState::Down(error) => {
-                let words = self.engine.unknown_error_of(id);
-                let words = Words(words.filter(|_| error == NodeError::Other));
-                Health::Down(format!("{error}{words}"), Cause::Node(error))
+                let detail = self.engine.unknown_error_of(id);
+                let detail = Detail(detail.filter(|_| error == NodeError::Other));
+                Health::Down(format!("{error}{detail}"), Cause::Node(error))
             }
             _ => return,
         };
     }
 
-    /// Whether enough nodes are ready, if that is decided.
+    /// Whether enough nodes are ready; `None` while that is open.
     pub(crate) fn ready(&self) -> Option<Result<(), ConnectError>> {
         if self.stage != Stage::Open {
             return Some(Err(ConnectError::Closed));

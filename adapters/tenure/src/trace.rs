@@ -16,8 +16,8 @@ pub(crate) fn event(event: Event, shared: &Shared) {
             debug!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), "obtained");
         }
         Event::NotObtained { lock: id, reason } => {
-            let words = words_of(fault_of(reason), shared);
-            debug!(target: TARGET, lock = ?id, %reason, words, "not obtained");
+            let detail = detail_of(fault_of(reason), shared);
+            debug!(target: TARGET, lock = ?id, %reason, detail, "not obtained");
         }
         Event::Refreshed {
             lock: id,
@@ -27,8 +27,8 @@ pub(crate) fn event(event: Event, shared: &Shared) {
             trace!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), asked, "refreshed");
         }
         Event::Lost { lock: id, reason } => {
-            let words = words_of(fault_of_loss(reason), shared);
-            warn!(target: TARGET, lock = ?id, %reason, words, "lost");
+            let detail = detail_of(fault_of_loss(reason), shared);
+            warn!(target: TARGET, lock = ?id, %reason, detail, "lost");
         }
         Event::Released { lock: id, proof } => {
             debug!(target: TARGET, lock = ?id, %proof, "released");
@@ -39,24 +39,24 @@ pub(crate) fn event(event: Event, shared: &Shared) {
     }
 }
 
-/// What a server said itself. The engine keeps no words that may repeat an argument.
-fn words_of(error: Option<NodeError>, shared: &Shared) -> Option<Box<str>> {
-    // Without a look at the mutex where there is nothing to find.
+/// The server's own text of an unknown error. The engine drops text that may repeat an argument.
+fn detail_of(error: Option<NodeError>, shared: &Shared) -> Option<Box<str>> {
+    // All other errors have no text, so the mutex is not taken for them.
     (error == Some(NodeError::Other))
-        .then(|| guard(&shared.state).server_words(error))
+        .then(|| guard(&shared.state).server_detail(error))
         .flatten()
 }
 
 fn node_turned(node: NodeId, state: NodeState, shared: &Shared) {
-    // Nodes turn seldom: a copy of the address costs nothing that matters.
+    // Nodes change rarely, so a copy of the address does not matter.
     let address = guard(&shared.state).address(node.index()).to_owned();
     match state {
         NodeState::Ready { tracking } => {
             info!(target: TARGET, address, tracking, "node is ready");
         }
         NodeState::Down(error) => {
-            let words = words_of(Some(error), shared);
-            warn!(target: TARGET, address, %error, words, "node is down");
+            let detail = detail_of(Some(error), shared);
+            warn!(target: TARGET, address, %error, detail, "node is down");
         }
         other => debug!(target: TARGET, address, ?other),
     }

@@ -1,14 +1,14 @@
-//! Tasks that wait for one thing, of which there may be many.
+//! Tasks that wait for the same thing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Locks a mutex. What it guards is whole at every moment, so a panic elsewhere leaves nothing to fear.
+/// Locks a mutex, even a poisoned one: its data is consistent whenever the mutex can be taken.
 pub(crate) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Puts a waker in the place of another, which is returned unless it is the same.
+/// Replaces a waker. Returns the old one, unless both wake the same task.
 #[must_use]
 pub(crate) fn put(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     if place.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -22,13 +22,13 @@ pub(crate) fn put(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
 pub(crate) struct Wakers(Vec<Option<Option<Waker>>>);
 
 impl Wakers {
-    /// Takes the wakers of all that wait. To be woken when no mutex is held: a waker may run anything.
+    /// Takes the wakers of all waiting tasks. Wake them when no mutex is held: a waker may run any code.
     pub(crate) fn take_into(&mut self, wakes: &mut Vec<Waker>) {
         wakes.extend(self.0.iter_mut().flatten().filter_map(Option::take));
     }
 
-    /// What is returned here and by [`Self::unregister`] is to be dropped when no mutex is held: the last waker of a task may
-    /// take the task with it, and the task may hold a lock.
+    /// Drop the result of this and of [`Self::unregister`] when no mutex is held: the last waker of a task may drop the task,
+    /// and with it a lock, whose drop takes the mutex.
     #[must_use]
     fn register(&mut self, place: &mut Option<usize>, waker: &Waker) -> Option<Waker> {
         let index = *place.get_or_insert_with(|| {
@@ -53,7 +53,7 @@ impl Wakers {
     }
 }
 
-/// One future's place among [`Wakers`] that a mutex guards. Dropping it gives the place back.
+/// The place of one future in [`Wakers`] behind a mutex. Dropping it frees the place.
 pub(crate) struct WaitSlot<'a, S> {
     mutex: &'a Mutex<S>,
     wakers: fn(&mut S) -> &mut Wakers,
@@ -69,7 +69,7 @@ impl<'a, S> WaitSlot<'a, S> {
         }
     }
 
-    /// Ready when `ask` has an answer.
+    /// Ready when `ask` returns something.
     pub(crate) fn poll<T>(
         &mut self,
         cx: &Context<'_>,
@@ -87,7 +87,7 @@ impl<'a, S> WaitSlot<'a, S> {
         }
     }
 
-    /// Waits until `ask` has an answer.
+    /// Waits until `ask` returns something.
     pub(crate) async fn wait<T>(mut self, mut ask: impl FnMut(&mut S) -> Option<T>) -> T {
         std::future::poll_fn(|cx| self.poll(cx, &mut ask)).await
     }
@@ -135,7 +135,7 @@ mod tests {
         assert!(guard(&mutex).0.is_empty());
     }
 
-    /// The last waker of a task that holds a lock: with it goes the task, and with that the lock.
+    /// The last waker of a task that holds a lock: dropping it drops the task, and with it the lock.
     struct Last(Arc<Mutex<Wakers>>);
 
     impl Wake for Last {

@@ -4,8 +4,8 @@ const { setTimeout, clearTimeout, performance } = globalThis;
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * Timers of some runtimes stand still while the machine is suspended. Whoever waits for the end of a lease is told at
- * most this long after the machine has resumed.
+ * Timers of some runtimes stand still while the machine is suspended. The end of a lease is reported at most this
+ * long after the machine has resumed.
  */
 const LONGEST_SLEEP_MS = 1_000;
 
@@ -75,8 +75,8 @@ export class Alarm {
   }
 
   /**
-   * If the program stood still until after the deadline: until what came before is taken in. What is asked for sooner would
-   * be told an old time, and could be out of time at once.
+   * If the program stood still until after the deadline: waits until the input that arrived before is processed. A request
+   * that starts sooner would see an old time, and could time out at once.
    */
   behind(now: number): Promise<void> | undefined {
     if (this.#at < 0 || now < this.#at + BEHIND_US) {
@@ -91,7 +91,7 @@ export class Alarm {
     this.#timers.splice(0).forEach((timer) => clearTimeout(timer));
   }
 
-  /** Whether it is to keep the process alive, where a runtime can tell. */
+  /** Whether it keeps the process alive, on runtimes that have the choice. */
   hold(holds: boolean): void {
     this.#holds = holds;
     for (const timer of this.#timers) {

@@ -10,7 +10,7 @@ export interface Waiter<T> {
   reject(error: unknown): void;
 }
 
-/** What a promise is rejected with if the connection broke before the answer came: whoever asked may ask once more. */
+/** The reason of a rejection if the connection broke before the reply: the caller may retry once. */
 export const CUT = Symbol();
 
 /** @internal Asks, and once more if the connection broke, as one does that was closed while it was idle. */
@@ -30,13 +30,15 @@ export class Cell {
   readonly id: bigint;
   readonly keys: readonly Bytes[];
   readonly token: Drawn | Bytes;
-  /** Why it is not held any more; nothing while it is, or is asked for. */
+  /** Why it is no longer held; undefined while it is held or requested. */
   lost: LockLostCode | undefined;
   /** What a server had to do with that. */
   why: Why | undefined;
-  /** If it may be asked for once more: how many connections had broken when it was asked for. */
+  /** If it may be requested once more: how many connections had broken at the request. */
   cuts: number | undefined;
-  /** Whoever waits for the lock. */
+  /** The number of the grant; 0 without one. */
+  fence = 0;
+  /** The promise of the lock. */
   obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
   refreshing: Waiter<void>[] = [];
@@ -52,16 +54,16 @@ export class Cell {
     this.token = token;
   }
 
-  /** Made when somebody first looks: most locks are never watched, and a signal is dear. */
+  /** Made at the first use: most locks are never watched, and a signal is expensive. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      this.tell();
+      this.abort();
     }
     return this.#abort.signal;
   }
 
-  /** That it is not held any more: the lease is over if nobody has said why. */
+  /** The error that it is no longer held. Without a known reason its lease has ended. */
   error(): LockLostError {
     return new LockLostError(this.keys, this.lost ?? "expired", this.why);
   }
@@ -71,12 +73,12 @@ export class Cell {
     this.obtaining = undefined;
   }
 
-  /** The wishes for a refresh have come true. */
+  /** The requested refreshes have succeeded. */
   refreshed(): void {
     this.refreshing.splice(0).forEach((waiter) => waiter.resolve());
   }
 
-  /** A release was asked for: `released` is its promise from now on. */
+  /** A release was requested: `released` is its promise from now on. */
   release(): void {
     this.released = new Promise((resolve) => {
       if (this.#ended === undefined) {
@@ -101,8 +103,8 @@ export class Cell {
     this.refreshing.splice(0).forEach((waiter) => waiter.reject(this.error()));
   }
 
-  /** Tells the signal, unless the owner let go of it: nothing was lost then. */
-  tell(): void {
+  /** Aborts the signal, unless the owner has released the lock: then nothing was lost. */
+  abort(): void {
     if (this.lost !== undefined && this.lost !== "released") {
       this.#abort?.abort(this.error());
     }

@@ -7,5 +7,5 @@ export { NotObtainedError, TenureError, type LockLostCode, type NotObtainedCode 
 export type { Lent } from "./link.js";
 export { Lock } from "./lock.js";
 export type { Bytes, ConnectOptions, Login, ObtainOptions, RetryOptions, TenureEvent, TlsOptions } from "./options.js";
-export { Tenure, type Holding, type Keys } from "./tenure.js";
+export { Locker, type Holding, type Keys } from "./locker.js";
 export type { Connection, Transport } from "./transports/streams.js";

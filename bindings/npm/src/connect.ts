@@ -11,7 +11,7 @@ import { Machine } from "./machine.js";
 import { Nodes } from "./nodes.js";
 import { connectOptions, login as loginKind, packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer, utf8 } from "./pack.js";
-import { Tenure } from "./tenure.js";
+import { Locker } from "./locker.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
@@ -23,7 +23,7 @@ export type Server = string | Transport | Lent;
 export interface Platform {
   /** The compiled engine. */
   module(): Promise<WebAssembly.Module>;
-  /** The same, once it was asked for. */
+  /** The same, once it was requested. */
   compiled?: Promise<WebAssembly.Module> | undefined;
   /** Connections to hosts and Unix sockets; nothing where there are none. */
   dial?(address: Exclude<Address, { kind: "ws" }>, options: ConnectOptions): Dial;
@@ -35,7 +35,7 @@ export interface Platform {
 export interface Target extends Node {
   dial: Dial;
   shown: string;
-  /** What tells it from others. */
+  /** What distinguishes it from others. */
   identity: unknown;
   textOnly?: boolean;
   lane?: Lent["lane"];
@@ -45,7 +45,7 @@ const TRANSPORT = { connect: call, login: loginKind, name: text };
 
 /**
  * Connects to one server, or to several that decide together: see `arrangement`. Resolves when enough of them for a
- * quorum are ready; the others may come later, and connections that break are opened again for ever.
+ * quorum are ready; the others may come later, and connections that break are opened again, without an end.
  *
  * A URL is `redis://[user[:password]@]host[:port][/database]`, the same with `rediss://` for TLS,
  * `redis+unix://[user[:password]@]/path/to/socket[?db=database]`, or `ws://` and `wss://` to a bridge that passes the
@@ -59,10 +59,10 @@ const TRANSPORT = { connect: call, login: loginKind, name: text };
  * Rejected with a `ConnectError` if too many servers cannot be used at their first try, with an `ArgumentError`, or with
  * the reason of `options.signal`.
  */
-export type Connect = (servers: Server | readonly Server[], options?: ConnectOptions) => Promise<Tenure>;
+export type Connect = (servers: Server | readonly Server[], options?: ConnectOptions) => Promise<Locker>;
 
 /** @internal */
-export async function connectOn(platform: Platform, servers: Server | readonly Server[], given?: ConnectOptions): Promise<Tenure> {
+export async function connectOn(platform: Platform, servers: Server | readonly Server[], given?: ConnectOptions): Promise<Locker> {
   const options = connectOptions(given);
   if (options.signal?.aborted) {
     throw options.signal.reason;
@@ -80,7 +80,7 @@ export async function connectOn(platform: Platform, servers: Server | readonly S
   const open = (key?: Uint8Array) => start(module, targets, options, platform, key);
   const first = open();
   await ready(first, options.signal);
-  return new Tenure(new Fleet(first, laneOf(targets), (key) => new Uint8Array([...utf8(options.prefix ?? ""), ...utf8(key)]), open));
+  return new Locker(new Fleet(first, laneOf(targets), (key) => new Uint8Array([...utf8(options.prefix ?? ""), ...utf8(key)]), open));
 }
 
 /** In which lane a key is on each of the servers, if any of them has lanes. */
@@ -93,7 +93,7 @@ function target(server: Server, platform: Platform, options: ConnectOptions): Ta
     return targetOf(server, platform, options);
   }
   const given = ((typeof server === "object" && server) || {}) as Partial<Transport & Lent>;
-  // Before it is looked at as a transport: most clients have a `connect`, too.
+  // Before it is checked as a transport: most clients have a `connect`, too.
   if ("sendCommand" in given) {
     throw new ArgumentError("bad_option", "a client has to be lent: connect(ioredis(client)) or connect(nodeRedis(client)), from tenure/clients");
   }

@@ -45,7 +45,7 @@ export class Driver implements Owner {
   #cuts = 0;
   /** How often something came in. */
   #inputs = 0;
-  /** Whether to keep the process alive also while nothing is held or asked for, and whether it is kept alive just now. */
+  /** Whether to keep the process alive even while nothing is held or requested, and whether it is kept alive now. */
   #keeps = true;
   #holds = true;
   #scheduled = false;
@@ -67,7 +67,7 @@ export class Driver implements Owner {
     this.#schedule();
   }
 
-  /** Starts to obtain a lock. Whoever waits for it is put into the cell before anything else can happen. */
+  /** Starts to obtain a lock. Its promise is put into the cell before anything else can happen. */
   obtain(keys: readonly Bytes[], options: ObtainOptions, isFirst: boolean): Cell {
     this.#open();
     const token = options.token ?? this.#supply.draw();
@@ -115,7 +115,7 @@ export class Driver implements Owner {
     return Math.max(0, ((until ?? 0) - this.clock.now()) / 1_000);
   }
 
-  /** Lets go of a lock in whatever state it is. */
+  /** Releases a lock in any state. */
   release(cell: Cell): void {
     this.#caughtUp(() => {
       if (this.#stage !== "ended" && this.#cells.has(cell.id)) {
@@ -140,14 +140,14 @@ export class Driver implements Owner {
       for (const cell of this.#cells.values()) {
         // The release may be carried out at any moment.
         cell.lost ??= "closed";
-        this.later.add(() => cell.tell());
+        this.later.add(() => cell.abort());
       }
       this.#caughtUp(() => this.#command((now) => this.#machine.engine.close(now)));
     }
     return this.#ended;
   }
 
-  /** Whether to keep the process alive also while nothing is held or asked for. */
+  /** Whether to keep the process alive even while nothing is held or requested. */
   keep(keeps: boolean): void {
     this.#keeps = keeps;
     this.#hold();
@@ -184,7 +184,7 @@ export class Driver implements Owner {
   #command<T>(command: (now: number) => T): T | undefined {
     const now = this.clock.now();
     if (this.#wanted === TOGETHER) {
-      // Nothing is told here: it would run the user's code in the middle of a call.
+      // Nothing is reported here: that would run the user's code in the middle of a call.
       this.#drain(now);
     }
     this.#wanted += 1;
@@ -194,8 +194,8 @@ export class Driver implements Owner {
   }
 
   /**
-   * The time for the engine. When a deadline has passed, what came before it may still lie in a socket: until that is taken
-   * in, the engine is told that the deadline is about to come. Leases that are counted from then end early, which is safe.
+   * The time for the engine. When a deadline has passed, earlier input may still be in a socket. Until that is processed,
+   * the engine sees a time just before the deadline. Leases that are counted from then end early, which is safe.
    */
   #time(now: number, slack: number): number {
     return this.#deadline >= 0 && now >= this.#deadline + slack ? this.#deadline - 1 : now;
@@ -214,7 +214,7 @@ export class Driver implements Owner {
     }
   }
 
-  /** Tells the engine what happened, and does at once what it says to that. */
+  /** Passes input to the engine, and carries out its output at once. */
   #input(input: (now: number) => void): void {
     if (this.#stage === "ended") {
       return;
@@ -251,7 +251,7 @@ export class Driver implements Owner {
     return undefined;
   }
 
-  /** Does what the engine says, and then tells it to the user's code. */
+  /** Carries out the output of the engine, and then reports events to the user's code. */
   #run(now: number): void {
     if (!this.#running) {
       this.#drain(now);
@@ -320,6 +320,7 @@ export class Driver implements Owner {
         if (expiresAt <= this.clock.now()) {
           return;
         }
+        cell.fence = machine.second();
         cell.held();
       } else if (machine.second() !== 0) {
         cell.refreshed();
@@ -330,7 +331,7 @@ export class Driver implements Owner {
     this.#cells.delete(cell.id);
     const told = ended(cell, todo, machine, this.#cuts);
     if (told?.type === "lost") {
-      this.later.add(() => cell.tell());
+      this.later.add(() => cell.abort());
     }
     return told && this.#tell(() => ({ ...told, keys }));
   }
@@ -364,7 +365,7 @@ export class Driver implements Owner {
     }
   }
 
-  /** Nothing comes from the engine any more. */
+  /** Nothing will come from the engine from now on. */
   #finish(why: "closed" | "engine_failed"): void {
     this.#stage = "ended";
     this.#alarm.stop();
@@ -372,7 +373,7 @@ export class Driver implements Owner {
     for (const cell of this.#cells.values()) {
       cell.notObtained(this.#over(cell.keys));
       cell.over(why, "unconfirmed");
-      this.later.add(() => cell.tell());
+      this.later.add(() => cell.abort());
     }
     this.#cells.clear();
     this.#inspections.forEach((waiter) => waiter.reject(this.#over(waiter.keys)));
@@ -383,7 +384,7 @@ export class Driver implements Owner {
     queueMicrotask(() => this.later.run());
   }
 
-  /** Why nothing can be asked for any more. Each who asks has an error of its own. */
+  /** Why nothing can be requested from now on. Each caller gets an error of its own. */
   #over(keys?: readonly Bytes[]): EngineError | ClosedError {
     return this.#failure === undefined ? new ClosedError(keys) : new EngineError(this.#failure.cause, keys);
   }

@@ -5,14 +5,14 @@ import { Todo, type Machine } from "./machine.js";
 /** In the order of `bindings/wasm/src/codes.rs`. */
 const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed", "shared", "expired"];
 
-/** How a lock ended, for those who are told of everything. */
+/** How a lock ended, for `onEvent`. */
 export interface End {
   type: "not_obtained" | "lost" | "released";
   reason: string;
   fault?: string | undefined;
 }
 
-/** A lock has come to its end, as the record of the engine says. Nothing is told if it is asked for again. `cuts`: see the cell. */
+/** A lock has ended, for the reason in the record. Nothing is reported if it is requested once more. `cuts`: see the cell. */
 export function ended(cell: Cell, todo: number, machine: Machine, cuts: number): End | undefined {
   const { keys } = cell;
   const [first, second] = [machine.first(), machine.second()];

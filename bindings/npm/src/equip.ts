@@ -1,5 +1,5 @@
 import { Lock } from "./lock.js";
-import { Tenure } from "./tenure.js";
+import { Locker } from "./locker.js";
 
 /**
  * @internal Gives the classes what goes by symbols. Not where they are defined: bundlers keep a class whose members are computed,
@@ -10,7 +10,7 @@ export function equip(): void {
   (Symbol as { asyncDispose?: symbol }).asyncDispose ??= Symbol.for("Symbol.asyncDispose");
   const define = (prototype: object, symbol: symbol, value: (this: any) => unknown) =>
     Object.defineProperty(prototype, symbol, { value, configurable: true, writable: true });
-  define(Tenure.prototype, Symbol.asyncDispose, function () {
+  define(Locker.prototype, Symbol.asyncDispose, function () {
     return this.close();
   });
   define(Lock.prototype, Symbol.asyncDispose, async function () {

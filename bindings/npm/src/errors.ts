@@ -24,7 +24,7 @@ export abstract class TenureError extends Error {
   }
 }
 
-/** @internal With the stack of whoever waits for it: it was made when an answer came. */
+/** @internal Adds the stack of the caller that waits: the error itself was made when a reply arrived. */
 export function retraced(error: unknown): unknown {
   if (error instanceof TenureError) {
     Error.captureStackTrace?.(error);
@@ -162,7 +162,7 @@ export function reasonOf(code: number): NotObtainedCode | "cancelled" {
  * The lock was not obtained, and nothing of the attempt is left on a server. Codes:
  *
  * - `taken`: it is held, and there was no `wait`, or `retry` allows no further try. `ours` says whether the holder is
- *   another lock of this `Tenure`;
+ *   another lock of this `Locker`;
  * - `timed_out`: the `wait` is over, and at the last look it was held. `ours` as above;
  * - `too_late`: it was granted so late that its `ttl` or `maxHold` was over by then: they are shorter than a round trip;
  * - `unreachable`: too few servers gave an answer, so who holds it is not known. `fault` says what a server did;
@@ -173,7 +173,7 @@ export class NotObtainedError extends TenureError {
   declare readonly code: NotObtainedCode;
   /** With `taken`: how long the holder still has without a refresh, in milliseconds, where that is known. */
   readonly remaining: number | undefined;
-  /** With `taken` and `timed_out`: whether another lock of this `Tenure` holds it. Otherwise false. */
+  /** With `taken` and `timed_out`: whether another lock of this `Locker` holds it. Otherwise false. */
   readonly ours: boolean;
   /** With `unreachable` and `refused`: what a server did wrong, such as `disconnected` or `no_permission`. */
   readonly fault: string | undefined;
@@ -187,7 +187,7 @@ export class NotObtainedError extends TenureError {
     const ours = reason >= OURS;
     const remaining = code === "taken" && more >= 0 ? more : undefined;
     const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
-    const holder = ours ? "another lock of this Tenure" : "another client";
+    const holder = ours ? "another lock of this Locker" : "another client";
     super(code, `${shownKeys(keys)}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
     this.remaining = remaining;
     this.ours = ours;
@@ -195,7 +195,7 @@ export class NotObtainedError extends TenureError {
   }
 }
 
-/** Why a lock is not held any more. */
+/** Why a lock is no longer held. */
 export type LockLostCode = "expired" | "taken" | "max_hold" | "refused" | "closed" | "released" | "engine_failed";
 
 const LOSSES: Record<LockLostCode, string> = {
@@ -203,9 +203,9 @@ const LOSSES: Record<LockLostCode, string> = {
   taken: "the key was deleted, overwritten or expired on the server",
   max_hold: "it reached max_hold",
   refused: "it cannot be refreshed",
-  closed: "its Tenure was closed",
+  closed: "its Locker was closed",
   released: "it was released",
-  engine_failed: "its engine failed, so nothing keeps it alive any more",
+  engine_failed: "its engine failed, so it is no longer renewed",
 };
 
 /** @internal */
@@ -214,15 +214,15 @@ export function lossOf(code: number): LockLostCode {
 }
 
 /**
- * The lock is not held any more. This is the reason of `lock.signal`, too. Codes:
+ * The lock is no longer held. This is the reason of `lock.signal`, too. Codes:
  *
  * - `expired`: the lease ended before a refresh succeeded, or before it was released. `fault` says why the last
  *   refresh failed, if one did;
- * - `taken`: the servers say that the key is not ours any more: deleted, overwritten, or expired there;
- * - `max_hold`: it was held for as long as `maxHold` allows;
+ * - `taken`: the servers replied that the key is no longer ours: deleted, overwritten, or expired there;
+ * - `max_hold`: it was held for `maxHold`;
  * - `refused`: a server refuses to refresh it, for a reason that trying again does not mend. `fault` says which;
  * - `released`: it was released by `release()`;
- * - `closed`: its `Tenure` was closed;
+ * - `closed`: its `Locker` was closed;
  * - `engine_failed`: its engine trapped, see {@link EngineError}.
  */
 export class LockLostError extends TenureError {
@@ -271,21 +271,21 @@ export class ConnectError extends TenureError {
   }
 }
 
-/** The `Tenure` is closed, or closes. Its code is `closed`. */
+/** The `Locker` is closed, or closes. Its code is `closed`. */
 export class ClosedError extends TenureError {
   /** @internal */
   static override readonly name = "ClosedError";
 
   /** @internal */
   constructor(keys?: readonly Bytes[]) {
-    super("closed", "this Tenure is closed", keys);
+    super("closed", "this Locker is closed", keys);
   }
 }
 
 /**
  * The engine trapped, which is a bug of this package: please report it with `cause`. Its code is `engine_failed`.
  *
- * A module that has trapped cannot be trusted any more, so its `Tenure` is over: its locks are lost, and its keys stay
+ * A module that has trapped cannot be used any longer, so its `Locker` is closed: its locks are lost, and its keys stay
  * on the servers until their ttl is over. Others have engines of their own and go on.
  */
 export class EngineError extends TenureError {
@@ -294,6 +294,6 @@ export class EngineError extends TenureError {
 
   /** @internal */
   constructor(cause: unknown, keys?: readonly Bytes[]) {
-    super("engine_failed", "the engine failed; this Tenure cannot be used any more", keys, { cause });
+    super("engine_failed", "the engine failed; this Locker can no longer be used", keys, { cause });
   }
 }

@@ -5,7 +5,7 @@ import type { Driver } from "./driver.js";
 export type LaneOf = ((key: Uint8Array) => string) | undefined;
 
 /**
- * The engines of one `Tenure`. Mostly one. A client for a cluster stands for many servers of which each answers by itself, so
+ * The engines of one `Locker`. Mostly one. A client for a cluster stands for many servers of which each answers by itself, so
  * that each of its masters has a lane: an engine with a connection of its own, whose answers wait for nobody else's. Which lane
  * a key belongs to is looked up for each lock; a lock stays in its lane when its slot moves, and the client sends its commands
  * where they belong.

@@ -4,17 +4,17 @@ import { outside } from "./guard.js";
 export interface Wire {
   /** Sends these bytes behind all earlier ones. They are the engine's memory, which changes: what is kept must be copied. */
   send(bytes: Uint8Array): void;
-  /** Ends it, whether open or not. Nothing is to be told any more. */
+  /** Ends it, whether open or not. Nothing is reported after that. */
   close(): void;
-  /** Whether it is to keep the process alive, where a runtime can tell. */
+  /** Whether it keeps the process alive, on runtimes that have the choice. */
   hold?(holds: boolean): void;
 }
 
-/** What a wire tells. */
+/** What a wire reports. */
 export interface Listener {
   /** It is open. */
   opened(): void;
-  /** Bytes came, split anywhere. They are looked at before this returns. */
+  /** Bytes arrived, split anywhere. They are processed before this returns. */
   received(bytes: Uint8Array): void;
   /** It is gone, or could not be opened. */
   gone(reason: string): void;
@@ -29,7 +29,7 @@ export interface Lent {
   readonly name: string;
   /** Whether keys, tokens and metadata have to be UTF-8. */
   readonly textOnly: boolean;
-  /** What tells it from others: the client itself. */
+  /** What distinguishes it from others: the client itself. */
   readonly identity?: unknown;
   /** Opens a connection that takes and gives RESP. */
   readonly dial: Dial;
@@ -45,7 +45,7 @@ export interface Owner {
 }
 
 /**
- * @internal The place of one server, with one wire after the other. What an old wire still tells is not heard. Wires run code
+ * @internal The place of one server, with one wire after the other. Reports of an old wire are ignored. Wires run code
  * of users: what they throw ends the wire, and nothing else.
  */
 export class Link {
@@ -81,7 +81,7 @@ export class Link {
         this.error = reason;
         this.#owner.unlinked(this.#node);
       });
-    // Told later, as every other failure is.
+    // Reported later, as every other failure is.
     this.#fail = (error) => queueMicrotask(() => gone(message(error)));
     outside(() => {
       this.#wire = this.#dial({
@@ -108,7 +108,7 @@ export class Link {
     this.#turn += 1;
     const wire = this.#wire;
     this.#wire = undefined;
-    // Whatever it says, it is not used any more.
+    // Its outcome does not matter: it is not used from now on.
     outside(() => wire?.close(), () => {});
   }
 }

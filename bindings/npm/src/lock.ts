@@ -7,13 +7,13 @@ import { Drawn } from "./options.js";
 import { utf8 } from "./pack.js";
 
 /**
- * A lock that was obtained. Release it, with `await using`, `tenure.using` or {@link Lock.release}: one that is only
- * forgotten is kept alive until its `Tenure` is closed or its `maxHold` is over.
+ * A lock that was obtained. Release it, with `await using`, `locker.using` or {@link Lock.release}: one that is only
+ * forgotten is kept alive until its `Locker` is closed or its `maxHold` is over.
  */
 export class Lock implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #cell: Cell;
-  /** What stands behind the token on the servers. */
+  /** The bytes after the token on the servers. */
   readonly metadata: Bytes;
 
   /** @internal */
@@ -33,10 +33,18 @@ export class Lock implements AsyncDisposable {
     return this.#cell.keys;
   }
 
-  /** The owner's token. A secret: whoever knows it can release the lock. */
+  /** The owner's token. A secret: it is all that a release needs. */
   get token(): string {
     const { token } = this.#cell;
     return token instanceof Uint8Array ? new TextDecoder().decode(token) : token.toString();
+  }
+
+  /**
+   * The number of this grant, if it was requested with `fence: true`. Send it with each write, to a resource that refuses
+   * numbers below the largest it has seen.
+   */
+  get fence(): number | undefined {
+    return this.#cell.fence || undefined;
   }
 
   /**
@@ -70,7 +78,7 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * The same after a look at the servers: also where the clock stands still without input and output. Rejected with a
+   * The same, but asks the servers: reliable even on runtimes whose clock stands still without I/O. Rejected with a
    * {@link LockLostError} if the lock is not held, with an `InspectError` if too few servers replied.
    */
   async verify(): Promise<void> {
@@ -82,8 +90,8 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Asks the servers how long they still keep the lock, in milliseconds: the least of its keys, `Infinity` if somebody
-   * took their ttl away, `null` if it is not held there any more. It tells what was true when they answered.
+   * Asks the servers how long they will keep the lock without a refresh, in milliseconds: the least of its keys. `Infinity`
+   * if the keys have no ttl, `null` if it is no longer held there.
    */
   async remainingOnServers(): Promise<number | null> {
     const found = await inspected(this.#driver, this.#cell.keys);
@@ -99,10 +107,10 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Makes the lease last for a whole ttl from now, and tells how long it lasts, in milliseconds. With `ttl`, in
-   * milliseconds, that is its ttl from now on. Servers that do not answer are asked again until the lease ends.
+   * Extends the lease to a whole ttl from now. Returns how long it lasts, in milliseconds. With `ttl`, in milliseconds,
+   * that is the ttl from now on. Servers that do not reply are asked until the lease ends.
    *
-   * Rejected with a {@link LockLostError} if the lock is not held any more.
+   * Rejected with a {@link LockLostError} if the lock is no longer held.
    */
   async refresh(ttl?: number): Promise<number> {
     if (ttl !== undefined) {
@@ -130,13 +138,13 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Releases the lock. Never rejected, and it may be called again. Tells what it found:
+   * Releases the lock. Never rejected, and it may be called again. Returns what it found:
    *
    * - `confirmed`: every key was still ours on enough servers, and is free now;
-   * - `missing`: the servers answered that the lock was not ours any more;
+   * - `missing`: the servers replied that the lock was no longer ours;
    * - `expired`: the lease had ended before the release, by its `ttl` or by `maxHold`, even if nothing had reported that
    *   yet. What ran until now may have run without the lock;
-   * - `shared`: another lock of this `Tenure` has the same `token` and still holds the keys;
+   * - `shared`: another lock of this `Locker` has the same `token` and still holds the keys;
    * - `unconfirmed`: too few servers confirmed it. The keys are free at the latest when their ttl is over.
    *
    * It takes at most three request timeouts (`requestTimeout`: 3 s by default). If the servers have not confirmed the
@@ -175,7 +183,7 @@ export class Lock implements AsyncDisposable {
     return { keys: this.keys, remaining: this.remaining() };
   }
 
-  /** What stands on the servers. */
+  /** The value on the servers. */
   #value(): Uint8Array {
     const { token } = this.#cell;
     return new Uint8Array([...utf8(token instanceof Drawn ? this.token : token), ...utf8(this.metadata)]);

@@ -49,7 +49,7 @@ export class Machine {
     return bytes.length;
   }
 
-  /** Makes the engine from a packed configuration, and tells how many servers must grant. */
+  /** Makes the engine from a packed configuration, and returns how many servers must grant. */
   start(config: Uint8Array, now: number): number {
     const started = this.engine.start(this.hand(config), now);
     if (!started) {

@@ -5,9 +5,8 @@ import type { Packer } from "./pack.js";
 export type { Bytes } from "./check.js";
 
 /**
- * When a waiting lock tries again, where servers do not tell of a release by themselves. All times in milliseconds; no
- * pause is shorter than 1 ms: less, 0 included, counts as that. What is negative or not a number is refused with an
- * `ArgumentError`.
+ * When a waiting lock retries, if servers do not report a release. All times are in milliseconds. Values below 1 ms, even
+ * 0, count as 1 ms. Negative numbers, and values that are not numbers, are an `ArgumentError`.
  */
 export type RetryOptions = {
   /**
@@ -23,23 +22,23 @@ export type RetryOptions = {
   | { /** One pause after the other, and then no further try. */ pauses: readonly number[] }
 );
 
-/** How a lock is asked for. */
+/** How a lock is requested. */
 export interface ObtainOptions {
   /**
    * How long the servers keep the lock when nobody refreshes it, in milliseconds; rounded up to whole ones, 3 ms to 365
    * days. Default: 30 000.
    */
   ttl?: number | undefined;
-  /** How long to wait for others to let go, in milliseconds; `Infinity` is possible. Default: none, it is tried once. */
+  /** How long to wait for the current holder, in milliseconds; `Infinity` is possible. Default: 0, which tries once. */
   wait?: number | undefined;
   /** What others may read while the lock is held, such as a host name; up to 4096 bytes. Not for secrets. Default: "". */
   metadata?: Bytes | undefined;
   /**
-   * A token of your own, 1 to 128 bytes. Whoever asks for the same keys with the same token and metadata gets the same
-   * lock. Within one `Tenure` such locks are counted: `release()` of one is `shared`, and the keys stay until the last one
+   * A token of your own, 1 to 128 bytes. Requests for the same keys with the same token and metadata get the same
+   * lock. Within one `Locker` such locks are counted: `release()` of one is `shared`, and the keys stay until the last one
    * is released. Between processes nobody counts: the first that releases deletes the keys, and the others are lost.
-   * bsm/redislock compares the token alone: with the same token and other metadata it overwrites our key, and we are told
-   * at once that the lock is lost. Default: 16 random bytes as 22 characters, which nobody else has.
+   * bsm/redislock compares the token alone: with the same token and other metadata it overwrites our key, and the
+   * loss of the lock is reported at once. Default: 16 random bytes as 22 characters, which nobody else has.
    */
   token?: Bytes | undefined;
   /**
@@ -47,13 +46,18 @@ export interface ObtainOptions {
    */
   renew?: boolean | undefined;
   /**
-   * The longest time that renewal may keep the lock, in milliseconds, counted from when it was asked for. If that is over
-   * before the grant arrives, as with a time below a round trip, the lock is not obtained: `too_late`. Default: for ever.
+   * The longest time that renewal may keep the lock, in milliseconds, counted from the request. If it ends before
+   * the grant arrives, as with a time below a round trip, the lock is not obtained: `too_late`. Default: no limit.
    */
   maxHold?: number | undefined;
   /**
-   * When to try again while waiting, where servers do not tell of a release; `false`: only when woken, or when the
-   * holder's time is over. Default: pauses from 16 ms, doubling to 1 s, half of each left to chance.
+   * Whether each grant gets a number that is larger than every one before it for the same keys: `lock.fence`. The servers keep
+   * a counter for each key, `{key}~fence`, for a day after its last number. Default: false.
+   */
+  fence?: boolean | undefined;
+  /**
+   * When to retry while waiting, if servers do not report a release; `false`: only after a report, or when the holder's
+   * remaining time ends. Default: pauses from 16 ms, doubling to 1 s, of which half is random.
    */
   retry?: RetryOptions | false | undefined;
   /** Ends the wait: the promise is rejected with the signal's reason, and no key is left. Default: none. */
@@ -79,7 +83,7 @@ export interface TlsOptions {
 export type TenureEvent =
   | { type: "obtained" | "refreshed"; keys: readonly Bytes[]; /** In milliseconds. */ remaining: number }
   | { type: "not_obtained" | "lost" | "released"; keys: readonly Bytes[]; reason: string; /** Of a server. */ fault?: string | undefined }
-  | { type: "node_ready"; address: string; /** Whether it tells of changes by itself. */ tracking: boolean }
+  | { type: "node_ready"; address: string; /** Whether it reports changes of keys. */ tracking: boolean }
   | { type: "node_down"; address: string; reason: string };
 
 /** How to connect. */
@@ -101,11 +105,11 @@ export interface ConnectOptions {
   reconnectMin?: number | undefined;
   /** The longest pause between two tries to connect, in milliseconds. Default: 2000. */
   reconnectMax?: number | undefined;
-  /** Whether to let servers tell of changes (RESP3 client tracking). Default: true. */
+  /** Whether servers report changes of keys (RESP3 client tracking). Default: true. */
   tracking?: boolean | undefined;
   /** Whether to load the scripts while connecting, so that the first use of one costs no extra round trip. Default: false. */
   prepare?: boolean | undefined;
-  /** What may grow, and how far. */
+  /** Upper bounds on memory. */
   limits?: {
     /** Locks and inspections at one time. Default: 65 536. */
     locks?: number | undefined;
@@ -118,7 +122,7 @@ export interface ConnectOptions {
   tls?: TlsOptions | undefined;
   /** Gives up connecting: the promise is rejected with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
-  /** Told of everything that happens, after it has happened. Default: nobody. */
+  /** Called after each event. Default: none. */
   onEvent?: ((event: TenureEvent) => void) | undefined;
 }
 
@@ -150,7 +154,8 @@ const retry: Kind = (value, name) => {
   return kept;
 };
 
-const OBTAIN = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, retry, signal };
+// An option without a check here would be refused as unknown, so the compiler compares both lists with the interfaces.
+const OBTAIN: Record<keyof ObtainOptions, Kind> = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, fence: flag, retry, signal };
 const LOGIN = { username: text, password: bytes, database: count, resp2: flag };
 const LIMITS = { locks: count, answerBytes: count, pendingRequests: count };
 const TLS = { ca: text, cert: text, key: text, servername: text };
@@ -158,7 +163,7 @@ const TLS = { ca: text, cert: text, key: text, servername: text };
 /** @internal */
 export const login: Kind = (value, name) => checked(value, name, LOGIN);
 
-const CONNECT: Record<string, Kind> = {
+const CONNECT: Record<keyof ConnectOptions, Kind> = {
   arrangement: (value, name) => (value === "quorum" || value === "ordered" ? value : refuse(name, '"quorum" or "ordered"', value)),
   prefix: bytes,
   clientName: text,
@@ -174,7 +179,7 @@ const CONNECT: Record<string, Kind> = {
   onEvent: call,
 };
 
-/** @internal What is left of options once they were looked at: each was read once, and nothing in it changes any more. */
+/** @internal Options after the check: each was read once, and none can change later. */
 export const obtainOptions = (given: unknown): ObtainOptions => (given === undefined ? {} : checked(given, "", OBTAIN));
 
 /** @internal */
@@ -195,6 +200,7 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn 
   }
   packer.blob(options.metadata);
   packRetry(packer, options.retry);
+  packer.byte(options.fence ? 1 : 0);
   return packKeys(packer, keys);
 }
 
@@ -292,7 +298,7 @@ export class Drawn {
     this.bytes = bytes;
   }
 
-  /** As it stands on the servers: base64url. Seldom wanted here, and slow to make. */
+  /** As on the servers: base64url. Rarely needed here, and slow to make. */
   toString(): string {
     return btoa(String.fromCharCode(...this.bytes)).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
   }
@@ -309,7 +315,7 @@ export class Supply {
 
   draw(): Drawn {
     if (this.#at === this.#bytes.length) {
-      // Drawing many costs no more than drawing one. Whoever wants a second one at once will want more.
+      // Drawing many costs no more than drawing one. A program that needs a second one soon will need more.
       const count = this.#at === 0 ? 1 : TOKENS;
       this.#bytes = crypto.getRandomValues(new Uint8Array(count * TOKEN_BYTES));
       this.#at = 0;

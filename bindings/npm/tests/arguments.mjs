@@ -11,7 +11,7 @@ import ts from "typescript";
 import { Control } from "./control.mjs";
 
 const packed = createRequire(import.meta.url);
-const { connect, ArgumentError, Tenure, Lock } = packed("../dist/node.cjs");
+const { connect, ArgumentError, Locker, Lock } = packed("../dist/node.cjs");
 const { lend, ioredis, nodeRedis, upstash } = packed("../dist/clients.cjs");
 
 const control = await new Control().open();
@@ -57,7 +57,7 @@ function allowed(type) {
   return ALLOWED[kind];
 }
 
-const sources = ["options", "tenure", "lock", "transports/streams", "transports/commands", "transports/upstash"].map((file) => {
+const sources = ["options", "locker", "lock", "transports/streams", "transports/commands", "transports/upstash"].map((file) => {
   const text = readFileSync(new URL(`../dist/types/${file}.d.ts`, import.meta.url), "utf8");
   return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
 });
@@ -193,7 +193,7 @@ function methodsOf(name) {
   return methods.map((method) => [method.name.text, method.parameters.map((parameter) => parameter.name.text)]);
 }
 
-for (const [type, object] of [["Tenure", tenure], ["Lock", held]]) {
+for (const [type, object] of [["Locker", tenure], ["Lock", held]]) {
   test(`each parameter of ${type} with values of wrong kinds`, () => nothingStarted(async () => {
     for (const [method, parameters] of methodsOf(type)) {
       assert.equal(typeof object[method], "function", method);
@@ -265,10 +265,10 @@ test("each option is read once, and one that throws is an error of that call", a
 });
 
 test("no class can be made by users", () => {
-  for (const name of ["Tenure", "Lock"]) {
+  for (const name of ["Locker", "Lock"]) {
     assert.match(nodesOf(name)[0].getText(), /private constructor\(\);/, name);
   }
-  assert.ok(Tenure && Lock);
+  assert.ok(Locker && Lock);
 });
 
 test("how many calls were tried", () => {

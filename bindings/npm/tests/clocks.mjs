@@ -1,4 +1,4 @@
-// Timers and clocks that somebody else has in hand: fake ones of a test, and processes that should end while a Tenure is idle.
+// Timers and clocks that somebody else has in hand: fake ones of a test, and processes that should end while a Locker is idle.
 //
 //   node --test tests/clocks.mjs     after ./build
 import assert from "node:assert/strict";
@@ -49,7 +49,7 @@ test("fake timers of a test do not stop renewals, and real ones go on behind the
   assert.deepEqual(told, { held: true, proof: "confirmed" });
 });
 
-test("a Tenure that was made under fake timers wakes up when they are gone", async () => {
+test("a Locker that was made under fake timers wakes up when they are gone", async () => {
   const told = await program(`
     mock.timers.enable({ apis: ["setTimeout", "setInterval", "setImmediate"] });
     const tenure = await load().connect(url);
@@ -67,7 +67,7 @@ test("a Tenure that was made under fake timers wakes up when they are gone", asy
   assert.deepEqual(told, { proof: "confirmed" });
 });
 
-test("an idle Tenure lets the process end after unref, and one that is busy does not", async () => {
+test("an idle Locker lets the process end after unref, and one that is busy does not", async () => {
   const told = await program(`
     const { connect } = load();
     const tenure = (await connect(url)).unref();

@@ -80,7 +80,7 @@ for (const [name, lent] of Object.entries(clusters)) {
 }
 
 for (const [name, lent] of Object.entries(clusters)) {
-  test(`whichever master is silent, the others can be used by a Tenure that connects then, through ${name}`, async () => {
+  test(`whichever master is silent, the others can be used by a Locker that connects then, through ${name}`, async () => {
     const keys = await keysOf();
     for (const [silent, port] of masters.entries()) {
       // The client knows the cluster already.
@@ -99,7 +99,7 @@ for (const [name, lent] of Object.entries(clusters)) {
   });
 }
 
-test("the same key has one lane, with its tag and its prefix; a closed Tenure opens none", async () => {
+test("the same key has one lane, with its tag and its prefix; a closed Locker opens none", async () => {
   const asked = [];
   const lane = (key) => (asked.push(Buffer.from(key).toString()), String(key.at(-1)));
   const opened = [];

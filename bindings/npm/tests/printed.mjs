@@ -38,7 +38,7 @@ async function stderrOf(name, body) {
 }
 
 for (const [name, call, words] of [
-  ["obtain", 'tenure.obtain(["nightly", ...keys])', ["NotObtainedError", '"nightly" and 62 more: held by another lock of this Tenure', "code: 'taken'"]],
+  ["obtain", 'tenure.obtain(["nightly", ...keys])', ["NotObtainedError", '"nightly" and 62 more: held by another lock of this Locker', "code: 'taken'"]],
   ["using", 'tenure.using("nightly", { ttl: 900 }, (lock) => other("DEL nightly").then(() => lock.refresh()))', ["LockLostError", '"nightly"', "code: 'taken'"]],
   ["options", 'tenure.obtain("nightly", { ttl: "30s" })', ["ArgumentError", "ttl must be a number that is not negative, not string"]],
   ["close", "tenure.close(); await tenure.inspect('nightly')", ["ClosedError"]],
@@ -68,7 +68,7 @@ test("an error has the keys it is about, and shows no more than the first", asyn
   const lock = await tenure.obtain(["a", Buffer.from("b")]);
   const error = await tenure.obtain(["b", "c"]).catch((error) => error);
   assert.ok(error instanceof NotObtainedError && error.name === "NotObtainedError");
-  assert.deepEqual([error.keys, error.message], [["b", "c"], `"b" and 1 more: held by another lock of this Tenure for up to ${Math.ceil(error.remaining)} ms more`]);
+  assert.deepEqual([error.keys, error.message], [["b", "c"], `"b" and 1 more: held by another lock of this Locker for up to ${Math.ceil(error.remaining)} ms more`]);
   assert.ok(!inspect(error).includes("keys"));
   const long = "x".repeat(1_024);
   const other = await tenure.obtain(long);

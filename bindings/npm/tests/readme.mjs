@@ -42,16 +42,16 @@ async function work({ signal }) {
 `;
 
 const ONCE = 'if (globalThis.worked !== 1) throw new Error("the work was not done once");';
-const USE = "await tenure.using('nightly', work); await tenure.close();";
+const USE = "await locker.using('nightly', work); await locker.close();";
 const environment = ({ url, token }) => ({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token });
 
 /** What stands before and behind each example that is a program of Node. */
 const programs = {
   lock: () => ["", ""],
-  using: () => [`import { connect } from "tenure"; const tenure = await connect("${ADDRESS}");`, "await tenure.close();"],
+  using: () => [`import { connect } from "tenure"; const locker = await connect("${ADDRESS}");`, "await locker.close();"],
   upstash: (rest) => ["", `await nightly(${JSON.stringify(environment(rest))});`],
   ioredis: () => ["", `${USE} redis.disconnect();`],
-  cluster: () => ["", "await work(lock); await lock.release(); await tenure.close(); cluster.destroy();"],
+  cluster: () => ["", "await work(lock); await lock.release(); await locker.close(); cluster.destroy();"],
   tls: () => ["", USE],
   sentinel: () => ["", `${USE} redis.disconnect();`],
   commands: () => [
@@ -65,7 +65,7 @@ const programs = {
     `import { connect } from "tenure"; import { connect as tcp } from "node:net"; import { Duplex } from "node:stream";
     const password = undefined;
     const openSomehow = () => Duplex.toWeb(tcp(new URL("${ADDRESS}").port, "127.0.0.1"));
-    const tenure =`,
+    const locker =`,
     USE,
   ],
 };

@@ -86,9 +86,9 @@ test("an error says who holds the lock, and what a server did", () => {
   for (const [code, more, expected] of [
     [0, -1, ["taken", false, undefined, undefined, "\"k\": held by another client"]],
     [0, 4.2, ["taken", false, 4.2, undefined, "\"k\": held by another client for up to 5 ms more"]],
-    [8, 0, ["taken", true, 0, undefined, "\"k\": held by another lock of this Tenure for up to 0 ms more"]],
+    [8, 0, ["taken", true, 0, undefined, "\"k\": held by another lock of this Locker for up to 0 ms more"]],
     [1, -1, ["timed_out", false, undefined, undefined, "\"k\": still held by another client when the wait was over"]],
-    [9, -1, ["timed_out", true, undefined, undefined, "\"k\": still held by another lock of this Tenure when the wait was over"]],
+    [9, -1, ["timed_out", true, undefined, undefined, "\"k\": still held by another lock of this Locker when the wait was over"]],
     [3, 0, ["unreachable", false, undefined, "disconnected", "\"k\": too few servers replied: not connected"]],
     [4, 14, ["refused", false, undefined, "no_permission", "\"k\": refused: NOPERM: the user lacks a permission"]],
     [5, -1, ["limit_reached", false, undefined, undefined, "\"k\": too many locks at one time"]],

@@ -1,4 +1,4 @@
-// A Tenure that outlives the request that made it, in workerd: what happens is no hang, and locks are not believed in for ever.
+// A Locker that outlives the request that made it, in workerd: what happens is no hang, and locks are not believed in for ever.
 //
 //   node tests/worker-life.mjs     after ./build
 import assert from "node:assert/strict";
@@ -49,7 +49,7 @@ try {
   const second = await ask();
   console.log(JSON.stringify(second));
   assert.equal(second.held, false, "a lock that nobody renewed is not believed in");
-  console.log("workerd, a Tenure of another request: ok");
+  console.log("workerd, a Locker of another request: ok");
 } finally {
   await miniflare.dispose();
   await control.close();

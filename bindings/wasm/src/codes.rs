@@ -1,4 +1,4 @@
-//! Reasons as numbers. Their names, which programs in JavaScript may rely on, stand in the same order in
+//! Reasons as numbers. Their names, which programs in JavaScript may rely on, are in the same order in
 //! `bindings/npm/src/errors.ts` and `ends.ts`. The enums of the core may grow, and the compiler does not say so here: a
 //! test compares these lists with the core's source, so that no variant is without a code and a name of its own.
 

@@ -11,34 +11,34 @@
 extern crate alloc;
 
 mod codes;
+mod events;
 mod pack;
 mod record;
 #[cfg(target_arch = "wasm32")]
 mod small;
 mod state;
-mod tell;
 
 use tenure_core::{Config, Instant, LockId, NodeId, Output, Ttl};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::tell::{tell, todo};
+use crate::events::{todo, write};
 
 /// Where the record is, for as long as the module lives.
 #[wasm_bindgen]
 #[must_use]
 pub fn record() -> u32 {
-    state::desk(|desk| desk.record.address()).unwrap_or_default()
+    state::exchange(|exchange| exchange.record.address()).unwrap_or_default()
 }
 
 /// Where the next `len` bytes of input are to be written.
 #[wasm_bindgen]
 #[must_use]
 pub fn reserve(len: u32) -> u32 {
-    let address = state::desk(|desk| {
-        if desk.input.len() < len as usize {
-            desk.input.resize(len as usize, 0);
+    let address = state::exchange(|exchange| {
+        if exchange.input.len() < len as usize {
+            exchange.input.resize(len as usize, 0);
         }
-        record::address(desk.input.as_ptr())
+        record::address(exchange.input.as_ptr())
     });
     address.unwrap_or_default()
 }
@@ -48,13 +48,13 @@ pub fn reserve(len: u32) -> u32 {
 #[wasm_bindgen]
 #[must_use]
 pub fn start(len: u32, now: f64) -> bool {
-    let started = state::start(|desk| match desk.request(len).setup() {
+    let started = state::start(|exchange| match exchange.request(len).setup() {
         Ok((seed, config)) => {
-            desk.record.numbers(f64::from(quorum(&config)), 0.0);
+            exchange.record.numbers(f64::from(quorum(&config)), 0.0);
             Some(tenure_core::Engine::new(config, seed, instant(now)))
         }
         Err(code) => {
-            desk.record.code(code);
+            exchange.record.code(code);
             None
         }
     });
@@ -65,35 +65,35 @@ pub fn start(len: u32, now: f64) -> bool {
 #[wasm_bindgen]
 #[must_use]
 pub fn obtain(len: u32, now: f64) -> bool {
-    state::step(|engine, desk| {
-        let request = desk.request(len).obtain();
-        desk.started(request.map(|request| engine.obtain(request, instant(now))))
+    state::step(|engine, exchange| {
+        let request = exchange.request(len).obtain();
+        exchange.started(request.map(|request| engine.obtain(request, instant(now))))
     })
 }
 
-/// Starts to look at keys. True: the record has the id. False: the reason.
+/// Starts an inspection. True: the record has its id. False: the record has the reason.
 #[wasm_bindgen]
 #[must_use]
 pub fn inspect(len: u32, now: f64) -> bool {
-    state::step(|engine, desk| {
-        let keys = desk.request(len).keys();
-        desk.started(keys.map(|keys| engine.inspect(keys, instant(now))))
+    state::step(|engine, exchange| {
+        let keys = exchange.request(len).keys();
+        exchange.started(keys.map(|keys| engine.inspect(keys, instant(now))))
     })
 }
 
-/// Asks for a refresh, with another ttl if `ttl_ms` is not negative. False if the ttl is out of its limits. A lock that
-/// is not held is told by its terminal event.
+/// Requests a refresh, with another ttl if `ttl_ms` is not negative. False if the ttl is out of its limits. If the lock is
+/// not held, its terminal event says so.
 #[wasm_bindgen]
 #[must_use]
 pub fn refresh(lock: u64, ttl_ms: f64, now: f64) -> bool {
     state::step(
-        |engine, desk| match pack::duration(ttl_ms).map(Ttl::new).transpose() {
+        |engine, exchange| match pack::duration(ttl_ms).map(Ttl::new).transpose() {
             Ok(ttl) => {
                 let _ = engine.refresh(LockId::from_bits(lock), ttl, instant(now));
                 true
             }
             Err(error) => {
-                desk.record.code(codes::claim(error));
+                exchange.record.code(codes::claim(error));
                 false
             }
         },
@@ -116,13 +116,13 @@ pub fn expires(lock: u64) -> f64 {
     })
 }
 
-/// Lets go of a lock or an inspection.
+/// Releases a lock, or ends an inspection.
 #[wasm_bindgen]
 pub fn release(lock: u64, now: f64) {
     state::step(|engine, _| engine.release(LockId::from_bits(lock), instant(now)));
 }
 
-/// Lets go of everything and takes nothing new.
+/// Releases everything and refuses new requests.
 #[wasm_bindgen]
 pub fn close(now: f64) {
     state::step(|engine, _| engine.close(instant(now)));
@@ -141,10 +141,11 @@ pub fn connected(node: u32, now: f64) {
 /// The first `len` bytes of the input came from a node.
 #[wasm_bindgen]
 pub fn received(node: u32, len: u32, now: f64) {
-    state::step(|engine, desk| {
-        if let (Some(node), Some(bytes)) =
-            (NodeId::new(node as usize), desk.input.get(..len as usize))
-        {
+    state::step(|engine, exchange| {
+        if let (Some(node), Some(bytes)) = (
+            NodeId::new(node as usize),
+            exchange.input.get(..len as usize),
+        ) {
             engine.handle_input(node, bytes, instant(now));
         }
     });
@@ -170,8 +171,8 @@ pub fn timeout(now: f64) {
 #[wasm_bindgen]
 #[must_use]
 pub fn poll() -> u8 {
-    state::step(|engine, desk| {
-        let record = &mut desk.record;
+    state::step(|engine, exchange| {
+        let record = &mut exchange.record;
         match engine.poll_output() {
             Output::Timeout(due) => {
                 record.numbers(due.map_or(-1.0, micros), 0.0);
@@ -190,7 +191,7 @@ pub fn poll() -> u8 {
                 record.point_to(bytes);
                 todo::TRANSMIT
             }
-            Output::Event(event) => tell(engine, record, event),
+            Output::Event(event) => write(engine, record, event),
         }
     })
 }

@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the sign was looked at, and a cast from a float saturates"
+    reason = "the sign was checked, and a cast from a float saturates"
 )]
 pub(crate) fn duration(ms: f64) -> Option<Duration> {
     (ms >= 0.0).then(|| Duration::from_nanos((ms * 1e6) as u64))

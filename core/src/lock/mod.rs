@@ -139,19 +139,30 @@ pub(crate) struct Lock {
 
 impl Lock {
     pub(crate) fn new(request: Obtain, prefix: &[u8], arrival: u64, now: Instant) -> Self {
-        let metadata = request.metadata.as_bytes();
-        let key_hash = hash(request.keys.first());
-        let claim = Claim::new(prefix, request.keys, request.token, metadata);
-        let wait = request.wait.filter(|wait| !wait.is_zero());
+        // Each field is named, so that a new option cannot be forgotten.
+        let Obtain {
+            keys,
+            token,
+            metadata,
+            ttl,
+            wait,
+            retry,
+            renewal,
+            mode,
+            fence,
+        } = request;
+        let key_hash = hash(keys.first());
+        let claim = Claim::new(prefix, keys, token, metadata.as_bytes());
+        let wait = wait.filter(|wait| !wait.is_zero());
         Self {
             claim,
-            ttl: request.ttl,
-            mode: request.mode,
+            ttl,
+            mode,
             give_up_at: wait.map(|wait| now + wait),
-            retry: request.retry,
-            renewal: request.renewal,
+            retry,
+            renewal,
             key_hash,
-            fencing: request.fence.map(Fencing::boxed),
+            fencing: fence.map(Fencing::boxed),
             state: LockState::Waiting {
                 until: None,
                 look_at: None,
@@ -166,7 +177,7 @@ impl Lock {
             },
             may_hold: NodeSet::EMPTY,
             gone_at: now,
-            shortest: request.ttl,
+            shortest: ttl,
             has_unanswered: false,
             inherited: false,
             refused: NodeSet::EMPTY,

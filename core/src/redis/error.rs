@@ -201,6 +201,30 @@ mod tests {
         }
     }
 
+    /// Without a line in `TABLE` a new error would be [`NodeError::Other`].
+    #[test]
+    fn every_error_has_a_line_or_comes_from_elsewhere() {
+        let elsewhere = [
+            // From the connection, the clock, the decoder and the limits.
+            NodeError::Disconnected,
+            NodeError::TimedOut,
+            NodeError::Malformed,
+            NodeError::AnswerTooLarge,
+            NodeError::Overloaded,
+            // From the reply to `SELECT`, whatever it says.
+            NodeError::NoDatabase,
+            // From unsupported commands, and from lines that are not in the table.
+            NodeError::Unsupported,
+            NodeError::Other,
+        ];
+        for error in NodeError::ALL {
+            let has_line = TABLE
+                .iter()
+                .any(|(_, known)| *known == ServerError::Node(*error));
+            assert!(has_line != elsewhere.contains(error), "{error:?}");
+        }
+    }
+
     #[test]
     fn each_policy_has_its_errors() {
         assert!(NodeError::ReadOnly.hangs_up() && !NodeError::ReadOnly.is_final());

@@ -3,6 +3,7 @@
 mod backoff;
 mod capability;
 mod error;
+mod error_text;
 mod exchange;
 mod frame;
 mod handshake;
@@ -13,7 +14,6 @@ mod script;
 mod session;
 mod slot;
 mod wire;
-mod words;
 
 pub(crate) use frame::Frame;
 #[cfg(feature = "memory")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a worker is between two deeds.
+/// The state of a worker between two actions.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
     Away,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A time in which a worker believed that it held the lock: from `from` until before `to`.
+/// A time in which a worker relied on the lock: from `from` until before `to`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Interval {
     pub(crate) worker: usize,

@@ -20,7 +20,7 @@ use crate::args::DemoArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use tenure::tokio::Memory;
 
-/// Runs the workers, tells what they do, and checks that no two held the lock at once.
+/// Runs the workers, prints what they do, and checks that no two held the lock at once.
 pub(crate) async fn demo(args: DemoArgs) -> Outcome {
     let workers = usize::from(args.workers);
     let is_embedded = args.servers.urls.is_empty();

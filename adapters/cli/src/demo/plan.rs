@@ -21,7 +21,7 @@ pub(crate) enum Course {
     Plain,
     /// Refreshes half-way.
     Refreshing,
-    /// Is gone without a word when its work is done.
+    /// Crashes silently when its work is done.
     Crashing,
 }
 

@@ -7,7 +7,7 @@ use super::lanes::{Ink, Lane, Pen, millis};
 use super::ledger::{Interval, Ledger};
 use super::worker::{Action, Report};
 
-/// Told report by report.
+/// Built from one report after the other.
 pub(crate) struct Timeline {
     pen: Pen,
     start: Instant,
@@ -85,8 +85,7 @@ impl Timeline {
             Action::Crashes { lease_end } => {
                 self.held_until(worker, lease_end, true);
                 let left = millis(lease_end.saturating_duration_since(at));
-                let text =
-                    format!("{name} crashes and tells nobody. Its lease runs {left:.0} ms more");
+                let text = format!("{name} crashes silently. Its lease runs {left:.0} ms more");
                 (Lane::Crashed, (Ink::Bad, '✗'), text)
             }
         };
@@ -136,7 +135,7 @@ impl Timeline {
         self.ledger.overlaps().is_empty()
     }
 
-    /// What it all comes to.
+    /// The summary.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
         let mut item = |name: &str, value: String| {

@@ -1,4 +1,4 @@
-//! One worker: a program of its own as far as the server can tell, with its own connection.
+//! One worker. It has its own connection, so for the server it is a program of its own.
 
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ impl Worker {
             self.busy(&lock, turn.work).await;
         }
         if lock.is_held() {
-            // Before the release: from the moment that it is asked for, somebody else may hold the lock.
+            // Before the release: from the moment of the request, another worker may hold the lock.
             self.report(Instant::now(), Action::Releases);
         }
         let _ = lock.release().await;
@@ -163,7 +163,7 @@ impl Worker {
 
     fn report(&self, at: Instant, action: Action) {
         let worker = self.number;
-        // Nobody listens any more when the demo has failed.
+        // After the demo has failed, nobody receives.
         let _ = self.reports.send(Report { worker, at, action });
     }
 }

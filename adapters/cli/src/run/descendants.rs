@@ -43,7 +43,7 @@ pub(crate) fn mark() -> String {
     }
 }
 
-/// All living processes; `None` where the system does not tell (no `/proc`).
+/// All living processes; `None` where the system does not list them (no `/proc`).
 pub(crate) fn processes() -> Option<Vec<Process>> {
     let entries = std::fs::read_dir("/proc").ok()?;
     let processes: Vec<Process> = entries
@@ -55,8 +55,8 @@ pub(crate) fn processes() -> Option<Vec<Process>> {
     (!processes.is_empty()).then_some(processes)
 }
 
-/// All that descends from a process, which costs less than to look at all processes; `None` where the system does not
-/// tell it like that.
+/// All descendants of a process, which costs less than to list all processes; `None` where the system has no list of
+/// children.
 pub(crate) fn below(root: i32) -> Option<Vec<Process>> {
     let mut found = Vec::new();
     let mut rest = children(root)?;
@@ -92,8 +92,8 @@ pub(crate) fn is_there(known: &Process) -> bool {
     process(known.pid).is_some_and(|now| now.started == known.started)
 }
 
-/// What of `all` is the run's: what `is_root` says, what carries the mark, and what descends from either. Only what was
-/// started at `since` or later is asked for its mark.
+/// The processes of `all` that belong to the run: those that `is_root` names, those with the mark, and the descendants of
+/// either. The mark is only read of processes that were started at `since` or later.
 pub(crate) fn of_run(
     mut all: Vec<Process>,
     mark: &str,
@@ -123,7 +123,7 @@ fn take(rest: &mut Vec<Process>, found: &mut Vec<Process>, is_root: impl Fn(&Pro
     }
 }
 
-/// Whether a process was started with the mark. `false` for those that may not be asked.
+/// Whether a process was started with the mark. `false` for those whose environment may not be read.
 fn has_mark(pid: i32, mark: &str) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment
@@ -132,7 +132,7 @@ fn has_mark(pid: i32, mark: &str) -> bool {
         .any(|marks| marks == mark.as_bytes() || begins_with(marks, mark))
 }
 
-/// Whether more marks stand behind this one: of runs within the run.
+/// Whether the marks begin with this one: more marks belong to runs within the run.
 fn begins_with(marks: &[u8], mark: &str) -> bool {
     let inner = marks.strip_prefix(mark.as_bytes());
     inner.is_some_and(|inner| inner.starts_with(b":"))

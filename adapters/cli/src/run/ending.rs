@@ -7,9 +7,9 @@ use std::time::Duration;
 pub(crate) enum Step {
     /// Nothing before this time.
     Wait(Duration),
-    /// Ask it to end (SIGTERM), and wait for it until this time. Said once.
-    Ask(Duration),
-    /// Make it end (SIGKILL), at once if there was no time to ask. Said until nobody asks any more.
+    /// Ask it to end (SIGTERM), and wait for it until this time. Returned once.
+    Terminate(Duration),
+    /// Make it end (SIGKILL), at once if there was no time for SIGTERM. Returned at each call from then on.
     Kill,
 }
 
@@ -57,8 +57,7 @@ impl Ending {
         lease_end.saturating_sub(self.margin)
     }
 
-    /// Whether the command has been asked to end. There is no way back: a command that was told to end does, even if a
-    /// late renewal saves the lock.
+    /// Whether the command has got SIGTERM. There is no way back: it ends then, even if a late renewal saves the lock.
     pub(crate) fn has_begun(&self) -> bool {
         self.kill_at.is_some()
     }
@@ -83,7 +82,7 @@ impl Ending {
         if now >= last {
             return Step::Kill;
         }
-        Step::Ask(kill_at)
+        Step::Terminate(kill_at)
     }
 }
 
@@ -114,7 +113,10 @@ mod tests {
     #[test]
     fn without_a_renewal_it_is_asked_a_grace_before_and_killed_shortly_before_the_lease_ends() {
         let mut ending = Ending::new(GRACE);
-        assert_eq!(ending.step(ms(9_600), LEASE, false), Step::Ask(ms(9_900)));
+        assert_eq!(
+            ending.step(ms(9_600), LEASE, false),
+            Step::Terminate(ms(9_900))
+        );
         assert_eq!(ending.step(ms(9_601), LEASE, false), Step::Wait(ms(9_900)));
         assert_eq!(ending.step(ms(9_900), LEASE, false), Step::Kill);
         assert_eq!(ending.step(ms(9_950), LEASE, true), Step::Kill);
@@ -123,7 +125,10 @@ mod tests {
     #[test]
     fn a_late_renewal_does_not_take_it_back() {
         let mut ending = Ending::new(GRACE);
-        assert_eq!(ending.step(ms(9_700), LEASE, false), Step::Ask(ms(9_900)));
+        assert_eq!(
+            ending.step(ms(9_700), LEASE, false),
+            Step::Terminate(ms(9_900))
+        );
         assert_eq!(
             ending.step(ms(9_800), LEASE * 2, false),
             Step::Wait(ms(9_900))
@@ -134,14 +139,20 @@ mod tests {
     #[test]
     fn when_the_lock_is_lost_it_is_asked_at_once_and_killed_after_the_grace() {
         let mut ending = Ending::new(GRACE);
-        assert_eq!(ending.step(ms(1_000), LEASE, true), Step::Ask(ms(1_400)));
+        assert_eq!(
+            ending.step(ms(1_000), LEASE, true),
+            Step::Terminate(ms(1_400))
+        );
         assert_eq!(ending.step(ms(1_400), LEASE, true), Step::Kill);
     }
 
     #[test]
     fn a_loss_late_in_the_lease_does_not_make_the_end_later() {
         let mut ending = Ending::new(GRACE);
-        assert_eq!(ending.step(ms(9_800), LEASE, true), Step::Ask(ms(9_900)));
+        assert_eq!(
+            ending.step(ms(9_800), LEASE, true),
+            Step::Terminate(ms(9_900))
+        );
     }
 
     #[test]
@@ -158,7 +169,10 @@ mod tests {
     fn the_second_process_asks_later_and_kills_at_the_same_time() {
         let mut second = Ending::second(GRACE);
         assert_eq!(second.step(ms(9_600), LEASE, false), Step::Wait(ms(9_700)));
-        assert_eq!(second.step(ms(9_700), LEASE, false), Step::Ask(ms(9_900)));
+        assert_eq!(
+            second.step(ms(9_700), LEASE, false),
+            Step::Terminate(ms(9_900))
+        );
         let mut second = Ending::second(GRACE);
         second.asked(ms(9_900));
         assert_eq!(second.step(ms(9_700), LEASE, false), Step::Wait(ms(9_900)));
@@ -170,7 +184,7 @@ mod tests {
         assert_eq!(ending.step(ms(2), ms(3), false), Step::Wait(ms(3)));
         assert_eq!(ending.step(ms(3), ms(3), false), Step::Kill);
         let mut ending = Ending::new(Duration::ZERO);
-        assert_eq!(ending.step(ms(2), ms(3), true), Step::Ask(ms(2)));
+        assert_eq!(ending.step(ms(2), ms(3), true), Step::Terminate(ms(2)));
         assert_eq!(ending.step(ms(2), ms(3), true), Step::Kill);
     }
 }

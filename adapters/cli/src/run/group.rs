@@ -54,7 +54,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts the watchdog, and does not wait for it: [`Self::repeats`] tells whether it is ready.
+    /// Starts the watchdog, and does not wait for it: [`Self::repeats`] is true when it is ready.
     pub(crate) fn new(grace: Duration) -> Result<Self, Failure> {
         // What the command leaves behind comes back to this process, so that it is found when it must be ended.
         descendants::adopt();
@@ -116,7 +116,7 @@ impl Group {
 
     /// Whether the watchdog runs and knows the lease: it repeats its end.
     pub(crate) async fn repeats(&mut self, lease_end: Duration) -> bool {
-        self.tell(|known| known.lease_end = lease_end);
+        self.inform(|known| known.lease_end = lease_end);
         let repeated = async {
             while let Some(report) = self.report().await {
                 if report == (Report::Guards { lease_end }) {
@@ -139,7 +139,7 @@ impl Group {
         environment: [(&str, OsString); 2],
     ) -> Result<(), Failure> {
         let Some((program, arguments)) = command.split_first() else {
-            return Err(Failure::usage("a command is needed behind --"));
+            return Err(Failure::usage("give a command after --"));
         };
         let mut command = Command::new(program);
         let _ = command
@@ -159,19 +159,19 @@ impl Group {
         let pid = i32::try_from(child.id()).map_err(|_| failed(ErrorKind::Other))?;
         self.child = Some(pid);
         let started = descendants::process(pid).map_or(0, |process| process.started);
-        self.tell(|known| known.child = Some((pid, started)));
+        self.inform(|known| known.child = Some((pid, started)));
         Ok(())
     }
 
-    /// Changes what the watchdog must know, and tells it.
-    pub(crate) fn tell(&mut self, change: impl FnOnce(&mut Known)) {
+    /// Changes what the watchdog must know, and sends it.
+    pub(crate) fn inform(&mut self, change: impl FnOnce(&mut Known)) {
         change(&mut self.known);
         self.is_written = false;
         self.write();
     }
 
-    /// Tells the watchdog what it has not been told. Lines of this size are written at once or not at all; a pipe that is
-    /// full, because the watchdog stands still, takes the newest one later.
+    /// Sends the watchdog what it does not know yet. Lines of this size are written whole or not at all. If the pipe is full
+    /// because the watchdog stands still, it takes the newest line later.
     pub(crate) fn write(&mut self) {
         use std::io::Write as _;
         if !self.is_written {
@@ -197,7 +197,7 @@ impl Group {
         }
     }
 
-    /// Waits until there is a report, or the watchdog is gone. Once that is so it waits for ever.
+    /// Waits until there is a report, or the watchdog is gone. After that it waits endlessly.
     pub(crate) async fn reported(&self) {
         match &self.reports {
             Some(reports) => drop(reports.readable().await),
@@ -230,7 +230,7 @@ impl Group {
         } else if let Some(child) = &child {
             let _ = sys::kill(child.pid, signal);
         }
-        self.look_for_refusal(child.as_slice());
+        self.report_refusals(child.as_slice());
     }
 
     /// Asks the command and all that it started to end, also outside of its group.
@@ -245,7 +245,7 @@ impl Group {
         self.has_members()
     }
 
-    /// To look for everything takes a while on a busy machine: the group, and what was seen last time, go first.
+    /// A search for all processes takes a while on a busy machine, so the group, and those that were found last, come first.
     fn signal_all(&mut self, signals: &[i32]) {
         let each = |pid, send: fn(i32, i32) -> Result<(), Errno>| {
             for signal in signals {
@@ -271,13 +271,13 @@ impl Group {
                 each(process.pid, sys::kill);
             }
         }
-        self.look_for_refusal(&members);
+        self.report_refusals(&members);
         self.seen = members;
     }
 
-    /// Says once of each process that it is another user's. A signal to a group succeeds if one of it got it, and the
-    /// watchdog always does, so each is asked for.
-    fn look_for_refusal(&mut self, processes: &[Process]) {
+    /// Prints once for each process of another user that it cannot be ended. A signal to a group succeeds if one member gets
+    /// it, and the watchdog always does, so each process is tried.
+    fn report_refusals(&mut self, processes: &[Process]) {
         for process in processes {
             let is_foreign = sys::kill(process.pid, 0) == Err(Errno::EPERM);
             if is_foreign && self.refused.insert(process.pid) {
@@ -286,16 +286,16 @@ impl Group {
         }
     }
 
-    /// Looks whether the command can be ended, as long as nobody has to.
-    pub(crate) fn look_at_command(&mut self) {
+    /// Checks whether the command could be ended, before that is needed.
+    pub(crate) fn check_command(&mut self) {
         let child = self.child.filter(|child| !self.refused.contains(child));
         if let Some(process) = child.and_then(descendants::process) {
-            self.look_for_refusal(&[process]);
+            self.report_refusals(&[process]);
         }
     }
 
-    /// Whether anything that the command started is left and can be ended, in its group or outside. Where the system does
-    /// not tell: until it was killed.
+    /// Whether anything that the command started is left and can be ended, in its group or outside. Where the system does not
+    /// list processes: until it was killed.
     pub(crate) fn has_members(&self) -> bool {
         let can_be_ended = |left: &Process| !self.refused.contains(&left.pid);
         self.members()
@@ -317,7 +317,7 @@ impl Group {
         Some(members)
     }
 
-    /// Collects what has ended, and says what became of the command if anything did.
+    /// Collects processes that have ended. Returns the fate of the command, if it has one.
     pub(crate) fn collect(&mut self) -> Option<Fate> {
         while let Some((pid, fate)) = sys::wait_any() {
             // Adopted processes are collected and forgotten.
@@ -335,7 +335,7 @@ impl Group {
         None
     }
 
-    /// There is nothing to guard any more: ends the watchdog, and does not wait for that.
+    /// There is nothing left to guard: ends the watchdog, and does not wait for that.
     pub(crate) fn dismiss(self) {
         // Before its input ends, which would mean that this process is gone.
         if !self.is_collected {

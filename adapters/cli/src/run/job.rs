@@ -1,4 +1,4 @@
-//! A command that runs under a lock, from its start to its end. What the two processes owe each other stands in
+//! A command that runs under a lock, from its start to its end. The contract of the two processes is in
 //! [`super::protocol`].
 
 use std::ffi::OsString;
@@ -17,11 +17,11 @@ use crate::output::say;
 use crate::sys::{self, Fate};
 use tenure::{Lock, Locker, Loss, NodeError};
 
-/// How often it is looked whether what was asked to end has ended.
+/// How often it is checked whether processes that got SIGTERM have ended.
 const ENDING: Duration = Duration::from_millis(20);
-/// The same after it was killed.
+/// The same after SIGKILL.
 const KILLING: Duration = Duration::from_millis(5);
-/// Whoever wakes later than this has stood still.
+/// A process that wakes later than this has stood still.
 const LATE: Duration = Duration::from_millis(50);
 /// How long a process that has stood still waits for the renewal that is overdue by then.
 const CATCH_UP: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ pub(crate) struct Job {
     ending: Ending,
     /// As last seen; the watchdog knows it too.
     lease_end: Duration,
-    /// The lock is not held any more.
+    /// The lock is no longer held.
     is_gone: bool,
     /// The watchdog was the first to end the command.
     by_watchdog: bool,
@@ -58,7 +58,7 @@ impl Job {
         }
     }
 
-    /// Runs the command to its end, whoever causes that. Returns the lock, which may be lost, the status of the command, and
+    /// Runs the command to its end, whatever the cause. Returns the lock, which may be lost, the status of the command, and
     /// why the lock is lost or the command had to be ended.
     pub(crate) async fn run(
         mut self,
@@ -72,7 +72,7 @@ impl Job {
     }
 
     async fn command(&mut self, args: &RunArgs) -> Outcome {
-        self.look_at_lease();
+        self.note_lease();
         if self.is_gone {
             let words = format!(
                 "{}: lost before the command could start",
@@ -121,8 +121,8 @@ impl Job {
             () = self.group.reported() => {}
             () = tokio::time::sleep(rest) => {}
         }
-        // What lies in the sockets already counts before the clock does: the lock's driver gets its turn, behind a look at
-        // the sockets.
+        // Replies that wait in a socket count before the clock does: the driver of the lock gets a turn after the runtime has
+        // polled the sockets.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -153,18 +153,18 @@ impl Job {
 
     /// Does what is due, and says how long to rest.
     fn step(&mut self) -> Duration {
-        self.look_at_lease();
+        self.note_lease();
         self.group.write();
-        self.group.look_at_command();
+        self.group.check_command();
         let now = clock::now();
         let had_begun = self.ending.has_begun();
         let step = self.ending.step(now, self.lease_end, self.is_gone);
         let rest = match step {
             Step::Wait(until) if had_begun => until.saturating_sub(now).min(ENDING),
             Step::Wait(until) => until.saturating_sub(now).min(clock::LONGEST_REST),
-            Step::Ask(kill_at) => {
+            Step::Terminate(kill_at) => {
                 self.group.ask_to_end();
-                self.group.tell(|known| known.kill_at = Some(kill_at));
+                self.group.inform(|known| known.kill_at = Some(kill_at));
                 Duration::ZERO
             }
             Step::Kill if self.group.kill() => KILLING,
@@ -177,9 +177,9 @@ impl Job {
         rest
     }
 
-    /// Notes when the lease ends, and tells the watchdog.
-    fn look_at_lease(&mut self) {
-        // The clock first: the end may only come out too early.
+    /// Notes when the lease ends, and informs the watchdog.
+    fn note_lease(&mut self) {
+        // The clock is read first, so that the end can only come out too early.
         let now = clock::now();
         let remaining = self.lock.remaining();
         if remaining.is_zero() {
@@ -188,17 +188,17 @@ impl Job {
             return;
         }
         let end = now.saturating_add(remaining);
-        // Two looks at the same lease differ by the time between the two clocks.
+        // The same lease, read twice, differs by the time between the reads of the two clocks.
         if end.abs_diff(self.lease_end) > Duration::from_millis(2) {
             self.lease_end = end;
-            self.group.tell(|known| known.lease_end = end);
+            self.group.inform(|known| known.lease_end = end);
         }
     }
 
-    /// Why the lock is not held any more, or the command had to be ended.
+    /// Why the lock is no longer held, or the command had to be ended.
     async fn reason(&self, locker: &Locker) -> Option<String> {
         if !self.lock.is_held() {
-            // At once, or when the lock's driver has looked at the clock too.
+            // At once, or when the driver of the lock has read the clock, too.
             let loss = self.lock.lost().await;
             let other = NodeError::Other;
             let is_unknown =
@@ -211,7 +211,7 @@ impl Job {
         let reason = if self.by_watchdog {
             "tenure stood still until the lease was about to end, and its second process ended the command"
         } else {
-            "no renewal got through in time"
+            "no renewal succeeded in time"
         };
         self.ending.has_begun().then(|| reason.to_owned())
     }

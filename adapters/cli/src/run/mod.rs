@@ -24,7 +24,7 @@ pub(crate) use self::watchdog::watchdog;
 
 /// How long the end of a run may wait for the servers to confirm the release.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
-/// The same when the lock is lost anyway, or somebody wanted an end by now.
+/// The same if the lock is lost anyway, or a signal has asked tenure to end.
 const FAREWELL_TIME: Duration = Duration::from_millis(200);
 
 /// Obtains, runs, releases.
@@ -48,8 +48,8 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
         Ok(lock) => lock,
         Err(failure) => {
             group.dismiss();
-            // What was asked for and never answered may have been granted, and is taken back. After a wait there is no
-            // more time for that than it takes to send it.
+            // A request without a reply may have been granted, and is released. After a wait there is only the time to send
+            // that.
             let time = if args.wait.is_zero() {
                 RELEASE_TIME
             } else {
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
     finish(lock, outcome, loss, &args, &locker).await
 }
 
-/// Lets go of the lock after the command has ended, and says how it was.
+/// Releases the lock after the command has ended. Returns the outcome of the run.
 async fn finish(
     lock: Lock,
     outcome: Outcome,
@@ -85,7 +85,7 @@ async fn finish(
         loss = release(lock, &args.keys).await;
         close(locker, RELEASE_TIME).await;
     } else {
-        // There is nothing to wait for: what may be left of it is let go if a server listens.
+        // There is nothing to wait for: what may be left of it is released if a server can be reached.
         drop(lock);
         close(locker, FAREWELL_TIME).await;
     }
@@ -102,7 +102,7 @@ async fn finish(
     }
 }
 
-/// What is out of its limits is told even if no server can be reached.
+/// Arguments out of their limits are reported even if no server can be reached.
 fn check(args: &RunArgs) -> Result<(), ClaimError> {
     let keys: Vec<Key> = args.keys.iter().map(Key::new).collect::<Result<_, _>>()?;
     let _ = Keys::new(keys)?;
@@ -148,7 +148,7 @@ async fn secure(mut group: Group, lock: &Lock) -> Result<Group, Failure> {
         group = group.replaced().await?;
     }
     group.dismiss();
-    let words = "the second process of `tenure run` does not answer";
+    let words = "the second process of `tenure run` does not respond";
     Err(Failure::new(Exit::System, words))
 }
 
@@ -166,7 +166,7 @@ async fn release(lock: Lock, keys: &[String]) -> Option<String> {
         // What is not known here is not confirmed either.
         Ok(Released::Unconfirmed | _) | Err(_) => {
             say(&format!(
-                "{}: too few servers confirm the release: it is free when its ttl is over",
+                "{}: too few servers confirm the release: it is free when its ttl ends",
                 keys.join(", ")
             ));
             None

@@ -1,7 +1,7 @@
-//! The contract of the two processes of a run, and what they tell each other.
+//! The contract of the two processes of a run, and the messages between them.
 //!
 //! The first process writes all that it knows as one line ([`Known`]) whenever any of it changes; the last line counts,
-//! and the watchdog reads all of them before it looks at the clock. It answers each time it has read with what it has
+//! and the watchdog reads all of them before it reads the clock. It answers each time with what it has
 //! done itself ([`Report`]). Neither ever waits for the other: what a pipe does not take is written again later.
 //!
 //! | | the first process | the watchdog |
@@ -16,7 +16,7 @@
 //! | the end of its input | | SIGTERM at once, SIGKILL after ¾ of `grace` and before `margin` |
 //! | the command has ended | ends the watchdog, then releases | |
 //!
-//! Whoever signals does that first and speaks afterwards.
+//! A process that sends a signal does that first, and reports it afterwards.
 
 use std::fmt;
 use std::str::FromStr;

@@ -8,8 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::failure::Failure;
 use crate::sys;
 
-/// What nobody listens to: it cannot be caught, tells of a fault of this very process, or means nothing or a stop to
-/// those that have no handler, which is right here too.
+/// Signals that are not handled: they cannot be caught, report a fault of this very process, or have a right default: no
+/// effect, or a stop.
 const LEFT_ALONE: [i32; 12] = [
     libc::SIGKILL,
     libc::SIGSTOP,
@@ -25,7 +25,7 @@ const LEFT_ALONE: [i32; 12] = [
     libc::SIGTTOU,
 ];
 
-/// All others, by number, real-time ones included: passed on to the command, or (CHLD) telling of it.
+/// All others, by number, real-time ones included: passed on to the command, or (CHLD) about it.
 pub(crate) struct Signals(Vec<(i32, Signal)>);
 
 impl Signals {

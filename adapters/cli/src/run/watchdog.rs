@@ -1,9 +1,9 @@
-//! The second process of a run. It leads the command's process group, and ends the command when the first process is
-//! gone (`kill -9`) or does not answer for the lease (stopped, hung).
+//! The second process of a run. It leads the process group of the command, and ends the command when the first process is
+//! gone (`kill -9`) or no longer vouches for the lease (stopped, hung).
 //!
-//! Being the group's leader it keeps the group's number from being given to others, and it knows the number before the
-//! command is there: nothing can happen between the start of the command and the moment when it is told of it.
-//! What it owes the first process stands in [`super::protocol`].
+//! As long as the leader exists, the system gives the number of the group to no other. And the leader knows that number
+//! before the command starts, so there is no moment at which a command runs that it could not end. The contract with the
+//! first process is in [`super::protocol`].
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -19,7 +19,7 @@ use super::ending::{Ending, Step};
 use super::protocol::{Known, Report};
 use crate::{clock, output, sys};
 
-/// How often a run looks again at what it kills.
+/// How often the processes that were killed are checked.
 const KILLING: Duration = Duration::from_millis(5);
 
 /// The process itself.
@@ -79,7 +79,7 @@ impl Watchdog {
             }
             let stdin = std::io::stdin();
             let mut news = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-            // Rounded up, so that it does not look again too early and spin.
+            // Rounded up, so that it does not wake too early and spin.
             let rest = rest.saturating_add(Duration::from_millis(1));
             let _ = poll(
                 &mut news,
@@ -150,7 +150,7 @@ impl Watchdog {
         let now = clock::now();
         match self.ending.step(now, known.lease_end, self.orphaned) {
             Step::Wait(until) => Some(until.saturating_sub(now).min(clock::LONGEST_REST)),
-            Step::Ask(_) => {
+            Step::Terminate(_) => {
                 // The report first: it waits for nobody, and the first process must have it when the command ends.
                 self.report();
                 self.ask();

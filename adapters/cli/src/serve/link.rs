@@ -61,7 +61,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.reader.abort();
-        // A client that reads nothing would keep its writer for ever.
+        // A client that reads nothing would keep its writer forever.
         let writer = self.writer.clone();
         drop(tokio::spawn(async move {
             tokio::time::sleep(FAREWELL).await;

@@ -25,7 +25,7 @@ const WAITING_INPUTS: usize = 256;
 /// How long nobody is let in after the system had no room for another connection.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Serves until it is told to end.
+/// Serves until a signal ends it.
 pub(crate) async fn serve(args: ServeArgs) -> Outcome {
     let options = options(&args)?;
     let mut signals = Signals::listen()?;
@@ -55,7 +55,7 @@ fn announce(address: SocketAddr) -> Result<(), Failure> {
         .map_err(|error| Failure::system("cannot print", error))
 }
 
-/// Everybody on this machine may come in without a password; others never.
+/// Without a password, only clients on this machine may connect.
 fn options(args: &ServeArgs) -> Result<Options, Failure> {
     let mut options = Options::default();
     match &args.password_file {
@@ -145,7 +145,7 @@ impl Serving {
                 Output::Transmit { conn, bytes } => {
                     let is_well = self.links.get(&conn).is_some_and(|link| link.send(bytes));
                     if !is_well {
-                        // It does not read what it asked for.
+                        // It does not read its replies.
                         self.server.handle_disconnected(conn);
                         let _ = self.links.remove(&conn);
                     }

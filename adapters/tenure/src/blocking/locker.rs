@@ -129,7 +129,7 @@ impl Obtaining {
         Self(self.0.token(token))
     }
 
-    /// When to try again where servers do not report changes.
+    /// When to retry if servers do not report changes.
     pub fn retry(self, retry: Retry) -> Self {
         Self(self.0.retry(retry))
     }
@@ -162,7 +162,7 @@ impl Obtaining {
         block_on(async { self.0.await }).map(Lock::new)
     }
 
-    /// Obtains the lock, or returns `None` if it is held, or is still held when the [`wait`](Self::wait) is over.
+    /// Obtains the lock, or returns `None` if it is held, or is still held when the [`wait`](Self::wait) ends.
     ///
     /// # Errors
     /// [`ObtainError`], except that the lock is held.

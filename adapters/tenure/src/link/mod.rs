@@ -1,4 +1,4 @@
-//! The connection to one node: moves bytes, and understands none.
+//! The connection to one node. It moves bytes and does not interpret them.
 
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
@@ -17,36 +17,36 @@ use crate::runtime::Runtime;
 use crate::servers::Target;
 use tls::Session;
 
-/// As much as one TLS record holds, and more than any answer of a few commands needs.
+/// The size of one TLS record, and more than the reply to a few commands needs.
 const READ_BYTES: usize = 16 * 1024;
-/// A buffer that has grown beyond this for a burst is given back.
+/// A buffer that a burst has made larger than this is freed.
 const KEEP_BYTES: usize = 1024 * 1024;
 
-/// What a link has to tell.
+/// What happened on a link.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// Nothing. The task is woken when there is something.
+    /// Nothing. The task is woken when something does.
     None,
     /// The connection is open.
     Connected,
     /// [`Link::received`] has bytes.
     Received,
-    /// The connection is gone, and this is why.
+    /// The connection has ended, for this reason.
     Gone(Gone),
 }
 
-/// Why a connection is gone.
+/// Why a connection has ended.
 #[derive(Default, Debug)]
 pub(crate) struct Gone {
-    pub(crate) words: String,
-    /// Nobody listens there.
+    pub(crate) message: String,
+    /// No server listens at the address.
     pub(crate) no_server: bool,
 }
 
 impl Gone {
-    fn new(words: impl Into<String>) -> Self {
+    fn new(message: impl Into<String>) -> Self {
         Self {
-            words: words.into(),
+            message: message.into(),
             no_server: false,
         }
     }
@@ -59,7 +59,7 @@ impl From<io::Error> for Gone {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
         );
         Self {
-            words: error.to_string(),
+            message: error.to_string(),
             no_server,
         }
     }
@@ -68,13 +68,13 @@ impl From<io::Error> for Gone {
 pub(crate) struct Link<R: Runtime> {
     target: Target,
     connection: Connection<R>,
-    /// Bytes to be sent, of which the first `sent` have been.
+    /// Bytes to send, of which the first `sent` have been.
     out: Vec<u8>,
     sent: usize,
     buffer: Box<[u8]>,
-    /// How many bytes of `buffer` were read last.
+    /// The number of bytes of `buffer` that the last read filled.
     filled: usize,
-    /// With TLS: what they meant.
+    /// With TLS: these bytes decrypted.
     plain: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ enum Connection<R: Runtime> {
         stream: R::Stream,
         tls: Option<Session>,
     },
-    /// It failed while it was written to, which is told at the next read.
+    /// A write failed. The next read reports it.
     Failed(Gone),
 }
 
@@ -114,7 +114,7 @@ impl<R: Runtime> Link<R> {
         self.sent = 0;
     }
 
-    /// Puts bytes behind those that wait to be sent.
+    /// Appends bytes to those that wait to be sent.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Connection::Open { tls, .. } = &mut self.connection {
             match tls {
@@ -184,7 +184,7 @@ impl<R: Runtime> Link<R> {
         if self.buffer.is_empty() {
             self.buffer = vec![0; READ_BYTES].into();
         }
-        // The TLS handshake goes on under the first requests, which wait in the session until it is done.
+        // The TLS handshake continues below the first requests, which wait in the session until it is complete.
         let tls = match &self.target.tls {
             None => None,
             Some(tls) => Some(tls.session(&self.target.endpoint, &mut self.out)?),
@@ -193,7 +193,7 @@ impl<R: Runtime> Link<R> {
         Ok(News::Connected)
     }
 
-    /// Writes what waits, as far as the connection takes it. True if it failed: the next read tells why.
+    /// Writes waiting bytes, as many as the connection takes. True if that failed: the next read reports why.
     pub(crate) fn write(&mut self, cx: &mut Context<'_>) -> bool {
         while let Connection::Open { stream, .. } = &mut self.connection {
             let waiting = &self.out[self.sent..];

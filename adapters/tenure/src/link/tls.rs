@@ -1,4 +1,4 @@
-//! TLS, as rustls has it: another machine without I/O, so it is the same for every runtime.
+//! TLS by rustls, which is a state machine without I/O, so it works the same with every runtime.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Tls {
         let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
         let mut session =
             ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
-        // The core limits what waits.
+        // The core limits how many bytes wait already.
         session.set_buffer_limit(None);
         let mut session = Session(Box::new(session));
         session.flush(out)?;
@@ -88,14 +88,14 @@ fn unusable(error: impl ToString) -> ConnectError {
 pub(crate) struct Session(Box<ClientConnection>);
 
 impl Session {
-    /// Encrypts `plain` to `out`. What comes before the end of the handshake is kept until then, so that no byte goes
-    /// to a server that has not been verified.
+    /// Encrypts `plain` to `out`. Bytes before the end of the handshake are kept until then, so that no byte is sent to a
+    /// server that is not verified.
     pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         self.0.writer().write_all(plain)?;
         self.flush(out)
     }
 
-    /// Decrypts `wire` to `plain`, and puts what the session itself has to say to `out`.
+    /// Decrypts `wire` to `plain`, and appends the session's own messages to `out`.
     pub(crate) fn receive(
         &mut self,
         mut wire: &[u8],

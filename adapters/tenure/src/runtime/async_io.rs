@@ -62,7 +62,7 @@ impl<S: Spawn> Runtime for Under<S> {
         async_io::Timer::never()
     }
 
-    /// A read looks at the socket itself before it waits for the reactor, so another turn of the task is enough.
+    /// A read tries the socket before it waits for the reactor, so another turn of the task is enough.
     fn look(cx: &mut Context<'_>) {
         cx.waker().wake_by_ref();
     }

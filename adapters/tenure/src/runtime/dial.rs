@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use super::Timer;
 
-/// An address gets so long before the next one is tried beside it: the value that RFC 8305 recommends. A black hole behind
-/// the first address therefore does not hide the others.
+/// How long an address is tried alone before the next one is tried at the same time: the value that RFC 8305 recommends. So
+/// an address that never responds does not hide the others.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Connects to the first address that answers. They are tried in the order given, but with the address families taking
-/// turns. The next one is tried as soon as one has failed, or after [`STAGGER`].
+/// Connects to the first address that accepts. They are tried in the order given, except that address families alternate.
+/// The next one is tried as soon as one has failed, or after [`STAGGER`].
 ///
 /// # Errors
-/// That of the last address that failed, if all did.
+/// The error of the address that failed last, if all failed.
 pub(crate) async fn dial<S, F>(
     addresses: Vec<SocketAddr>,
     timer: impl Timer,
@@ -56,7 +56,7 @@ where
             if due && let Some(address) = self.left.pop_front() {
                 self.attempts.push(Box::pin((self.connect)(address)));
                 self.timer.set(STAGGER);
-                // So that the task is woken.
+                // It must be polled once to wake the task.
                 if self.timer.poll(cx).is_ready() {
                     cx.waker().wake_by_ref();
                 }
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The first stays first; after it the families alternate.
+/// Reorders addresses: the first stays first, and after it the families alternate.
 fn taking_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_family = addresses.first().map(SocketAddr::is_ipv6);
     let (own, other): (VecDeque<_>, VecDeque<_>) = addresses
@@ -116,8 +116,8 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// Dials addresses, each of which answers after a time, or never. Returns what came of it, after how long, and when
-    /// each was tried.
+    /// Dials addresses, each of which accepts after a given time, or never. Returns the result, how long it took, and when
+    /// each address was tried.
     async fn dialed(
         addresses: &[(&'static str, Option<u64>, bool)],
     ) -> (io::Result<SocketAddr>, u128, Vec<u128>) {

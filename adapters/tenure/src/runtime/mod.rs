@@ -30,11 +30,11 @@ pub(crate) mod tokio;
 
 /// An async runtime. Everything is called in its context: from within the driver's `poll`.
 ///
-/// The present is not asked of it, because the clocks of runtimes stand still while the machine is suspended: see
+/// It does not provide the time, because the clocks of runtimes stand still while the machine is suspended: see
 /// [`crate::clock::Clock`].
 pub(crate) trait Runtime: Send + 'static {
-    /// A connection. The futures traits, because all runtimes have them or are a few lines away from them, and they
-    /// read straight into the driver's buffer.
+    /// A connection. It has the traits of `futures-io`, because every runtime has them or can adapt to them in a few lines,
+    /// and they read straight into the driver's buffer.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
     /// A timer.
     type Timer: Timer;
@@ -53,11 +53,11 @@ pub(crate) trait Runtime: Send + 'static {
         Clock::real()
     }
 
-    /// Wakes the task when the runtime has looked at its sockets, as far as it can promise that.
+    /// Wakes the task after the runtime has polled its sockets, as far as it can promise that.
     fn look(cx: &mut Context<'_>);
 }
 
-/// One timer that is set again and again.
+/// A timer that is set many times.
 pub(crate) trait Timer: Send + Unpin + 'static {
     /// Fires once after this time, and not at the time set before.
     fn set(&mut self, after: Duration);
@@ -67,8 +67,8 @@ pub(crate) trait Timer: Send + Unpin + 'static {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// An idle connection is kept open on its way, and a dead one is found. While there are locks the core probes it by itself,
-/// and sooner.
+/// Turns on TCP keepalive, so that middleboxes keep an idle connection and a dead one is noticed. While there are locks, the
+/// core probes connections by itself, and sooner.
 #[cfg(any(
     feature = "tokio",
     feature = "async-std",

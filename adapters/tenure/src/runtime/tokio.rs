@@ -1,4 +1,4 @@
-//! tokio.
+//! The runtime tokio.
 
 use std::future::Future;
 use std::io;
@@ -61,7 +61,7 @@ impl Runtime for Tokio {
     }
 
     fn look(cx: &mut Context<'_>) {
-        // A task that yields is woken behind a look at the sockets, unlike one that wakes itself.
+        // tokio wakes a task that yields after it has polled the sockets, unlike a task that wakes itself.
         let _ = pin!(tokio::task::yield_now()).poll(cx);
     }
 }

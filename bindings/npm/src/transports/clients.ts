@@ -134,7 +134,7 @@ function clientOf(identity: unknown, { isReady, carry, isReply, ...more }: Clien
   const lent = lend({
     ...more,
     send(commands, signal, key) {
-      // What is kept for later may be carried out when nobody wants it any more.
+      // Commands that the client keeps for later might be carried out after they were cancelled.
       if (!isReady(key)) {
         throw new Error("the client is not connected");
       }
@@ -154,7 +154,7 @@ function quiet(signal: AbortSignal): void {
 /** Until a client of ioredis takes commands. */
 async function untilReady(client: any, signal: AbortSignal): Promise<void> {
   if (client.status === "wait") {
-    // Whoever listens to its errors hears of them.
+    // The listeners of its errors get them, too.
     client.connect().catch(() => {});
   }
   if (client.status === "ready") {

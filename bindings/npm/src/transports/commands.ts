@@ -6,22 +6,22 @@ import { inTurn, type Carry } from "./turns.js";
 /** A command: its name and its arguments. */
 export type Command = readonly Uint8Array[];
 
-/** What a command was answered with: an error of the server stands in the list as an `Error`. */
+/** The reply to a command. An error of the server is an `Error` in the list. */
 export type Reply = string | Uint8Array | number | bigint | null | Error | readonly Reply[];
 
 /** A client that you already have, or an endpoint over HTTP: anything that carries out commands, in their order. */
 export interface CommandTransport {
   /**
-   * Carries out commands, and gives one reply for each: what a server would answer, an error of it as an `Error`. Rejected if it
-   * is not known what became of them; an answer that no server gives counts as that, too. `signal` is aborted when nobody
-   * waits for the replies any more: what was not sent by then must not be sent later. `key` is that of `lane`.
+   * Carries out commands, and returns one reply for each, with a server error as an `Error`. Rejected if their outcome is not
+   * known; a reply that no server gives counts as unknown, too. `signal` is aborted when the replies are no longer needed:
+   * commands that are not sent by then must not be sent later. `key` is that of `lane`.
    */
   send(commands: readonly Command[], signal: AbortSignal, key: Uint8Array | undefined): Promise<readonly Reply[]>;
   /** Called before the first command, and again when it is used after a failure. Rejected if it cannot be used now. */
   open?(signal: AbortSignal, key: Uint8Array | undefined): unknown;
   /**
    * For a client that stands for several servers, of which each answers by itself: the name of the one that a key is on just now.
-   * Each of them gets connections of its own then, so that one that is silent holds up nobody else. `send` is told a key of the
+   * Each of them gets connections of its own then, so that one that is silent holds up nobody else. `send` gets a key of the
    * server, for commands that name none. Default: there is one server.
    */
   readonly lane?: ((key: Uint8Array) => string) | undefined;
@@ -78,7 +78,7 @@ function dialCommands(transport: CommandTransport): Dial {
           try {
             const given = await send(commands);
             await before;
-            // All of them are looked at before the first is told.
+            // All of them are checked before the first is passed on.
             const parts = given.flatMap((reply, at) => encoded(nameOf(commands[at]), reply));
             parts.forEach((part) => listener.received(part));
           } catch (error) {

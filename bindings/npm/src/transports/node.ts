@@ -45,7 +45,7 @@ export const dialNode: NonNullable<Platform["dial"]> = (address, { tls }): Dial 
       // A copy in Node's pool of small buffers, which costs less than one of its own.
       send: (bytes) => void socket.write(Buffer.from(bytes)),
       close: () => {
-        // What it still has to say is not heard, but must not be an error that nobody handles.
+        // Its later errors are ignored, but they must not be unhandled.
         socket.on("error", () => {});
         socket.destroy();
       },

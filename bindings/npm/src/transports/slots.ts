@@ -1,6 +1,6 @@
 const SLOTS = 16_384;
 
-/** @internal The slot of a key in a cluster: CRC-16 (XMODEM) of what stands in its first braces, or of all of it. */
+/** @internal The slot of a key in a cluster: CRC-16 (XMODEM) of the part in its first braces, or of all of it. */
 export function slotOf(key: Uint8Array): number {
   const open = key.indexOf(123);
   const close = open < 0 ? -1 : key.indexOf(125, open + 1);

@@ -61,7 +61,7 @@ export function streams(transport: Pick<Transport, "connect" | "name">): Dial {
       } catch (error) {
         listener.gone(message(error));
       } finally {
-        // Whoever is left by the server still has an end to close: runtimes count those, and some allow but a few.
+        // After the server has closed, our end is still open: runtimes count open ends, and some allow only a few.
         close();
       }
     })();

@@ -18,8 +18,8 @@ type Answer = { result?: unknown; error?: unknown } | null | undefined;
 const BAD_REQUEST = 400;
 
 /**
- * A database of Upstash, or whatever else speaks its REST format, through `fetch`: each request is over before the next
- * one begins, and takes along all commands that were wanted meanwhile. It carries text only.
+ * A database of Upstash, or another server with its REST format, through `fetch`. Each request ends before the next one
+ * begins, which takes along all commands of the meantime. It carries text only.
  *
  * Throws an `ArgumentError`.
  */

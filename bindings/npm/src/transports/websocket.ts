@@ -14,7 +14,7 @@ export function dialWebSocket(url: string): Dial {
       data instanceof ArrayBuffer
         ? listener.received(new Uint8Array(data))
         : listener.gone("the bridge sent text instead of binary messages");
-    // An error is always followed by a close, and neither says more than this. But some have it that an error must be heard.
+    // An error is always followed by a close, and neither says more than this. But on some runtimes an error without a listener is thrown.
     socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => listener.gone(reason || `the WebSocket was closed (${code})`);
     return {

@@ -6,11 +6,11 @@ use crate::id::RequestId;
 use crate::lock::{Op, Outcome};
 use crate::locks::Locks;
 use crate::redis::error::ServerError;
+use crate::redis::error_text;
 use crate::redis::exchange::Finding;
 use crate::redis::handshake::Greeting;
 use crate::redis::push::{self, Push};
 use crate::redis::resp::{DecodeError, Item};
-use crate::redis::words;
 use crate::time::Instant;
 
 /// The kind of one reply.
@@ -81,7 +81,7 @@ impl Session {
         {
             let op = self.exchange.first().and_then(|request| locks.op(request));
             let token = op.and_then(Op::claim).map(|claim| claim.token().as_bytes());
-            if let Some(words) = words::shown(line, [self.handshake.password(), token]) {
+            if let Some(words) = error_text::shown(line, [self.handshake.password(), token]) {
                 self.unknown = Some((now, words));
             }
         }

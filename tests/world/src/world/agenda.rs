@@ -17,9 +17,9 @@ pub(crate) enum Happening {
     Down(usize),
     /// A client does what has become of all that happened at this instant.
     Drain(usize),
-    /// A user lets go of a lock.
+    /// A user releases a lock.
     Release(usize, u64),
-    /// A worker asks again.
+    /// A worker makes its next request.
     Work(usize),
 }
 

@@ -1,6 +1,14 @@
 //! A deterministic world: engines, embedded servers and the links between them, in virtual time.
 //!
-//! It runs the code that ships. After every step the oracle looks whether every promise was kept.
+//! It runs the code that ships. After every step the oracle checks whether every promise was kept.
+//!
+//! What a change here must keep:
+//! - **Everything repeats.** All chance comes from the seed, all time from the agenda, and nothing iterates over a map in the
+//!   order of hashes. The trace of a schedule is compared over runs and platforms.
+//! - **The oracle knows true time and all states**; clients only know their clocks and what servers sent. A promise is judged by
+//!   the truth, and only while the assumptions on which it rests hold: each fault is noted with the promises that it suspends.
+//! - **A fault is allowed, or it is a promise.** If a schedule breaks a promise because of a fault that no client can handle,
+//!   the assumption has to be written down (`core/docs/guarantees.md`), not only left out here.
 
 mod agenda;
 mod client;
@@ -76,7 +84,7 @@ pub struct World {
     arrangement: Arrangement,
     configure: Box<dyn Fn(&mut Config)>,
     tokens: u64,
-    /// How often each key was asked for.
+    /// How often each key was requested.
     asked: BTreeMap<Key, u32>,
     oracle: Oracle,
     /// What waits.
@@ -86,9 +94,9 @@ pub struct World {
     /// The largest fence of each key that anybody was told.
     fences: Vec<(Key, Fence)>,
     workers: Vec<Worker>,
-    /// When a node last gave, or may give for ever, an error that is final.
+    /// When a node last replied with a final error, or may do so endlessly.
     refused: Option<Instant>,
-    /// Whoever waits is woken.
+    /// Whether nodes wake clients that wait.
     wakes: bool,
     /// Several engines use the same token.
     shared: bool,
@@ -107,7 +115,7 @@ pub struct World {
     /// For the next client.
     seed: u64,
     habits: Habits,
-    /// Everybody lets go a moment after having obtained.
+    /// Every lock is released a moment after it was obtained.
     brief: bool,
     /// How many clients had come when that began.
     everybody: usize,
@@ -338,7 +346,7 @@ impl World {
         self.clients[client.0].clock.read(self.now)
     }
 
-    /// What a client was told of its locks, in order. Events of nodes are left out.
+    /// The events that a client got for its locks, in order. Events of nodes are left out.
     #[must_use]
     pub fn events(&self, client: ClientId) -> &[(Instant, Event)] {
         &self.clients[client.0].events
@@ -385,5 +393,5 @@ impl World {
 
 /// How links count time.
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).expect("a time that comes to an end")
+    u64::try_from(duration.as_micros()).expect("a time that ends")
 }

@@ -16,9 +16,9 @@ pub enum Weather {
     /// Delivers after the latency.
     #[default]
     Fair,
-    /// Takes bytes and delivers none, in either direction, without telling anybody: half-open.
+    /// Takes bytes and delivers none, in either direction, without an error on either side: half-open.
     Silent,
-    /// Carries requests and loses answers, without telling anybody.
+    /// Carries requests and loses replies, without an error.
     Deaf,
     /// Refuses new connections.
     Refusing,
@@ -74,7 +74,7 @@ fn tell(lines: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
     lines.push(format!("{now:?}  {}", line()));
 }
 
-/// What a server says, without what it was not asked for; `None` if there is nothing of that.
+/// The replies of a server without its push messages; `None` if there are no push messages.
 fn without_pushes(bytes: &[u8]) -> Option<Vec<u8>> {
     const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
     let mut rest = bytes;
@@ -167,7 +167,7 @@ impl Net {
         }
     }
 
-    /// Breaks a connection: of what is on its way so many bytes still arrive, and both ends hear of it.
+    /// Breaks a connection: of what is on its way so many bytes still arrive, and both ends notice it.
     pub(crate) fn cut(&mut self, conn: usize, keep: (usize, usize), now: Instant) {
         self.record(|record| {
             record.loses(conn, true, keep.0, now);

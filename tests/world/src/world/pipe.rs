@@ -17,7 +17,7 @@ pub(crate) struct Pipe {
     pub(crate) last: Instant,
     /// Bytes were swallowed: nothing can come after them.
     pub(crate) broken: bool,
-    /// Nothing comes any more.
+    /// Nothing will arrive from now on.
     pub(crate) ended: bool,
 }
 
@@ -88,7 +88,7 @@ impl Pipe {
         }
     }
 
-    /// Loses all but the first `keep` bytes of what is on its way. If its end was, too, it has none any more.
+    /// Loses all but the first `keep` bytes of what is on its way. If the end was on its way, too, it is lost.
     pub(crate) fn truncate(&mut self, keep: usize) {
         self.ended &= self.pieces.back().is_none_or(|(_, len)| *len > 0);
         self.bytes.truncate(self.end + keep);

@@ -1,4 +1,4 @@
-//! Which nodes a client can reach, and what they would tell it.
+//! Which nodes a client can reach, and what they would reply.
 
 use super::World;
 
@@ -14,7 +14,7 @@ impl World {
         let silent =
             |node: &usize| self.net.is_fine(client, *node) || self.net.is_silent(client, *node);
         let unsure = (0..self.nodes.len()).filter(|node| !silent(node)).count();
-        // Whoever looks is told by a node that only refuses to write, too, that somebody has the keys.
+        // A look also learns from a node that only refuses to write that the keys are held.
         let reading = (0..self.nodes.len()).filter(|node| self.reads(client, *node));
         let could_deny = reached + reading.count() + unsure + self.quorum() > self.nodes.len();
         let heard = self.clients[client].nodes.len();
@@ -43,7 +43,7 @@ impl World {
             && self.clients[client].is_ready(node).is_some()
     }
 
-    /// Whether a node refuses to write, and still tells a client what it holds.
+    /// Whether a node refuses to write, and still lets a client read what it holds.
     fn reads(&self, client: usize, node: usize) -> bool {
         let of = &self.nodes[node];
         of.reads

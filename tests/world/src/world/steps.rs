@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    /// Does all that a client wants, and looks at what it says.
+    /// Carries out all output of a client, and checks its events.
     pub(super) fn drain_now(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let before = client.due;

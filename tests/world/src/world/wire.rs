@@ -1,4 +1,4 @@
-//! What a client sends, read by somebody else.
+//! The commands that a client sends, read by a second, independent decoder.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -43,10 +43,10 @@ pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
     }
 }
 
-/// So many strings of a command are looked at.
+/// The most strings of a command that are kept.
 const MOST: usize = 16;
 
-/// One command; gives how many strings it has, and what follows it.
+/// Reads one command. Returns the number of its strings, and the bytes after it.
 fn read<'a>(bytes: &'a [u8], args: &mut [&'a [u8]; MOST]) -> Option<(usize, &'a [u8])> {
     let (count, mut rest) = number(bytes, b'*')?;
     for at in 0..count {

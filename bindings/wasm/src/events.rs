@@ -7,7 +7,7 @@ use tenure_core::{Engine, Event, Inspection, NodeError, NodeState, NotObtained};
 use crate::record::{Record, millis};
 use crate::{codes, micros};
 
-/// What `poll` says is to be done; the record has the rest.
+/// What `poll` returns: what to do. The record has the details.
 pub(crate) mod todo {
     pub(crate) const TIMEOUT: u8 = 0;
     pub(crate) const CONNECT: u8 = 1;
@@ -24,9 +24,9 @@ pub(crate) mod todo {
     pub(crate) const NOTHING: u8 = 12;
 }
 
-/// Where a server may be at fault, the bytes are what one said last in an unknown error: they mean something
-/// with that error only.
-pub(crate) fn tell(engine: &mut Engine, record: &mut Record, event: Event) -> u8 {
+/// Writes an event into the record. If a server may be at fault, its bytes are the text of the last unknown server error, which
+/// only belongs to the event if the reason is an unknown error.
+pub(crate) fn write(engine: &mut Engine, record: &mut Record, event: Event) -> u8 {
     match event {
         Event::Obtained { lock, lease } => {
             record.name(lock.to_bits());

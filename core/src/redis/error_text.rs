@@ -5,8 +5,8 @@ use alloc::string::String;
 /// How much of a line is kept, escaped.
 const MOST: usize = 128;
 
-/// The line of an error, so that it can be shown: without what may repeat arguments, which may be secret, and without
-/// bytes that a terminal would obey. `None` if nothing is left, or if one of `secrets` is in it all the same.
+/// The part of an error line that can be shown: without text that may repeat arguments, which can be secret, and without
+/// bytes that control a terminal. `None` if nothing is left, or if it still contains one of `secrets`.
 pub(crate) fn shown(line: &[u8], secrets: [Option<&[u8]>; 2]) -> Option<String> {
     if contains(line, b"args beginning with") {
         return None;
@@ -20,15 +20,15 @@ pub(crate) fn shown(line: &[u8], secrets: [Option<&[u8]>; 2]) -> Option<String> 
     if secrets.into_iter().any(|secret| contains(plain, secret)) {
         return None;
     }
-    let mut words = String::new();
+    let mut text = String::new();
     for byte in plain.trim_ascii() {
         let escaped = byte.escape_ascii();
-        if words.len().saturating_add(escaped.len()) > MOST {
+        if text.len().saturating_add(escaped.len()) > MOST {
             break;
         }
-        words.extend(escaped.map(char::from));
+        text.extend(escaped.map(char::from));
     }
-    Some(words).filter(|words| !words.is_empty())
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn contains(line: &[u8], part: &[u8]) -> bool {

@@ -13,7 +13,7 @@ export interface Holding {
   readonly value: string;
   /** The same as bytes. */
   readonly bytes: Uint8Array;
-  /** What stands behind the token, if that is one of 22 characters, as all but tokens of somebody's own are. */
+  /** The bytes after the token, if that has 22 characters, as all random tokens do. */
   readonly metadata: string | undefined;
   /** How long it lasts without a refresh, in milliseconds; `Infinity` without an end. */
   readonly remaining: number;
@@ -25,7 +25,7 @@ export type Keys = Bytes | readonly Bytes[];
 type Work<T> = (lock: Lock) => T | PromiseLike<T>;
 
 /** Obtains locks from the servers that it is connected to. Close it, or it keeps the process alive. */
-export class Tenure implements AsyncDisposable {
+export class Locker implements AsyncDisposable {
   readonly #fleet: Fleet;
 
   /** @internal */
@@ -40,14 +40,14 @@ export class Tenure implements AsyncDisposable {
    * `ClosedError`; and then nothing of it is left on a server.
    */
   async obtain(keys: Keys, options?: ObtainOptions): Promise<Lock> {
-    // Nothing has begun before all of it was looked at.
+    // Nothing begins before all arguments are checked.
     const [list, how] = [listed(keys), obtainOptions(options)];
     const driver = this.#fleet.of(list);
     const behind = driver.behind();
     if (behind) {
       await behind;
     }
-    // What waits asks again by itself; all else once more if its connection broke.
+    // A request that waits is retried by the engine; any other once, if its connection broke.
     for (let mayAsk = how.wait === undefined; ; mayAsk = false) {
       try {
         return await this.#obtain(driver, list, how, mayAsk);
@@ -107,7 +107,7 @@ export class Tenure implements AsyncDisposable {
    * when the lock is lost.
    *
    * Rejected with a `LockLostError` if the lock was lost before the work had ended, also if only the release finds that;
-   * with the error of the work, if it fails; and as {@link Tenure.obtain} is. It waits for the release, which takes at
+   * with the error of the work, if it fails; and as {@link Locker.obtain} is. It waits for the release, which takes at
    * most three request timeouts and goes on in the background then: see {@link Lock.release}.
    */
   using<T>(keys: Keys, work: Work<T>): Promise<T>;
@@ -128,7 +128,7 @@ export class Tenure implements AsyncDisposable {
   }
 
   /**
-   * Looks who holds a key, without changing anything; `null` if it is free. With several keys: the first that is held.
+   * Returns who holds a key, without changing anything; `null` if it is free. With several keys: the first that is held.
    *
    * Rejected with an `InspectError` if too few servers replied.
    */
@@ -146,7 +146,7 @@ export class Tenure implements AsyncDisposable {
   }
 
   /**
-   * Lets the process end while nothing is held or asked for: see `unref` of Node's sockets. Without it, or after `ref`, the
+   * Lets the process end while nothing is held or requested: see `unref` of Node's sockets. Without it, or after `ref`, the
    * process lives until `close`. Runtimes without such a thing take no notice.
    */
   unref(): this {
@@ -161,8 +161,8 @@ export class Tenure implements AsyncDisposable {
   }
 
   /**
-   * Releases what is held, withdraws what is asked for, and ends. Servers that do not answer make it last for one
-   * request timeout. Locks that are still in use are lost by it.
+   * Releases all locks, cancels all requests, and closes the connections. It takes one request timeout if servers do not
+   * reply. Locks that are still in use are lost.
    */
   close(): Promise<void> {
     return this.#fleet.close();
