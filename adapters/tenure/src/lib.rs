@@ -87,6 +87,7 @@ pub mod async_std;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod cell;
+pub mod client;
 mod clock;
 mod driver;
 mod error;
@@ -97,6 +98,7 @@ mod locker;
 mod memory;
 mod obtaining;
 mod runtime;
+mod server;
 mod servers;
 mod shared;
 #[cfg(feature = "smol")]
@@ -123,6 +125,7 @@ pub use keys::{IntoKey, IntoKeys};
 pub use lock::Lock;
 pub use locker::Locker;
 pub use obtaining::{ObtainFuture, Obtaining};
+pub use server::Server;
 pub use servers::Servers;
 pub use tenure_core::{
     ClaimError, Holder, Holding, Jitter, Key, Keys, Lease, Limits, Loss, MAX_KEY, MAX_KEYS,

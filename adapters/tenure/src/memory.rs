@@ -151,7 +151,9 @@ impl<R: Runtime> Runtime for InMemory<R> {
     async fn connect(to: Endpoint) -> io::Result<Self::Stream> {
         match to {
             Endpoint::Memory(server) => Ok(server.connect(R::timer())),
-            Endpoint::Tcp { .. } | Endpoint::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Tcp { .. } | Endpoint::Unix(_) | Endpoint::Lent(_) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
         }
     }
 
