@@ -53,6 +53,8 @@ use std::future::Future;
 
 mod command;
 mod lent;
+#[cfg(feature = "redis-rs")]
+pub mod redis_rs;
 
 pub use command::{Command, Reply};
 pub(crate) use lent::{Calling, Lent, Opening, Reporting};
