@@ -141,7 +141,8 @@ pub struct NodeConfig {
     /// engine then sends no handshake, except to find out what the server can do, and to turn [tracking](Self::tracking) on.
     /// The driver takes each command out of [`crate::Output::Transmit`] and returns the replies in the same order, as RESP.
     /// Reports of changed keys are passed in among them, as `invalidate` push messages. One must not be passed in before the
-    /// replies that the server sent before it, because a report counts as older than all replies after it.
+    /// replies that the server sent before it, because a report counts as older than all replies after it. A client that
+    /// stands for several servers may lose one request alone: empty arrays as its replies say so.
     /// Default: no.
     pub lent: bool,
 }

@@ -117,6 +117,9 @@ pub enum Reply {
     Error(String),
     /// A list.
     List(Vec<Self>),
+    /// Nobody knows what became of this command; what became of the others of its call is known. For a client that stands for
+    /// several servers, of which one has failed.
+    Unknown,
 }
 
 impl Reply {
@@ -132,6 +135,8 @@ impl Reply {
             return true;
         }
         match (command.name(), self) {
+            // No command of a locker that changes something is answered with a list, so it says nothing.
+            (_, Self::Unknown) => out.extend_from_slice(b"*0\r\n"),
             (b"COMMAND", Self::List(entries)) => {
                 out.extend_from_slice(format!("*{}\r\n", entries.len()).as_bytes());
                 for entry in entries {
@@ -164,7 +169,7 @@ impl Reply {
         match self {
             Self::Integer(number) => Some(*number),
             Self::Text(digits) => str::from_utf8(digits).ok()?.parse().ok(),
-            Self::Nil | Self::Error(_) | Self::List(_) => None,
+            Self::Nil | Self::Error(_) | Self::List(_) | Self::Unknown => None,
         }
     }
 }
@@ -237,6 +242,7 @@ mod tests {
             ("EVALSHA s 1 k", text("QUEUED"), None),
             ("EVALSHA s 1 k", Reply::Nil, None),
             ("EVALSHA s 1 k", Reply::List(vec![]), None),
+            ("EVALSHA s 1 k", Reply::Unknown, Some("*0\r\n")),
             ("SCRIPT LOAD t", text("sha"), Some("+OK\r\n")),
             ("COMMAND INFO", Reply::Nil, Some("*0\r\n")),
             (

@@ -39,7 +39,7 @@
 //! - **No silent resend.** A command is sent once. A client that sends it again after a lost reply turns "granted" into
 //!   "taken". A redirect of a cluster (`MOVED`, `ASK`) is no resend, because the first server has not carried it out.
 //! - **An error means that nobody knows** what became of the commands: none, some or all may have been carried out, now or
-//!   later. The locker then calls [`open`](CommandTransport::open) and finds out. A number of replies that differs from the
+//!   later. (For one command alone that is [`Reply::Unknown`].) The locker then calls [`open`](CommandTransport::open) and finds out. A number of replies that differs from the
 //!   number of commands, or a reply that no server gives to that command, counts as the same.
 //! - **A dropped future means that nobody waits** for the replies. What was not sent by then should not be sent later.
 //! - **Time.** A call that takes longer than [`Servers::request_timeout`](crate::Servers::request_timeout) is dropped. A
@@ -55,6 +55,8 @@ mod command;
 mod lent;
 #[cfg(feature = "redis-rs")]
 pub mod redis_rs;
+#[cfg(feature = "redis-rs")]
+mod slots;
 
 pub use command::{Command, Reply};
 pub(crate) use lent::{Calling, Lent, Opening, Reporting};

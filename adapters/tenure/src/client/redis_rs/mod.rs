@@ -22,6 +22,7 @@
 //! |---|---|---|
 //! | [`MultiplexedConnection`] | with [`pushes`](Lend::pushes) | stays closed for ever, and so does the server for the locker |
 //! | [`ConnectionManager`] | with [`pushes`](Lend::pushes) | connects again, and sends no command twice |
+//! | [`ClusterConnection`] ([`lend_cluster`]) | no | connects again; sends commands twice unless it was built with `retries(0)`, which is checked |
 //!
 //! - **Without pushes, or with RESP2**, a waiter retries after pauses ([`retry`](crate::Obtaining::retry)), and a loss is found
 //!   at the next renewal.
@@ -35,8 +36,11 @@
 //! - **Runtime.** They need tokio, so drive the locker there: [`tenure::tokio`](crate::tokio).
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::{Mutex, mpsc};
+
+mod cluster;
 
 use super::{Command, CommandTransport, Reply, Report, TransportError};
 use crate::server::Server;
@@ -48,6 +52,18 @@ pub fn lend(connection: impl Into<Connection>) -> Lend {
         pushes: None,
         one_at_a_time: false,
     }
+}
+
+/// Lends the connection to a cluster. Build its client with `ClusterClientBuilder::retries(0)`: otherwise it sends a command
+/// again after a lost reply, and connecting fails with an error that says so. (A cluster with one master does not show it.)
+/// Redirections (`MOVED`, `ASK`) are followed here.
+///
+/// All keys of one lock must be in one slot: give them the same `{tag}`. Waiters retry after pauses.
+///
+/// If a master fails, its requests are unknown, and those of other masters go on. One that is silent delays replies of the
+/// others by its response timeout, so keep that below [`Servers::request_timeout`](crate::Servers::request_timeout).
+pub fn lend_cluster(connection: ClusterConnection) -> Server {
+    super::lend(cluster::Cluster::new(connection))
 }
 
 /// A connection that is lent.
