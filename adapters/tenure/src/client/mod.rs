@@ -52,10 +52,12 @@ use std::error::Error;
 use std::future::Future;
 
 mod command;
+#[cfg(feature = "fred")]
+pub mod fred;
 mod lent;
 #[cfg(feature = "redis-rs")]
 pub mod redis_rs;
-#[cfg(feature = "redis-rs")]
+#[cfg(any(feature = "fred", feature = "redis-rs"))]
 mod slots;
 
 pub use command::{Command, Reply};

@@ -141,7 +141,7 @@ async fn answer<F: Future<Output = Reply>>(
 }
 
 /// All of them at once, polled first in their order.
-async fn join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     poll_fn(|cx| {
         let mut pending = false;
