@@ -12,6 +12,10 @@ use tenure_core::NodeError;
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::Cluster;
 
+#[path = "../../adapters/tenure/examples/lent_fred_cluster.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own, too")]
+mod example;
+
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The crates give up sooner by default, which a busy machine may need. A request ends before that.
@@ -238,4 +242,12 @@ async fn a_client_that_sends_commands_twice_is_refused() {
         .await
         .expect_err("it redirects");
     assert!(error.to_string().contains("max_redirections: 0"), "{error}");
+}
+
+#[tokio::test]
+async fn the_example_works() {
+    let cluster = Cluster::start(3);
+    let ports = cluster.servers.iter().map(|server| server.port());
+    let nodes: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+    example::work(&nodes).await.expect("it works");
 }

@@ -12,6 +12,10 @@ use tenure_tests::servers::{Kind, Server};
 use tenure_tests::suite::everything;
 use tokio::time::timeout;
 
+#[path = "../../adapters/tenure/examples/lent_redis_rs.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own, too")]
+mod example;
+
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The crate gives up after 500 ms by default, which a busy machine may need.
@@ -181,4 +185,12 @@ async fn an_answer_that_is_lost_is_found_out() {
     let sets = proxy.commands();
     let sets = sets.iter().filter(|command| command.starts_with("SET "));
     assert_eq!(sets.count(), 10, "each was sent once");
+}
+
+#[tokio::test]
+async fn the_example_works() {
+    let server = Server::start(Kind::Redis7);
+    example::work(&server.url()).await.expect("it works");
+    let count = server.raw().command(&["GET", "nights"]);
+    assert_eq!(count.text(), "1");
 }

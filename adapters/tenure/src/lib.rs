@@ -57,9 +57,15 @@
 //! For any other executor, take `open` of [`smol`]: it returns the driver as a future that works under every executor,
 //! because the sockets and timers have a thread of their own.
 //!
+//! # Clients that you already have
+//! A client can carry the commands in place of connections of our own, with its address, login, TLS, Sentinel and cluster:
+//! those of the crates `redis` (feature `redis-rs`) and `fred` (feature `fred`), and anything that carries out commands in
+//! order. [`client`] has the contract, and a table of what each of them does.
+//!
 //! # Feature flags
 //! - `tokio` (default), `smol`, `async-std`, `blocking`: the runtimes above. Any number may be on at once. Without any, this
 //!   crate has no way to connect.
+//! - `redis-rs`, `fred`: clients of these crates can be lent. They run on tokio.
 //! - `tls` (default): `rediss://` by rustls. Certificates are verified against the roots that Mozilla trusts, or against
 //!   those of [`Servers::root_certificate_pem`]. Without it, such a URL is an error.
 //!

@@ -18,7 +18,7 @@
 //!
 //! # What each client does
 //!
-//! | lent | hears of changes | after a lost connection |
+//! | lent | reports changes | after a lost connection |
 //! |---|---|---|
 //! | [`Client`], also with Sentinel | with RESP3 | connects again by its policy |
 //! | [`Client`] for a cluster | no | connects again by its policy |
@@ -72,7 +72,7 @@ pub fn lend(client: impl Into<Connection>) -> Server {
         is_cluster: client.is_clustered(),
         client,
         slots: Slots::default(),
-        heard: Mutex::new(None),
+        events: Mutex::new(None),
     })
 }
 
@@ -102,11 +102,11 @@ struct Fred {
     is_cluster: bool,
     slots: Slots,
     /// Since it was opened last.
-    heard: Mutex<Option<Heard>>,
+    events: Mutex<Option<Events>>,
 }
 
 /// What the client tells besides replies.
-struct Heard {
+struct Events {
     changes: Receiver<Invalidation>,
     reconnects: Receiver<Address>,
 }
@@ -116,7 +116,7 @@ impl CommandTransport for Fred {
         if self.is_cluster && self.client.connection_config().max_redirections != 0 {
             return Err("set max_redirections: 0 in the ConnectionConfig of the client".into());
         }
-        *self.heard.lock().await = Some(Heard {
+        *self.events.lock().await = Some(Events {
             changes: self.client.invalidation_rx(),
             reconnects: self.client.reconnect_rx(),
         });
@@ -141,12 +141,12 @@ impl CommandTransport for Fred {
     }
 
     async fn report(&self) -> Report {
-        let mut heard = self.heard.lock().await;
-        let Some(heard) = heard.as_mut() else {
+        let mut events = self.events.lock().await;
+        let Some(events) = events.as_mut() else {
             return std::future::pending().await;
         };
-        let mut change = pin!(heard.changes.recv());
-        let mut reconnect = pin!(heard.reconnects.recv());
+        let mut change = pin!(events.changes.recv());
+        let mut reconnect = pin!(events.reconnects.recv());
         poll_fn(|cx| {
             // Keys are watched over one connection only.
             if reconnect.as_mut().poll(cx).is_ready() {

@@ -30,6 +30,19 @@
 //! A lent client counts as one server: [`Servers::quorum`](crate::Servers::quorum) takes several of them, beside URLs, too.
 //! It keeps its own address, user, database, TLS and reconnecting, so the options for these mean nothing for it.
 //!
+//! # Ready clients
+//!
+//! | client | feature | wakes waiters and tells of losses by | polls |
+//! |---|---|---|---|
+//! | `redis`: `MultiplexedConnection`, `ConnectionManager` | `redis-rs` | push messages, if they are passed on | with RESP2 |
+//! | `redis`: `ClusterConnection` | `redis-rs` | | yes |
+//! | `fred`: `Client` for one server or behind Sentinel, one client of a `Pool` | `fred` | push messages | with RESP2 |
+//! | `fred`: `Client` for a cluster | `fred` | | yes |
+//! | your own | | [`CommandTransport::report`], if it is implemented | else |
+//!
+//! Who polls retries after pauses, and finds a loss at the next renewal. The modules `redis_rs` and `fred` say what each client
+//! sends again by itself, and how to keep it from that.
+//!
 //! # Contract
 //! - **One reply for each command**, in the order of the commands: what a server answers, an error of it as
 //!   [`Reply::Error`].
@@ -105,7 +118,7 @@ pub trait CommandTransport: Send + Sync + 'static {
     }
 }
 
-/// What a client hears without asking.
+/// What a client is told without asking.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Report {

@@ -18,7 +18,7 @@
 //!
 //! # What each connection does
 //!
-//! | lent | hears of changes | after a lost connection |
+//! | lent | reports changes | after a lost connection |
 //! |---|---|---|
 //! | [`MultiplexedConnection`] | with [`pushes`](Lend::pushes) | stays closed for ever, and so does the server for the locker |
 //! | [`ConnectionManager`] | with [`pushes`](Lend::pushes) | connects again, and sends no command twice |
@@ -35,7 +35,7 @@
 //!   add [`one_at_a_time`](Lend::one_at_a_time).
 //! - **Runtime.** They need tokio, so drive the locker there: [`tenure::tokio`](crate::tokio).
 
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::{AsyncPushSender, ConnectionManager, MultiplexedConnection, SendError};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::{Mutex, mpsc};
@@ -139,8 +139,18 @@ impl Pushes {
     /// For `set_push_sender` of the connection's configuration. If you use push messages yourself, set a sender of your own,
     /// and pass a copy of each on to this one.
     #[must_use]
-    pub fn sender(&self) -> mpsc::UnboundedSender<PushInfo> {
-        self.sender.clone()
+    pub fn sender(&self) -> PushSender {
+        PushSender(self.sender.clone())
+    }
+}
+
+/// Where a connection sends its push messages.
+#[derive(Clone, Debug)]
+pub struct PushSender(mpsc::UnboundedSender<PushInfo>);
+
+impl AsyncPushSender for PushSender {
+    fn send(&self, info: PushInfo) -> Result<(), SendError> {
+        self.0.send(info).map_err(|_| SendError)
     }
 }
 
