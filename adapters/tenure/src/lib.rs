@@ -101,6 +101,8 @@ mod keys;
 mod link;
 mod lock;
 mod locker;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
+mod lockers;
 mod memory;
 mod obtaining;
 mod runtime;
