@@ -28,7 +28,8 @@
 //!   kept for later either, while the client has no connection. A client without a policy for reconnecting
 //!   (`ReconnectPolicy`) stays closed.
 //! - **With RESP3**, `CLIENT TRACKING ON NOLOOP` is sent over your connection. The server then also reports the keys that your
-//!   own commands read, and does not report changes that your own commands make over it.
+//!   own commands read, and does not report changes that are made over the same connection, by your commands or by another
+//!   locker. Lend a client that is used by one locker only, if that matters.
 //!   [`Servers::tracking`](crate::Servers::tracking) turns that off. The client does not pass on that a whole database was
 //!   flushed: then a loss is found at the next renewal.
 //! - **Without reports** a waiter retries after pauses ([`retry`](crate::Obtaining::retry)), and a loss is found at the next

@@ -58,6 +58,9 @@
 //! - **Time.** A call that takes longer than [`Servers::request_timeout`](crate::Servers::request_timeout) is dropped. A
 //!   client with a shorter timeout of its own returns an error then.
 //!
+//! Nothing is sent any more once the runtime has stopped, not even the release of a lock that was dropped: await
+//! [`Locker::close`](crate::Locker::close) before.
+//!
 //! The transport moves commands and understands none. Its futures are polled by the driver, so it must work on the runtime of
 //! the locker.
 

@@ -27,8 +27,8 @@
 //! - **Without pushes, or with RESP2**, a waiter retries after pauses ([`retry`](crate::Obtaining::retry)), and a loss is found
 //!   at the next renewal.
 //! - **With pushes**, `CLIENT TRACKING ON NOLOOP` is sent over your connection. The server then also reports the keys that your
-//!   own commands read, and does not report changes that your own commands make over it. Lend a connection that is used for
-//!   locks only, if that matters.
+//!   own commands read, and does not report changes that are made over the same connection, by your commands or by another
+//!   locker. Lend a connection that is used by one locker only, if that matters.
 //! - **Timeouts.** These connections give up on a reply after 500 ms by default (`set_response_timeout`), which counts before
 //!   [`Servers::request_timeout`](crate::Servers::request_timeout) does.
 //! - **Order.** A connection with a limit on concurrent requests (`set_concurrency_limit`) does not keep the order of requests:
