@@ -73,6 +73,14 @@ fn on_a_server<T: Target>() {
     });
 }
 
+fn over_tls<T: Target>() {
+    let server = Server::builder(Kind::Redis7).tls().start();
+    T::run(async {
+        let trusting = || Servers::single(server.url()).root_certificate_pem(server.ca_pem());
+        everything(T::connect(trusting()).await, T::connect(trusting()).await).await;
+    });
+}
+
 fn on_a_quorum<T: Target>() {
     let mut servers: Vec<Server> = (0..5).map(|_| Server::start(Kind::Redis7)).collect();
     T::run(async {
@@ -98,6 +106,13 @@ fn every_runtime_gives_the_same_locks_on_a_server() {
     on_a_server::<Tokio>();
     on_a_server::<Smol>();
     on_a_server::<AsyncStd>();
+}
+
+#[test]
+fn every_runtime_gives_the_same_locks_over_tls() {
+    over_tls::<Tokio>();
+    over_tls::<Smol>();
+    over_tls::<AsyncStd>();
 }
 
 #[test]
