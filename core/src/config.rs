@@ -127,7 +127,8 @@ pub struct NodeConfig {
     pub password: Option<Secret>,
     /// The number of the database. Default: 0.
     pub database: u32,
-    /// Whether the node should report changes of keys (RESP3 client tracking). Default: yes.
+    /// Whether the node should report changes of keys (RESP3 client tracking). A client that is [lent](Self::lent) must pass
+    /// those reports on to the driver; turn this off if it does not. Default: yes.
     pub tracking: bool,
     /// Whether to load the scripts while connecting, so that the first use of one costs no extra round trip.
     /// Default: no.
@@ -136,9 +137,12 @@ pub struct NodeConfig {
     /// not sent then, and changes are not reported. A server that refuses `HELLO` with an error needs no such hint.
     /// Default: no.
     pub resp2: bool,
-    /// Whether an existing client carries the commands, one by one. It has a connection, a user and a database already, and
-    /// cannot report changes. The engine then sends no handshake, except to find out what the server can do. The
-    /// driver takes each command out of [`crate::Output::Transmit`] and returns the replies in the same order, as RESP.
+    /// Whether an existing client carries the commands, one by one. It has a connection, a user and a database already. The
+    /// engine then sends no handshake, except to find out what the server can do, and to turn [tracking](Self::tracking) on.
+    /// The driver takes each command out of [`crate::Output::Transmit`] and returns the replies in the same order, as RESP.
+    /// Reports of changed keys are passed in among them, as `invalidate` push messages. One must not be passed in before the
+    /// replies that the server sent before it, because a report counts as older than all replies after it. A client that
+    /// stands for several servers may lose one request alone: empty arrays as its replies say so.
     /// Default: no.
     pub lent: bool,
 }

@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod raw;
 pub mod search;
 pub mod servers;
+pub mod suite;
 mod tls;
 
 pub use tenure_world::{laws, picture, schedule, trials, world};

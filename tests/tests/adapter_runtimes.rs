@@ -1,14 +1,10 @@
 //! Each runtime gives the same locks: one suite, played on a real server and on the embedded one.
 
-use std::future::{Future, IntoFuture as _};
-use std::time::Duration;
+use std::future::Future;
 
-use tenure::{Holder, Locker, Loss, NotObtained, ObtainError, Released, Servers};
+use tenure::{Locker, Loss, Released, Servers};
 use tenure_tests::servers::{Kind, Server};
-
-const SECOND: Duration = Duration::from_secs(1);
-/// Far longer than anything takes, on a slow machine too.
-const LONG: Duration = Duration::from_secs(60);
+use tenure_tests::suite::everything;
 
 /// A runtime as its users see it.
 trait Target {
@@ -54,118 +50,6 @@ target!(Tokio, tokio, |future| {
 target!(Smol, smol, smol::block_on);
 target!(AsyncStd, async_std, async_std::task::block_on);
 
-fn taken_by(result: Result<tenure::Lock, ObtainError>) -> Option<Holder> {
-    match result {
-        Err(ObtainError::NotObtained(
-            NotObtained::Taken { by, .. } | NotObtained::TimedOut { by },
-            _,
-        )) => Some(by),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-async fn a_life(alice: &Locker, bob: &Locker) {
-    let lock = alice.obtain("k").ttl(30 * SECOND).metadata("host-7").await;
-    let lock = lock.expect("the lock");
-    assert!(lock.is_held() && lock.remaining() > 20 * SECOND);
-    let holding = bob.inspect("k").await.expect("an answer").expect("held");
-    assert_eq!(*holding.value, *[lock.token(), b"host-7"].concat());
-    assert_eq!(taken_by(bob.obtain("k").await), Some(Holder::Other));
-    assert_eq!(taken_by(alice.obtain("k").await), Some(Holder::Ourselves));
-    lock.refresh().await.expect("still held");
-    lock.refresh_for(40 * SECOND).await.expect("still held");
-    lock.verify().await.expect("still held");
-    let left = lock.remaining_on_servers().await.expect("an answer");
-    assert!(left.is_some_and(|left| left > 30 * SECOND), "{left:?}");
-    assert_eq!(lock.release().await, Released::Confirmed);
-    assert_eq!(bob.inspect("k").await.expect("an answer"), None);
-}
-
-async fn several_keys(alice: &Locker, bob: &Locker) {
-    let both = alice.obtain(["a", "b"]).await.expect("both");
-    assert_eq!(taken_by(bob.obtain("b").await), Some(Holder::Other));
-    assert!(
-        bob.try_obtain(["b", "c"])
-            .await
-            .expect("an answer")
-            .is_none()
-    );
-    assert_eq!(both.release().await, Released::Confirmed);
-    bob.obtain(["b", "c"]).await.expect("both").release().await;
-}
-
-async fn a_hand_over(alice: &Locker, bob: &Locker) {
-    let lock = alice.obtain("k").await.expect("the lock");
-    let waits = bob.obtain("k").wait(LONG).into_future();
-    let (released, next) = futures_lite::future::zip(lock.release(), waits).await;
-    assert_eq!(released, Released::Confirmed);
-    // A dropped lock is released, too.
-    drop(next.expect("the lock"));
-    alice
-        .obtain("k")
-        .wait(LONG)
-        .await
-        .expect("the lock")
-        .release()
-        .await;
-}
-
-async fn a_wait_that_ends(alice: &Locker, bob: &Locker) {
-    let lock = alice.obtain("k").await.expect("the lock");
-    let wait = Duration::from_millis(50);
-    let result = bob.obtain("k").wait(wait).await;
-    assert_eq!(taken_by(result), Some(Holder::Other));
-    lock.release().await;
-}
-
-async fn a_renewal(alice: &Locker, _: &Locker) {
-    let ttl = 3 * SECOND;
-    let lock = alice.obtain("k").ttl(ttl).await.expect("the lock");
-    let first = lock.lease();
-    let next = lock.renewed(first).await.expect("renewed");
-    assert!(next.expires_at() > first.expires_at());
-    lock.release().await;
-}
-
-async fn an_end(alice: &Locker, bob: &Locker) {
-    let ttl = Duration::from_millis(100);
-    let lock = alice.obtain("k").ttl(ttl).manual().await.expect("the lock");
-    assert_eq!(lock.lost().await, Loss::Expired { error: None });
-    assert!(!lock.is_held());
-    assert_eq!(lock.release().await, Released::Expired);
-    bob.obtain("k")
-        .wait(LONG)
-        .await
-        .expect("the lock")
-        .release()
-        .await;
-}
-
-async fn a_close(alice: &Locker, bob: &Locker) {
-    let lock = alice.obtain("k").await.expect("the lock");
-    alice.close().await;
-    assert_eq!(lock.lost().await, Loss::Closed);
-    let again = alice.obtain("k").await;
-    assert!(matches!(again, Err(ObtainError::Closed)), "{again:?}");
-    bob.obtain("k")
-        .wait(LONG)
-        .await
-        .expect("the lock")
-        .release()
-        .await;
-    bob.close().await;
-}
-
-async fn everything(alice: Locker, bob: Locker) {
-    a_life(&alice, &bob).await;
-    several_keys(&alice, &bob).await;
-    a_hand_over(&alice, &bob).await;
-    a_wait_that_ends(&alice, &bob).await;
-    a_renewal(&alice, &bob).await;
-    an_end(&alice, &bob).await;
-    a_close(&alice, &bob).await;
-}
-
 fn in_memory<T: Target>() {
     T::run(async {
         let [alice, bob] = T::memory();
@@ -186,6 +70,14 @@ fn on_a_server<T: Target>() {
         server.raw().command(&["DEL", "k"]);
         assert_eq!(lock.lost().await, Loss::Taken, "{}", T::NAME);
         locker.close().await;
+    });
+}
+
+fn over_tls<T: Target>() {
+    let server = Server::builder(Kind::Redis7).tls().start();
+    T::run(async {
+        let trusting = || Servers::single(server.url()).root_certificate_pem(server.ca_pem());
+        everything(T::connect(trusting()).await, T::connect(trusting()).await).await;
     });
 }
 
@@ -214,6 +106,13 @@ fn every_runtime_gives_the_same_locks_on_a_server() {
     on_a_server::<Tokio>();
     on_a_server::<Smol>();
     on_a_server::<AsyncStd>();
+}
+
+#[test]
+fn every_runtime_gives_the_same_locks_over_tls() {
+    over_tls::<Tokio>();
+    over_tls::<Smol>();
+    over_tls::<AsyncStd>();
 }
 
 #[test]

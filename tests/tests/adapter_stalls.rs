@@ -1,12 +1,13 @@
-//! The tokio adapter on an executor that stands still, as behind a long computation or in a stopped process: answers that
-//! came meanwhile are not late.
+//! The adapter on an executor that stands still, as behind a long computation or in a stopped process: answers that came
+//! meanwhile are not late. With the sockets of tokio, with those of async-io (smol, async-std, threads), and over a client.
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use tenure::tokio::connect;
+use redis::aio::ConnectionManagerConfig;
+use tenure::client::redis_rs::lend;
 use tenure::{Locker, Released, Servers};
 use tenure_tests::servers::{Kind, Server};
 
@@ -14,17 +15,49 @@ use tenure_tests::servers::{Kind, Server};
 const STALL: Duration = Duration::from_millis(1500);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The same server with TLS and without.
-fn servers() -> Vec<(Server, Servers)> {
-    let plain = Server::start(Kind::Redis7);
-    let tls = Server::builder(Kind::Redis7).tls().start();
-    let root = std::fs::read(tls.ca_file()).expect("a certificate");
-    // A script that the server does not know would need another round trip.
-    let to_plain = Servers::single(plain.url()).prepare(true);
-    let to_tls = Servers::single(tls.url())
-        .prepare(true)
-        .root_certificate_pem(root);
-    vec![(plain, to_plain), (tls, to_tls)]
+/// A server, and a locker on it, in each way: with TLS and without.
+async fn lockers() -> Vec<(Server, Locker)> {
+    let mut lockers = Vec::new();
+    for sockets in [Sockets::Tokio, Sockets::AsyncIo] {
+        let plain = Server::start(Kind::Redis7);
+        let locker = sockets.locker(plain.url().into()).await;
+        lockers.push((plain, locker));
+        let tls = Server::builder(Kind::Redis7).tls().start();
+        let servers = Servers::single(tls.url()).root_certificate_pem(tls.ca_pem());
+        let locker = sockets.locker(servers).await;
+        lockers.push((tls, locker));
+    }
+    let server = Server::start(Kind::Redis7);
+    let client = redis::Client::open(server.url()).expect("a URL");
+    // By its default it would give up during a stall.
+    let config = ConnectionManagerConfig::new().set_response_timeout(Some(60 * SECOND));
+    let connection = client.get_connection_manager_with_config(config).await;
+    let lent = lend(connection.expect("a connection"));
+    let locker = Sockets::Tokio.locker(lent.into()).await;
+    lockers.push((server, locker));
+    lockers
+}
+
+#[derive(Clone, Copy)]
+enum Sockets {
+    Tokio,
+    AsyncIo,
+}
+
+impl Sockets {
+    async fn locker(self, servers: Servers) -> Locker {
+        // A script that the server does not know would need another round trip.
+        let servers = servers.prepare(true);
+        match self {
+            Self::Tokio => tenure::tokio::connect(servers).await.expect("a server"),
+            Self::AsyncIo => {
+                let (locker, driver) = tenure::smol::open(servers).expect("a server");
+                tokio::spawn(driver);
+                locker.ready().await.expect("a server");
+                locker
+            }
+        }
+    }
 }
 
 /// Begins something, lets its commands leave, and blocks the one thread of the runtime until the server has carried them
@@ -78,8 +111,7 @@ async fn use_it(server: &Server, locker: &Locker) {
 
 #[tokio::test]
 async fn answers_that_came_during_a_stall_win_over_deadlines() {
-    for (server, servers) in servers() {
-        let locker = connect(servers).await.expect("a server");
+    for (server, locker) in lockers().await {
         use_it(&server, &locker).await;
         // Over the first connection: nothing was taken for dead.
         let clients = server.raw().command(&["INFO", "stats"]);
@@ -93,11 +125,10 @@ async fn answers_that_came_during_a_stall_win_over_deadlines() {
 #[tokio::test]
 async fn many_answers_that_came_during_a_stall_win_over_deadlines() {
     const LOOKS: u64 = 500;
-    for (server, servers) in servers() {
+    for (server, locker) in lockers().await {
         let value = "x".repeat(60);
         let reply = server.raw().command(&["SET", "k", &value]);
         assert_eq!(reply.text(), "OK");
-        let locker = connect(servers).await.expect("a server");
         let looks = async {
             let mut looks: Vec<_> = (0..LOOKS).map(|_| Box::pin(locker.inspect("k"))).collect();
             // All of them ask before any is waited for.

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use tenure_core::{NodeConfig, Secret};
 use url::{Host, ParseError, Url};
 
+use crate::client::Lent;
 use crate::embedded::Embedded;
 use crate::error::{ConnectError, UrlPart};
 
@@ -22,6 +23,8 @@ pub(crate) enum Endpoint {
     Unix(PathBuf),
     /// A server within the process.
     Memory(Embedded),
+    /// A client that carries out commands.
+    Lent(Lent),
 }
 
 impl Endpoint {
@@ -48,6 +51,7 @@ impl fmt::Display for Endpoint {
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => path.display().fmt(f),
             Self::Memory(_) => f.write_str("memory"),
+            Self::Lent(client) => client.fmt(f),
         }
     }
 }
@@ -61,6 +65,19 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// A client has a connection, a user and a database already.
+    pub(crate) fn lent(client: Lent) -> Self {
+        Self {
+            tls: false,
+            node: NodeConfig {
+                lent: true,
+                tracking: client.reports(),
+                ..NodeConfig::default()
+            },
+            endpoint: Endpoint::Lent(client),
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectError> {
         let text = text.trim();
         if text.is_empty() {

@@ -57,9 +57,15 @@
 //! For any other executor, take `open` of [`smol`]: it returns the driver as a future that works under every executor,
 //! because the sockets and timers have a thread of their own.
 //!
+//! # Clients that you already have
+//! A client can carry the commands in place of connections of our own, with its address, login, TLS, Sentinel and cluster:
+//! those of the crates `redis` (feature `redis-rs`) and `fred` (feature `fred`), and anything that carries out commands in
+//! order. [`client`] has the contract, and a table of what each of them does.
+//!
 //! # Feature flags
 //! - `tokio` (default), `smol`, `async-std`, `blocking`: the runtimes above. Any number may be on at once. Without any, this
 //!   crate has no way to connect.
+//! - `redis-rs`, `fred`: clients of these crates can be lent. They run on tokio.
 //! - `tls` (default): `rediss://` by rustls. Certificates are verified against the roots that Mozilla trusts, or against
 //!   those of [`Servers::root_certificate_pem`]. Without it, such a URL is an error.
 //!
@@ -87,6 +93,7 @@ pub mod async_std;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod cell;
+pub mod client;
 mod clock;
 mod driver;
 mod embedded;
@@ -96,9 +103,12 @@ mod keys;
 mod link;
 mod lock;
 mod locker;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
+mod lockers;
 mod memory;
 mod obtaining;
 mod runtime;
+mod server;
 mod servers;
 mod shared;
 #[cfg(feature = "smol")]
@@ -125,6 +135,7 @@ pub use keys::{IntoKey, IntoKeys};
 pub use lock::Lock;
 pub use locker::Locker;
 pub use obtaining::{ObtainFuture, Obtaining};
+pub use server::Server;
 pub use servers::Servers;
 pub use tenure_core::{
     ClaimError, Fence, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss, MAX_KEY,

@@ -28,7 +28,9 @@ impl<R: Runtime> Runtime for InMemory<R> {
                 server,
                 timer: R::timer(),
             }),
-            Endpoint::Tcp { .. } | Endpoint::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Tcp { .. } | Endpoint::Unix(_) | Endpoint::Lent(_) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
         }
     }
 

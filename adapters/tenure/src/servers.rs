@@ -8,6 +8,7 @@ use tenure_core::{Arrangement, Config, Limits};
 use crate::address::{Address, Endpoint};
 use crate::error::ConnectError;
 use crate::link::tls::{Certificates, Tls};
+use crate::server::Server;
 
 /// The servers to connect to, and how. Invalid URLs and settings are reported by
 /// [`connect`](crate::tokio::connect), or before that by [`check`](Self::check).
@@ -21,7 +22,7 @@ use crate::link::tls::{Certificates, Tls};
 #[derive(Clone)]
 #[must_use]
 pub struct Servers {
-    urls: Vec<String>,
+    servers: Vec<Server>,
     arrangement: Arrangement,
     certificates: Certificates,
     prefix: Vec<u8>,
@@ -44,8 +45,10 @@ impl Servers {
     /// `valkey` works in place of `redis`. Percent-encode each character of a user or password that is not a letter, a
     /// digit or one of `-._~`. `?resp=2` skips `HELLO`, for proxies that close the connection when they receive it: then a
     /// loss is found at the next renewal.
-    pub fn single(url: impl Into<String>) -> Self {
-        Self::new(vec![url.into()], Arrangement::Ordered)
+    ///
+    /// Or a client that you already have: see [`client`](crate::client).
+    pub fn single(server: impl Into<Server>) -> Self {
+        Self::new(vec![server.into()], Arrangement::Ordered)
     }
 
     /// Several independent servers, all of which must grant, asked in this order.
@@ -53,21 +56,21 @@ impl Servers {
     /// The same server twice is refused with [`ConnectError::SameServer`], here and in a [quorum](Self::quorum), because
     /// one failure would remove both votes. Servers are the same if host (ignoring case) and port are equal, or the path of
     /// the socket. User, TLS and database make no difference. Two names of one machine are not recognised.
-    pub fn ordered(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let urls = urls.into_iter().map(Into::into);
-        Self::new(urls.collect(), Arrangement::Ordered)
+    pub fn ordered(servers: impl IntoIterator<Item = impl Into<Server>>) -> Self {
+        let servers = servers.into_iter().map(Into::into);
+        Self::new(servers.collect(), Arrangement::Ordered)
     }
 
     /// Redlock: 3 to 31 independent servers, more than half of which must grant. An odd number is best. The same server
     /// twice is refused: see [`ordered`](Self::ordered).
-    pub fn quorum(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let urls = urls.into_iter().map(Into::into);
-        Self::new(urls.collect(), Arrangement::Quorum)
+    pub fn quorum(servers: impl IntoIterator<Item = impl Into<Server>>) -> Self {
+        let servers = servers.into_iter().map(Into::into);
+        Self::new(servers.collect(), Arrangement::Quorum)
     }
 
-    fn new(urls: Vec<String>, arrangement: Arrangement) -> Self {
+    fn new(servers: Vec<Server>, arrangement: Arrangement) -> Self {
         Self {
-            urls,
+            servers,
             arrangement,
             certificates: Certificates::default(),
             prefix: Vec::new(),
@@ -168,14 +171,14 @@ impl Servers {
     /// Parses and validates everything.
     pub(crate) fn plan(self) -> Result<Plan, ConnectError> {
         let addresses = self
-            .urls
-            .iter()
-            .map(|url| Address::parse(url))
+            .servers
+            .into_iter()
+            .map(Server::address)
             .collect::<Result<Vec<_>, _>>()?;
         differ(&addresses)?;
         let nodes = addresses.iter().map(|address| {
             let mut node = address.node.clone();
-            node.tracking = self.tracking;
+            node.tracking &= self.tracking;
             node.prepare = self.prepare;
             node
         });
@@ -227,27 +230,15 @@ fn differ(addresses: &[Address]) -> Result<(), ConnectError> {
 impl fmt::Debug for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Servers")
-            .field("count", &self.urls.len())
+            .field("count", &self.servers.len())
             .field("arrangement", &self.arrangement)
             .finish_non_exhaustive()
     }
 }
 
-impl From<&str> for Servers {
-    fn from(url: &str) -> Self {
-        Self::single(url)
-    }
-}
-
-impl From<String> for Servers {
-    fn from(url: String) -> Self {
-        Self::single(url)
-    }
-}
-
-impl From<&String> for Servers {
-    fn from(url: &String) -> Self {
-        Self::single(url)
+impl<T: Into<Server>> From<T> for Servers {
+    fn from(server: T) -> Self {
+        Self::single(server)
     }
 }
 

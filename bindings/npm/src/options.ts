@@ -282,7 +282,8 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
       .blob(login.username)
       .blob(login.password)
       .word(login.database ?? 0)
-      .byte(options.tracking === false ? 0 : 1)
+      // What is lent passes no reports on.
+      .byte(options.tracking === false || lent ? 0 : 1)
       .byte(options.prepare ? 1 : 0)
       .byte(lent ? 1 : 0)
       .byte(login.resp2 ? 1 : 0);

@@ -76,6 +76,10 @@ impl Handshake {
         self.asked = false;
         if self.node.lent {
             self.step = Step::Commands;
+            if self.node.tracking {
+                self.step = Step::Tracking;
+                ask_tracking(out);
+            }
             return self.ask_commands(Capability::BASIC, out);
         }
         if self.node.resp2 {
@@ -208,11 +212,7 @@ impl Handshake {
                 .number(self.node.database.into());
         }
         if capability.tracking {
-            command(out, 4)
-                .arg(b"CLIENT")
-                .arg(b"TRACKING")
-                .arg(b"ON")
-                .arg(b"NOLOOP");
+            ask_tracking(out);
         }
         self.ask_commands(capability, out);
         self.go_on(Step::Courtesy { left: COURTESIES })
@@ -279,6 +279,14 @@ impl Handshake {
         self.asked = true;
         command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
     }
+}
+
+fn ask_tracking(out: &mut Vec<u8>) {
+    command(out, 4)
+        .arg(b"CLIENT")
+        .arg(b"TRACKING")
+        .arg(b"ON")
+        .arg(b"NOLOOP");
 }
 
 /// Whether this answer to the proof says that no script will be run. Any other error passes, or says nothing of those

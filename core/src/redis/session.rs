@@ -263,13 +263,13 @@ impl Session {
                 Read::Nothing => return None,
                 Read::Handled => {}
                 Read::Greeted => self.become_ready(now),
-                Read::Answer(request, Finding::Outcome(outcome)) => {
-                    return Some(self.answered(request, outcome, now));
+                Read::Answer(request, Finding::Outcome(outcome), why) => {
+                    return Some(self.answered(request, outcome, why, now));
                 }
-                Read::Answer(request, Finding::Found(found)) => {
+                Read::Answer(request, Finding::Found(found), _) => {
                     return Some(Report::Found(request, found));
                 }
-                Read::Answer(request, Finding::Again) => self.waiting.push_back(request),
+                Read::Answer(request, Finding::Again, _) => self.waiting.push_back(request),
                 Read::WakeAll => return Some(Report::WakeAll),
                 Read::Wake => return Some(self.wake()),
                 Read::Broken(error) => self.hang_up(error, now),

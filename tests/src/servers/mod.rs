@@ -9,7 +9,10 @@ use std::process::Child;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
+mod cluster;
 mod launch;
+
+pub use cluster::Cluster;
 
 use crate::ports::free_port;
 use crate::raw::Raw;
@@ -197,6 +200,14 @@ impl Server {
     /// Its port on 127.0.0.1; the same after a restart.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of its cluster bus.
+    fn bus_port(&self) -> &str {
+        let arguments = &self.builder.arguments;
+        let name = arguments.iter().position(|word| word == "--cluster-port");
+        let port = name.and_then(|index| arguments.get(index + 1));
+        port.expect("it is part of a cluster")
     }
 
     /// Its URL for the default user: `redis://127.0.0.1:port`, with the password where there is one (not escaped), and

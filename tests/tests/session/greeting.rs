@@ -335,6 +335,7 @@ fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
     let password = Some(Secret::new(*b"not ours to send"));
     let node = NodeConfig {
         lent: true,
+        tracking: false,
         password,
         database: 3,
         ..NodeConfig::default()
@@ -351,6 +352,23 @@ fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
     talk.answer(b"-ERR unknown command\r\n:1\r\n");
     assert_eq!(talk.events.last(), Some(&ready(&talk, false)));
     talk.hold();
+}
+
+#[test]
+fn a_lent_client_that_passes_reports_on_is_asked_for_them() {
+    let node = NodeConfig {
+        lent: true,
+        ..NodeConfig::default()
+    };
+    for (reply, tracks) in [(OK, true), (b"-ERR unknown command\r\n".as_slice(), false)] {
+        let mut talk = Talk::new(Config::single(node.clone()));
+        assert_eq!(talk.said[0].join(" "), "CLIENT TRACKING ON NOLOOP");
+        assert_eq!(talk.said[1].join(" "), "COMMAND INFO DELIFEQ DELEX");
+        talk.said.clear();
+        talk.answer(&[reply, NEITHER].concat());
+        assert_eq!(talk.events.last(), Some(&ready(&talk, tracks)));
+        talk.hold();
+    }
 }
 
 fn ready(talk: &Talk, tracking: bool) -> Event {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_core::{Event, Holder, Key, NodeError, NotObtained, Obtain, Retry, Token};
+use tenure_core::{
+    Config, Event, Holder, Key, NodeConfig, NodeError, NotObtained, Obtain, Retry, Token,
+};
 
 use crate::{Talk, patient, plain, request};
 
@@ -127,4 +129,29 @@ impl Talk {
             self.sleep();
         }
     }
+}
+
+#[test]
+fn one_request_that_a_lent_client_has_lost_leaves_the_connection_as_it_is() {
+    let node = NodeConfig {
+        lent: true,
+        tracking: false,
+        ..NodeConfig::default()
+    };
+    let mut talk = Talk::new(Config::single(node));
+    talk.answer(crate::NEITHER);
+    let lock = talk.obtain(request());
+    talk.said.clear();
+    talk.answer(b"*0\r\n*0\r\n");
+    let reason = NotObtained::Unreachable(NodeError::Disconnected);
+    assert_eq!(
+        talk.events.last(),
+        Some(&Event::NotObtained { lock, reason })
+    );
+    assert_eq!(
+        talk.names(),
+        ["EVALSHA"],
+        "what it may have left is released"
+    );
+    assert_eq!(talk.disconnects, 0);
 }

@@ -129,6 +129,7 @@ fn neither_a_lent_client_is_probed_nor_any_where_nobody_wants_it() {
     never.idle_probe = None;
     let mut talk = Talk::new(Config::single(NodeConfig {
         lent: true,
+        tracking: false,
         ..NodeConfig::default()
     }));
     talk.answer(crate::NEITHER);

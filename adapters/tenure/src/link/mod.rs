@@ -1,5 +1,6 @@
 //! The connection to one node. It moves bytes and does not interpret them.
 
+mod lent;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 #[cfg(not(feature = "tls"))]
@@ -13,8 +14,10 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead as _, AsyncWrite as _};
 
+use crate::address::Endpoint;
 use crate::runtime::Runtime;
 use crate::servers::Target;
+use lent::LentLink;
 use tls::Session;
 
 /// The size of one TLS record, and more than the reply to a few commands needs.
@@ -74,7 +77,7 @@ pub(crate) struct Link<R: Runtime> {
     buffer: Box<[u8]>,
     /// The number of bytes of `buffer` that the last read filled.
     filled: usize,
-    /// With TLS: these bytes decrypted.
+    /// With TLS: these bytes decrypted. With a lent client: what a server would have written.
     plain: Vec<u8>,
 }
 
@@ -85,6 +88,8 @@ enum Connection<R: Runtime> {
         stream: R::Stream,
         tls: Option<Session>,
     },
+    /// A client that carries out commands.
+    Lent(LentLink),
     /// A write failed. The next read reports it.
     Failed(Gone),
 }
@@ -104,8 +109,12 @@ impl<R: Runtime> Link<R> {
 
     pub(crate) fn open(&mut self) {
         self.close();
-        let opening = R::connect(self.target.endpoint.clone());
-        self.connection = Connection::Opening(Box::pin(opening));
+        self.connection = match &self.target.endpoint {
+            Endpoint::Lent(client) => Connection::Lent(LentLink::new(client)),
+            address @ (Endpoint::Tcp { .. } | Endpoint::Unix(_) | Endpoint::Memory(_)) => {
+                Connection::Opening(Box::pin(R::connect(address.clone())))
+            }
+        };
     }
 
     pub(crate) fn close(&mut self) {
@@ -116,15 +125,16 @@ impl<R: Runtime> Link<R> {
 
     /// Appends bytes to those that wait to be sent.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        if let Connection::Open { tls, .. } = &mut self.connection {
-            match tls {
-                None => self.out.extend_from_slice(bytes),
-                Some(tls) => {
-                    if let Err(error) = tls.send(bytes, &mut self.out) {
-                        self.connection = Connection::Failed(error.into());
-                    }
+        match &mut self.connection {
+            Connection::Open { tls: Some(tls), .. } => {
+                if let Err(error) = tls.send(bytes, &mut self.out) {
+                    self.connection = Connection::Failed(error.into());
                 }
             }
+            Connection::Open { tls: None, .. } | Connection::Lent(_) => {
+                self.out.extend_from_slice(bytes);
+            }
+            Connection::Closed | Connection::Opening(_) | Connection::Failed(_) => {}
         }
     }
 
@@ -135,23 +145,21 @@ impl<R: Runtime> Link<R> {
             Connection::Open { .. }
             | Connection::Closed
             | Connection::Opening(_)
+            | Connection::Lent(_)
             | Connection::Failed(_) => &self.plain,
         }
     }
 
     /// Reads once.
     pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> News {
-        let news = match self.try_read(cx) {
-            Ok(news) => news,
-            Err(error) => News::Gone(error.into()),
-        };
+        let news = self.try_read(cx).unwrap_or_else(News::Gone);
         if let News::Gone(_) = news {
             self.close();
         }
         news
     }
 
-    fn try_read(&mut self, cx: &mut Context<'_>) -> io::Result<News> {
+    fn try_read(&mut self, cx: &mut Context<'_>) -> Result<News, Gone> {
         match &mut self.connection {
             Connection::Closed => Ok(News::None),
             Connection::Failed(error) => Ok(News::Gone(std::mem::take(error))),
@@ -159,7 +167,11 @@ impl<R: Runtime> Link<R> {
                 let Poll::Ready(stream) = opening.as_mut().poll(cx) else {
                     return Ok(News::None);
                 };
-                self.connected(stream?)
+                Ok(self.connected(stream?)?)
+            }
+            Connection::Lent(lent) => {
+                self.plain.clear();
+                lent.read(&mut self.plain, cx)
             }
             Connection::Open { stream, tls } => {
                 let read = Pin::new(stream).poll_read(cx, &mut self.buffer);
@@ -193,8 +205,14 @@ impl<R: Runtime> Link<R> {
         Ok(News::Connected)
     }
 
-    /// Writes waiting bytes, as many as the connection takes. True if that failed: the next read reports why.
+    /// Writes waiting bytes, as many as the connection takes. True if the next read has something to report: that it failed,
+    /// or replies of a lent client.
     pub(crate) fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Connection::Lent(lent) = &mut self.connection {
+            let tells = !self.out.is_empty() && lent.send(&self.out, cx);
+            self.out.clear();
+            return tells;
+        }
         while let Connection::Open { stream, .. } = &mut self.connection {
             let waiting = &self.out[self.sent..];
             if waiting.is_empty() {

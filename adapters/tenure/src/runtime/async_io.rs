@@ -37,7 +37,7 @@ async fn connect(to: Endpoint) -> io::Result<Stream> {
         Endpoint::Unix(path) => Async::<UnixStream>::connect(path).await.map(Stream::Unix),
         #[cfg(not(unix))]
         Endpoint::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
-        Endpoint::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        Endpoint::Memory(_) | Endpoint::Lent(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

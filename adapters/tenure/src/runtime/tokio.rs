@@ -40,7 +40,7 @@ impl Runtime for Tokio {
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
             #[cfg(not(unix))]
             Endpoint::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
-            Endpoint::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Memory(_) | Endpoint::Lent(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

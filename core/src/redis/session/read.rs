@@ -18,7 +18,8 @@ pub(super) enum Read {
     Nothing,
     Handled,
     Greeted,
-    Answer(RequestId, Finding),
+    /// With the reason if nobody knows what became of the request.
+    Answer(RequestId, Finding, NodeError),
     Wake,
     WakeAll,
     Broken(NodeError),
@@ -34,6 +35,7 @@ impl Session {
         &mut self,
         request: RequestId,
         outcome: Outcome,
+        why: NodeError,
         now: Instant,
     ) -> Report<'static> {
         if let Outcome::Failed(error) = outcome
@@ -45,7 +47,7 @@ impl Session {
         }
         if outcome == Outcome::Unknown {
             // Nobody knows what was done, but there was an answer.
-            return Report::Lost(request, outcome, NodeError::Other);
+            return Report::Lost(request, outcome, why);
         }
         Report::Outcome(request, outcome)
     }
@@ -85,12 +87,18 @@ impl Session {
                 self.unknown = Some((now, words));
             }
         }
+        // No server answers a request with an empty array: a lent client has lost that one request.
+        let why = if matches!(reply.item(), Item::Array(0)) {
+            NodeError::Disconnected
+        } else {
+            NodeError::Other
+        };
         let is_ours = |request, value: &[u8]| match locks.op(request) {
             Some(Op::Check { claim }) => claim.value() == value,
             _ => false,
         };
         match self.exchange.receive(reply, is_ours, &mut self.capability) {
-            Some(Some((request, finding))) => Read::Answer(request, finding),
+            Some(Some((request, finding))) => Read::Answer(request, finding, why),
             Some(None) => Read::Handled,
             None => Read::Broken(NodeError::Malformed),
         }

@@ -1,0 +1,142 @@
+//! Clients of the crate `fred` carry out the commands of lockers, on real servers. Clusters: `lent_cluster`.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use fred::prelude::*;
+use fred::types::RespVersion;
+use tenure::client::fred::lend;
+use tenure::{Locker, Loss, NotObtained, ObtainError, Released, Retry, Server as Lent};
+use tenure_tests::proxy::{Fault, On, Proxy, Then};
+use tenure_tests::servers::{self, Kind};
+use tenure_tests::suite::everything;
+use tokio::time::timeout;
+
+const LONG: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn builder(url: &str, version: RespVersion) -> Builder {
+    let mut config = Config::from_url(url).expect("a URL");
+    config.version = version;
+    let mut builder = Builder::from_config(config);
+    builder.set_policy(ReconnectPolicy::new_constant(0, 20));
+    builder
+}
+
+async fn client(url: &str) -> Client {
+    let client = builder(url, RespVersion::RESP3).build().expect("a client");
+    client.init().await.expect("a connection");
+    client
+}
+
+async fn own(server: &servers::Server) -> Locker {
+    tenure::tokio::connect(server.url())
+        .await
+        .expect("a locker")
+}
+
+async fn locker(server: impl Into<Lent>) -> Locker {
+    tenure::tokio::connect(server.into())
+        .await
+        .expect("a locker")
+}
+
+#[tokio::test]
+async fn every_client_gives_the_same_locks_beside_connections_of_our_own() {
+    for kind in Kind::ALL {
+        let server = servers::Server::start(kind);
+        let url = server.url();
+        everything(locker(lend(client(&url).await)).await, own(&server).await).await;
+        // Clients of a pool, in RESP2: without reports.
+        let pool = builder(&url, RespVersion::RESP2)
+            .build_pool(3)
+            .expect("a pool");
+        pool.init().await.expect("connections");
+        let mut raw = server.raw();
+        raw.command(&["CONFIG", "RESETSTAT"]);
+        everything(locker(lend(&pool)).await, locker(lend(&pool)).await).await;
+        let stats = raw.command(&["INFO", "commandstats"]).text();
+        assert_eq!(stats.contains("cmdstat_delifeq"), kind.has_compare());
+        pool.quit().await.expect("an end");
+    }
+}
+
+/// Nothing else would tell them before an hour has passed.
+#[tokio::test]
+async fn reports_wake_a_waiter_and_tell_of_a_deleted_key() {
+    let server = servers::Server::start(Kind::Redis7);
+    let mut raw = server.raw();
+    let (alice, bob) = (
+        own(&server).await,
+        locker(lend(client(&server.url()).await)).await,
+    );
+    raw.command(&["CONFIG", "RESETSTAT"]);
+    let obtain = |locker: &Locker| locker.obtain("k").ttl(HOUR).manual();
+    let lock = obtain(&alice).await.expect("the lock");
+    let waits = obtain(&bob).wait(HOUR).retry(Retry::every(HOUR));
+    let waits = tokio::spawn(waits.into_future());
+    // Each asks for the remaining time behind its request. Then the server knows of its interest.
+    while !raw
+        .command(&["INFO", "commandstats"])
+        .text()
+        .contains("pttl:calls=2,")
+    {
+        tokio::task::yield_now().await;
+    }
+    lock.release().await;
+    let next = timeout(LONG, waits).await.expect("it is woken");
+    let lock = next.expect("no panic").expect("the lock");
+    raw.command(&["DEL", "k"]);
+    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
+    assert_eq!(loss, Loss::Taken);
+}
+
+#[tokio::test]
+async fn a_client_comes_back_and_hears_of_changes_again() {
+    let mut server = servers::Server::start(Kind::Redis7);
+    let locker = locker(lend(client(&server.url()).await)).await;
+    let lock = locker.obtain("k").ttl(HOUR).await.expect("the lock");
+    server.kill();
+    let reason = locker.obtain("other").await.expect_err("no server");
+    assert!(
+        matches!(
+            reason,
+            ObtainError::NotObtained(NotObtained::Unreachable(_), _)
+        ),
+        "{reason}"
+    );
+    server.restart();
+    // It keeps nothing on disk, and all keys are checked after a reconnect.
+    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
+    assert_eq!(loss, Loss::Taken);
+    let lock = locker.obtain("k").ttl(HOUR).manual().wait(LONG).await;
+    let lock = lock.expect("the lock");
+    server.raw().command(&["DEL", "k"]);
+    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
+    assert_eq!(loss, Loss::Taken);
+}
+
+/// The proxy loses the answer to each write in turn. Although the client sends commands up to three times by default, those of
+/// a locker are sent once: a `SET NX` that had been granted would be refused by its own value otherwise.
+#[tokio::test]
+async fn an_answer_that_is_lost_is_found_out() {
+    let server = servers::Server::start(Kind::Redis7);
+    let proxy = Proxy::start(server.port());
+    // In RESP3 the client begins with an inline command, which the proxy does not read.
+    let client = builder(&proxy.url(), RespVersion::RESP2)
+        .build()
+        .expect("a client");
+    client.init().await.expect("a connection");
+    let locker = locker(lend(client)).await;
+    for round in 0..10 {
+        proxy.fail(On::Named("SET"), Fault::Reply { kept: 0 }, Then::Cut);
+        let lock = locker.obtain("k").wait(LONG).await;
+        let lock = lock.expect("the server has granted it");
+        assert_eq!(lock.release().await, Released::Confirmed, "{round}");
+        let reply = server.raw().command(&["EXISTS", "k"]);
+        assert_eq!(reply.int(), 0, "nothing is left");
+    }
+    let sets = proxy.commands();
+    let sets = sets.iter().filter(|command| command.starts_with("SET "));
+    assert_eq!(sets.count(), 10, "each was sent once");
+}
