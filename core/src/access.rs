@@ -19,7 +19,8 @@ impl Engine {
         self.locks.fence(lock)
     }
 
-    /// Keys and value of a lock, until its terminal event. A drawn token is final from [`Event::Obtained`] on.
+    /// Keys and value of a lock, until its terminal event. A drawn token is final from
+    /// [`Event::Obtained`](crate::Event::Obtained) on.
     #[must_use]
     pub fn claim(&self, lock: LockId) -> Option<&Claim> {
         self.locks.claim(lock)

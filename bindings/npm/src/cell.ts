@@ -68,7 +68,8 @@ export class Cell {
     return new LockLostError(this.keys, this.lost ?? "expired", this.why);
   }
 
-  held(): void {
+  held(fence: number): void {
+    this.fence = fence;
     this.obtaining?.resolve();
     this.obtaining = undefined;
   }

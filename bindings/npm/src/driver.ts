@@ -320,8 +320,7 @@ export class Driver implements Owner {
         if (expiresAt <= this.clock.now()) {
           return;
         }
-        cell.fence = machine.second();
-        cell.held();
+        cell.held(machine.second());
       } else if (machine.second() !== 0) {
         cell.refreshed();
       }

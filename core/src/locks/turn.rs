@@ -39,8 +39,8 @@ impl Locks {
         }
     }
 
-    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that comes
-    /// next needs only the first of them.
+    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that
+    /// comes next needs only the first of them.
     pub(super) fn turn_released(&mut self, key: u64, took: Micros) {
         let round_trip = Micros(took.0 / self.trips());
         let spread = self.longest_spread(round_trip);

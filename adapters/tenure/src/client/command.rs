@@ -140,7 +140,7 @@ impl Reply {
             (b"COMMAND", Self::List(entries)) => {
                 out.extend_from_slice(format!("*{}\r\n", entries.len()).as_bytes());
                 for entry in entries {
-                    // Only whether a command is known is looked at.
+                    // Only whether a command is known matters.
                     let known = matches!(entry, Self::List(parts) if !parts.is_empty());
                     let entry: &[u8] = if known { b"*1\r\n:0\r\n" } else { b"*-1\r\n" };
                     out.extend_from_slice(entry);

@@ -106,7 +106,7 @@ struct Fred {
     events: Mutex<Option<Events>>,
 }
 
-/// What the client tells besides replies.
+/// What the client reports besides replies.
 struct Events {
     changes: Receiver<Invalidation>,
     reconnects: Receiver<Address>,
@@ -177,8 +177,7 @@ impl Fred {
         Ok(reply(frame.await?))
     }
 
-    /// `COMMAND INFO`, which the client cannot read in RESP3. Whether a server knows a command shows when it is asked for the
-    /// keys in it.
+    /// `COMMAND INFO`, which the client cannot read in RESP3. `COMMAND GETKEYS` shows whether a server knows a command.
     async fn known(&self, command: &Command) -> Reply {
         let mut entries = Vec::new();
         for name in command.args().skip(2) {

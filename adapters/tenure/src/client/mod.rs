@@ -32,7 +32,7 @@
 //!
 //! # Ready clients
 //!
-//! | client | feature | wakes waiters and tells of losses by | polls |
+//! | client | feature | wakes waiters and reports losses by | polls |
 //! |---|---|---|---|
 //! | `redis`: `MultiplexedConnection`, `ConnectionManager` | `redis-rs` | push messages, if they are passed on | with RESP2 |
 //! | `redis`: `ClusterConnection` | `redis-rs` | | yes |
@@ -58,7 +58,7 @@
 //! - **Time.** A call that takes longer than [`Servers::request_timeout`](crate::Servers::request_timeout) is dropped. A
 //!   client with a shorter timeout of its own returns an error then.
 //!
-//! Nothing is sent any more once the runtime has stopped, not even the release of a lock that was dropped: await
+//! Nothing is sent once the runtime has stopped, not even the release of a lock that was dropped: await
 //! [`Locker::close`](crate::Locker::close) before.
 //!
 //! The transport moves commands and understands none. Its futures are polled by the driver, so it must work on the runtime of
@@ -110,7 +110,7 @@ pub trait CommandTransport: Send + Sync + 'static {
     }
 
     /// Waits for the next report. Dropping the future must lose none, and a report that comes late does no harm. Default: waits
-    /// for ever.
+    /// forever.
     fn report(&self) -> impl Future<Output = Report> + Send {
         std::future::pending()
     }
@@ -121,7 +121,7 @@ pub trait CommandTransport: Send + Sync + 'static {
     }
 }
 
-/// What a client is told without asking.
+/// What a client receives without a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Report {

@@ -16,7 +16,7 @@ use crate::wakers::guard;
 pub(super) struct Slots(Mutex<HashMap<u16, Arc<AsyncMutex<()>>>>);
 
 impl Slots {
-    /// Carries out commands by `one`, which is told the slot of the command, and nothing for a command without keys.
+    /// Carries out commands by `one`, which gets the slot of the command, or none for a command without keys.
     ///
     /// Of one slot there is at most one command under way that may change a key, and those that only read follow it. The client
     /// may find that the slot has moved for one of them and not yet for another, so that their order is not its own.
@@ -77,7 +77,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         drop(self.held.take());
         let mut slots = guard(&self.slots.0);
-        // Whoever waits has a share in it.
+        // Each task that waits has a share in it.
         if let Some(mutex) = slots.get(&self.slot)
             && Arc::strong_count(mutex) == 1
         {

@@ -13,7 +13,7 @@ use crate::client::{Command, CommandTransport, Reply, TransportError};
 
 /// How often a command follows its slot to another server.
 const REDIRECTS: usize = 8;
-/// How many servers are asked for what any of them knows.
+/// How many servers a request goes to that any of them can answer.
 const TRIES: usize = 3;
 
 pub(super) struct Cluster {
@@ -148,8 +148,8 @@ fn failed(error: RedisError) -> Reply {
     }
 }
 
-/// Whether the connection follows redirections by itself: then it also sends a command again after a lost reply. A server is
-/// asked for a key of another server, which shows it. False if that cannot be found out.
+/// Whether the connection follows redirections by itself: then it also sends a command again after a lost reply. A
+/// request to one server for a key of another one shows it. False if that cannot be found out.
 async fn resends(mut connection: ClusterConnection) -> bool {
     let mut slots = Cmd::new();
     slots.arg("CLUSTER").arg("SLOTS");

@@ -20,7 +20,7 @@
 //!
 //! | lent | reports changes | after a lost connection |
 //! |---|---|---|
-//! | [`MultiplexedConnection`] | with [`pushes`](Lend::pushes) | stays closed for ever, and so does the server for the locker |
+//! | [`MultiplexedConnection`] | with [`pushes`](Lend::pushes) | stays closed forever, and so does the server for the locker |
 //! | [`ConnectionManager`] | with [`pushes`](Lend::pushes) | connects again, and sends no command twice |
 //! | [`ClusterConnection`] ([`lend_cluster`]) | no | connects again; sends commands twice unless it was built with `retries(0)`, which is checked |
 //!
@@ -45,7 +45,7 @@ mod cluster;
 use super::{Command, CommandTransport, Reply, Report, TransportError};
 use crate::server::Server;
 
-/// Lends a [`MultiplexedConnection`] or a [`ConnectionManager`]. What comes of it is a [`Server`].
+/// Lends a [`MultiplexedConnection`] or a [`ConnectionManager`]. The result is a [`Server`].
 pub fn lend(connection: impl Into<Connection>) -> Lend {
     Lend {
         connection: connection.into(),
@@ -229,7 +229,7 @@ impl CommandTransport for Single {
 fn report(push: PushInfo) -> Option<Report> {
     #[allow(
         clippy::wildcard_enum_match_arm,
-        reason = "whatever else a server may push"
+        reason = "any other message that a server may push"
     )]
     match (push.kind, push.data.into_iter().next()) {
         (PushKind::Disconnection, _) => Some(Report::Gone("the connection was closed".into())),
