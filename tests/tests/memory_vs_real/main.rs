@@ -3,6 +3,7 @@
 //! Each command goes to both, and what every client gets after it must be the same, byte for byte. What may differ is
 //! listed in `pair.rs` and `operations.rs`.
 
+mod fences;
 mod operations;
 mod pair;
 

@@ -153,6 +153,8 @@ fn scripts() -> BoxedStrategy<Words> {
             words.extend(&values);
             if !values.is_empty() {
                 words.push(ttl);
+                // For an obtain it would mean a fence: see `fences.rs`.
+                let keep = keep && script != Script::Obtain;
                 words.extend(keep.then_some("keep"));
             }
             words.iter().map(|word| word.as_bytes().to_vec()).collect()

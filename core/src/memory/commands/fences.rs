@@ -7,7 +7,7 @@ use super::strings::WrongType;
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer};
 use crate::memory::store::{Millis, Value};
 
-const NO_COUNTER: Failed = b"ERR the counter of a fence holds something else";
+pub(super) const NO_COUNTER: Failed = b"ERR the counter of a fence holds something else";
 
 /// The next number of these counters, which they have from now on.
 pub(super) fn next(

@@ -135,6 +135,8 @@ fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
     };
     match result {
         Ok(answer) => write_integer(call.out, answer),
+        // The script's own error, not that of a command within it.
+        Err(error) if error == fences::NO_COUNTER => write_error(call.out, error),
         Err(error) => {
             let text: Vec<u8> = [error, b" script: ", script.sha().as_bytes()].concat();
             write_error(call.out, &text);
