@@ -123,6 +123,12 @@ impl Lock {
         }
     }
 
+    /// Whether the key has expired while the counters were being raised, so that nobody else took it.
+    pub(crate) fn expired_in_seal(&self, ask: &ActiveRound, now: Instant) -> bool {
+        let until = self.fencing.as_ref().and_then(|fencing| fencing.until);
+        ask.kind == RoundKind::Seal && until.is_some_and(|until| until <= now)
+    }
+
     /// The operation of `request`, unless its reply no longer counts.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match &self.ask {

@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use crate::fence::{Fence, Keep};
 use crate::id::{NodeId, NodeSet};
 use crate::lock::Outcome;
+use crate::time::Instant;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Fencing {
@@ -17,6 +18,8 @@ pub(crate) struct Fencing {
     seal: (Fence, Keep),
     /// The nodes that have given it.
     nodes: NodeSet,
+    /// When the lease of the grant that is being sealed ends.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Fencing {
@@ -24,6 +27,7 @@ impl Fencing {
         Self {
             seal: (Fence(0), keep),
             nodes: NodeSet::EMPTY,
+            until: None,
         }
     }
 

@@ -52,12 +52,12 @@ impl Locks {
                 lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
             }
             let lease = lock.lease(asked_at);
-            let seals = ask.kind == RoundKind::Obtain
-                && lock
-                    .fencing
-                    .as_ref()
-                    .is_some_and(|fencing| fencing.needs_seal(self.setup.quorum));
-            if seals && lease.is_valid(now) {
+            if ask.kind == RoundKind::Obtain
+                && lease.is_valid(now)
+                && let Some(fencing) = &mut lock.fencing
+                && fencing.needs_seal(self.setup.quorum)
+            {
+                fencing.until = Some(lease.expires_at());
                 return self.begin(id, RoundKind::Seal);
             }
             if lease.is_valid(now) {
@@ -101,7 +101,7 @@ impl Locks {
             return;
         };
         let Some(ask) = lock.ask.take() else { return };
-        let failure = if ask.round.verdict() == Verdict::Won {
+        let failure = if lock.expired_in_seal(&ask, now) || ask.round.verdict() == Verdict::Won {
             NotObtained::TooLate
         } else {
             ask.failure(now, by, lock.refused)

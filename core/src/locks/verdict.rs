@@ -2,7 +2,7 @@
 
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, NodeId, NodeSet};
-use crate::lock::{Lock, LockState, Releasing, RoundKind};
+use crate::lock::{ActiveRound, Lock, LockState, Releasing, RoundKind};
 use crate::time::Instant;
 
 use super::Locks;
@@ -101,8 +101,11 @@ impl Locks {
                     && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
-                // The lock in front holds the key, or releases it, or was granted it too late.
-                let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_));
+                // The lock in front holds the key, or has been granted it and raises the counters, or releases it, or was
+                // granted it too late.
+                let seals = |ask: &ActiveRound| ask.kind == RoundKind::Seal;
+                let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
+                    || before.ask.as_ref().is_some_and(seals);
                 let by = Holder::Ourselves;
                 // Or it has no reply about this key yet.
                 let last_failure = before.last_failure_about(key);

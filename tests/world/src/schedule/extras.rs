@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Config, Metadata, Obtain, Retry, Token};
+use tenure_core::{Config, Keep, Metadata, Obtain, Retry, Token, Ttl};
 
 use super::HEADER;
 use crate::world::Work;
@@ -85,6 +85,12 @@ impl Extras {
     pub(crate) fn restrict(self, options: &mut Options) {
         options.pttl = self.servers != Servers::WithoutPttl;
         options.scripts = self.servers != Servers::WithoutEval;
+    }
+
+    /// Whether a request wants a fence, which needs scripts. Its counters vanish between two grants.
+    pub(crate) fn fence(self, c: u8) -> Option<Keep> {
+        let wanted = c & 0x30 == 0x10 && self.servers != Servers::WithoutEval;
+        wanted.then_some(Keep::lasting(Ttl::MIN))
     }
 
     pub(crate) fn limit(self, config: &mut Config) {

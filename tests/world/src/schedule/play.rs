@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{Instant, Jitter, Keep, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
+use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
 
 use super::cast::{Cast, LONGEST_MS, honest_rate};
 use super::spans::{Chore, pause, span};
@@ -190,7 +190,7 @@ impl Play {
             4 => Retry::every(MS * 100).limit(3),
             _ => Retry::default(),
         };
-        request.fence = (c & 0x30 == 0x10).then_some(Keep::lasting(Ttl::MIN));
+        request.fence = self.cast.extras.fence(c);
         if a & 0x1f == 0x1e {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next_u64());
