@@ -263,12 +263,15 @@ mod tests {
             &u32::MAX.to_le_bytes(),
             &[0, 0, 0],
             &u32::MAX.to_le_bytes(),
+            // A fence.
+            &[1],
         ]
         .concat();
         let key = [1_u32.to_le_bytes().as_slice(), b"k"].concat();
         let read = |bytes: &[u8]| Reader::new(bytes).obtain();
         let request = [whole.as_slice(), &key].concat();
-        assert!(matches!(read(&request), Ok(obtain) if obtain.ttl.as_millis() == 3_000));
+        assert!(matches!(read(&request), Ok(obtain)
+            if obtain.ttl.as_millis() == 3_000 && obtain.fence == Some(Keep::default())));
         for len in 0..whole.len() {
             assert!(
                 read(&request[..len]).err() == Some(codes::MALFORMED),
