@@ -1,11 +1,14 @@
 //! The second process of `tenure run`: it knows the lease, and tenure knows what it did.
 mod common;
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::{
-    Running, Serve, finish, has_ended, is_held, latest_lease_end, run_sh, tenure, times, until,
-    uptime, watchdog_of,
+    Running, Serve, default_signals, finish, has_ended, is_held, latest_lease_end, run_sh, tenure,
+    times, until, uptime, watchdog_of,
 };
 use nix::sys::signal::{Signal, kill};
 
@@ -181,4 +184,53 @@ fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
 fn the_hidden_command_ends_with_its_input() {
     let done = finish(&mut tenure(&["__watchdog", "mark"]));
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
+}
+
+/// Starts the hidden command as tenure does, with a lease that outlives the test. Then `start` is called with the number of
+/// its group, and its input ends. Returns what it printed.
+fn guarded(start: impl FnOnce(i32)) -> String {
+    let mut watchdog = tenure(&["__watchdog", "mark"])
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut reports = BufReader::new(watchdog.stdout.take().expect("a pipe")).lines();
+    let mut input = watchdog.stdin.take().expect("a pipe");
+    let lease = i64::MAX;
+    writeln!(
+        input,
+        "grace 400000000 lease {lease} kill 0 child 0 0 parent 0"
+    )
+    .expect("it reads");
+    let guards = format!("guards {lease}");
+    assert!(reports.any(|line| line.is_ok_and(|line| line == guards)));
+    start(i32::try_from(watchdog.id()).expect("a number"));
+    drop(input);
+    let mut text = String::new();
+    let mut stderr = watchdog.stderr.take().expect("a pipe");
+    let _ = stderr.read_to_string(&mut text).expect("text");
+    let _ = watchdog.wait().expect("it ends");
+    text
+}
+
+/// Tenure starts the command before it can say its number.
+#[test]
+fn a_command_is_ended_with_a_message_if_tenure_is_killed_before_it_names_it() {
+    let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+    let mut process = None;
+    let text = guarded(|group| {
+        let mut command = default_signals("sh");
+        command.args(["-c", script]).process_group(group);
+        let started = Running::start(&mut command);
+        started.until("ready");
+        process = Some(started);
+    });
+    assert_eq!(process.expect("a command").finish().code(), 7);
+    assert_eq!(
+        text,
+        "tenure: killed while its command ran: ending the command\n"
+    );
+    assert_eq!(guarded(|_| ()), "", "there was no command");
 }

@@ -153,8 +153,9 @@ impl Watchdog {
             Step::Terminate(_) => {
                 // The report first: it waits for nobody, and the first process must have it when the command ends.
                 self.report();
+                let is_killed = self.orphaned && (known.child.is_some() || self.has_members());
                 self.ask();
-                if self.orphaned && known.child.is_some() {
+                if is_killed {
                     output::say("killed while its command ran: ending the command");
                 }
                 Some(Duration::ZERO)
@@ -204,6 +205,12 @@ impl Watchdog {
             let _ = self.refused.insert(process.pid);
             output::say(&process.refusal());
         }
+    }
+
+    /// Whether there is something to end. A first process that is killed right after it has started the command has not
+    /// named it yet.
+    fn has_members(&self) -> bool {
+        self.members().is_some_and(|members| !members.is_empty())
     }
 
     /// Everything of the run but this process.
