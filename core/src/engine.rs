@@ -1,5 +1,7 @@
 //! `Locks` and one session per node: what drivers talk to.
 
+mod access;
+
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -18,7 +20,7 @@ use crate::ttl::Ttl;
 /// The whole protocol: see the crate's documentation for the contract.
 #[derive(Debug)]
 pub struct Engine {
-    pub(crate) locks: Locks,
+    locks: Locks,
     sessions: Vec<Session>,
     /// Events of nodes that are still to be returned.
     events: Queue<Event>,

@@ -67,7 +67,6 @@
 
 extern crate alloc;
 
-mod access;
 mod claim;
 mod config;
 mod engine;

@@ -5,7 +5,7 @@
 //! [`Config::turn`](crate::Config::turn) once another process was seen there. It then leaves the key alone for as long as a
 //! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While no
 //! other process is seen, a turn lasts at least [`PAUSES_PER_TURN`] pauses, so that far from the server a key is not unused
-//! most of the time.
+//! most of the time. Besides, all grants of an engine count towards its share ([`TURNS_PER_SHARE`]).
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -100,7 +100,8 @@ impl Turns {
         turn.free = None;
     }
 
-    /// Nodes have confirmed that the key is free. A round trip took that long, and others ask up to `spread` later than they could.
+    /// Nodes have confirmed that the key is free. A round trip took that long, and others ask up to `spread` later than
+    /// they could.
     pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros, spread: Micros) {
         if let Some(turn) = self.find_mut(key) {
             (turn.free, turn.pause, turn.spread) = (Some(now), yield_time(round_trip), spread);

@@ -17,14 +17,12 @@ impl Locks {
         }
     }
 
-    /// The fence of a held lock, if it was requested with one.
+    /// The fence of a held lock, if it was requested with one: see [`Engine::fence`](crate::Engine::fence).
     #[must_use]
     pub fn fence(&self, lock: LockId) -> Option<Fence> {
         let lock = self.lock(lock)?;
-        let fencing = lock.fencing.as_ref()?;
-        matches!(lock.state, LockState::Held(_))
-            .then(|| fencing.number())
-            .flatten()
+        let held = matches!(lock.state, LockState::Held(_));
+        lock.fencing.as_ref().filter(|_| held)?.number()
     }
 
     /// Keys and value of a lock, until its terminal event. A drawn token is final from

@@ -1,7 +1,7 @@
 //! What callers may read of a lock.
 
+use super::Engine;
 use crate::claim::Claim;
-use crate::engine::Engine;
 use crate::fence::Fence;
 use crate::id::LockId;
 use crate::lease::Lease;
@@ -13,7 +13,8 @@ impl Engine {
         self.locks.lease(lock)
     }
 
-    /// The fence of a held lock, if it was requested with one: larger than that of every grant of its keys before.
+    /// The fence of a held lock, if it was requested with one: larger than that of every fenced grant of its keys before.
+    /// `None` without a request for one, and when the lock is not held.
     #[must_use]
     pub fn fence(&self, lock: LockId) -> Option<Fence> {
         self.locks.fence(lock)
