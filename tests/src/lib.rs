@@ -1,6 +1,6 @@
 //! What the tests of Tenure share: real servers that they own, a client and a proxy that are not Tenure's.
 //!
-//! Everything here is blocking and built on `std`, so that a test of any runtime can use it, and listens on 127.0.0.1.
+//! Servers and raw clients are blocking and built on `std`, so that a test of any runtime can use them, and listen on 127.0.0.1.
 
 pub mod canned;
 pub mod child;

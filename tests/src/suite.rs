@@ -3,7 +3,7 @@
 use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use tenure::{Holder, Locker, Loss, NotObtained, ObtainError, Released};
+use tenure::{Fence, Holder, Locker, Loss, NotObtained, ObtainError, Released};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Far longer than anything takes, on a slow machine too.
@@ -112,6 +112,31 @@ async fn a_close(alice: &Locker, bob: &Locker) {
     bob.close().await;
 }
 
+/// Fences grow, no matter who gets the lock, and with one key or several; nobody gets one without a request.
+///
+/// # Panics
+/// If a number is not larger than `last` and each before it.
+pub async fn fences_grow(alice: &Locker, bob: &Locker, last: &mut Option<Fence>) {
+    for (locker, keys) in [
+        (alice, vec!["{f}1"]),
+        (bob, vec!["{f}1"]),
+        (bob, vec!["{f}2", "{f}1"]),
+        (alice, vec!["{f}1", "{f}2"]),
+        (bob, vec!["{f}2"]),
+        // Each key has a counter of its own. This leaves both as large as `last`.
+        (alice, vec!["{f}2", "{f}1"]),
+    ] {
+        let lock = locker.obtain(keys).fence().await;
+        let lock = lock.expect("the lock");
+        assert!(lock.fence() > *last, "{:?} after {last:?}", lock.fence());
+        *last = lock.fence();
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+    let lock = alice.obtain("{f}1").await.expect("the lock");
+    assert_eq!(lock.fence(), None);
+    lock.release().await;
+}
+
 /// All of it, with two lockers on the same server. They are closed then.
 ///
 /// # Panics
@@ -123,5 +148,6 @@ pub async fn everything(alice: Locker, bob: Locker) {
     a_wait_that_ends(&alice, &bob).await;
     a_renewal(&alice, &bob).await;
     an_end(&alice, &bob).await;
+    fences_grow(&alice, &bob, &mut None).await;
     a_close(&alice, &bob).await;
 }

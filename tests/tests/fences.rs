@@ -4,27 +4,12 @@ use tenure::tokio::connect;
 use tenure::{Fence, Keep, Servers};
 use tenure_tests::raw::Value;
 use tenure_tests::servers::{Kind, Server};
+use tenure_tests::suite::fences_grow;
 
-/// Obtains with a fence through lockers in turn, and sees that the numbers grow.
 async fn grows(servers: Servers, last: &mut Option<Fence>) {
-    let lockers = [
-        connect(servers.clone()).await.expect("a locker"),
-        connect(servers).await.expect("a locker"),
-    ];
-    for round in 0..6 {
-        let locker = &lockers[round % 2];
-        let lock = match round {
-            // One of the keys, or both.
-            0..3 => locker.obtain("k").fence().await,
-            _ => locker.obtain(["k", "l"]).fence().await,
-        };
-        let lock = lock.expect("the lock");
-        assert!(lock.fence() > *last, "{:?} after {last:?}", lock.fence());
-        *last = lock.fence();
-        lock.release().await;
-    }
-    let lock = lockers[0].obtain("k").await.expect("the lock");
-    assert_eq!(lock.fence(), None);
+    let alice = connect(servers.clone()).await.expect("a locker");
+    let bob = connect(servers).await.expect("a locker");
+    fences_grow(&alice, &bob, last).await;
 }
 
 #[tokio::test]
@@ -37,7 +22,7 @@ async fn fences_grow_on_every_kind_of_server() {
         server.raw().command(&["FLUSHALL"]);
         grows(Servers::single(server.url()), &mut last).await;
         let ahead = "4000000000000000";
-        server.raw().command(&["SET", "{k}~fence", ahead]);
+        server.raw().command(&["SET", "{f}1~fence", ahead]);
         grows(Servers::single(server.url()), &mut last).await;
         assert!(last > Some(Fence(4_000_000_000_000_000)));
     }
@@ -75,7 +60,7 @@ async fn fences_grow_on_several_servers_of_which_one_ends() {
         let mut last = None;
         // Counters that differ, as after a failure.
         for (server, number) in servers.iter().zip(["4000000000000000", "4000000000000007"]) {
-            server.raw().command(&["SET", "{k}~fence", number]);
+            server.raw().command(&["SET", "{f}1~fence", number]);
         }
         grows(together.clone(), &mut last).await;
         if is_quorum {

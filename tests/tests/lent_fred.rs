@@ -1,19 +1,15 @@
 //! Clients of the crate `fred` carry out the commands of lockers, on real servers. Clusters: `lent_cluster`.
 
-use std::future::IntoFuture as _;
-use std::time::Duration;
+mod lent;
 
 use fred::prelude::*;
 use fred::types::RespVersion;
+use lent::{LONG, comes_back, reports_arrive};
 use tenure::client::fred::lend;
-use tenure::{Locker, Loss, NotObtained, ObtainError, Released, Retry, Server as Lent};
+use tenure::{Locker, Released, Server as Lent};
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::{self, Kind};
 use tenure_tests::suite::everything;
-use tokio::time::timeout;
-
-const LONG: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 
 fn builder(url: &str, version: RespVersion) -> Builder {
     let mut config = Config::from_url(url).expect("a URL");
@@ -61,59 +57,18 @@ async fn every_client_gives_the_same_locks_beside_connections_of_our_own() {
     }
 }
 
-/// Nothing else would tell them before an hour has passed.
 #[tokio::test]
-async fn reports_wake_a_waiter_and_tell_of_a_deleted_key() {
+async fn reports_wake_a_waiter_and_reveal_a_deleted_key() {
     let server = servers::Server::start(Kind::Redis7);
-    let mut raw = server.raw();
-    let (alice, bob) = (
-        own(&server).await,
-        locker(lend(client(&server.url()).await)).await,
-    );
-    raw.command(&["CONFIG", "RESETSTAT"]);
-    let obtain = |locker: &Locker| locker.obtain("k").ttl(HOUR).manual();
-    let lock = obtain(&alice).await.expect("the lock");
-    let waits = obtain(&bob).wait(HOUR).retry(Retry::every(HOUR));
-    let waits = tokio::spawn(waits.into_future());
-    // Each asks for the remaining time behind its request. Then the server knows of its interest.
-    while !raw
-        .command(&["INFO", "commandstats"])
-        .text()
-        .contains("pttl:calls=2,")
-    {
-        tokio::task::yield_now().await;
-    }
-    lock.release().await;
-    let next = timeout(LONG, waits).await.expect("it is woken");
-    let lock = next.expect("no panic").expect("the lock");
-    raw.command(&["DEL", "k"]);
-    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-    assert_eq!(loss, Loss::Taken);
+    let bob = locker(lend(client(&server.url()).await)).await;
+    reports_arrive(&server, &own(&server).await, &bob).await;
 }
 
 #[tokio::test]
-async fn a_client_comes_back_and_hears_of_changes_again() {
+async fn a_client_comes_back_and_reports_changes_again() {
     let mut server = servers::Server::start(Kind::Redis7);
     let locker = locker(lend(client(&server.url()).await)).await;
-    let lock = locker.obtain("k").ttl(HOUR).await.expect("the lock");
-    server.kill();
-    let reason = locker.obtain("other").await.expect_err("no server");
-    assert!(
-        matches!(
-            reason,
-            ObtainError::NotObtained(NotObtained::Unreachable(_), _)
-        ),
-        "{reason}"
-    );
-    server.restart();
-    // It keeps nothing on disk, and all keys are checked after a reconnect.
-    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-    assert_eq!(loss, Loss::Taken);
-    let lock = locker.obtain("k").ttl(HOUR).manual().wait(LONG).await;
-    let lock = lock.expect("the lock");
-    server.raw().command(&["DEL", "k"]);
-    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-    assert_eq!(loss, Loss::Taken);
+    comes_back(&mut server, &locker).await;
 }
 
 /// The proxy loses the answer to each write in turn. Although the client sends commands up to three times by default, those of

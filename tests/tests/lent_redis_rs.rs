@@ -1,23 +1,22 @@
 //! Clients of the crate `redis` carry out the commands of lockers, on real servers.
 
-use std::future::IntoFuture as _;
+mod lent;
+
 use std::time::Duration;
 
+use lent::{LONG, comes_back, reports_arrive};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client};
 use tenure::client::redis_rs::{Pushes, lend};
-use tenure::{Locker, Loss, NotObtained, ObtainError, Released, Retry, Server as Lent};
+use tenure::{Locker, NotObtained, ObtainError, Released, Server as Lent};
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::{Kind, Server};
 use tenure_tests::suite::everything;
-use tokio::time::timeout;
 
 #[path = "../../adapters/tenure/examples/lent_redis_rs.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a program of its own, too")]
 mod example;
 
-const LONG: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 /// The crate gives up after 500 ms by default, which a busy machine may need.
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -84,9 +83,8 @@ async fn every_connection_gives_the_same_locks_beside_connections_of_our_own() {
     }
 }
 
-/// Nothing else would tell them before an hour has passed.
 #[tokio::test]
-async fn pushes_wake_a_waiter_and_tell_of_a_deleted_key() {
+async fn pushes_wake_a_waiter_and_reveal_a_deleted_key() {
     let server = Server::start(Kind::Redis7);
     let url = server.url();
     let (first, second) = (Pushes::new(), Pushes::new());
@@ -95,55 +93,17 @@ async fn pushes_wake_a_waiter_and_tell_of_a_deleted_key() {
         lend(manager(&url, &second).await).pushes(second).into(),
     ];
     for lent in connections {
-        let (alice, bob) = (own(&server).await, locker(lent).await);
-        let mut raw = server.raw();
-        raw.command(&["CONFIG", "RESETSTAT"]);
-        let obtain = |locker: &Locker| locker.obtain("k").ttl(HOUR).manual();
-        let lock = obtain(&alice).await.expect("the lock");
-        let waits = obtain(&bob).wait(HOUR).retry(Retry::every(HOUR));
-        let waits = tokio::spawn(waits.into_future());
-        // Each asks for the remaining time behind its request. Then the server knows of its interest.
-        while !raw
-            .command(&["INFO", "commandstats"])
-            .text()
-            .contains("pttl:calls=2,")
-        {
-            tokio::task::yield_now().await;
-        }
-        lock.release().await;
-        let next = timeout(LONG, waits).await.expect("it is woken");
-        let lock = next.expect("no panic").expect("the lock");
-        raw.command(&["DEL", "k"]);
-        let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-        assert_eq!(loss, Loss::Taken);
+        reports_arrive(&server, &own(&server).await, &locker(lent).await).await;
     }
 }
 
 #[tokio::test]
-async fn a_connection_manager_comes_back_and_hears_of_changes_again() {
+async fn a_connection_manager_comes_back_and_reports_changes_again() {
     let mut server = Server::start(Kind::Redis7);
     let pushes = Pushes::new();
     let connection = manager(&server.url(), &pushes).await;
     let locker = locker(lend(connection).pushes(pushes)).await;
-    let lock = locker.obtain("k").ttl(HOUR).await.expect("the lock");
-    server.kill();
-    let reason = locker.obtain("other").await.expect_err("no server");
-    assert!(
-        matches!(
-            reason,
-            ObtainError::NotObtained(NotObtained::Unreachable(_), _)
-        ),
-        "{reason}"
-    );
-    server.restart();
-    // It keeps nothing on disk, and all keys are checked after a reconnect.
-    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-    assert_eq!(loss, Loss::Taken);
-    let obtain = locker.obtain("k").ttl(HOUR).manual().wait(LONG);
-    let lock = obtain.await.expect("the lock");
-    server.raw().command(&["DEL", "k"]);
-    let loss = timeout(LONG, lock.lost()).await.expect("it is told");
-    assert_eq!(loss, Loss::Taken);
+    comes_back(&mut server, &locker).await;
 }
 
 #[tokio::test]

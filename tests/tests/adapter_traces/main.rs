@@ -1,6 +1,5 @@
-//! What a client is told must not depend on the language that it is written in, nor on what carries its commands: the scenarios
-//! of the npm package, step for step, on each runtime and over clients that are lent. The traces are those that the package's
-//! own tests compare with.
+//! The events of a client must not depend on its language, nor on what carries its commands. So the scenarios of the npm package
+//! are played here step for step, on each runtime and over lent clients. The traces are those of the package's own tests.
 
 mod target;
 mod trace;

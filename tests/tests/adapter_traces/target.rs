@@ -23,7 +23,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// A locker on this server, and what it is told.
+    /// A locker on this server, and its events.
     pub(crate) async fn client(self, server: &Server) -> (Locker, Trace) {
         let server = self.reach(server).await;
         self.client_of(Servers::single(server)).await

@@ -1,4 +1,4 @@
-//! What a client is told, in the words of the npm package.
+//! The events of a client, in the terms of the npm package.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
