@@ -235,11 +235,21 @@ impl Locks {
 
     /// The lock has requested the keys already. If it was denied by a node where they are free now, it retries.
     fn note_freed(&mut self, id: LockId, freed: Freed) {
-        if let (Freed::On(node), Some(lock)) = (freed, self.lock_mut(id)) {
-            let ask = lock.ask.as_mut();
-            if let Some(ask) = ask.filter(|ask| ask.round.denied().contains(node)) {
-                ask.wake = ask.wake.max(Wake::Freed);
+        let Some(lock) = self.lock_mut(id) else {
+            return;
+        };
+        match freed {
+            Freed::On(node) => {
+                let ask = lock.ask.as_mut();
+                if let Some(ask) = ask.filter(|ask| ask.round.denied().contains(node)) {
+                    ask.wake = ask.wake.max(Wake::Freed);
+                }
             }
+            // Its wait may end before it has a reply.
+            Freed::Left(Some((_, at))) if lock.failure.is_none_or(|(_, own)| own < at) => {
+                self.inherit_failure(id, freed);
+            }
+            Freed::Left(_) | Freed::Leftovers | Freed::Asked => {}
         }
     }
 

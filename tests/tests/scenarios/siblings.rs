@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal, Retry, Token,
-    Ttl,
+    Arrangement, Event, Holder, LockId, Loss, Metadata, NotObtained, Obtain, Released, Renewal,
+    Retry, Token, Ttl,
 };
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, World};
@@ -289,4 +289,24 @@ fn a_release_that_is_left_to_a_handle_that_is_denied_leaves_no_key() {
             assert!(is_free(&mut world, "k"), "{nodes} {arrangement:?} {moment}");
         }
     }
+}
+
+/// A server that has lost the scripts replies later than the others. A release follows then, which finds nothing.
+#[test]
+fn a_release_that_finds_nothing_of_a_chosen_token_is_no_reason_for_another_request() {
+    let mut world = World::with(3, Arrangement::Quorum, without_tracking(), |_| {});
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, bob, "b");
+    let mut request = own(&mut world, "a+b");
+    request.wait = Some(TTL);
+    request.retry = Retry::every(500 * MS);
+    world.obtain(alice, request);
+    world.run_for(100 * MS);
+    world.crash(0);
+    world.run_for(100 * MS);
+    let before = world.of(alice).writes;
+    world.run_for(1000 * MS);
+    // Two attempts, each with a write per node, a release, and what a node without a script takes.
+    let writes = world.of(alice).writes - before;
+    assert!(writes <= 20, "{writes} writes");
 }

@@ -11,7 +11,7 @@ use super::inspected::Snapshot;
 use super::log::{Input, Log};
 use super::net::Net;
 use super::oracle::{Promise, Violation};
-use super::request::LockRequest;
+use super::request::{LockRequest, is_drawn};
 use super::trace::Trace;
 use super::wire;
 use crate::laws::STEPS;
@@ -234,7 +234,7 @@ impl Client {
                     value: claim.value().into(),
                     since: now,
                     until: lease.expires_at(),
-                    owned: claim.token().as_bytes().len() != DRAWN,
+                    owned: !is_drawn(claim.token()),
                     cap,
                     reshaped: false,
                 });
@@ -309,7 +309,7 @@ impl Client {
     /// From now on nothing may set the value of this lock any more.
     pub(crate) fn spend(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
-            && claim.token().as_bytes().len() == DRAWN
+            && is_drawn(claim.token())
             && !self.spent.contains(claim.value())
         {
             self.spent.insert(claim.value().into());
@@ -364,9 +364,6 @@ impl Client {
         })
     }
 }
-
-/// How long a drawn token is. Tokens of the user's own have another length here.
-pub(crate) const DRAWN: usize = 22;
 
 pub(crate) fn is_terminal(event: &Event) -> bool {
     matches!(

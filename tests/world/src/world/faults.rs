@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::LockId;
 use tenure_core::memory::{self, Server};
 
-use super::client::{Client, DRAWN};
+use super::client::Client;
 use super::log::Input;
 use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
@@ -248,7 +248,7 @@ impl World {
         }
         let requests = self.clients[client].requests.iter().rev();
         let request = requests.into_iter().find(|request| request.lock == lock);
-        if request.is_some_and(|request| request.token.as_bytes().len() != DRAWN) {
+        if request.is_some_and(|request| request.has_own_token()) {
             for node in 0..self.nodes.len() {
                 self.oracle.damage(node, self.now);
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Instant, Keys, Lease, LockId, Token};
 
-use super::client::DRAWN;
+/// How long a drawn token is.
+const DRAWN: usize = 22;
 
 /// What a client asked for.
 pub(crate) struct LockRequest {
@@ -52,9 +53,13 @@ impl LockRequest {
         }
     }
 
-    /// Some of them are as long as drawn ones.
     pub(crate) fn has_own_token(&self) -> bool {
-        let token = self.token.as_bytes();
-        token.len() != DRAWN || token.starts_with(b"own-")
+        !is_drawn(&self.token)
     }
+}
+
+/// Whether the engine drew a token. Some tokens of users are as long as drawn ones.
+pub(crate) fn is_drawn(token: &Token) -> bool {
+    let token = token.as_bytes();
+    token.len() == DRAWN && !token.starts_with(b"own-")
 }

@@ -199,9 +199,10 @@ impl World {
         let now = self.now;
         let heard = LOOKS + self.clients[index].config.request_timeout;
         // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
-        // and a key with such a token is not deleted when its lease is over.
+        // and a key with such a token is not deleted when its lease is over. A wait may end a while after a node said that
+        // it was taken.
         let longest = self.oracle.longest;
-        let own = self.clients[index].had_own_tokens(now.saturating_before(longest));
+        let own = self.clients[index].had_own_tokens(now.saturating_before(longest + heard));
         if self.oracle.last_damage.is_some()
             || request.renamed
             || own
