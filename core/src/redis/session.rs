@@ -147,6 +147,7 @@ impl Session {
                 self.waiting.push_back(request);
                 Ok(false)
             }
+            Phase::Ready if self.capability.refuses(op) => Err(NodeError::NoScripts),
             Phase::Ready => {
                 self.send(request, op, now);
                 Ok(true)
@@ -277,11 +278,20 @@ impl Session {
         }
     }
 
-    /// Sends the requests that had to wait, if their replies still count.
-    pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
+    /// Sends the requests that had to wait, if their replies still count. Adds those that cannot be sent to `unsent`.
+    pub(crate) fn send_waiting(
+        &mut self,
+        locks: &mut Locks,
+        unsent: &mut Vec<(RequestId, NodeError)>,
+        now: Instant,
+    ) {
         if self.phase == Phase::Ready {
             while let Some(request) = self.waiting.pop_front() {
                 if let Some(op) = locks.op(request) {
+                    if self.capability.refuses(op) {
+                        unsent.push((request, NodeError::NoScripts));
+                        continue;
+                    }
                     let obtains = op.is_obtain();
                     self.send(request, op, now);
                     if obtains {
@@ -365,18 +375,6 @@ impl Session {
         }
         let answered = self.capability.sent() > self.exchange.len() && !error.hangs_up();
         answered || now.saturating_since(self.ready_at) > self.backoff.longest()
-    }
-
-    fn next_lost(&mut self) -> Option<Report<'_>> {
-        if let Some((request, outcome)) = self.exchange.take_lost() {
-            return Some(Report::Lost(request, outcome, self.error));
-        }
-        if !self.holds_requests
-            && let Some(request) = self.waiting.pop_front()
-        {
-            return Some(Report::Outcome(request, Outcome::Failed(self.error)));
-        }
-        self.change.take().map(Report::State)
     }
 }
 
