@@ -57,7 +57,7 @@ pub(super) fn without_scripts() -> Vec<Plan> {
         ),
         world(
             10,
-            ONE,
+            usize::MAX,
             "no scripts, keys ab: refresh, slow, cut",
             same,
             |s| {
@@ -66,7 +66,7 @@ pub(super) fn without_scripts() -> Vec<Plan> {
         ),
         world(
             10,
-            ONE,
+            usize::MAX,
             "no scripts, keys ab: amnesia, slow, cut",
             same,
             |s| {
