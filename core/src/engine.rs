@@ -382,7 +382,7 @@ impl Engine {
     fn send_waiting(&mut self) {
         for session in &mut self.sessions {
             let now = self.locks.now();
-            session.send_waiting(&mut self.locks, now);
+            session.send_waiting(&mut self.locks, &mut self.unsent, now);
         }
     }
 }

@@ -267,6 +267,9 @@ pub enum NodeError {
     NoReplicas,
     /// It does not support a command, or the arguments that Tenure sends with it.
     Unsupported,
+    /// It runs no scripts: `EVAL` is unknown, or the user may not use it. Nor has it the commands that do without for this
+    /// request, or there are none: own tokens and fences always need a script.
+    NoScripts,
     /// `DENIED`: it is in protected mode, and takes connections from its own machine only.
     ProtectedMode,
     /// It has reached its limit of clients.
@@ -333,6 +336,7 @@ table! {
     Busy: Retry, "BUSY: it is running a script that does not end";
     NoReplicas: Retry, "NOREPLICAS: it has too few replicas";
     Unsupported: GiveUp, "it does not support a command";
+    NoScripts: GiveUp, "it runs no scripts, which this needs: permit EVAL and EVALSHA";
     ProtectedMode: GiveUp, "DENIED: it is in protected mode: set a password there, or connect from its own machine";
     TooManyClients: Retry, "it has reached its limit of clients (maxclients)";
     Other: Retry, "an unknown error";

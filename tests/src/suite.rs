@@ -3,7 +3,7 @@
 use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use tenure::{Fence, Holder, Locker, Loss, NotObtained, ObtainError, Released};
+use tenure::{Fence, Holder, Locker, Loss, NodeError, NotObtained, ObtainError, Released};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Far longer than anything takes, on a slow machine too.
@@ -46,6 +46,7 @@ async fn several_keys(alice: &Locker, bob: &Locker) {
             .expect("an answer")
             .is_none()
     );
+    both.refresh().await.expect("still held");
     assert_eq!(both.release().await, Released::Confirmed);
     bob.obtain(["b", "c"]).await.expect("both").release().await;
 }
@@ -142,12 +143,36 @@ pub async fn fences_grow(alice: &Locker, bob: &Locker, last: &mut Option<Fence>)
 /// # Panics
 /// If something differs from what is promised.
 pub async fn everything(alice: Locker, bob: Locker) {
-    a_life(&alice, &bob).await;
-    several_keys(&alice, &bob).await;
-    a_hand_over(&alice, &bob).await;
-    a_wait_that_ends(&alice, &bob).await;
-    a_renewal(&alice, &bob).await;
-    an_end(&alice, &bob).await;
+    all_but_fences(&alice, &bob).await;
     fences_grow(&alice, &bob, &mut None).await;
     a_close(&alice, &bob).await;
+}
+
+/// The same on a server that runs no scripts: what needs one is refused at once, with the reason.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn everything_without_scripts(alice: Locker, bob: Locker) {
+    all_but_fences(&alice, &bob).await;
+    for request in [
+        alice.obtain("k").fence().wait(LONG),
+        alice.obtain(["a", "b"]).token("mine").wait(LONG),
+    ] {
+        let refused = request.await.expect_err("no lock");
+        let reason = NotObtained::Refused(NodeError::NoScripts);
+        assert!(
+            matches!(refused, ObtainError::NotObtained(why, _) if why == reason),
+            "{refused:?}"
+        );
+    }
+    a_close(&alice, &bob).await;
+}
+
+async fn all_but_fences(alice: &Locker, bob: &Locker) {
+    a_life(alice, bob).await;
+    several_keys(alice, bob).await;
+    a_hand_over(alice, bob).await;
+    a_wait_that_ends(alice, bob).await;
+    a_renewal(alice, bob).await;
+    an_end(alice, bob).await;
 }

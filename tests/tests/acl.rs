@@ -10,8 +10,9 @@
 //! | `+pttl` | to be woken, to be told of a loss at once, to inspect | ✓ | ✓ | ✓ |
 //! | `+client\|tracking` | the same | ✓ | ✓ | ✓ |
 //! | `+get` | to inspect, to look after a wake, all scripts | ✓ | ✓ | ✓ |
-//! | `+eval` | several keys, to obtain again after a lost answer; on Redis everything: a server that will not run what refreshes and releases is refused before it gives a lock | ✓ | ✓ | ✓ |
+//! | `+eval` | to learn that scripts run: without it none is used, and on Redis the server is refused before it gives a lock | ✓ | ✓ | |
 //! | `+evalsha` | several keys, to obtain again after a lost answer; on Redis also to refresh and to release | ✓ | ✓ | ✓ |
+//! | `+msetex` | several keys where `+eval` is missing | | | |
 //! | `+pexpire` | to refresh within a script | ✓ | ✓ | ✓ |
 //! | `+del` | to release within a script | ✓ | ✓ | ✓ |
 //! | `+delifeq` | to release one key without a script | | | ✓ |
@@ -20,6 +21,9 @@
 //! | `+client\|setname` | the name in `CLIENT LIST` | ✓ | ✓ | ✓ |
 //! | `+client\|setinfo` | the library's name there (Redis from 7.2, Valkey) | | | ✓ |
 //! | `+select` | only for a database other than 0 | ✓ | ✓ | ✓ |
+//!
+//! On Valkey 9.1 a user without `+eval` and all that stands within scripts (`-@scripting`) has everything but tokens of their
+//! own and fences. [`RIGHTS_WITHOUT_SCRIPTS`] are the rights that are left, and what each is for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,6 +32,7 @@ use tenure::tokio::connect;
 use tenure::{Locker, Released, Servers};
 use tenure_tests::raw::{Raw, Value};
 use tenure_tests::servers::{Kind, Server};
+use tenure_tests::suite::everything_without_scripts;
 
 /// Refused refreshes and releases are tried again until the lock's time is over.
 const TTL: Duration = Duration::from_millis(400);
@@ -36,7 +41,7 @@ const TTL: Duration = Duration::from_millis(400);
 type Failures = BTreeSet<&'static str>;
 
 /// A right, and what does not work without it: on Redis, then on Valkey.
-const RIGHTS: [(&str, &[&str], &[&str]); 12] = [
+const RIGHTS: [(&str, &[&str], &[&str]); 13] = [
     (
         "~locks:*",
         &["inspect", "obtain", "obtain several"],
@@ -59,7 +64,8 @@ const RIGHTS: [(&str, &[&str], &[&str]); 12] = [
         &["obtain several", "refresh"],
         &["obtain several"],
     ),
-    ("+eval", &["connect"], &["obtain several"]),
+    ("+eval", &["connect"], &[]),
+    ("+msetex", &[], &[]),
     (
         "+pexpire",
         &["refresh", "refresh several"],
@@ -75,9 +81,22 @@ const RIGHTS: [(&str, &[&str], &[&str]); 12] = [
     ("+client|setinfo", &[], &["show the library"]),
 ];
 
+/// The same for a user of Valkey 9.1 who may not run scripts.
+const RIGHTS_WITHOUT_SCRIPTS: [(&str, &[&str]); 9] = [
+    ("~locks:*", &["inspect", "obtain", "obtain several"]),
+    ("+set", &["obtain", "refresh several"]),
+    ("+pttl", &["be told", "inspect"]),
+    ("+client|tracking", &["be told"]),
+    ("+get", &["inspect"]),
+    ("+msetex", &["obtain several"]),
+    ("+delifeq", &["release", "release several"]),
+    ("+client|setname", &["show a name"]),
+    ("+client|setinfo", &["show the library"]),
+];
+
 /// Rights that only this kind of server has a use for.
 fn applies(right: &str, kind: Kind) -> bool {
-    kind == Kind::Valkey9 || !["+delifeq", "+client|setinfo"].contains(&right)
+    kind == Kind::Valkey9 || !["+delifeq", "+msetex", "+client|setinfo"].contains(&right)
 }
 
 #[tokio::test]
@@ -107,6 +126,40 @@ async fn each_right_is_needed_and_for_what_the_table_says() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn each_right_is_needed_where_no_script_may_run() {
+    let server = Server::start(Kind::Valkey9);
+    let all: Vec<&str> = RIGHTS_WITHOUT_SCRIPTS.map(|(right, _)| right).to_vec();
+    let failing = failures(&server, &all).await;
+    assert_eq!(failing, Failures::new(), "with all rights");
+    for (right, expected) in RIGHTS_WITHOUT_SCRIPTS {
+        let rights: Vec<&str> = all.iter().copied().filter(|own| *own != right).collect();
+        let failing = failures(&server, &rights).await;
+        let expected = expected.iter().copied().collect();
+        assert_eq!(failing, expected, "without {right}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_run_scripts_has_everything_but_own_tokens_and_fences() {
+    let server = Server::start(Kind::Valkey9);
+    let mut raw = server.raw();
+    let rules = ["on", ">s3cret", "~*", "+@all", "-@scripting"];
+    let user = [&["ACL", "SETUSER", "worker", "reset"][..], &rules].concat();
+    assert_eq!(raw.command(&user), Value::ok());
+    let url = server.url_as("worker", "s3cret");
+    for resp in ["", "?resp=2"] {
+        let connect = || connect(format!("{url}{resp}"));
+        let alice = connect().await.expect("a locker");
+        let bob = connect().await.expect("a locker");
+        everything_without_scripts(alice, bob).await;
+    }
+    let stats = raw.command(&["INFO", "commandstats"]).text();
+    assert!(stats.contains("cmdstat_msetex:calls="), "{stats}");
+    let ran = |line: &str| line.starts_with("cmdstat_eval") && !line.contains(":calls=0,");
+    assert!(!stats.lines().any(ran), "{stats}");
 }
 
 #[tokio::test]
@@ -196,7 +249,8 @@ impl Trial {
             self.raw.command(&["DEL", "locks:k"]);
         }
         let stats = self.raw.command(&["INFO", "commandstats"]).text();
-        let scripts = self.compares && stats.contains("cmdstat_eval");
+        // `EVAL` is called while connecting.
+        let scripts = self.compares && stats.contains("cmdstat_evalsha");
         self.note("release without a script", !scripts);
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use tenure_core::Arrangement;
+use tenure_tests::search::worlds::Plan;
 use tenure_tests::search::{
-    Limits, Memory, Report, SearchState, Setup, Step, audit, search, worlds,
+    Commands, Limits, Memory, Report, SearchState, Setup, Step, audit, search, worlds,
 };
 
 #[test]
@@ -50,6 +51,24 @@ fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
     );
     // Two asks, each carried out and answered, and the crash between them.
     assert!(trail.contains("after 7 steps"), "{trail}");
+}
+
+/// A late request would delete the keys of a lock that is held: see `core/docs/scripts.md`.
+#[test]
+fn an_obtain_that_is_settled_by_deleting_first_is_found_to_break_the_promise() {
+    let is_it = |plan: &Plan| plan.setup.name == "no scripts, keys ab and b: slow, cut";
+    let mut plan = worlds::short().into_iter().find(is_it).expect("this world");
+    plan.setup.commands = Commands::ReleaseFirst;
+    let trail = search(plan.setup, plan.limits).fault;
+    let trail = trail.expect("a broken promise");
+    assert!(
+        trail.contains("a late request of A reaches node 0"),
+        "{trail}"
+    );
+    assert!(
+        trail.ends_with("two clients believe in the same lock"),
+        "{trail}"
+    );
 }
 
 /// All states, for a model checker that knows nothing of what is alike and keeps them whole.

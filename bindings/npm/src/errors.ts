@@ -107,6 +107,7 @@ const NODES = {
   unsupported: "it does not support a command",
   protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
   too_many_clients: "it has reached its limit of clients (maxclients)",
+  no_scripts: "it runs no scripts, which this needs: permit EVAL and EVALSHA",
   other: "an unknown error",
 };
 

@@ -97,7 +97,7 @@ test("an error says who holds the lock, and what a server did", () => {
     assert.deepEqual(told(new NotObtainedError(["k"], code, more, why)), expected);
   }
   assert.equal(new NotObtainedError(["k"], 2, -1).code, "too_late");
-  const other = (words) => new NotObtainedError(["k"], 3, 23, whyOf(23, () => words));
+  const other = (words) => new NotObtainedError(["k"], 3, 24, whyOf(24, () => words));
   const said = other("ERR backend is asleep");
   assert.deepEqual([said.fault, said.message], ["other", "\"k\": too few servers replied: an unknown error: ERR backend is asleep"]);
   assert.equal(other("").message, "\"k\": too few servers replied: an unknown error");

@@ -113,8 +113,9 @@ pub(crate) const fn node(error: NodeError) -> u8 {
         NodeError::Unsupported => 20,
         NodeError::ProtectedMode => 21,
         NodeError::TooManyClients => 22,
+        NodeError::NoScripts => 23,
         // What is not known here is no more than another error.
-        NodeError::Other | _ => 23,
+        NodeError::Other | _ => 24,
     }
 }
 
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(seen, variants, "all of {name}");
     }
 
-    const NODES: [NodeError; 24] = [
+    const NODES: [NodeError; 25] = [
         NodeError::Disconnected,
         NodeError::TimedOut,
         NodeError::Malformed,
@@ -213,6 +214,7 @@ mod tests {
         NodeError::Unsupported,
         NodeError::ProtectedMode,
         NodeError::TooManyClients,
+        NodeError::NoScripts,
         NodeError::Other,
     ];
 

@@ -18,7 +18,8 @@
 //!
 //! Differences from Redis 7, apart from missing commands:
 //! - An expiry is announced to trackers in its exact millisecond ([`Options::announce_expiry`]).
-//! - `SET … IFEQ` and `DELIFEQ` are those of Valkey 9 ([`Options::compare`]).
+//! - `SET … IFEQ` and `DELIFEQ` are those of Valkey 9 ([`Options::compare`]), `MSETEX` is that of Valkey 9.1
+//!   ([`Options::set_several`]), without `EXAT` and `PXAT`.
 //! - `EVAL` runs only the scripts of Tenure. Their errors do not name a line.
 //! - `PEXPIRE` and `EXPIRE` take no conditions. There are no inline commands.
 

@@ -18,6 +18,8 @@ pub struct Options {
     pub tracking: bool,
     /// Whether it supports `SET … IFEQ` and `DELIFEQ`, as Valkey 9 does.
     pub compare: bool,
+    /// Whether it supports `MSETEX`, as Valkey 9.1 does.
+    pub set_several: bool,
     /// Whether it runs the scripts of Tenure. Otherwise `EVAL`, `EVALSHA` and `SCRIPT` are unknown commands.
     pub scripts: bool,
     /// Whether it supports `PTTL`.
@@ -76,6 +78,7 @@ impl Default for Options {
             resp3: true,
             tracking: true,
             compare: true,
+            set_several: true,
             scripts: true,
             pttl: true,
             scripts_read_all: true,

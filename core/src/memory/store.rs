@@ -238,6 +238,11 @@ impl Store {
         )
     }
 
+    /// The number of keys, and their bytes with values.
+    pub(super) const fn size_of_all(&self) -> (usize, usize) {
+        (self.keys, self.bytes)
+    }
+
     /// The number of keys of all databases that have not expired.
     pub(super) fn keys_at(&self, now: Millis) -> usize {
         let expired = self

@@ -1,5 +1,6 @@
 //! What a server can do: learnt while connecting and from its answers.
 
+use crate::lock::Op;
 use crate::redis::Script;
 use crate::redis::resp::{Item, Reply};
 
@@ -21,6 +22,10 @@ pub(crate) struct Capability {
     /// `SET key value IFEQ value` (Valkey 8.1, Redis 8.4).
     pub(crate) set_ifeq: bool,
     pub(crate) delete: Delete,
+    /// `MSETEX … NX`: sets several keys or none (Valkey 9.1, Redis 8.4).
+    pub(crate) set_several: bool,
+    /// It runs scripts, as far as known.
+    pub(crate) scripts: bool,
     /// Scripts that it said it does not have: to be sent whole once.
     missing: [bool; Script::ALL.len()],
     /// How many requests went out on this connection.
@@ -35,6 +40,8 @@ impl Capability {
         tracking: false,
         set_ifeq: false,
         delete: Delete::Script,
+        set_several: false,
+        scripts: true,
         missing: [false; Script::ALL.len()],
         sent: 0,
         taught: [0; Script::ALL.len()],
@@ -63,20 +70,21 @@ impl Capability {
             None
         };
         let version = text(b"version").map(version).unwrap_or_default();
-        (self.set_ifeq, self.delete) = match text(b"server") {
-            Some(b"valkey") if version >= (9, 0) => (true, Delete::Delifeq),
-            Some(b"valkey") if version >= (8, 1) => (true, Delete::Script),
-            Some(b"redis") if version >= (8, 4) => (true, Delete::Delex),
-            _ => (false, Delete::Script),
+        (self.set_ifeq, self.delete, self.set_several) = match text(b"server") {
+            Some(b"valkey") if version >= (9, 0) => (true, Delete::Delifeq, version >= (9, 1)),
+            Some(b"valkey") if version >= (8, 1) => (true, Delete::Script, false),
+            Some(b"redis") if version >= (8, 4) => (true, Delete::Delex, true),
+            _ => (false, Delete::Script, false),
         };
     }
 
-    /// Learns from the answer to `COMMAND INFO DELIFEQ DELEX`: an entry per name, null if unknown.
+    /// Learns from the answer to `COMMAND INFO DELIFEQ DELEX MSETEX`: an entry per name, null if unknown.
     pub(crate) fn learn(&mut self, commands: Reply<'_>) {
         let mut known = commands
             .children()
             .map(|entry| matches!(entry.item(), Item::Array(1..)));
         let (delifeq, delex) = (known.next() == Some(true), known.next() == Some(true));
+        self.set_several = known.next() == Some(true);
         self.delete = match (delifeq, delex) {
             (true, _) => Delete::Delifeq,
             (_, true) => Delete::Delex,
@@ -89,6 +97,33 @@ impl Capability {
     /// Whether to refresh or to release a lock takes a script, if it has one key.
     pub(crate) fn needs_scripts(&self) -> bool {
         !self.set_ifeq || self.delete == Delete::Script
+    }
+
+    /// Whether `op` takes a script that the server does not run. See the table in `core/docs/scripts.md`.
+    #[inline]
+    pub(crate) fn refuses(&self, op: Op<'_>) -> bool {
+        !self.scripts && self.lacks_scripts_for(op)
+    }
+
+    #[cold]
+    fn lacks_scripts_for(&self, op: Op<'_>) -> bool {
+        match op {
+            // Without comparing, it could not be refreshed or released.
+            Op::Obtain { claim, fence, .. } => {
+                let several = claim.keys().len() > 1;
+                fence.is_some()
+                    || !claim.token().is_random()
+                    || self.needs_scripts()
+                    || several && !self.set_several
+            }
+            Op::Refresh { keep, fence, .. } => fence.is_some() || keep || !self.set_ifeq,
+            Op::Release { .. } => self.delete == Delete::Script,
+            Op::Check { .. } | Op::Look { .. } | Op::Inspect { .. } => false,
+        }
+    }
+
+    pub(crate) const fn refuse_set_several(&mut self) {
+        self.set_several = false;
     }
 
     pub(crate) const fn refuse_set(&mut self) {

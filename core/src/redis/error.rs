@@ -215,6 +215,7 @@ mod tests {
             NodeError::NoDatabase,
             // From unsupported commands, and from lines that are not in the table.
             NodeError::Unsupported,
+            NodeError::NoScripts,
             NodeError::Other,
         ];
         for error in NodeError::ALL {

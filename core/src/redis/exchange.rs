@@ -133,6 +133,8 @@ impl Exchange {
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
             Kind::Script { .. }
             | Kind::Fenced
+            | Kind::SetSeveral
+            | Kind::PerKey { .. }
             | Kind::Times
             | Kind::Check
             | Kind::ValuesAndTimes
@@ -171,6 +173,9 @@ impl Exchange {
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
+            Kind::PerKey { command, keys } if progress.replies < sent.kind.deciding() => {
+                progress.note_each((command, keys), reply, capability);
+            }
             _ if progress.replies == 0 => {
                 progress.decided = Some(decide(&sent, reply, capability));
             }
@@ -178,10 +183,12 @@ impl Exchange {
             | Kind::SetIfEqual
             | Kind::Script { .. }
             | Kind::DeleteIfEqual
-            | Kind::Fenced => {
-                // The first reply has decided; the others are remaining times.
-                let key = usize::from(progress.replies).saturating_sub(1);
-                progress.note_time(reply, key);
+            | Kind::Fenced
+            | Kind::SetSeveral
+            | Kind::PerKey { .. } => {
+                // It is decided; the others are remaining times.
+                let key = progress.replies.saturating_sub(sent.kind.deciding());
+                progress.note_time(reply, usize::from(key));
             }
         }
         progress.replies = progress.replies.saturating_add(1);
@@ -215,6 +222,10 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
                 capability.refuse_delete();
                 Decision::Again
             }
+            (ServerError::Unsupported, Kind::SetSeveral) => {
+                capability.refuse_set_several();
+                Decision::Again
+            }
             // A script that fails half-way may have changed something.
             (ServerError::Node(NodeError::Other), _) if kind.script().is_some() => {
                 Decision::Unknown
@@ -224,7 +235,8 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
         (Kind::Set | Kind::SetIfEqual, Item::Simple(b"OK")) => Decision::Granted,
         (Kind::Set | Kind::SetIfEqual, Item::Null) => Decision::Denied,
         (Kind::Script { all, .. }, Item::Integer(n)) if n == i64::from(all) => Decision::Granted,
-        (Kind::DeleteIfEqual, Item::Integer(1)) => Decision::Granted,
+        (Kind::DeleteIfEqual | Kind::SetSeveral, Item::Integer(1)) => Decision::Granted,
+        (Kind::SetSeveral, Item::Integer(0)) => Decision::Denied,
         (Kind::Fenced, Item::Integer(n)) if n > 0 => Decision::Fenced(Fence(n.unsigned_abs())),
         (Kind::Script { .. } | Kind::DeleteIfEqual | Kind::Fenced, Item::Integer(_)) => {
             Decision::Denied

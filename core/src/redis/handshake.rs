@@ -18,10 +18,6 @@ pub(crate) struct Handshake {
     node: NodeConfig,
     client_name: Box<str>,
     step: Step,
-    /// Whether a script was sent to learn whether the server runs scripts.
-    asked: bool,
-    /// Whether answers to scripts that are loaded ahead are still to come.
-    prepares: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -35,7 +31,7 @@ enum Step {
     Select,
     Tracking,
     Commands,
-    /// Refreshes and releases may need scripts. That they can be run is to be known before anything is obtained.
+    /// Which requests can be served without scripts is to be known before anything is obtained.
     Proof,
     Prepare {
         left: u8,
@@ -62,8 +58,6 @@ impl Handshake {
             node: settings,
             client_name: config.client_name.clone(),
             step: Step::Hello,
-            asked: false,
-            prepares: false,
         }
     }
 
@@ -73,14 +67,13 @@ impl Handshake {
     }
 
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
-        self.asked = false;
         if self.node.lent {
             self.step = Step::Commands;
             if self.node.tracking {
                 self.step = Step::Tracking;
                 ask_tracking(out);
             }
-            return self.ask_commands(Capability::BASIC, out);
+            return self.ask_commands(out);
         }
         if self.node.resp2 {
             self.authenticate(Capability::BASIC, out);
@@ -154,17 +147,16 @@ impl Handshake {
                 if error.is_none() {
                     capability.learn(reply);
                 }
-                if self.asked {
-                    self.go_on(Step::Proof)
-                } else {
-                    self.after_proof(*capability, out)
+                self.go_on(Step::Proof)
+            }
+            (Step::Proof, error) => {
+                capability.scripts = !error.is_some_and(forbids);
+                if !capability.scripts && capability.needs_scripts() {
+                    return Greeting::Refused(NodeError::NoScripts);
                 }
+                self.after_proof()
             }
-            (Step::Proof, Some(error)) if capability.needs_scripts() && forbids(error) => {
-                Greeting::Refused(error.node())
-            }
-            (Step::Proof, _) => self.after_proof(*capability, out),
-            (Step::Prepare { left: 1 }, _) => self.finish(*capability, out),
+            (Step::Prepare { left: 1 }, _) => Greeting::Done,
             (Step::Prepare { left }, _) => self.go_on(Step::Prepare {
                 left: left.saturating_sub(1),
             }),
@@ -214,7 +206,7 @@ impl Handshake {
         if capability.tracking {
             ask_tracking(out);
         }
-        self.ask_commands(capability, out);
+        self.ask_commands(out);
         self.go_on(Step::Courtesy { left: COURTESIES })
     }
 
@@ -234,38 +226,25 @@ impl Handshake {
         })
     }
 
-    fn after_proof(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
-        if self.prepares {
-            self.prepares = false;
-            return self.go_on(Step::Prepare {
-                left: Script::ALL.len() as u8,
-            });
-        }
-        self.finish(capability, out)
-    }
-
-    /// A guess that no script would be needed may have been wrong.
-    fn finish(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
-        if self.asked || !capability.needs_scripts() {
+    fn after_proof(&mut self) -> Greeting {
+        if !self.node.prepare {
             return Greeting::Done;
         }
-        self.ask_proof(out);
-        self.go_on(Step::Proof)
+        self.go_on(Step::Prepare {
+            left: Script::ALL.len() as u8,
+        })
     }
 
-    /// What the server can do, a proof that it takes scripts if it seems to need them, and the scripts if they are wanted
-    /// ahead.
-    fn ask_commands(&mut self, capability: Capability, out: &mut Vec<u8>) {
-        command(out, 4)
+    /// What the server can do, a proof that it takes scripts, and the scripts if they are wanted ahead.
+    fn ask_commands(&self, out: &mut Vec<u8>) {
+        command(out, 5)
             .arg(b"COMMAND")
             .arg(b"INFO")
             .arg(b"DELIFEQ")
-            .arg(b"DELEX");
-        if capability.needs_scripts() {
-            self.ask_proof(out);
-        }
-        self.prepares = self.node.prepare;
-        if self.prepares {
+            .arg(b"DELEX")
+            .arg(b"MSETEX");
+        command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
+        if self.node.prepare {
             for script in Script::ALL {
                 command(out, 3)
                     .arg(b"SCRIPT")
@@ -273,11 +252,6 @@ impl Handshake {
                     .arg(script.text().as_bytes());
             }
         }
-    }
-
-    fn ask_proof(&mut self, out: &mut Vec<u8>) {
-        self.asked = true;
-        command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::redis::wire::{LastTtl, Wire};
 use crate::time::{Instant, Micros};
 
 mod read;
+mod send;
 
 use read::Read;
 
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     phase: Phase,
     decoder: Decoder,
     capability: Capability,
+    /// With fewer open requests than this, nothing speaks against the next one.
+    unchecked: usize,
     exchange: Exchange,
     /// The key of the last wake, without the prefix.
     woken: Vec<u8>,
@@ -111,6 +114,7 @@ impl Session {
             },
             decoder: Decoder::new(limits),
             capability: Capability::BASIC,
+            unchecked: config.limits.pending_requests,
             exchange: Exchange::default(),
             woken: Vec::new(),
             waiting: Queue::default(),
@@ -138,8 +142,8 @@ impl Session {
         op: Op<'_>,
         now: Instant,
     ) -> Result<bool, NodeError> {
-        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.setup.pending {
-            return Err(NodeError::Overloaded);
+        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.unchecked {
+            self.check(op)?;
         }
         match self.phase {
             Phase::Down { .. } if !self.holds_requests => Err(self.error),
@@ -277,21 +281,6 @@ impl Session {
         }
     }
 
-    /// Sends the requests that had to wait, if their replies still count.
-    pub(crate) fn send_waiting(&mut self, locks: &mut Locks, now: Instant) {
-        if self.phase == Phase::Ready {
-            while let Some(request) = self.waiting.pop_front() {
-                if let Some(op) = locks.op(request) {
-                    let obtains = op.is_obtain();
-                    self.send(request, op, now);
-                    if obtains {
-                        locks.obtain_sent(request);
-                    }
-                }
-            }
-        }
-    }
-
     pub(crate) fn take_connect(&mut self) -> bool {
         core::mem::take(&mut self.connect)
     }
@@ -320,18 +309,13 @@ impl Session {
         !self.out.is_empty()
     }
 
-    fn send(&mut self, request: RequestId, op: Op<'_>, now: Instant) {
-        let mut wire = Wire {
-            out: self.out.open(),
-            capability: &mut self.capability,
-            prefix: &self.setup.prefix,
-            ttl: &mut self.ttl,
-        };
-        self.exchange.send(request, op, &mut wire, now);
-    }
-
     fn become_ready(&mut self, now: Instant) {
         self.phase = Phase::Ready;
+        self.unchecked = if self.capability.scripts {
+            self.setup.pending
+        } else {
+            0
+        };
         self.ready_at = now;
         self.change = Some(NodeState::Ready {
             tracking: self.capability.tracking,
@@ -365,18 +349,6 @@ impl Session {
         }
         let answered = self.capability.sent() > self.exchange.len() && !error.hangs_up();
         answered || now.saturating_since(self.ready_at) > self.backoff.longest()
-    }
-
-    fn next_lost(&mut self) -> Option<Report<'_>> {
-        if let Some((request, outcome)) = self.exchange.take_lost() {
-            return Some(Report::Lost(request, outcome, self.error));
-        }
-        if !self.holds_requests
-            && let Some(request) = self.waiting.pop_front()
-        {
-            return Some(Report::Outcome(request, Outcome::Failed(self.error)));
-        }
-        self.change.take().map(Report::State)
     }
 }
 

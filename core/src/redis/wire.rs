@@ -4,13 +4,16 @@
 //! chosen by three rules:
 //! - A key with another value is never changed. `SET NX` cannot; everything else compares first, in one command or script,
 //!   because a lease can end between a `GET` and the command that follows it.
-//! - Several keys are obtained or refreshed together or not at all. Only a script does that, and only within one hash slot of a cluster.
+//! - Several keys are obtained or refreshed together or not at all. A script does that, within one hash slot of a cluster; where
+//!   none runs, `several.rs` has other commands.
 //! - `PTTL` goes along in the same write: its reply says how long to wait, and it registers the key for a push message on
 //!   its next change (`CLIENT TRACKING`). It comes last, since each write to a key ends the registrations for it, even
 //!   one's own.
 //!
 //! Bytes that are the same for every lock are literals here, and those that are the same for every command of a lock are
 //! rendered once ([`crate::redis::Frame`]): see `core/docs/hot-path.md`.
+
+mod several;
 
 use alloc::vec::Vec;
 
@@ -25,7 +28,7 @@ use crate::redis::resp::{command, prepared};
 use crate::redis::slot::companion;
 use crate::ttl::Ttl;
 
-/// How the replies to an operation are read. For the first five the first reply decides; further ones are remaining times.
+/// How the replies to an operation are read. Unless it says otherwise the first reply decides; further ones are remaining times.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Set,
@@ -38,6 +41,13 @@ pub(crate) enum Kind {
     DeleteIfEqual,
     /// The obtain script for a lock with a fence: it returns the number, or 0.
     Fenced,
+    /// Several keys are set, or none.
+    SetSeveral,
+    /// A command for each key, because no script runs.
+    PerKey {
+        command: PerKey,
+        keys: u16,
+    },
     /// Remaining times only, one per key: the keys are free if none has one.
     Times,
     /// For each key its value and its remaining time: whether all are still ours.
@@ -46,6 +56,17 @@ pub(crate) enum Kind {
     ValuesAndTimes,
     /// A `PING`. Any reply, even an error, shows that the connection works.
     Probe,
+}
+
+/// What is sent for each key of a lock, where no script runs.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum PerKey {
+    /// `SET … IFEQ`, and behind all of them the command of an obtain.
+    Settle,
+    /// `SET … IFEQ`.
+    Refresh,
+    /// `DELIFEQ` or `DELEX`.
+    Release,
 }
 
 impl Kind {
@@ -57,10 +78,30 @@ impl Kind {
             Self::Set
             | Self::SetIfEqual
             | Self::DeleteIfEqual
+            | Self::SetSeveral
+            | Self::PerKey { .. }
             | Self::Times
             | Self::Check
             | Self::ValuesAndTimes
             | Self::Probe => None,
+        }
+    }
+
+    /// How many replies decide.
+    pub(crate) const fn deciding(self) -> u16 {
+        match self {
+            Self::PerKey {
+                command: PerKey::Settle,
+                keys,
+            } => keys.saturating_add(1),
+            Self::PerKey { keys, .. } => keys,
+            Self::Set
+            | Self::SetIfEqual
+            | Self::Script { .. }
+            | Self::DeleteIfEqual
+            | Self::Fenced
+            | Self::SetSeveral => 1,
+            Self::Times | Self::Check | Self::ValuesAndTimes | Self::Probe => 0,
         }
     }
 }
@@ -105,10 +146,7 @@ impl Wire<'_> {
                 fence: None,
                 ..
             } if claim.keys().len() == 1 => {
-                prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
-                    .prepared(claim.frame().all())
-                    .prepared(b"$2\r\nNX\r\n$2\r\nPX\r\n")
-                    .prepared(self.ttl.argument(ttl));
+                self.set_if_free(claim, ttl);
                 self.with_times(Kind::Set, claim)
             }
             Op::Obtain {
@@ -120,6 +158,9 @@ impl Wire<'_> {
                 let kind = self.fenced(Script::Obtain, claim, ttl, (keep, None));
                 self.with_times(kind, claim)
             }
+            Op::Obtain {
+                claim, ttl, again, ..
+            } if !self.capability.scripts => self.obtain_without_scripts(claim, ttl, again),
             Op::Obtain { claim, ttl, .. } => {
                 let kind = self.script(Script::Obtain, claim, Some(ttl));
                 self.with_times(kind, claim)
@@ -132,6 +173,7 @@ impl Wire<'_> {
                 ..
             } => self.refresh(claim, ttl, keep, fence),
             Op::Release { claim, .. } if claim.keys().len() == 1 => self.release_one(claim),
+            Op::Release { claim, .. } if !self.capability.scripts => self.release_each(claim),
             Op::Release { claim, .. } => (self.script(Script::Release, claim, None), 1),
             Op::Check { claim } => {
                 self.values_and_times(claim.keys());
@@ -152,6 +194,15 @@ impl Wire<'_> {
     pub(crate) fn probe(&mut self) -> Kind {
         command(self.out, 1).arg(b"PING");
         Kind::Probe
+    }
+
+    /// For one key.
+    #[inline]
+    fn set_if_free(&mut self, claim: &Claim, ttl: Ttl) {
+        prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
+            .prepared(claim.frame().all())
+            .prepared(b"$2\r\nNX\r\n$2\r\nPX\r\n")
+            .prepared(self.ttl.argument(ttl));
     }
 
     fn refresh(
@@ -176,6 +227,9 @@ impl Wire<'_> {
                 .prepared(b"$2\r\nPX\r\n")
                 .prepared(self.ttl.argument(ttl));
             return self.with_times(Kind::SetIfEqual, claim);
+        }
+        if !self.capability.scripts {
+            return self.refresh_each(claim, ttl);
         }
         let kind = self.script(Script::Refresh, claim, Some(ttl));
         self.with_times(kind, claim)

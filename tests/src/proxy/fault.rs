@@ -7,8 +7,8 @@ pub enum On {
     Nth(u64),
     /// Each whose number is a multiple of this.
     Every(u64),
-    /// Each that changes keys (`SET`, `EVAL`, `EVALSHA`, `DELIFEQ`, `DELEX`) and whose number among those is a multiple
-    /// of this.
+    /// Each that changes keys (`SET`, `MSETEX`, `EVAL`, `EVALSHA`, `DELIFEQ`, `DELEX`) and whose number among those is a
+    /// multiple of this.
     EveryWrite(u64),
     /// The next one of this name, once, as in `"EVALSHA"`.
     Named(&'static str),
@@ -47,7 +47,7 @@ pub(super) struct Loss {
 const PROOF: &str = "EVAL return 1 ";
 
 /// The commands of Tenure that change keys.
-const WRITES: [&str; 5] = ["SET", "EVAL", "EVALSHA", "DELIFEQ", "DELEX"];
+const WRITES: [&str; 6] = ["SET", "MSETEX", "EVAL", "EVALSHA", "DELIFEQ", "DELEX"];
 
 /// A fault that waits.
 pub(super) struct Plan {

@@ -257,7 +257,13 @@ const fn low_half(bits: u64) -> u64 {
 
 fn print_order(order: &Order, names: &Names) -> impl Hash {
     let value = names.of(order.value);
-    (order.action, order.keys, value, order.ttl_ms)
+    (
+        order.action,
+        order.keys,
+        value,
+        order.ttl_ms,
+        order.progress,
+    )
 }
 
 fn print_outcome(outcome: &Outcome) -> u64 {

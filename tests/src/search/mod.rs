@@ -19,6 +19,7 @@ mod fair;
 mod fingerprint;
 mod laws;
 mod node;
+mod per_key;
 mod setup;
 mod state;
 mod trail;
@@ -27,6 +28,7 @@ mod walk;
 pub mod worlds;
 
 pub use audit::audit;
+pub use per_key::Commands;
 pub use setup::{Budget, Memory, Setup};
 pub use state::{SearchState, Step};
 pub use user::Wants;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tenure_core::{Instant, KeySet, Mode, Op, Outcome};
 
+use super::per_key::{Commands, Progress};
+
 /// Keys are the letters from a on.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
 
@@ -53,6 +55,8 @@ pub(super) struct Order {
     pub(super) keys: u8,
     pub(super) value: Value,
     pub(super) ttl_ms: u32,
+    /// How far it is, where no script runs.
+    pub(super) progress: Progress,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -100,6 +104,7 @@ impl Order {
             keys: letters.fold(0, |keys, letter| keys | 1 << letter),
             value: Value::read(claim.value()),
             ttl_ms: u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX),
+            progress: Progress::default(),
         })
     }
 
@@ -134,6 +139,7 @@ pub(super) struct Manner {
     pub(super) watch: bool,
     /// It does not tell that a key has come to its end.
     pub(super) silent: bool,
+    pub(super) commands: Commands,
 }
 
 impl ModelNode {
@@ -188,9 +194,18 @@ impl ModelNode {
             let fence = None;
             return Outcome::Granted { fence, remaining };
         }
-        let retry_after = lasts.max();
+        self.denied(order, now, manner)
+    }
+
+    /// The outcome for a client that is told who holds what.
+    pub(super) fn denied(&self, order: &Order, now: Instant, manner: Manner) -> Outcome {
+        if order.action == Action::Release {
+            return NOTHING_LEFT;
+        }
+        let lasts = order.keys().filter_map(|key| self.entries[key]);
+        let lasts = lasts.map(|entry| entry.until.saturating_since(now));
         Outcome::Denied {
-            retry_after: retry_after.filter(|_| order.action != Action::Check),
+            retry_after: lasts.max().filter(|_| order.action != Action::Check),
             watched: manner.watch,
             held: Some(self.held(order)),
         }
@@ -215,18 +230,13 @@ impl ModelNode {
             }
         }
         if all {
-            Outcome::GRANTED
-        } else {
-            Outcome::Denied {
-                retry_after: None,
-                watched: false,
-                held: None,
-            }
+            return Outcome::GRANTED;
         }
+        NOTHING_LEFT
     }
 
     /// A registration ends with the first change. Whoever made the change is not told.
-    fn changed(&mut self, key: usize, by: Option<usize>, wakes: &mut Watches) {
+    pub(super) fn changed(&mut self, key: usize, by: Option<usize>, wakes: &mut Watches) {
         let told = std::mem::take(&mut self.watches[key]);
         wakes[key] |= told & !by.map_or(0, |client| 1 << client);
     }
@@ -254,8 +264,15 @@ impl ModelNode {
     }
 }
 
+/// The outcome of a release that did not find all keys.
+const NOTHING_LEFT: Outcome = Outcome::Denied {
+    retry_after: None,
+    watched: false,
+    held: None,
+};
+
 /// How long a key lasts on the client's clock: the whole ttl, or all but 1 % and 2 ms.
-fn lifetime(ttl_ms: u32, manner: Manner) -> Duration {
+pub(super) fn lifetime(ttl_ms: u32, manner: Manner) -> Duration {
     let ttl = Duration::from_millis(u64::from(ttl_ms));
     if manner.early {
         ttl - ttl / 100 - Duration::from_millis(2)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Arrangement, Config, Key, Keys, NodeConfig, NodeId, Renewal, Ttl};
 
+use super::per_key::Commands;
 use super::user::{User, Wants};
 
 /// A small world.
@@ -43,6 +44,8 @@ pub struct Setup {
     pub prompt: bool,
     /// Old answers that change nothing do not arrive, where nothing can turn them into something that does.
     pub absorbs: bool,
+    /// How nodes carry out what they are asked.
+    pub commands: Commands,
     /// What may go wrong.
     pub budget: Budget,
 }
@@ -133,6 +136,7 @@ impl Setup {
             memory: Memory::Kept,
             prompt: false,
             absorbs: true,
+            commands: Commands::Script,
             budget: Budget::default(),
         }
     }

@@ -188,8 +188,8 @@ impl SearchState {
             }
             Step::Request(c, n) => {
                 let in_order = self.clients[c].lines[n].answers.is_empty();
-                self.carry_out(c, n);
-                if self.setup.prompt && in_order {
+                let is_over = self.carry_out(c, n);
+                if self.setup.prompt && in_order && is_over {
                     self.deliver(c, n);
                 }
             }
@@ -199,10 +199,14 @@ impl SearchState {
             }
             Step::Answer(c, n) => self.deliver(c, n),
             Step::Stray(c, n) => {
-                let order = self.client(c).lines[n].strays.remove(0);
+                let mut order = self.client(c).lines[n].strays.remove(0);
                 let (manner, mut wakes) = (self.manner(), Watches::default());
                 if self.nodes[n].down_until.is_none() {
-                    self.nodes[n].execute(&order, None, now, manner, &mut wakes);
+                    let node = &mut self.nodes[n];
+                    let outcome = node.advance(&mut order, None, now, manner, &mut wakes);
+                    if outcome.is_none() {
+                        self.client(c).lines[n].strays.insert(0, order);
+                    }
                 }
                 self.spread(n, wakes);
             }
@@ -241,6 +245,7 @@ impl SearchState {
             early: self.setup.early,
             watch: self.setup.watch,
             silent: self.setup.silent,
+            commands: self.setup.commands,
         }
     }
 
@@ -256,19 +261,26 @@ impl SearchState {
         }
     }
 
-    fn carry_out(&mut self, c: usize, n: usize) {
-        let request = self.client(c).lines[n].requests.remove(0);
+    /// Returns whether it was the last command of the request.
+    fn carry_out(&mut self, c: usize, n: usize) -> bool {
+        let mut request = self.client(c).lines[n].requests.remove(0);
         let (now, manner, mut wakes) = (self.now, self.manner(), Watches::default());
         let node = &mut self.nodes[n];
         let outcome = if node.down_until.is_some() {
-            REFUSED
+            Some(REFUSED)
         } else {
-            node.execute(&request.order, Some(c), now, manner, &mut wakes)
+            node.advance(&mut request.order, Some(c), now, manner, &mut wakes)
+        };
+        let Some(outcome) = outcome else {
+            self.client(c).lines[n].requests.insert(0, request);
+            self.spread(n, wakes);
+            return false;
         };
         let answer = Answer::Outcome(request.id, outcome);
         self.tell_outcome(n, request.order.action, outcome);
         self.client(c).lines[n].answers.push(answer);
         self.spread(n, wakes);
+        true
     }
 
     fn deliver(&mut self, c: usize, n: usize) {

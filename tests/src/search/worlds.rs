@@ -1,12 +1,16 @@
 //! The worlds that are searched.
 
+mod without_scripts;
+
 use std::time::Duration;
 
 use tenure_core::{Arrangement, Renewal};
 
+use super::per_key::Commands;
 use super::setup::{Memory, Setup};
 use super::user::Wants;
 use super::walk::Limits;
+use without_scripts::without_scripts;
 
 /// A world, and how far it is searched.
 #[derive(Clone, Debug)]
@@ -47,8 +51,10 @@ pub fn short() -> Vec<Plan> {
             (s.prompt, s.budget.cuts) = (true, 1);
         }),
     ];
+    plans.extend(without_scripts().into_iter().take(2));
     plans.extend(users().into_iter().filter(|plan| plan.setup.nodes == 1));
-    for plan in plans.iter_mut().filter(|plan| plan.setup.patient) {
+    let large = |plan: &&mut Plan| plan.setup.patient || plan.setup.commands == Commands::PerKey;
+    for plan in plans.iter_mut().filter(large) {
         plan.limits.states = 20_000;
     }
     plans
@@ -69,6 +75,7 @@ pub fn hunt() -> Vec<Plan> {
 #[must_use]
 pub fn long() -> Vec<Plan> {
     let mut plans = singles();
+    plans.extend(without_scripts());
     plans.extend(users());
     plans.extend(ordered());
     plans.extend(quorums());

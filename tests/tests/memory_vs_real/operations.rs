@@ -19,6 +19,7 @@ pub(crate) fn operations(kind: Kind) -> impl Strategy<Value = Vec<Operation>> {
     let words = prop_oneof![
         4 => set(kind),
         4 => locking(kind),
+        2 => several(),
         4 => reading(),
         3 => writing(),
         3 => scripts(),
@@ -51,6 +52,45 @@ fn locking(kind: Kind) -> BoxedStrategy<Words> {
                 4 => format!("PTTL {key}"),
                 _ => format!("SET {key} {value} NX PX {ttl}"),
             })
+        })
+        .boxed()
+}
+
+/// `MSETEX`, with numbers of keys that fit and others.
+fn several() -> BoxedStrategy<Words> {
+    let option = select(vec![
+        "NX",
+        "NX PX 1000000",
+        "nx PX 2000000",
+        "XX",
+        "KEEPTTL",
+        "PX 1000000",
+        "EX 1000",
+        "PX 0",
+        "PX -1",
+        "PX abc",
+        "PX",
+        "PX 9223372036854775807",
+        "GET",
+        "IFEQ v",
+    ]);
+    let count = select(vec!["0", "-1", "x", "007", "2147483647", "2147483648", "9"]);
+    (
+        vec((key(), value()), 0..4),
+        vec(option, 0..3),
+        count,
+        0..8_u8,
+    )
+        .prop_map(|(pairs, options, odd, which)| {
+            let count = pairs.len().to_string();
+            let mut line = format!("MSETEX {}", if which == 0 { odd } else { &count });
+            for word in pairs.iter().flat_map(|(key, value)| [key, value]) {
+                line = format!("{line} {word}");
+            }
+            for option in options {
+                line = format!("{line} {option}");
+            }
+            words(&line)
         })
         .boxed()
 }
@@ -221,6 +261,8 @@ fn odd() -> BoxedStrategy<Words> {
         "CLIENT TRACKING x",
         "CLIENT TRACKING ON x",
         "COMMAND INFO nosuch",
+        "MSETEX",
+        "MSETEX 1 a",
         "COMMAND FOO",
         "PING a b",
         "PING a",

@@ -37,6 +37,7 @@ impl Pair {
     pub(crate) fn new(server: &Server, kind: Kind) -> Self {
         let mut options = Options::default();
         options.compare = kind.has_compare();
+        options.set_several = kind.has_compare();
         // Measured: Valkey 9 registers what a script reads, older servers all that it declares.
         options.scripts_read_all = kind != Kind::Valkey9;
         let mut memory = memory::Server::new(options);

@@ -127,7 +127,7 @@ fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_
 #[test]
 fn several_keys_on_servers_without_scripts_are_refused_though_another_node_is_down() {
     let mut options = Options::default();
-    options.scripts = false;
+    (options.scripts, options.set_several) = (false, false);
     let mut world = World::with(3, Arrangement::Quorum, options, |_| {});
     let alice = world.client();
     world.run_for(20 * MS);
@@ -138,6 +138,6 @@ fn several_keys_on_servers_without_scripts_are_refused_though_another_node_is_do
     world.run_for(100 * MS);
     let both = wait_for(&mut world, alice, "a+b");
     let end = ended(&mut world, alice, both, Duration::from_secs(4));
-    let reason = NotObtained::Refused(NodeError::Unsupported);
+    let reason = NotObtained::Refused(NodeError::NoScripts);
     assert_eq!(end, not_obtained(both, reason));
 }

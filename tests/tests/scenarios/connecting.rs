@@ -50,7 +50,7 @@ fn a_server_without_scripts_and_without_a_way_to_compare_is_refused_before_anyth
         request.wait = wait;
         let lock = world.obtain(alice, request);
         let end = ended(&mut world, alice, lock, 1000 * MS);
-        let reason = NotObtained::Refused(NodeError::Unsupported);
+        let reason = NotObtained::Refused(NodeError::NoScripts);
         assert_eq!(end, not_obtained(lock, reason));
         assert!(is_free(&mut world, "k"), "nothing of it is left");
         let held = world.events(alice).iter();

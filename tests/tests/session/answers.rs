@@ -179,7 +179,9 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
     let mut talk = Talk::new(plain());
     talk.answer(b"%2\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nversion\r\n$5\r\n9.1.2\r\n");
     // It does not say what it knows, and knows less than its version promises.
-    talk.answer(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n-NOPERM no permissions to run 'command|info'\r\n");
+    talk.answer(
+        b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n-NOPERM no permissions to run 'command|info'\r\n:1\r\n",
+    );
     let lock = talk.hold();
     talk.engine.refresh(lock, None, talk.now).expect("held");
     talk.drain();

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tenure_core::{Config, Event, NodeConfig, NodeError, NodeState, NotObtained, Secret};
 
-use crate::{DELIFEQ as INFO_DELIFEQ, HELLO_REDIS_7, NEITHER, OK, Talk, plain, request};
+use crate::{HELLO_REDIS_7, NEITHER, OK, Talk, plain, request};
 
 /// `COMMAND INFO` alone, without the answer to `EVAL`.
-const INFO_NEITHER: &[u8] = b"*2\r\n*-1\r\n*-1\r\n";
+const INFO_NEITHER: &[u8] = b"*3\r\n*-1\r\n*-1\r\n*-1\r\n";
+const INFO_DELIFEQ: &[u8] = b"*3\r\n*1\r\n$7\r\ndelifeq\r\n*-1\r\n*-1\r\n";
 
 #[test]
 fn a_modern_server_is_greeted_in_two_trips() {
@@ -35,7 +36,7 @@ fn a_modern_server_is_greeted_in_two_trips() {
             &version,
             "SELECT 4",
             "CLIENT TRACKING ON NOLOOP",
-            "COMMAND INFO DELIFEQ DELEX",
+            "COMMAND INFO DELIFEQ DELEX MSETEX",
             "EVAL return 1 0"
         ]
     );
@@ -263,8 +264,8 @@ fn a_server_that_refuses_scripts_is_refused_before_anything_is_obtained_where_th
     let not_allowed = "NOPERM this user has no permissions to run the 'eval' command";
     let busy = "BUSY Redis is busy running a script.";
     for (line, error) in [
-        (without, Some(NodeError::Unsupported)),
-        (not_allowed, Some(NodeError::NoPermission)),
+        (without, Some(NodeError::NoScripts)),
+        (not_allowed, Some(NodeError::NoScripts)),
         // It passes, or says nothing of the scripts that count.
         (busy, None),
         ("ERR wrong number of keys", None),
@@ -289,25 +290,18 @@ fn a_server_that_refuses_scripts_is_refused_before_anything_is_obtained_where_th
     }
 }
 
+/// A version alone proves nothing.
 #[test]
-fn where_a_version_promised_too_much_scripts_are_proven_after_all() {
-    for prepare in [false, true] {
-        let mut talk = Talk::new(Config::single(NodeConfig {
-            prepare,
-            ..NodeConfig::default()
-        }));
-        talk.answer(crate::HELLO_VALKEY_9);
-        assert!(!talk.names().contains(&"EVAL".to_owned()));
-        talk.answer(&[OK, OK, OK, OK, INFO_NEITHER].concat());
-        if prepare {
-            let sha = b"$3\r\nsha\r\n";
-            talk.answer(&[sha, sha, &sha[..]].concat());
-        }
-        assert_eq!(talk.names(), ["EVAL"]);
-        assert!(talk.events.is_empty());
-        talk.answer(b":1\r\n");
-        assert_eq!(talk.events.last(), Some(&ready(&talk, true)));
-    }
+fn where_a_version_promised_too_much_and_no_script_runs_the_server_is_refused() {
+    let mut talk = Talk::new(plain());
+    let lock = talk.obtain(request());
+    talk.answer(crate::HELLO_VALKEY_9);
+    let refusal = b"-NOPERM this user has no permissions to run the 'eval' command\r\n";
+    talk.answer(&[OK, OK, OK, OK, INFO_NEITHER, refusal].concat());
+    let reason = NotObtained::Refused(NodeError::NoScripts);
+    let refused = Event::NotObtained { lock, reason };
+    assert!(talk.events.contains(&refused));
+    assert!(!talk.names().contains(&"SET".to_owned()));
 }
 
 #[test]
@@ -346,7 +340,7 @@ fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
             .iter()
             .map(|words| words.join(" "))
             .collect::<Vec<_>>(),
-        ["COMMAND INFO DELIFEQ DELEX", "EVAL return 1 0"]
+        ["COMMAND INFO DELIFEQ DELEX MSETEX", "EVAL return 1 0"]
     );
     talk.said.clear();
     talk.answer(b"-ERR unknown command\r\n:1\r\n");
@@ -363,7 +357,7 @@ fn a_lent_client_that_passes_reports_on_is_asked_for_them() {
     for (reply, tracks) in [(OK, true), (b"-ERR unknown command\r\n".as_slice(), false)] {
         let mut talk = Talk::new(Config::single(node.clone()));
         assert_eq!(talk.said[0].join(" "), "CLIENT TRACKING ON NOLOOP");
-        assert_eq!(talk.said[1].join(" "), "COMMAND INFO DELIFEQ DELEX");
+        assert_eq!(talk.said[1].join(" "), "COMMAND INFO DELIFEQ DELEX MSETEX");
         talk.said.clear();
         talk.answer(&[reply, NEITHER].concat());
         assert_eq!(talk.events.last(), Some(&ready(&talk, tracks)));

@@ -6,6 +6,7 @@ mod greeting;
 mod limits;
 mod seldom;
 mod silence;
+mod without_scripts;
 
 use std::time::Duration;
 
@@ -20,11 +21,11 @@ const HELLO_REDIS_7: &[u8] =
 const HELLO_VALKEY_9: &[u8] =
     b"%2\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nversion\r\n$5\r\n9.1.2\r\n";
 const OK: &[u8] = b"+OK\r\n";
-/// `COMMAND INFO DELIFEQ DELEX` where neither is known, and behind it `EVAL`, which is there.
-const NEITHER: &[u8] = b"*2\r\n*-1\r\n*-1\r\n:1\r\n";
+/// `COMMAND INFO DELIFEQ DELEX MSETEX` where none is known, and behind it `EVAL`, which is there.
+const NEITHER: &[u8] = b"*3\r\n*-1\r\n*-1\r\n*-1\r\n:1\r\n";
 
-/// `COMMAND INFO DELIFEQ DELEX` where `DELIFEQ` is known.
-const DELIFEQ: &[u8] = b"*2\r\n*1\r\n$7\r\ndelifeq\r\n*-1\r\n";
+/// `COMMAND INFO DELIFEQ DELEX MSETEX` where `DELIFEQ` is known, and behind it `EVAL`.
+const DELIFEQ: &[u8] = b"*3\r\n*1\r\n$7\r\ndelifeq\r\n*-1\r\n*-1\r\n:1\r\n";
 
 /// An engine with one node, and somebody who answers by hand.
 struct Talk {

@@ -28,17 +28,20 @@ impl Command {
     /// The keys, by which a cluster finds the server. All of one command belong to one lock. Empty for a command that any server
     /// can carry out.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let (first, count) = match self.name() {
-            b"CLIENT" | b"COMMAND" | b"SCRIPT" => (0, 0),
-            b"EVAL" | b"EVALSHA" => {
-                let digits = self.arg(2).and_then(|digits| str::from_utf8(digits).ok());
-                (3, digits.and_then(|text| text.parse().ok()).unwrap_or(0))
-            }
-            _ => (1, 1),
+        let number = |at| {
+            let digits = self.arg(at).and_then(|digits| str::from_utf8(digits).ok());
+            digits.and_then(|text| text.parse().ok()).unwrap_or(0)
         };
-        let end = (first + count).min(self.args.len());
-        let ranges = self.args.get(first..end).unwrap_or_default();
-        ranges.iter().map(|range| &self.batch[range.clone()])
+        // Behind each key of `MSETEX` stands its value.
+        let (first, count, step) = match self.name() {
+            b"CLIENT" | b"COMMAND" | b"SCRIPT" => (0, 0, 1),
+            b"EVAL" | b"EVALSHA" => (3, number(2), 1),
+            b"MSETEX" => (2, number(1), 2),
+            _ => (1, 1, 1),
+        };
+        let end = (first + count * step).min(self.args.len());
+        let ranges = self.args.get(first..end).unwrap_or_default().iter();
+        ranges.step_by(step).map(|range| &self.batch[range.clone()])
     }
 
     /// Whether it may change a key. Such commands of one key must keep their order, and others must not overtake them.
@@ -206,6 +209,8 @@ mod tests {
         for (words, keys, writes) in [
             ("SET k v NX PX 5", vec!["k"], true),
             ("DELIFEQ k v", vec!["k"], true),
+            ("MSETEX 2 a v b v NX PX 5", vec!["a", "b"], true),
+            ("MSETEX 9 a v", vec!["a"], true),
             ("PTTL k", vec!["k"], false),
             ("GET k", vec!["k"], false),
             ("EVALSHA abc 2 a b v", vec!["a", "b"], true),

@@ -181,8 +181,11 @@ impl Fred {
     async fn known(&self, command: &Command) -> Reply {
         let mut entries = Vec::new();
         for name in command.args().skip(2) {
-            let words = [b"COMMAND".as_slice(), b"GETKEYS", name, b"k", b"v"];
-            let keys = self.call(words.into_iter(), ClusterHash::Random, None);
+            // `MSETEX` counts its keys first.
+            let count = (name == b"MSETEX").then_some(b"1".as_slice());
+            let words = [b"COMMAND".as_slice(), b"GETKEYS", name].into_iter();
+            let words = words.chain(count).chain([b"k".as_slice(), b"v"]);
+            let keys = self.call(words, ClusterHash::Random, None);
             entries.push(keys.await.map_or(Reply::Nil, reply));
         }
         Reply::List(entries)

@@ -189,5 +189,6 @@ function must(client: any, name: string, method: string): unknown {
 /** What a cluster finds the server by: the first key, if there is one. */
 function keyOf([name, ...words]: (Buffer | undefined)[]): Buffer | undefined {
   const command = `${name}`;
-  return /^(COMMAND|SCRIPT|PING)$/.test(command) ? undefined : words[command.startsWith("EVAL") ? 2 : 0];
+  const place = command.startsWith("EVAL") ? 2 : command === "MSETEX" ? 1 : 0;
+  return /^(COMMAND|SCRIPT|PING)$/.test(command) ? undefined : words[place];
 }

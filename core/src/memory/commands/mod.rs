@@ -7,6 +7,7 @@ mod fences;
 mod keys;
 mod scripts;
 mod session;
+mod several;
 mod strings;
 
 use alloc::vec::Vec;
@@ -48,6 +49,7 @@ struct Command {
 enum Needs {
     Nothing,
     Compare,
+    SetSeveral,
     Scripts,
     Pttl,
 }
@@ -78,6 +80,7 @@ const fn command(
 ) -> Command {
     let needs = match name.as_bytes() {
         b"delifeq" => Needs::Compare,
+        b"msetex" => Needs::SetSeveral,
         b"eval" | b"evalsha" | b"script" => Needs::Scripts,
         b"pttl" => Needs::Pttl,
         _ => Needs::Nothing,
@@ -154,6 +157,7 @@ const COMMANDS: &[Command] = &[
     command("hset", -4, Access::Write, KeyArgs::First, strings::hset),
     command("info", -1, Access::Other, KeyArgs::None, session::info),
     command("lpush", -3, Access::Write, KeyArgs::First, strings::lpush),
+    command("msetex", -4, Access::Write, KeyArgs::First, several::msetex),
     command("persist", 2, Access::Write, KeyArgs::First, keys::persist),
     command("pexpire", 3, Access::Write, KeyArgs::First, keys::pexpire),
     command("ping", -1, Access::Other, KeyArgs::None, session::ping),
@@ -223,6 +227,7 @@ fn known(call: &Call<'_>, name: &[u8]) -> Option<&'static Command> {
     let is_there = match command.needs {
         Needs::Nothing => true,
         Needs::Compare => options.compare,
+        Needs::SetSeveral => options.set_several,
         Needs::Scripts => options.scripts,
         Needs::Pttl => options.pttl,
     };

@@ -56,14 +56,14 @@ pub(super) fn get(call: &mut Call<'_>) {
 }
 
 #[derive(Default)]
-struct SetOptions<'a> {
-    condition: Option<Condition<'a>>,
-    returns_old: bool,
-    ttl: Option<Lasting<'a>>,
+pub(super) struct SetOptions<'a> {
+    pub(super) condition: Option<Condition<'a>>,
+    pub(super) returns_old: bool,
+    pub(super) ttl: Option<Lasting<'a>>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
-enum Condition<'a> {
+pub(super) enum Condition<'a> {
     Missing,
     Present,
     Equal(&'a [u8]),
@@ -71,7 +71,7 @@ enum Condition<'a> {
 
 /// How long a key is kept.
 #[derive(Copy, Clone)]
-enum Lasting<'a> {
+pub(super) enum Lasting<'a> {
     /// `KEEPTTL`: as long as before.
     AsBefore,
     /// An amount, as it was sent, of units of this many milliseconds.
@@ -129,7 +129,7 @@ pub(super) fn set(call: &mut Call<'_>) {
 }
 
 /// `None` if an option is unknown, or two exclude each other.
-fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> {
+pub(super) fn set_options<'a>(given: &[&'a [u8]], compare: bool) -> Option<SetOptions<'a>> {
     const GET: u64 = word("GET");
     const NX: u64 = word("NX");
     const XX: u64 = word("XX");

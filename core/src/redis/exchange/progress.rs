@@ -12,6 +12,10 @@ use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
 use crate::redis::wire::Kind;
 
+mod each;
+
+use each::Each;
+
 #[derive(Debug, Default)]
 pub(super) struct ReplyProgress {
     pub(super) replies: u16,
@@ -27,6 +31,8 @@ pub(super) struct ReplyProgress {
     /// Why a remaining time was not reported.
     error: Option<NodeError>,
     pub(super) all_equal: bool,
+    /// Where each key has a reply of its own: what they said so far.
+    each: Each,
     found: Vec<Option<Holding>>,
 }
 
@@ -209,7 +215,9 @@ impl ReplyProgress {
             | Kind::SetIfEqual
             | Kind::Script { .. }
             | Kind::DeleteIfEqual
-            | Kind::Fenced => {
+            | Kind::Fenced
+            | Kind::SetSeveral
+            | Kind::PerKey { .. } => {
                 if self.decided.is_some() {
                     self.outcome(sent.kind, false)
                 } else {

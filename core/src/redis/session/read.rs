@@ -30,6 +30,19 @@ impl Session {
         Report::Wake(&self.woken, self.exchange.partly_answered())
     }
 
+    /// What became of the requests of a connection that is gone.
+    pub(super) fn next_lost(&mut self) -> Option<Report<'_>> {
+        if let Some((request, outcome)) = self.exchange.take_lost() {
+            return Some(Report::Lost(request, outcome, self.error));
+        }
+        if !self.holds_requests
+            && let Some(request) = self.waiting.pop_front()
+        {
+            return Some(Report::Outcome(request, Outcome::Failed(self.error)));
+        }
+        self.change.take().map(Report::State)
+    }
+
     /// A request has been answered.
     pub(super) fn answered(
         &mut self,

@@ -97,6 +97,11 @@ impl Cast {
         (self.latency + self.jitter) * trips
     }
 
+    /// Servers run no scripts, and nothing that they do is refused: nobody chooses a token, and no server loses a command.
+    pub(crate) fn needs_all_commands(&self) -> bool {
+        !self.options.scripts && !self.extras.lacks_commands(&self.options)
+    }
+
     /// Names of what not every schedule has.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.extras.names(&self.options)
@@ -153,7 +158,7 @@ impl Cast {
         };
         world.for_schedule(node, self.prefix, self.seed, self.lazy, watched);
         world.set_longest(Duration::from_millis(LONGEST_MS));
-        if extras.servers == Servers::WithoutEval {
+        if extras.lacks_commands(&self.options) {
             world.gives_final_errors();
         }
         if extras.servers == Servers::WithoutPttl || extras.limited {

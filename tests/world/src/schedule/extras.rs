@@ -85,6 +85,16 @@ impl Extras {
     pub(crate) fn restrict(self, options: &mut Options) {
         options.pttl = self.servers != Servers::WithoutPttl;
         options.scripts = self.servers != Servers::WithoutEval;
+        if !options.scripts {
+            // What scripts register makes no difference there.
+            options.set_several = options.scripts_read_all;
+        }
+    }
+
+    /// Whether servers cannot do what some requests need: they run no scripts, and lack commands that would do.
+    pub(crate) fn lacks_commands(self, options: &Options) -> bool {
+        let enough = options.compare && options.set_several && self.tokens == Tokens::Unique;
+        self.servers == Servers::WithoutEval && !enough
     }
 
     /// Whether a request wants a fence, which needs scripts. Its counters vanish between two grants.
@@ -164,7 +174,14 @@ impl Extras {
         let all = [
             (self.limited, "small limits"),
             (self.servers == Servers::WithoutPttl, "servers without PTTL"),
-            (no_eval && options.compare, "servers without EVAL"),
+            (
+                no_eval && options.compare && !options.set_several,
+                "servers without EVAL",
+            ),
+            (
+                no_eval && options.compare && options.set_several,
+                "servers without EVAL, with MSETEX",
+            ),
             (
                 no_eval && !options.compare,
                 "servers without EVAL and DELIFEQ",

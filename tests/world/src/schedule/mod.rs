@@ -26,7 +26,7 @@ pub const HEADER: usize = 16;
 pub const STEP: usize = 6;
 
 /// Names of what not every schedule does, as in [`Report::used`]. Errors are named by their [`LINES`].
-pub const INGREDIENTS: [&str; 24] = [
+pub const INGREDIENTS: [&str; 25] = [
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",
@@ -36,6 +36,7 @@ pub const INGREDIENTS: [&str; 24] = [
     "small limits",
     "servers without PTTL",
     "servers without EVAL",
+    "servers without EVAL, with MSETEX",
     "servers without EVAL and DELIFEQ",
     "servers without tracking",
     "workers",

@@ -191,7 +191,7 @@ impl Play {
             _ => Retry::default(),
         };
         request.fence = self.cast.extras.fence(c);
-        if a & 0x1f == 0x1e {
+        if a & 0x1f == 0x1e && !self.cast.needs_all_commands() {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next_u64());
             request.token = Token::new(text).expect("a token");
@@ -283,7 +283,7 @@ impl Play {
             229..=231 => {
                 let options = self.world.server(node).options_mut();
                 options.tracking = a & 1 == 0;
-                options.compare ^= a & 6 == 6;
+                options.compare ^= a & 6 == 6 && !self.cast.needs_all_commands();
                 self.world.crash(node);
             }
             232..=235 => {

@@ -104,8 +104,8 @@ pub struct World {
     killed: bool,
     /// When what is held of which keys last changed for some client.
     changed: Vec<(Instant, Keys)>,
-    /// Servers run scripts.
-    scripts: bool,
+    /// Servers can set several keys or none.
+    sets_several: bool,
     /// Servers report a key that has expired at once.
     announces: bool,
     /// How nodes are spoken to.
@@ -216,7 +216,7 @@ impl World {
             shared: false,
             killed: false,
             changed: Vec::new(),
-            scripts: options.scripts,
+            sets_several: options.scripts || options.set_several,
             announces: options.announce_expiry,
             node: NodeConfig::default(),
             prefix: b"",

@@ -226,8 +226,7 @@ impl World {
     fn find(&self, at: usize) -> Found {
         let watch = &self.waiters.watches[at];
         let client = &self.clients[watch.client];
-        // Several keys need a script.
-        let possible = watch.keys.len() == 1 || self.scripts;
+        let possible = watch.keys.len() == 1 || self.sets_several;
         if !watch.waits || !possible || client.suspended || !client.honest {
             return Found::Taken;
         }

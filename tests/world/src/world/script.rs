@@ -229,7 +229,7 @@ impl World {
         let told = matches!(
             self.last(client, lock),
             Some(Event::NotObtained {
-                reason: NotObtained::Refused(NodeError::Unsupported),
+                reason: NotObtained::Refused(NodeError::NoScripts),
                 ..
             })
         );

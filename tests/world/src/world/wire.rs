@@ -33,7 +33,7 @@ pub(crate) fn watch(bytes: &[u8], spent: &Values) -> Result<(), Violation> {
 /// The value that a command sets or prolongs.
 pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
     match args {
-        [b"SET", _, value, ..] => Some(value),
+        [b"SET", _, value, ..] | [b"MSETEX", _, _, value, ..] => Some(value),
         [b"EVALSHA" | b"EVAL", _, keys, rest @ ..] => {
             let keys: usize = std::str::from_utf8(keys).ok()?.parse().ok()?;
             // With a ttl behind the value it sets, without one it deletes.
