@@ -4,9 +4,11 @@
 //! resource that remembers the largest number it has seen, and refuses smaller ones, is safe from that. See
 //! `core/docs/fences.md`.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU64;
 
+use crate::redis::companion;
 use crate::ttl::Ttl;
 
 /// A number that grows with each fenced grant of a key.
@@ -15,6 +17,14 @@ use crate::ttl::Ttl;
 /// exactly.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Fence(pub u64);
+
+impl Fence {
+    /// The name of the key in which a server keeps the last number of `key`, which is its name there, prefix included.
+    #[must_use]
+    pub fn counter(key: &[u8]) -> Vec<u8> {
+        companion(key, b"fence")
+    }
+}
 
 impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
