@@ -78,30 +78,39 @@ fn a_run_without_a_fence_has_no_number() {
     assert_eq!(done.stdout, "unset\n");
 }
 
+/// A server that compares without a script still has plain locks.
 #[test]
 fn without_scripts_the_command_does_not_start() {
-    // A server that compares without a script, and lets nobody run one.
-    let server = Server::builder(Kind::Valkey9)
+    let refused = Server::builder(Kind::Valkey9)
         .acl_user("worker", "secret", "~* +@all -eval -evalsha")
         .start();
-    let url = server.url_as("worker", "secret");
-    for options in [&["--fence"][..], &["--fence", "--wait", "1h"]] {
-        let done = finish(&mut run_sh(&url, options, "echo ran"));
+    let mut unknown = Server::builder(Kind::Valkey9);
+    for script in ["EVAL", "EVALSHA"] {
+        unknown = unknown.arg("--rename-command").arg(script).arg("");
+    }
+    let unknown = unknown.start();
+    for (url, words) in [
+        (refused.url_as("worker", "secret"), "NOPERM"),
+        (unknown.url(), "does not support a command"),
+    ] {
+        for options in [&["--fence"][..], &["--fence", "--wait", "1h"]] {
+            let done = finish(&mut run_sh(&url, options, "echo ran"));
+            assert_eq!(
+                (done.code(), done.stdout.as_str()),
+                (69, ""),
+                "{}",
+                done.stderr
+            );
+            assert!(done.stderr.contains(words), "{}", done.stderr);
+        }
+        let done = finish(&mut run_sh(&url, &[], "echo ran"));
         assert_eq!(
             (done.code(), done.stdout.as_str()),
-            (69, ""),
+            (0, "ran\n"),
             "{}",
             done.stderr
         );
-        assert!(done.stderr.contains("NOPERM"), "{}", done.stderr);
     }
-    let done = finish(&mut run_sh(&url, &[], "echo ran"));
-    assert_eq!(
-        (done.code(), done.stdout.as_str()),
-        (0, "ran\n"),
-        "{}",
-        done.stderr
-    );
 }
 
 /// Who may read the key but not its counter sees who holds it.
