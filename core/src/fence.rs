@@ -26,6 +26,18 @@ impl Fence {
     }
 }
 
+/// A Lua script that sets a key unless a write with a larger [`Fence`] came first. It is for the data that a lock protects:
+/// run it with your own client, where that data is.
+///
+/// ```text
+/// EVAL script 2 key guard fence value [PX milliseconds]
+/// ```
+///
+/// It returns 1 if `key` is set. It returns 0 if a larger fence came first, and then nothing changed: the writer has lost its
+/// lock. `guard` is a key of your choice that keeps the largest fence, and on a cluster has to be in the slot of `key`. See
+/// `core/docs/guards.md`.
+pub const GUARDED_SET: &str = include_str!("redis/lua/guarded_set.lua");
+
 impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
