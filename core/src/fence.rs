@@ -4,9 +4,11 @@
 //! resource that remembers the largest number it has seen, and refuses smaller ones, is safe from that. See
 //! `core/docs/fences.md`.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU64;
 
+use crate::redis::companion;
 use crate::ttl::Ttl;
 
 /// A number that grows with each fenced grant of a key.
@@ -15,6 +17,26 @@ use crate::ttl::Ttl;
 /// exactly.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Fence(pub u64);
+
+impl Fence {
+    /// The name of the key in which a server keeps the last number of `key`, which is its name there, prefix included.
+    #[must_use]
+    pub fn counter(key: &[u8]) -> Vec<u8> {
+        companion(key, b"fence")
+    }
+}
+
+/// A Lua script that sets a key unless a write with a larger [`Fence`] came first. It is for the data that a lock protects:
+/// run it with your own client, where that data is.
+///
+/// ```text
+/// EVAL script 2 key guard fence value [PX milliseconds]
+/// ```
+///
+/// It returns 1 if `key` is set. It returns 0 if a larger fence came first, and then nothing changed: the writer has lost its
+/// lock. `guard` is a key of your choice that keeps the largest fence, and on a cluster has to be in the slot of `key`. See
+/// `core/docs/guards.md`.
+pub const GUARDED_SET: &str = include_str!("redis/lua/guarded_set.lua");
 
 impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

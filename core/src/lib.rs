@@ -94,7 +94,7 @@ pub use claim::Claim;
 pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};
 pub use event::{Event, Holder, Loss, NodeError, NodeState, NotObtained, Released};
-pub use fence::{Fence, Keep};
+pub use fence::{Fence, GUARDED_SET, Keep};
 pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 pub use keys::{Key, Keys, Metadata};
 pub use lease::Lease;

@@ -6,6 +6,8 @@
 //! | right | for | Redis 6.2 | Redis 7 | Valkey 9 |
 //! |---|---|---|---|---|
 //! | `~prefix*` | everything: the keys, with the prefix of the locker | ✓ | ✓ | ✓ |
+//! | `~{prefix*` | fences: the counters of keys without a hash tag | ✓ | ✓ | ✓ |
+//! | `+time` | fences | ✓ | ✓ | ✓ |
 //! | `+set` | to obtain; on Valkey also to refresh | ✓ | ✓ | ✓ |
 //! | `+pttl` | to be woken, to be told of a loss at once, to inspect | ✓ | ✓ | ✓ |
 //! | `+client\|tracking` | the same | ✓ | ✓ | ✓ |
@@ -29,54 +31,60 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tenure::tokio::connect;
-use tenure::{Locker, Released, Servers};
+use tenure::{Locker, NodeError, NotObtained, ObtainError, Released, Servers};
 use tenure_tests::raw::{Raw, Value};
 use tenure_tests::servers::{Kind, Server};
 use tenure_tests::suite::everything_without_scripts;
 
 /// Refused refreshes and releases are tried again until the lock's time is over.
 const TTL: Duration = Duration::from_millis(400);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What does not work: names of the methods of [`Trial`].
 type Failures = BTreeSet<&'static str>;
 
+/// What does not work without any of the rights that a fenced lock needs.
+const FENCED: &str = "obtain fenced";
+
 /// A right, and what does not work without it: on Redis, then on Valkey.
-const RIGHTS: [(&str, &[&str], &[&str]); 13] = [
+const RIGHTS: [(&str, &[&str], &[&str]); 15] = [
     (
         "~locks:*",
-        &["inspect", "obtain", "obtain several"],
-        &["inspect", "obtain", "obtain several"],
+        &["inspect", "obtain", "obtain several", FENCED],
+        &["inspect", "obtain", "obtain several", FENCED],
     ),
+    ("~{locks:*", &[FENCED], &[FENCED]),
+    ("+time", &[FENCED], &[FENCED]),
     (
         "+set",
-        &["obtain", "obtain several"],
-        &["obtain", "obtain several"],
+        &["obtain", "obtain several", FENCED],
+        &["obtain", "obtain several", FENCED],
     ),
     ("+pttl", &["be told", "inspect"], &["be told", "inspect"]),
     ("+client|tracking", &["be told"], &["be told"]),
     (
         "+get",
-        &["inspect", "obtain several", "refresh"],
-        &["inspect", "obtain several"],
+        &["inspect", "obtain several", "refresh", FENCED],
+        &["inspect", "obtain several", FENCED],
     ),
     (
         "+evalsha",
-        &["obtain several", "refresh"],
-        &["obtain several"],
+        &["obtain several", "refresh", FENCED],
+        &["obtain several", FENCED],
     ),
-    ("+eval", &["connect"], &[]),
+    ("+eval", &["connect"], &[FENCED]),
     ("+msetex", &[], &[]),
     (
         "+pexpire",
-        &["refresh", "refresh several"],
+        &["refresh", "refresh several", "refresh fenced"],
         &["refresh several"],
     ),
     (
         "+del",
-        &["release", "release several"],
+        &["release", "release several", "release fenced"],
         &["release several"],
     ),
-    ("+delifeq", &[], &["release"]),
+    ("+delifeq", &[], &["release", "release fenced"]),
     ("+client|setname", &["show a name"], &["show a name"]),
     ("+client|setinfo", &[], &["show the library"]),
 ];
@@ -128,16 +136,71 @@ async fn each_right_is_needed_and_for_what_the_table_says() {
     }
 }
 
+/// However long the request may wait: it is not tried again. A script says in other words than a command what is missing.
+#[tokio::test]
+async fn what_a_fence_misses_is_reported_at_once_and_nothing_is_left() {
+    let all = RIGHTS.map(|(right, ..)| right);
+    let needed = RIGHTS
+        .iter()
+        .filter(|(_, _, valkey)| valkey.contains(&FENCED));
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        for (right, ..) in needed.clone() {
+            // Without it nobody connects to a server that needs scripts for everything.
+            if *right == "+eval" && kind != Kind::Valkey9 {
+                continue;
+            }
+            let rights = all
+                .iter()
+                .filter(|other| *other != right && applies(other, kind));
+            let mut raw = server.raw();
+            allow(&mut raw, &rights.copied().collect::<Vec<_>>());
+            let locker = connect(servers(&server)).await.expect("a locker");
+            let obtaining = locker.obtain("k").fence().wait(HOUR);
+            let obtained = tokio::time::timeout(Duration::from_secs(60), obtaining).await;
+            // Without any script there is no fence, whatever else the user may do.
+            let error = match *right {
+                "+eval" => NodeError::NoScripts,
+                _ => NodeError::NoPermission,
+            };
+            let refused = ObtainError::NotObtained(NotObtained::Refused(error), None);
+            let error = obtained.expect("an end").map(drop).expect_err(right);
+            assert_eq!(error, refused, "{kind:?} without {right}");
+            locker.close().await;
+            assert_eq!(
+                raw.command(&["DBSIZE"]),
+                Value::Int(0),
+                "{kind:?} without {right}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_a_tag_needs_no_second_pattern() {
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let rights = RIGHTS.map(|(right, ..)| right);
+        let rights = rights
+            .iter()
+            .filter(|right| **right != "~{locks:*" && applies(right, kind));
+        allow(&mut server.raw(), &rights.copied().collect::<Vec<_>>());
+        let locker = connect(servers(&server)).await.expect("a locker");
+        let lock = locker.obtain("{k}").fence().await.expect("the lock");
+        assert!(lock.fence().is_some(), "{kind:?}");
+    }
+}
+
 #[tokio::test]
 async fn each_right_is_needed_where_no_script_may_run() {
     let server = Server::start(Kind::Valkey9);
     let all: Vec<&str> = RIGHTS_WITHOUT_SCRIPTS.map(|(right, _)| right).to_vec();
     let failing = failures(&server, &all).await;
-    assert_eq!(failing, Failures::new(), "with all rights");
+    assert_eq!(failing, Failures::from([FENCED]), "with all rights");
     for (right, expected) in RIGHTS_WITHOUT_SCRIPTS {
         let rights: Vec<&str> = all.iter().copied().filter(|own| *own != right).collect();
         let failing = failures(&server, &rights).await;
-        let expected = expected.iter().copied().collect();
+        let expected: Failures = expected.iter().copied().chain([FENCED]).collect();
         assert_eq!(failing, expected, "without {right}");
     }
 }
@@ -175,9 +238,12 @@ async fn a_database_needs_one_right_more() {
     }
 }
 
-/// What does not work for a user with these rights.
-async fn failures(server: &Server, rights: &[&str]) -> Failures {
-    let mut raw = server.raw();
+fn servers(server: &Server) -> Servers {
+    Servers::single(server.url_as("worker", "s3cret")).prefix("locks:")
+}
+
+/// Makes a user with these rights, on a server that knows nothing.
+fn allow(raw: &mut Raw, rights: &[&str]) {
     for command in [
         &["FLUSHALL"][..],
         &["SCRIPT", "FLUSH"],
@@ -200,8 +266,13 @@ async fn failures(server: &Server, rights: &[&str]) -> Failures {
         Value::ok(),
         "{rights:?}"
     );
-    let servers = Servers::single(server.url_as("worker", "s3cret")).prefix("locks:");
-    let Ok(locker) = connect(servers).await else {
+}
+
+/// What does not work for a user with these rights.
+async fn failures(server: &Server, rights: &[&str]) -> Failures {
+    let mut raw = server.raw();
+    allow(&mut raw, rights);
+    let Ok(locker) = connect(servers(server)).await else {
         return Failures::from(["connect"]);
     };
     let mut trial = Trial {
@@ -212,6 +283,7 @@ async fn failures(server: &Server, rights: &[&str]) -> Failures {
     };
     trial.one_key().await;
     trial.several_keys().await;
+    trial.fenced().await;
     trial.inspect().await;
     trial.introduce();
     trial.locker.close().await;
@@ -262,6 +334,18 @@ impl Trial {
         self.note("refresh several", refreshed);
         self.note(
             "release several",
+            !refreshed || lock.release().await == Released::Confirmed,
+        );
+    }
+
+    async fn fenced(&mut self) {
+        let obtained = self.locker.obtain("f").fence().ttl(TTL).await;
+        self.note(FENCED, obtained.is_ok());
+        let Ok(lock) = obtained else { return };
+        let refreshed = lock.refresh().await.is_ok();
+        self.note("refresh fenced", refreshed);
+        self.note(
+            "release fenced",
             !refreshed || lock.release().await == Released::Confirmed,
         );
     }

@@ -36,8 +36,7 @@ const LOCK: [Row; 10] = [
         &[],
     ),
     Row("mode", &[], &[], &[]),
-    // The program has no use for it before it passes the number on.
-    Row("fence", &["fence", "fence_with"], &["fence"], &[]),
+    Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
     Row("", &[], &["signal"], &["servers", "grace", "command"]),
 ];

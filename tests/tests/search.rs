@@ -71,6 +71,19 @@ fn an_obtain_that_is_settled_by_deleting_first_is_found_to_break_the_promise() {
     );
 }
 
+/// The assumption that fences of a quorum rest on.
+#[test]
+fn a_node_that_forgets_its_counter_is_found_to_repeat_a_fence() {
+    let mut setup = Setup::new("amnesia", 3, Arrangement::Quorum);
+    (setup.memory, setup.exclusive) = (Memory::Lost, false);
+    (setup.fence, setup.prompt) = (true, true);
+    setup.budget.node_crashes = 1;
+    let report = search(setup, Limits::default());
+    let trail = report.fault.expect("a broken promise");
+    let fault = "a fence was not larger than the one before";
+    assert!(trail.ends_with(fault), "{trail}");
+}
+
 /// All states, for a model checker that knows nothing of what is alike and keeps them whole.
 struct Plain(Arc<Setup>);
 
@@ -147,6 +160,9 @@ fn comparable() -> Vec<Setup> {
             (s.prompt, s.budget.client_crashes) = (true, 1);
         }),
         world("quorum of 3: prompt", 3, quorum, |s| s.prompt = true),
+        world("quorum of 3: fences, prompt", 3, quorum, |s| {
+            (s.prompt, s.fence, s.counters) = (true, true, [0, 1, 1]);
+        }),
         world("quorum of 3: amnesia, prompt", 3, quorum, |s| {
             (s.prompt, s.budget.node_crashes) = (true, 1);
             s.memory = Memory::Lost;

@@ -15,6 +15,7 @@ The command starts when every KEY is obtained, in a process group of its own, wi
   TENURE_KEY    the keys as given, one per line
   TENURE_TOKEN  the owner's token
   TENURE_RUN    names this run; processes that have it are ended with the command
+  TENURE_FENCE  with --fence: a number that grows with each grant of the keys; else unset
 in its environment. The lock is renewed while it runs and released when it ends.
 Signals are passed on to its group.
 
@@ -39,6 +40,7 @@ Examples:
   tenure run nightly -- ./backup.sh
   tenure run --ttl 30s --wait 5min deploy -- make deploy
   tenure run --quorum --url redis://a --url redis://b --url redis://c k -- ./job
+  tenure run --fence k -- sh -c 'curl -T data -H \"Tenure-Fence: $TENURE_FENCE\" http://store'
   tenure run k -- sh -c 'echo \"$TENURE_TOKEN\"'";
 
 const STATUS_HELP: &str = "\
@@ -162,6 +164,10 @@ pub(crate) struct RunArgs {
     /// A token of your own instead of a random one. Runs with the same token share the lock
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// Give the command a number that grows with each grant, in TENURE_FENCE: whatever it writes to can refuse smaller ones.
+    /// The servers need scripts
+    #[arg(long)]
+    pub(crate) fence: bool,
     /// The keys to lock, all or none
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
@@ -190,7 +196,7 @@ impl RunArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) servers: ServerArgs,
-    /// Print one JSON object: key, held, remaining_ms, token, metadata
+    /// Print one JSON object: key, held, remaining_ms, token, metadata, fence
     #[arg(long)]
     pub(crate) json: bool,
     /// The key

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::args::StatusArgs;
+use crate::args::{ServerArgs, StatusArgs};
 use crate::failure::{Failure, Outcome};
 use crate::servers;
-use tenure::{Holding, Key};
+use tenure::{Fence, Holding, Key};
 
 /// The status of a free key.
 const FREE: u8 = 1;
@@ -23,10 +23,11 @@ pub(crate) async fn status(args: StatusArgs) -> Outcome {
         .await
         .map_err(|error| servers::not_inspected(&error, &args.key))?;
     locker.close().await;
+    let fence = last_fence(args.servers, &args.key).await;
     let text = if args.json {
-        format!("{}\n", as_json(&args.key, holding.as_ref()))
+        format!("{}\n", as_json(&args.key, holding.as_ref(), fence))
     } else {
-        as_text(&args.key, holding.as_ref())
+        as_text(&args.key, holding.as_ref(), fence)
     };
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -34,7 +35,19 @@ pub(crate) async fn status(args: StatusArgs) -> Outcome {
     Ok(if holding.is_some() { 0 } else { FREE })
 }
 
-fn as_json(key: &str, holding: Option<&Holding>) -> serde_json::Value {
+/// The last fence of the key, if there is one. Who may not read the counter can still see who holds the key.
+async fn last_fence(mut servers: ServerArgs, key: &str) -> Option<Fence> {
+    // The name of the counter begins with a brace, not with the prefix.
+    let prefix = servers.prefix.take().unwrap_or_default();
+    let counter = Key::new(Fence::counter(format!("{prefix}{key}").as_bytes())).ok()?;
+    let locker = servers::connect(&servers).await.ok()?;
+    let counted = locker.inspect(counter).await;
+    locker.close().await;
+    let number = counted.ok()??.value;
+    Some(Fence(std::str::from_utf8(&number).ok()?.parse().ok()?))
+}
+
+fn as_json(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> serde_json::Value {
     let parts = holding.map(|holding| split(&holding.value));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     json!({
@@ -43,6 +56,7 @@ fn as_json(key: &str, holding: Option<&Holding>) -> serde_json::Value {
         "remaining_ms": remaining_ms(holding),
         "token": parts.map(|(token, _)| text(token)),
         "metadata": parts.map(|(_, metadata)| text(metadata)),
+        "fence": fence.map(|fence| fence.0),
     })
 }
 
@@ -52,22 +66,23 @@ fn remaining_ms(holding: Option<&Holding>) -> Option<u64> {
     u64::try_from(remaining.as_micros().div_ceil(1000)).ok()
 }
 
-fn as_text(key: &str, holding: Option<&Holding>) -> String {
+fn as_text(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> String {
     let key = key.escape_debug();
-    let Some(held) = holding else {
-        return format!("{key} is free\n");
-    };
-    let mut text = match remaining_ms(holding) {
-        Some(ms) => format!("{key} is held for {ms} ms more, unless it is refreshed\n"),
-        None => format!("{key} is held without an end: it has no ttl\n"),
+    let mut text = match (holding, remaining_ms(holding)) {
+        (None, _) => format!("{key} is free\n"),
+        (_, Some(ms)) => format!("{key} is held for {ms} ms more, unless it is refreshed\n"),
+        (_, None) => format!("{key} is held without an end: it has no ttl\n"),
     };
     // Any program may have written it, so it must not control the reader's terminal.
-    let (token, metadata) = split(&held.value);
+    let (token, metadata) = split(holding.map_or(&[], |held| &held.value));
     for (name, value) in [("token", token), ("metadata", metadata)] {
         if !value.is_empty() {
             let value = String::from_utf8_lossy(value);
             text += &format!("  {name:<10}{}\n", value.escape_debug());
         }
+    }
+    if let Some(fence) = fence {
+        text += &format!("  {:<10}{fence}\n", "fence");
     }
     text
 }
@@ -124,13 +139,14 @@ mod tests {
     fn the_json_of_a_held_key() {
         let held = holding("AAECAwQFBgcICQoLDA0ODwhost-7", Some(1_000_001));
         assert_eq!(
-            as_json("k", Some(&held)),
+            as_json("k", Some(&held), Some(Fence(7))),
             json!({
                 "key": "k",
                 "held": true,
                 "remaining_ms": 1001,
                 "token": "AAECAwQFBgcICQoLDA0ODw",
                 "metadata": "host-7",
+                "fence": 7,
             })
         );
     }
@@ -138,16 +154,18 @@ mod tests {
     #[test]
     fn the_json_of_a_free_key_has_the_same_fields() {
         assert_eq!(
-            as_json("k", None),
-            json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null})
+            as_json("k", None, None),
+            json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null})
         );
     }
 
     #[test]
     fn text_cannot_play_with_the_terminal() {
-        let text = as_text("k", Some(&holding("\u{1b}[2J", None)));
+        let text = as_text("k", Some(&holding("\u{1b}[2J", None)), None);
         assert!(!text.contains('\u{1b}'), "{text:?}");
         assert!(text.contains("without an end"));
-        assert_eq!(as_text("k", None), "k is free\n");
+        assert_eq!(as_text("k", None, None), "k is free\n");
+        let counted = as_text("k", None, Some(Fence(7)));
+        assert_eq!(counted, "k is free\n  fence     7\n");
     }
 }

@@ -188,6 +188,8 @@ fn bad_usage_has_its_status() {
             "true",
         ],
         &["run", "--log", "=,=", "k", "--", "true"],
+        &["run", "--fence=7", "k", "--", "true"],
+        &["run", "--fence", "--fence", "k", "--", "true"],
         &["run", "", "--", "true"],
         &["status", ""],
         &["serve", "--listen", "0.0.0.0:0"],

@@ -103,7 +103,7 @@ fn status_tells_who_holds_a_key() {
     let free: Value = serde_json::from_str(&free.stdout).expect("JSON");
     assert_eq!(
         free,
-        json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null})
+        json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null})
     );
 
     let script = "echo $TENURE_TOKEN; sleep 60";

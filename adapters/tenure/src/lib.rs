@@ -36,7 +36,8 @@
 //! - **Several servers**: [`Servers::quorum`] is Redlock, [`Servers::ordered`] needs all of them.
 //!
 //! A lock cannot stop a process that is paused for longer than its lease. When it continues, another client may hold the
-//! lock. Let the protected resource reject stale writers.
+//! lock. Let the protected resource reject stale writers: [`Obtaining::fence`] numbers the grants, and the resource refuses
+//! every number below the largest it has seen. [`GUARDED_SET`] does that for Redis.
 //!
 //! The [`cookbook`] has recipes: retries, deadlines, cancellation, several keys, quorums, tests, shutdown.
 //!
@@ -138,7 +139,7 @@ pub use obtaining::{ObtainFuture, Obtaining};
 pub use server::Server;
 pub use servers::Servers;
 pub use tenure_core::{
-    ClaimError, Fence, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss, MAX_KEY,
-    MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained, Released,
-    Retry, Token, Ttl,
+    ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss,
+    MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained,
+    Released, Retry, Token, Ttl,
 };

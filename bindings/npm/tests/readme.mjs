@@ -49,6 +49,12 @@ const environment = ({ url, token }) => ({ UPSTASH_REDIS_REST_URL: url, UPSTASH_
 const programs = {
   lock: () => ["", ""],
   using: () => [`import { connect } from "tenure"; const locker = await connect("${ADDRESS}");`, "await locker.close();"],
+  fence: () => [
+    `import { Redis } from "ioredis"; import { connect } from "tenure";
+    const redis = new Redis("${ADDRESS}"); const locker = await connect("${ADDRESS}");`,
+    `if (isSet !== 1 || (await redis.get("report")) !== "done") throw new Error("it is not written");
+    await work(lock); await lock.release(); await locker.close(); await redis.flushall(); redis.disconnect();`,
+  ],
   upstash: (rest) => ["", `await nightly(${JSON.stringify(environment(rest))});`],
   ioredis: () => ["", `${USE} redis.disconnect();`],
   cluster: () => ["", "await work(lock); await lock.release(); await locker.close(); cluster.destroy();"],

@@ -220,6 +220,30 @@ const scenarios = {
     equal(world.traces.a, ["node_ready tracking", "obtained", "released confirmed"], "the trace");
   },
 
+  async "fences grow, and a guard refuses the older one"(world) {
+    const port = await world.server();
+    const [a, b] = [await world.client("a", port), await world.client("b", port)];
+    const plain = await a.obtain("k", { ttl: HOUR });
+    equal([plain.fence, await plain.release()], [undefined, "confirmed"], "a lock without a fence");
+    const fences = [0];
+    for (const [client, keys] of [[a, "k"], [b, "k"], [a, ["k", "j"]], [b, "j"], [a, "k"]]) {
+      const lock = await client.obtain(keys, { ttl: HOUR, fence: true });
+      check(Number.isSafeInteger(lock.fence) && lock.fence > fences.at(-1), `${lock.fence} after ${fences.at(-1)}`);
+      fences.push(lock.fence);
+      await lock.refresh();
+      equal(lock.fence, fences.at(-1), "it stays while the lock is held");
+      equal(await world.command(port, "GET", `{${lock.key}}~fence`), `${lock.fence}`, "the counter");
+      equal(await lock.release(), "confirmed", "the release");
+      // The counters are lost: the next number is still larger.
+      await world.command(port, "FLUSHALL");
+    }
+
+    const write = (fence, value) => world.command(port, "EVAL", world.tenure.GUARDED_SET, "2", "data", "{data}guard", `${fence}`, value);
+    const [older, newer] = fences.slice(-2);
+    equal([await write(newer, "new"), await write(older, "old"), await write(newer, "newer")], [1, 0, 1], "writes");
+    equal(await world.command(port, "GET", "data"), "newer", "what is there");
+  },
+
   /** The format of Upstash: the server itself is not there for it, and cannot tell of anything. */
   async "over HTTP"(world) {
     const port = await world.server();

@@ -14,6 +14,12 @@ const { parse } = await load("src/url.ts");
 const { Supply } = await load("src/options.ts");
 const { LockLostError, NotObtainedError, whyOf } = await load("src/errors.ts");
 
+test("the script for guarded writes is that of the core", async () => {
+  const { GUARDED_SET } = await load("src/guarded.ts");
+  const core = readFileSync("../../core/src/redis/lua/guarded_set.lua", "utf8");
+  assert.equal(GUARDED_SET, core.replace(/^--.*\n/gm, ""));
+});
+
 test("a suspend that only the wall clock saw is counted once", () => {
   let [steady, wall] = [5_000, 100_000];
   const clock = new Clock(() => steady, () => wall);

@@ -75,6 +75,12 @@ impl Fencing {
         &self.seal
     }
 
+    /// Whether this node has given the largest number.
+    #[cfg(feature = "search")]
+    pub(crate) const fn has_number_of(&self, node: NodeId) -> bool {
+        self.nodes.contains(node)
+    }
+
     /// The largest number; `None` if no node has given one.
     pub(crate) fn number(&self) -> Option<Fence> {
         Some(self.seal.0).filter(|fence| fence.0 > 0)

@@ -49,6 +49,7 @@ impl Lock {
         }
         if let Some(fencing) = &self.fencing {
             fencing.number().hash(hasher);
+            fencing.until.map(ahead).hash(hasher);
         }
         self.ask.is_some().hash(hasher);
         if let Some(ask) = &self.ask {
@@ -70,6 +71,9 @@ impl Lock {
             releasing.unsure.contains(node).hash(hasher);
             releasing.freed.contains(node).hash(hasher);
             releasing.missing.contains(node).hash(hasher);
+        }
+        if let Some(fencing) = &self.fencing {
+            fencing.has_number_of(node).hash(hasher);
         }
         if let Some(ask) = &self.ask {
             ask.node_fingerprint(node, several, hasher);

@@ -20,4 +20,5 @@ pub(crate) use frame::Frame;
 pub(crate) use script::PROOF;
 pub use script::Script;
 pub(crate) use session::{Report, Session};
+pub(crate) use slot::companion;
 pub use slot::slot;

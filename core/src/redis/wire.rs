@@ -25,7 +25,6 @@ use crate::obtain::Mode;
 use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
-use crate::redis::slot::companion;
 use crate::ttl::Ttl;
 
 /// How the replies to an operation are read. Unless it says otherwise the first reply decides; further ones are remaining times.
@@ -337,7 +336,7 @@ impl Wire<'_> {
             .prepared(claim.frame().keys());
         for key in claim.keys().iter() {
             let key = [self.prefix, key.as_bytes()].concat();
-            command.arg(&companion(&key, b"fence"));
+            command.arg(&Fence::counter(&key));
         }
         command
             .prepared(claim.frame().value())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Obtain, Retry, Token};
+use tenure_core::{Keep, Obtain, Retry, Token};
 
 use super::client::Client;
 use super::node::Value;
@@ -73,6 +73,7 @@ impl SearchState {
         let request = Obtain {
             wait: Some(ttl().as_duration() * 20),
             retry: Retry::every(PAUSE + Duration::from_millis(7)),
+            fence: self.setup.fence.then(Keep::default),
             ..Obtain::new(
                 keys(letters),
                 Token::random(Value::token(self.clients.len(), 0)),

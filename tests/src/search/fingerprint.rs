@@ -114,6 +114,7 @@ impl SearchState {
         let vanished = self.vanished && self.asks < 2;
         let mut hasher = hasher();
         (self.asks.min(2), vanished, self.fault).hash(&mut hasher);
+        self.fences.hash(&mut hasher);
         for c in order {
             parts[*c].own.hash(&mut hasher);
         }
@@ -126,7 +127,7 @@ impl SearchState {
         let h = &mut hasher;
         let node: &ModelNode = &self.nodes[n];
         let down = node.down_until.map(|at| at.saturating_since(self.now));
-        down.hash(h);
+        (down, node.counters).hash(h);
         for key in 0..KEYS.len() {
             for c in order {
                 (node.watches[key] >> c & 1).hash(h);
@@ -275,7 +276,8 @@ fn print_outcome(outcome: &Outcome) -> u64 {
             held,
         } => print((what, retry_after, watched, held)),
         Outcome::Failed(error) => print((what, error)),
-        Outcome::Granted { .. } | Outcome::Unknown | _ => print(what),
+        Outcome::Granted { fence, .. } => print((what, fence)),
+        Outcome::Unknown | _ => print(what),
     }
 }
 

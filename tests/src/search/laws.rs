@@ -28,6 +28,26 @@ impl SearchState {
         }
     }
 
+    /// Whether a fence is larger than those that were told before.
+    pub(super) fn compare(&mut self, c: usize, event: &Event) {
+        let Event::Obtained { lock, .. } = *event else {
+            return;
+        };
+        let locks = self.clients[c].locks();
+        let held = locks.lease(lock).and_then(|_| locks.claim(lock));
+        let Some(claim) = held.filter(|_| self.setup.fence) else {
+            return;
+        };
+        let fence = locks.fence(lock).map_or(0, |fence| fence.0);
+        for key in claim.keys().iter() {
+            let last = &mut self.fences[usize::from(key.as_bytes()[0] - b'a')];
+            if fence <= *last {
+                self.fault = Some("a fence was not larger than the one before");
+            }
+            *last = fence;
+        }
+    }
+
     /// Whether all is as it must be between two steps.
     pub(super) fn check(&mut self) {
         let held = self.clients.iter().flat_map(|c| c.believes(self.now));

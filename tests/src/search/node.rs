@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, KeySet, Mode, Op, Outcome};
+use tenure_core::{Fence, Instant, KeySet, Mode, Op, Outcome};
 
 use super::per_key::{Commands, Progress};
 
@@ -61,8 +61,15 @@ pub(super) struct Order {
 
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Action {
-    Obtain { again: bool },
-    Refresh { keep: bool },
+    Obtain {
+        again: bool,
+        fence: bool,
+    },
+    /// Perhaps with a number that the counters shall have at least.
+    Refresh {
+        keep: bool,
+        seal: Option<u64>,
+    },
     Check,
     Look,
     Release,
@@ -77,15 +84,21 @@ impl Order {
                 ttl,
                 again,
                 mode: Mode::Exclusive,
-                fence: None,
-            } => (Action::Obtain { again }, claim, ttl.as_duration()),
+                fence,
+            } => {
+                let fence = fence.is_some();
+                (Action::Obtain { again, fence }, claim, ttl.as_duration())
+            }
             Op::Refresh {
                 claim,
                 ttl,
                 keep,
                 mode: Mode::Exclusive,
-                fence: None,
-            } => (Action::Refresh { keep }, claim, ttl.as_duration()),
+                fence,
+            } => {
+                let seal = fence.map(|(fence, _)| fence.0);
+                (Action::Refresh { keep, seal }, claim, ttl.as_duration())
+            }
             Op::Check { claim } => (Action::Check, claim, Duration::ZERO),
             Op::Look { claim } => (Action::Look, claim, Duration::ZERO),
             Op::Release {
@@ -127,6 +140,8 @@ pub(super) type Watches = [u8; KEYS.len()];
 pub(super) struct ModelNode {
     pub(super) entries: [Option<Entry>; KEYS.len()],
     pub(super) watches: Watches,
+    /// The last fence of each key. Those of real nodes also follow the clock, which only makes them larger.
+    pub(super) counters: [u64; KEYS.len()],
     /// It refuses everything until then.
     pub(super) down_until: Option<Instant>,
 }
@@ -158,7 +173,7 @@ impl ModelNode {
     ) -> Outcome {
         let is_ours = |entry: Entry| entry.value == order.value;
         let granted = match order.action {
-            Action::Obtain { again } => order
+            Action::Obtain { again, .. } => order
                 .keys()
                 .all(|key| self.entries[key].is_none_or(|entry| again && is_ours(entry))),
             Action::Refresh { .. } | Action::Check => {
@@ -169,7 +184,7 @@ impl ModelNode {
             Action::Release => return self.release(order, client, wakes),
         };
         if granted && !matches!(order.action, Action::Check | Action::Look) {
-            let keep = !matches!(order.action, Action::Refresh { keep: false });
+            let keep = !matches!(order.action, Action::Refresh { keep: false, .. });
             let (value, until) = (order.value, now + lifetime(order.ttl_ms, manner));
             for key in order.keys() {
                 if keep && self.entries[key].is_some_and(|entry| entry.until > until) {
@@ -191,7 +206,7 @@ impl ModelNode {
                 .then(|| lasts.min())
                 .flatten();
             let remaining = remaining.map(|time| by_node(time, manner));
-            let fence = None;
+            let fence = self.count(order);
             return Outcome::Granted { fence, remaining };
         }
         self.denied(order, now, manner)
@@ -209,6 +224,23 @@ impl ModelNode {
             watched: manner.watch,
             held: Some(self.held(order)),
         }
+    }
+
+    /// Steps or raises the counters, as far as the order wants that. Returns the number of a grant.
+    fn count(&mut self, order: &Order) -> Option<Fence> {
+        let largest = order.keys().map(|key| self.counters[key]).max()?;
+        let (least, fence) = match order.action {
+            Action::Obtain { fence: true, .. } => (largest + 1, Some(Fence(largest + 1))),
+            Action::Refresh {
+                seal: Some(seal), ..
+            } => (seal, None),
+            Action::Obtain { .. } | Action::Refresh { .. } => return None,
+            Action::Check | Action::Look | Action::Release => return None,
+        };
+        for key in order.keys() {
+            self.counters[key] = self.counters[key].max(least);
+        }
+        fence
     }
 
     fn held(&self, order: &Order) -> KeySet {

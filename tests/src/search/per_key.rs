@@ -39,12 +39,14 @@ impl ModelNode {
             _ if manner.commands == Commands::Script => {
                 return Some(self.execute(order, client, now, manner, wakes));
             }
-            Action::Obtain { again: false } | Action::Check | Action::Look => {
+            Action::Obtain { fence: true, .. } => panic!("a fence needs a script"),
+            Action::Obtain { again: false, .. } | Action::Check | Action::Look => {
                 return Some(self.execute(order, client, now, manner, wakes));
             }
-            Action::Obtain { again: true } => true,
-            Action::Refresh { keep } => {
+            Action::Obtain { again: true, .. } => true,
+            Action::Refresh { keep, seal } => {
                 assert!(!keep, "an own token needs a script");
+                assert_eq!(seal, None, "a fence needs a script");
                 false
             }
             Action::Release => false,
@@ -100,7 +102,10 @@ impl ModelNode {
         let all = ours == order.keys;
         if let Action::Obtain { .. } = order.action {
             let fresh = Order {
-                action: Action::Obtain { again: false },
+                action: Action::Obtain {
+                    again: false,
+                    fence: false,
+                },
                 ..*order
             };
             let outcome = self.execute(&fresh, client, now, manner, wakes);

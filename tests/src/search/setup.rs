@@ -28,6 +28,10 @@ pub struct Setup {
     pub wait: Option<Duration>,
     /// Who keeps a lock alive.
     pub renewal: Renewal,
+    /// Whether every grant gets a fence.
+    pub fence: bool,
+    /// The last fence of each node at the beginning, as failures have left them.
+    pub counters: [u64; NODES],
     /// Whether nodes tell of changes.
     pub watch: bool,
     /// A node does not tell that a key has come to its end: real servers do so many seconds late.
@@ -129,6 +133,8 @@ impl Setup {
             patient: false,
             wait: Some(ttl().as_duration() * 2),
             renewal: Renewal::Manual,
+            fence: false,
+            counters: [0; NODES],
             watch: false,
             silent: false,
             early: true,

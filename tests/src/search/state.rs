@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tenure_core::{Instant, Obtain, Retry, Token};
+use tenure_core::{Instant, Keep, Obtain, Retry, Token};
 
 use super::client::{Answer, Client, Line, REFUSED};
-use super::node::{Manner, ModelNode, Value, Watches};
+use super::node::{KEYS, Manner, ModelNode, Value, Watches};
 use super::setup::{Budget, Memory, PAUSE, Setup, keys, node_id, short_ttl, ttl};
 use super::user::Phase;
 
@@ -50,6 +50,8 @@ pub struct SearchState {
     pub(super) asks: u8,
     /// A key came to its end, or was forgotten, before it was released.
     pub(super) vanished: bool,
+    /// The largest fence of each key that somebody was told.
+    pub(super) fences: [u64; KEYS.len()],
     /// The promise that was broken on the way here.
     pub(super) fault: Option<&'static str>,
     /// What happened on the way here, if somebody wants to know.
@@ -64,13 +66,18 @@ impl SearchState {
         // Far enough from zero that no moment before now is cut off.
         let now = Instant::from_micros(1_000_000_000);
         let client = |c| Client::new(&config, setup.users_of(c), now);
+        let node = |counter: &u64| ModelNode {
+            counters: [*counter; KEYS.len()],
+            ..ModelNode::default()
+        };
         Self {
             now,
             clients: (0..setup.clients).map(client).collect(),
-            nodes: vec![ModelNode::default(); setup.nodes],
+            nodes: setup.counters[..setup.nodes].iter().map(node).collect(),
             budget: setup.budget,
             asks: 0,
             vanished: false,
+            fences: Default::default(),
             fault: None,
             trail: None,
             setup: setup.clone(),
@@ -257,6 +264,7 @@ impl SearchState {
             wait: self.setup.wait,
             retry: Retry::every(PAUSE),
             renewal: self.setup.renewal,
+            fence: self.setup.fence.then(Keep::default),
             ..Obtain::new(keys(letters), Token::random(token), ttl())
         }
     }
@@ -334,7 +342,7 @@ impl SearchState {
         let node = &mut self.nodes[n];
         if self.setup.memory != Memory::Kept {
             self.vanished |= !node.is_empty();
-            node.entries = Default::default();
+            (node.entries, node.counters) = Default::default();
         }
         if self.setup.memory == Memory::LostAndLate {
             node.down_until = Some(self.now + ttl().as_duration());
@@ -354,6 +362,7 @@ impl SearchState {
             for event in told.events {
                 self.tell_event(c, &event);
                 self.judge(&event);
+                self.compare(c, &event);
             }
         }
         self.absorb();

@@ -132,11 +132,11 @@ impl Group {
         self.id
     }
 
-    /// Starts the command in this group.
+    /// Starts the command in this group. What has no value in `environment` is removed from it.
     pub(crate) fn spawn(
         &mut self,
         command: &[OsString],
-        environment: [(&str, OsString); 2],
+        environment: [(&str, Option<OsString>); 3],
     ) -> Result<(), Failure> {
         let Some((program, arguments)) = command.split_first() else {
             return Err(Failure::usage("give a command after --"));
@@ -144,9 +144,14 @@ impl Group {
         let mut command = Command::new(program);
         let _ = command
             .args(arguments)
-            .envs(environment)
             .env(MARK, &self.mark)
             .process_group(self.id);
+        for (name, value) in environment {
+            let _ = match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         sys::inherit_signals(&mut command);
         let child = command.spawn().map_err(|error| {
             let exit = if error.kind() == ErrorKind::NotFound {

@@ -81,9 +81,12 @@ impl Job {
             return Err(Failure::new(Exit::Lost, words));
         }
         let token = OsString::from_vec(self.lock.token().to_vec());
+        let fence = self.lock.fence();
         let environment = [
-            ("TENURE_KEY", args.keys.join("\n").into()),
-            ("TENURE_TOKEN", token),
+            ("TENURE_KEY", Some(args.keys.join("\n").into())),
+            ("TENURE_TOKEN", Some(token)),
+            // That of a run around this one counts for other keys.
+            ("TENURE_FENCE", fence.map(|fence| fence.to_string().into())),
         ];
         self.terminal.give_if_interactive(self.group.id());
         if let Err(failure) = self.group.spawn(&args.command, environment) {

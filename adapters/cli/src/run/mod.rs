@@ -124,6 +124,9 @@ async fn obtain(locker: &Locker, args: &RunArgs, begin: Instant) -> Result<Lock,
     } else {
         obtain = obtain.wait(args.wait.saturating_sub(begin.elapsed()));
     }
+    if args.fence {
+        obtain = obtain.fence();
+    }
     if let Some(metadata) = &args.metadata {
         obtain = obtain.metadata(metadata.clone());
     }
