@@ -155,7 +155,7 @@ impl Canned {
         assert!(matches!(self.drain(), Some(Event::Released { .. })));
     }
 
-    /// Does what the engine wants; the last event that it told.
+    /// Carries out all outputs of the engine; returns the last event.
     fn drain(&mut self) -> Option<Event> {
         let mut last = None;
         loop {

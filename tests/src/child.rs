@@ -1,4 +1,4 @@
-//! A copy of a benchmark's own program: its parent tells it what to do and hears of it, line by line.
+//! A copy of a benchmark's own program: its parent sends it orders and reads its reports, line by line.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};

@@ -15,15 +15,15 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 pub struct Attempt {
     /// When it began to ask.
     pub asked_at: u64,
-    /// When it was told, and what; `None` if it never was.
+    /// When the answer came, and which; `None` if none came.
     pub answer: Option<(u64, Answer)>,
     /// Begin and end of each refresh that was requested and done.
     pub refreshed: Vec<(u64, u64)>,
-    /// From when on its last lease was no longer to be believed.
+    /// The end of its last lease.
     pub lease_end: u64,
-    /// When it let go.
+    /// When it released the lock.
     pub let_go_at: Option<u64>,
-    /// When it was told what the release had found, and whether it was still the holder.
+    /// When the outcome of the release came, and whether it was still the holder.
     pub released: Option<(u64, bool)>,
 }
 
@@ -150,7 +150,7 @@ impl Attempt {
 mod tests {
     use super::*;
 
-    /// Held from `begin`, let go at `end`, with a lease that lasts long; each call takes 2.
+    /// Held from `begin`, released at `end`, with a lease that lasts long; each call takes 2.
     fn held(begin: u64, end: u64) -> Attempt {
         Attempt {
             asked_at: begin,
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn one_holder_after_the_other_is_a_lock() {
         assert!(is_linearizable(&[held(0, 10), held(13, 20)], true));
-        // The second asks before the first has let go, and is told after.
+        // The second makes its request before the first has released, and gets the answer after.
         let mut waits = held(5, 20);
         waits.answer = Some((15, Answer::Held));
         assert!(is_linearizable(&[held(0, 10), waits], true));

@@ -1,21 +1,21 @@
 //! The least rights that a user of a server needs, and what each of them is for.
 //!
 //! The table below is the documentation: the test takes each right away in turn and sees that exactly what the table says
-//! does not work any more. `AUTH` and `HELLO` need no right.
+//! no longer works. `AUTH` and `HELLO` need no right.
 //!
 //! | right | for | Redis 6.2 | Redis 7 | Valkey 9 |
 //! |---|---|---|---|---|
 //! | `~prefix*` | everything: the keys, with the prefix of the locker | ✓ | ✓ | ✓ |
 //! | `+set` | to obtain; on Valkey also to refresh | ✓ | ✓ | ✓ |
-//! | `+pttl` | to be woken, to be told of a loss at once, to inspect | ✓ | ✓ | ✓ |
+//! | `+pttl` | to be woken, to learn of a loss at once, to inspect | ✓ | ✓ | ✓ |
 //! | `+client\|tracking` | the same | ✓ | ✓ | ✓ |
-//! | `+get` | to inspect, to look after a wake, all scripts | ✓ | ✓ | ✓ |
+//! | `+get` | to inspect, to check a key after a wake, all scripts | ✓ | ✓ | ✓ |
 //! | `+eval` | several keys, to obtain again after a lost answer; on Redis everything: a server that will not run what refreshes and releases is refused before it gives a lock | ✓ | ✓ | ✓ |
 //! | `+evalsha` | several keys, to obtain again after a lost answer; on Redis also to refresh and to release | ✓ | ✓ | ✓ |
 //! | `+pexpire` | to refresh within a script | ✓ | ✓ | ✓ |
 //! | `+del` | to release within a script | ✓ | ✓ | ✓ |
 //! | `+delifeq` | to release one key without a script | | | ✓ |
-//! | `+command\|info` | to learn of `DELIFEQ` where the version in `HELLO` does not tell; nobody needs it here | | | |
+//! | `+command\|info` | to learn of `DELIFEQ` where the version in `HELLO` does not show it; nobody needs it here | | | |
 //! | `+ping` | to probe a silent connection; a refusal shows life as well, but is noted in `ACL LOG` | | | |
 //! | `+client\|setname` | the name in `CLIENT LIST` | ✓ | ✓ | ✓ |
 //! | `+client\|setinfo` | the library's name there (Redis from 7.2, Valkey) | | | ✓ |

@@ -45,7 +45,7 @@ async fn a_cut_connection_costs_nothing_but_time() {
         proxy.cut();
         lock.refresh()
             .await
-            .expect("asked again until it got through");
+            .expect("repeated until it got through");
     }
     assert!(lock.is_held());
     assert_eq!(lock.release().await, Released::Confirmed);
@@ -61,7 +61,7 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
     let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
     proxy.black_hole(true);
 
-    // With why the last renewal did not get through: no answer, or no connection any more.
+    // With why the last renewal did not get through: no answer, or no connection.
     let loss = lock.lost().await;
     assert!(matches!(loss, Loss::Expired { error: Some(_) }), "{loss:?}");
 
@@ -92,7 +92,7 @@ async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
     proxy.black_hole(false);
     let deadline = Instant::now() + 60 * SECOND;
     while raw.command(&["EXISTS", "k"]) != Value::Int(0) {
-        assert!(Instant::now() < deadline, "nobody releases it any more");
+        assert!(Instant::now() < deadline, "nobody releases it");
         tokio::task::yield_now().await;
     }
 }
@@ -193,7 +193,7 @@ async fn many_tasks_on_many_threads_exclude_each_other() {
 }
 
 /// The end of many a `main`. With TLS, too, whose bytes are not those of the core. A server that has never seen the script
-/// of a release would have to answer first, and nobody hears that any more.
+/// of a release would have to answer first, and nobody reads that reply.
 #[test]
 fn a_lock_dropped_last_is_released_though_the_runtime_ends() {
     let tls = Server::builder(Kind::Redis7).tls().start();

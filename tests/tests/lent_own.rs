@@ -220,7 +220,7 @@ async fn reports_of_a_lent_client_wake_a_waiter_and_reveal_a_loss() {
     let lock = obtain(&alice).await.expect("the lock");
     let waits = obtain(&bob).wait(HOUR).retry(Retry::every(HOUR));
     let waits = tokio::spawn(waits.into_future());
-    // It has been denied, and has asked for the remaining time: now the server knows of its interest.
+    // It was denied, and has requested the remaining time: now the server has a registration of it.
     let seen = |hub: &Mutex<Hub>| hub.lock().expect("the hub").seen.clone();
     while seen(&hub).iter().filter(|name| *name == "SET").count() < 2 {
         tokio::task::yield_now().await;

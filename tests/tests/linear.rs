@@ -125,7 +125,7 @@ impl Recorder {
         self.listen();
     }
 
-    /// Notes what clients were told.
+    /// Notes the events of clients.
     fn listen(&mut self) {
         for c in 0..CLIENTS {
             let events = self.world.events(self.clients[c]);
@@ -149,7 +149,7 @@ impl Recorder {
         let attempt = self
             .attempts
             .get_mut(&(c, lock))
-            .expect("a lock that was asked for");
+            .expect("a requested lock");
         if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event {
             attempt.lease_end = lease.expires_at().as_micros();
         }

@@ -1,4 +1,4 @@
-//! A holder whose key somebody deletes or overwrites hears of it within a few round trips.
+//! A holder whose key somebody deletes or overwrites learns of it within a few round trips.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The reply of every n-th write is lost, on the way from a real server: the server has acted, and nobody was told.
+//! The reply of every n-th write is lost, on the way from a real server: the server has acted, and no client knows.
 
 use std::time::Duration;
 

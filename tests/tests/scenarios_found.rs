@@ -1,6 +1,6 @@
 //! Mistakes of the core that simulated schedules have uncovered, each as the shortest schedule that showed it.
 //!
-//! `tests/sim --seed N` tells today's schedule of a seed; the bytes here stay what they were.
+//! `tests/sim --seed N` prints today's schedule of a seed; the bytes here stay what they were.
 
 use tenure_tests::schedule::{HEADER, Schedule};
 
@@ -115,7 +115,7 @@ fn a_lease_that_is_over_is_not_refreshed() {
     );
 }
 
-/// Seed 10530: a node was looked at between two tries of a late obtain, and what the second left there was forgotten.
+/// Seed 10530: a node was checked between two tries of a late obtain, and the value that the second left there was forgotten.
 #[test]
 fn a_node_that_is_still_to_answer_an_obtain_is_released() {
     keeps_every_promise(

@@ -19,7 +19,7 @@ fn a_deleted_key_ends_the_command_at_once() {
     let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));
     process.until("ready");
     assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
-    // Long before any renewal would have told.
+    // Long before any renewal would have found the loss.
     process.until("asked");
     let done = process.finish();
     assert_eq!(done.code(), 70);

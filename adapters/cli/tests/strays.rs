@@ -41,7 +41,7 @@ fn what_was_there_before_an_exec_of_tenure_is_left_alone() {
         );
     }
     assert_eq!(left, 2);
-    // The job, too, has let go of the output.
+    // The job, too, has closed the output.
     process.rest();
 }
 

@@ -72,7 +72,7 @@ fn logs_that_nobody_reads_hold_up_nothing() {
     assert!(!is_held(&server));
 }
 
-/// Whoever started tenure may have made it so that a write fails instead of waiting.
+/// The caller of tenure may have set its output so that a write fails instead of waiting.
 #[test]
 fn a_standard_error_that_never_waits_gets_everything_all_the_same() {
     let server = Serve::start(&[]);

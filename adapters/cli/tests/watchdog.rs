@@ -19,7 +19,7 @@ fn remaining(server: &Serve) -> i64 {
     server.raw().command(&["PTTL", "k"]).int()
 }
 
-/// Waits until the key has just been refreshed, and until everybody has heard of it.
+/// Waits until the key has just been refreshed, and until both processes know.
 fn renewed(server: &Serve) {
     let mut before = remaining(server);
     until(|| {
@@ -159,7 +159,7 @@ fn a_second_process_that_is_kept_stopped_does_not_hold_up_the_release() {
     assert!(!is_held(&server));
 }
 
-/// What happened long ago does not count: it reads all that it was told before it looks at the clock.
+/// Old news does not count: it reads all messages before it checks the clock.
 #[test]
 fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
     let server = Serve::start(&[]);

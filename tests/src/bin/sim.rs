@@ -19,7 +19,7 @@ const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
 tests/sim --prompt N                                        plays so many crowded worlds of each kind
 tests/sim --fair                                            prints the shares of engines that contend
-tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
+tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    prints or draws one schedule, whole or shortened
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
@@ -184,7 +184,7 @@ fn show(goal: &Goal, contest: &Contest) {
     }
 }
 
-/// Tells a schedule, or draws it.
+/// Prints a schedule, or draws it.
 fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
     let (mut name, mut schedule) = match one {
         One::Seed(seed) => (format!("Seed {seed}"), Schedule::from_seed(*seed)),
@@ -317,7 +317,7 @@ fn cpu_time() -> Duration {
 }
 
 fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
-    println!("promise          kept and looked at   excused (an assumption was broken on purpose)");
+    println!("promise          checked and kept     excused (an assumption was broken on purpose)");
     for promise in Promise::ALL {
         let count = |of: &BTreeMap<Promise, u64>| of.get(&promise).copied().unwrap_or(0);
         let (kept, excused) = (count(&found.checks), count(&found.excused));
@@ -339,7 +339,7 @@ fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
     }
     if !found.broken.is_empty() {
         println!(
-            "{} broken. Tell one: tests/sim --seed N --shrink",
+            "{} broken. Print one: tests/sim --seed N --shrink",
             found.broken.len()
         );
     }

@@ -1,4 +1,4 @@
-//! Any bytes from a server, split anywhere, while locks are asked for, refreshed and released.
+//! Any bytes from a server, split anywhere, while locks are requested, refreshed and released.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ const MOST_SAID: usize = 1 << 20;
 /// The input is a list of steps: a byte that says what happens, for bytes from the server a length, and then the bytes.
 ///
 /// # Panics
-/// If output does not end, a lock has two terminal events, or splitting the bytes changes what is said or told.
+/// If output does not end, a lock has two terminal events, or splitting the bytes changes bytes or events.
 pub fn session(input: &[u8]) {
     let (whole, split) = (run(input, false), run(input, true));
-    assert_eq!(whole.told, split.told, "splits change what is told");
+    assert_eq!(whole.told, split.told, "splits change events");
     assert!(
         whole.said == split.said,
         "splits change what is said:\n{}\n{}",
@@ -166,7 +166,7 @@ impl Run {
                 Output::Timeout(_) => return,
             }
         }
-        panic!("poll_output does not come to an end");
+        panic!("poll_output does not reach a timeout");
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what ends no lock")]

@@ -1,4 +1,4 @@
-//! A client: the real locks, what is on its way from and to it, and what it has been told so far.
+//! A client: the real locks, messages from and to it, and what it has been notified of.
 
 use std::sync::Arc;
 
@@ -57,9 +57,9 @@ impl Line {
 
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    /// Shared with the states before and after in which nothing was told them.
+    /// Shared with the states before and after in which they had no input.
     locks: Arc<Locks>,
-    /// They were told something, and may have something to say.
+    /// They had an input, and may have output.
     told: bool,
     pub(super) users: [User; USERS],
     pub(super) alive: bool,
@@ -121,7 +121,7 @@ impl Client {
         open.filter_map(|(id, set)| Some((self.locks.lease(id)?, set)))
     }
 
-    /// Whether a lease is over and it was not told yet.
+    /// Whether a lease is over and that is not yet reported.
     pub(super) fn overstays(&self, now: Instant) -> bool {
         self.leases().any(|(lease, _)| !lease.is_valid(now))
     }

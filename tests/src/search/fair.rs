@@ -14,7 +14,7 @@ use super::user::{Phase, User};
 const STEPS: usize = 4_000;
 
 impl SearchState {
-    /// Goes on from here without trouble: what was late arrives, holders let go at once, and a client that was not
+    /// Goes on from here without trouble: what was late arrives, holders release at once, and a client that was not
     /// there before wants the same keys.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl SearchState {
                 return Err("a client waits for something that never comes");
             };
             run.take(step);
-            // Chance differs between clients, or they would go on in step for ever.
+            // Chance differs between clients, or they would go on in step forever.
             for c in 0..run.clients.len() {
                 let seed = (c as u64) << 32 | u64::from(run.asks);
                 run.client(c).reseed(seed);
@@ -87,7 +87,7 @@ impl SearchState {
         self.clients.len() - 1
     }
 
-    /// Everybody who asked for a lock has had the last word on it.
+    /// Every request for a lock has its terminal event.
     fn has_answered_all(&self) -> bool {
         let mut phases = self.clients.iter().flat_map(Client::phases);
         phases.all(|phase| phase == Phase::Over)

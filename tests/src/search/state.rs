@@ -46,7 +46,7 @@ pub struct SearchState {
     pub(super) clients: Vec<Client>,
     pub(super) nodes: Vec<ModelNode>,
     pub(super) budget: Budget,
-    /// How many locks were asked for.
+    /// How many locks were requested.
     pub(super) asks: u8,
     /// A key came to its end, or was forgotten, before it was released.
     pub(super) vanished: bool,
@@ -120,10 +120,10 @@ impl SearchState {
         for (u, user) in client.users.iter().enumerate() {
             let held = user.phases().any(|phase| phase == Phase::Held);
             let asking = user.phases().any(|phase| phase == Phase::Asking);
-            let withdraws = self.budget.withdrawals > 0 && asking;
+            let cancels = self.budget.cancels > 0 && asking;
             let can = [
                 (user.can_ask(), Step::Ask(c, u)),
-                (user.can_release() || withdraws, Step::Release(c, u)),
+                (user.can_release() || cancels, Step::Release(c, u)),
                 (held && self.budget.refreshes > 0, Step::Refresh(c, u)),
             ];
             steps.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
@@ -174,7 +174,7 @@ impl SearchState {
             Step::Release(c, u) => {
                 let asks = |phase| phase == Phase::Asking;
                 if self.clients[c].users[u].phases().any(asks) {
-                    self.budget.withdrawals = self.budget.withdrawals.saturating_sub(1);
+                    self.budget.cancels = self.budget.cancels.saturating_sub(1);
                 }
                 self.client(c).release(u, now);
             }

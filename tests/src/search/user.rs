@@ -9,7 +9,7 @@ pub type Wants = &'static [&'static str];
 /// No user wants more sets.
 const SETS: usize = 2;
 
-/// What a client may expect to be told next of a lock that it asked for.
+/// The events that a client may expect next for a requested lock.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Phase {
     Asking,
@@ -25,7 +25,7 @@ pub(super) struct User {
     wants: Wants,
     /// How often it begins again.
     asks_left: u8,
-    /// Those that it has asked for since it began.
+    /// Those that it has requested since it began.
     locks: [Option<(LockId, Phase)>; SETS],
 }
 
@@ -65,7 +65,7 @@ impl User {
         self.asks_left
     }
 
-    /// It holds what it has asked for, and wants more.
+    /// It holds all that it requested, and wants more.
     pub(super) fn goes_on(&self) -> bool {
         let asked = self.locks().count();
         asked > 0 && asked < self.wants.len() && self.phases().all(|phase| phase == Phase::Held)
@@ -126,7 +126,7 @@ impl User {
     }
 }
 
-/// Each lock is told of in the one order that makes sense, and has one terminal event.
+/// The events of each lock come in the one valid order, and has one terminal event.
 pub(super) fn hear(users: &mut [User], event: Event) -> Option<&'static str> {
     let (Event::Obtained { lock: about, .. }
     | Event::NotObtained { lock: about, .. }

@@ -96,7 +96,7 @@ fn plan(
     Plan { setup, limits }
 }
 
-/// One node. All of these come to an end, and from every state it is tried whether it goes on well.
+/// One node. All of these searches end, and from every state it is tried whether it goes on well.
 fn singles() -> Vec<Plan> {
     let world = |name, change| plan((1, Arrangement::Ordered), 1, usize::MAX, name, change);
     vec![
@@ -116,9 +116,9 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts) = (1, 1);
             (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
-        world("2 clients, 1 node: slow, cut, refresh, withdrawal", |s| {
+        world("2 clients, 1 node: slow, cut, refresh, cancel", |s| {
             (s.budget.late, s.budget.cuts) = (1, 1);
-            (s.budget.refreshes, s.budget.withdrawals) = (1, 1);
+            (s.budget.refreshes, s.budget.cancels) = (1, 1);
         }),
         world("2 clients, 1 node: renewal, slow, cut, watching", |s| {
             s.renewal = Renewal::Automatic { max_hold: None };
@@ -327,8 +327,8 @@ fn quorums() -> Vec<Plan> {
         quorum(
             10,
             all,
-            "2 clients, quorum of 3: withdrawal, slow, prompt",
-            |s| (s.prompt, s.budget.late, s.budget.withdrawals) = (true, 1, 1),
+            "2 clients, quorum of 3: cancel, slow, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.cancels) = (true, 1, 1),
         ),
     ]
 }

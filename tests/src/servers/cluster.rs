@@ -107,7 +107,7 @@ impl Cluster {
         self.owners[usize::from(number)] = to;
     }
 
-    /// Waits until all masters tell clients this port, which one of them announces.
+    /// Waits until all masters send clients to this port, which one of them announces.
     ///
     /// # Panics
     /// If that does not come about.
@@ -147,7 +147,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until this is true of all masters. Otherwise it tells what is instead.
+    /// Waits until this is true of all masters. Otherwise it panics with the actual state.
     fn wait(&self, is: impl Fn(&Server) -> Result<(), String>) {
         let deadline = Instant::now() + PATIENCE;
         for server in &self.servers {

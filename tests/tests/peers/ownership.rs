@@ -61,7 +61,7 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
     }
 }
 
-/// bsm/redislock with our token and other metadata overwrites our value, as it compares the token only: we are told.
+/// bsm/redislock with our token and other metadata overwrites our value, as it compares the token only: the loss is reported.
 #[test]
 fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_told_at_once() {
     for mut world in both_worlds() {
@@ -127,7 +127,7 @@ fn a_refresh_does_not_create_a_lost_lock_again() {
     }
 }
 
-/// redisson#4698 and #3854, RedLock.net#92, curator#985: never told, or not why.
+/// redisson#4698 and #3854, RedLock.net#92, curator#985: never reported, or without the reason.
 #[test]
 fn a_holder_is_told_of_every_loss_and_why() {
     let mut world = World::single();

@@ -1,4 +1,4 @@
-//! Letting go, and what may still be on its way then.
+//! Releases, and messages that may still be on their way then.
 
 use tenure_core::{Arrangement, Event, Loss, Released};
 use tenure_tests::world::{Weather, World};
@@ -68,7 +68,7 @@ fn a_release_whose_answer_is_lost_is_sent_again() {
             };
             // Perhaps the first one was carried out, and only its answer was lost.
             assert_ne!(proof, Released::Missing);
-            // It may have been told before: a caller does not wait for long.
+            // It may have been reported before: a caller does not wait for long.
             world.run_for(5 * SECOND);
             assert!(!exists(&mut world, 0, "k"));
         }
@@ -118,8 +118,8 @@ fn releasing_what_is_over_is_no_error() {
     let (writes, events) = (world.of(alice).writes, world.events(alice).len());
     world.release(alice, expired);
     world.run_for(SECOND);
-    assert_eq!(world.of(alice).writes, writes, "nothing is asked for it");
-    assert_eq!(world.events(alice).len(), events, "nothing is told of it");
+    assert_eq!(world.of(alice).writes, writes, "nothing is sent for it");
+    assert_eq!(world.events(alice).len(), events, "nothing is reported of it");
 
     let deleted = obtain(&mut world, alice, "k");
     world.command(0, &[b"DEL", b"k"]);

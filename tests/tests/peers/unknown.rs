@@ -96,7 +96,7 @@ fn a_failed_quorum_says_why() {
     }
 }
 
-/// pottery#404: blocks for ever when the server is down.
+/// pottery#404: blocks forever when the server is down.
 #[test]
 fn a_wait_ends_in_time_when_no_server_is_there() {
     for weather in [Weather::Silent, Weather::Refusing] {

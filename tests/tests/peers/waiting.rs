@@ -7,7 +7,7 @@ use tenure_tests::world::{ClientId, World};
 
 use super::{MS, SECOND, TTL, is_held, obtain, obtain_as, wait_for};
 
-/// redisson#1763, #763 and #3891: a release between the refusal and the subscription is not heard.
+/// redisson#1763, #763 and #3891: a release between the refusal and the subscription is missed.
 #[test]
 fn a_release_at_any_moment_of_an_attempt_is_heard() {
     for offset in (0..3000).step_by(50) {
@@ -37,8 +37,8 @@ fn a_release_at_any_moment_of_an_attempt_is_heard() {
     }
 }
 
-/// redis-semaphore#266, madelson#142: a waiter asks all the time. Ours asks when something has changed, and every three
-/// seconds in case that was not told.
+/// redis-semaphore#266, madelson#142: a waiter polls all the time. Ours sends requests after a change, and every three
+/// seconds in case a notification was lost.
 #[test]
 fn a_waiter_asks_only_when_something_has_changed_and_looks_now_and_then() {
     let mut world = World::single();

@@ -1,4 +1,4 @@
-//! What a waiter is told, and when it asks, that stands or stood behind another lock of its client.
+//! The reports and attempts of a waiter that is or was parked behind another lock of its client.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     without_tracking,
 };
 
-/// Without `PTTL` nobody says which of two keys is held. That is no reason to stand behind whoever waits for both.
+/// Without `PTTL` nobody says which of two keys is held. That is no reason to park behind a lock that waits for both.
 #[test]
 fn where_no_times_are_told_a_waiter_for_a_free_key_stands_behind_nobody() {
     for (nodes, arrangement) in ARRANGEMENTS {
@@ -32,7 +32,7 @@ fn where_no_times_are_told_a_waiter_for_a_free_key_stands_behind_nobody() {
     }
 }
 
-/// The key is left over on a minority of nodes: whoever wants it alone can have it.
+/// The key is left over on a minority of nodes: a lock of this key alone can be obtained.
 #[test]
 fn a_key_on_a_minority_of_nodes_is_not_in_the_way_of_a_waiter_for_it_alone() {
     let mut world = World::new(3, Arrangement::Quorum);
@@ -45,8 +45,8 @@ fn a_key_on_a_minority_of_nodes_is_not_in_the_way_of_a_waiter_for_it_alone() {
     until_held(&mut world, alice, alone, 20 * MS);
 }
 
-/// The first waiter stands on `b`, until a try of the same client takes `a` from under it. From then on the other one
-/// must ask for `b`: nobody else hears who has it.
+/// The first waiter is blocked by `b`, until a try of the same client takes `a` before it. From then on the other one
+/// must try `b` itself: nobody else learns who holds it.
 #[test]
 fn who_stood_behind_a_lock_that_is_parked_itself_asks_in_its_place() {
     for (nodes, arrangement) in ARRANGEMENTS {

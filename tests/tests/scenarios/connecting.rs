@@ -75,7 +75,7 @@ fn an_error_that_nobody_knows_is_told_in_the_servers_own_words() {
     assert_eq!(words, Some("ERR the moon is \\x07 full"));
 }
 
-/// When a client was told that its connection is gone or could not be made.
+/// When a client reported that its connection is gone or could not be made.
 fn downs(world: &World, client: ClientId) -> Vec<Instant> {
     let is_down = |event: &Event| {
         let down = |state: &NodeState| matches!(state, NodeState::Down(_));

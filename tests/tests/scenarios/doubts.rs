@@ -60,7 +60,7 @@ fn a_look_that_is_refused_ends_no_wait() {
     request.retry = Retry::every(5000 * MS);
     let start = world.now();
     let lock = world.obtain(alice, request);
-    // It looks after three seconds, and then asks.
+    // It checks the key after three seconds, and then makes an attempt.
     let writes = world.of(alice).writes;
     world.run_for(100 * MS);
     let asked = world.of(alice).writes;

@@ -1,4 +1,4 @@
-//! How a lock that was held comes to its end, and what is told of it.
+//! How a held lock ends, and what is reported.
 
 use std::time::Duration;
 

@@ -165,7 +165,7 @@ fn an_old_id_does_nothing_to_the_next_tenant_of_its_slot() {
     assert!(is_held(&world, alice, new), "still renewed");
 }
 
-/// Wishes for 60 s, for 5 s, and for a whole ttl whatever it is, while an answer is on its way.
+/// Refreshes for 60 s, for 5 s and for the current ttl, while an answer is on its way.
 #[test]
 fn a_refresh_is_answered_by_what_was_asked_for_after_it() {
     let secs = |secs| Ttl::new(1000 * MS * secs).expect("a ttl");

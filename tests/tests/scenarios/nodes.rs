@@ -134,5 +134,5 @@ fn a_connection_that_is_cut_twice_is_cut() {
     world.cut(alice, 0);
     world.run_for(10 * MS);
 
-    assert!(world.of(alice).nodes.len() > before, "nobody was told");
+    assert!(world.of(alice).nodes.len() > before, "nothing was reported");
 }

@@ -1,4 +1,4 @@
-//! Whom a waiter stands behind: only others of its client that wait for the very same key.
+//! Behind which locks a waiter is parked: only others of its client that wait for the very same key.
 
 use std::time::Duration;
 

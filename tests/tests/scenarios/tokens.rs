@@ -257,7 +257,7 @@ fn a_renewal_by_another_client_with_the_same_token_shortens_nothing() {
     }
 }
 
-/// Nobody counts between clients: whoever releases deletes the key, and the other one is told of it.
+/// Nobody counts between clients: a release by one deletes the key, and the other one reports a loss.
 #[test]
 fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
     let mut world = World::single();

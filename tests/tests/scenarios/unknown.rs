@@ -130,7 +130,7 @@ fn a_look_that_is_never_answered_leaves_nothing_on_a_node() {
         let alice = world.client();
         let first = obtain(&mut world, alice, "k");
         let second = wait_for(&mut world, alice, "k");
-        // So long that others go first, and it looks whether they come.
+        // So long that others go first, and it checks whether they come.
         world.run_for(300 * MS);
         world.release(alice, first);
         world.run_for(Duration::from_micros(moment));

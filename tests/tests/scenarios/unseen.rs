@@ -39,7 +39,7 @@ fn nodes_in_order_are_released_from_the_last_to_the_first() {
     world.pause(2, true);
     world.release(alice, lock);
     world.run_for(10 * MS);
-    // Whoever asks in order must not pass the first before the last is free.
+    // A request to nodes in order must not pass the first before the last is free.
     for node in 0..2 {
         assert_eq!(world.command(node, &[b"EXISTS", b"k"]), b":1\r\n");
     }
@@ -150,7 +150,7 @@ fn a_wait_does_not_end_without_a_last_look() {
     assert!(is_held(&world, bob, second), "{:?}", world.events(bob));
 }
 
-/// A quorum of three that tells of no change, where the first release of a client needs its script a second time.
+/// A quorum of three that reports no change, where the first release of a client needs its script a second time.
 fn without_wakes() -> (World, ClientId) {
     let mut options = like_redis();
     options.tracking = false;
@@ -201,7 +201,7 @@ fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_h
     world.run_for(4 * MS);
     world.pause(1, false);
     let waited = until_held(&mut world, alice, next, TTL);
-    // The denial counts as that of another process, so the engine defers first.
+    // The denial counts as one of another process, so the engine defers first.
     assert!(waited <= 40 * MS, "{waited:?}");
 }
 
@@ -292,7 +292,7 @@ fn a_handle_that_too_few_nodes_answer_takes_nothing_away_from_the_other() {
     assert!(is_held(&world, alice, first), "{:?}", world.events(alice));
 }
 
-/// After its turn a client looks whether others come. What it finds may be its own token, which another one holds, too.
+/// After its turn a client checks whether others come. The value that it finds may have its own token, which another one holds, too.
 #[test]
 fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
     let mut world = World::single();

@@ -54,7 +54,7 @@ fn a_wait_is_a_bound_whichever_nodes_in_order_are_silent() {
     }
 }
 
-/// Whether the waiter asks, or stands behind others of its client.
+/// Whether the waiter makes attempts, or is parked behind others of its client.
 #[test]
 fn a_wait_is_a_bound_for_those_who_stand_behind_others() {
     for weather in [Weather::Fair, Weather::Silent, Weather::Refusing] {
@@ -106,7 +106,7 @@ fn a_wait_of_fifty_milliseconds_is_one_though_the_server_was_never_there() {
     }
 }
 
-/// The first question goes out when a neighbour has let go, a moment before the end of the wait.
+/// The first attempt goes out when a neighbour has released, a moment before the end of the wait.
 #[test]
 fn a_first_question_late_in_a_wait_does_not_make_it_longer() {
     for weather in [Weather::Silent, Weather::Deaf] {
@@ -181,7 +181,7 @@ fn pauses_of_nothing() -> Vec<Retry> {
     all
 }
 
-/// The driver sleeps until exactly the time that it is told: each sleep is an attempt.
+/// The driver sleeps until exactly the deadline: each sleep is an attempt.
 #[test]
 fn a_pause_of_nothing_is_no_endless_loop_while_the_server_is_down() {
     for retry in pauses_of_nothing() {

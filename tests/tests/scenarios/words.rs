@@ -1,4 +1,4 @@
-//! What is told of a lock was so at that moment.
+//! Every report about a lock was true at that moment.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn a_wait_that_ends_while_the_server_is_gone_says_so_with_the_nodes_error() {
     }
 }
 
-/// It stands behind a lock of its own client, and has asked nobody.
+/// It is parked behind a lock of its own client, and has sent no request.
 #[test]
 fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_says_so() {
     let mut world = World::single();

@@ -51,7 +51,7 @@ fn errors_that_pass_are_waited_out() {
         talk.said.clear();
         talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
         talk.sleep();
-        assert_eq!(talk.names(), ["SET", "PTTL"], "asked again after {line}");
+        assert_eq!(talk.names(), ["SET", "PTTL"], "repeated after {line}");
         assert_eq!(talk.disconnects, 0);
     }
 }
@@ -203,7 +203,7 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
     assert_eq!(
         talk.names(),
         ["EVALSHA"],
-        "and the refresh that nobody wants any more is not sent"
+        "and the refresh that nobody wants is not sent"
     );
 }
 
@@ -390,7 +390,7 @@ impl Talk {
         [&first[0], &first[first.len() - 1]]
     }
 
-    /// The handshake once more, without looking at what is said.
+    /// The handshake once more, without checking the commands.
     fn greet_and_keep(&mut self) {
         self.answer(crate::HELLO_REDIS_7);
         self.answer(&[crate::OK, crate::OK, crate::OK, crate::OK, crate::NEITHER].concat());

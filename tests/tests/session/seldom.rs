@@ -104,7 +104,7 @@ fn a_waiter_asks_again_when_all_keys_may_have_changed() {
     assert_eq!(talk.names(), ["SET", "PTTL"]);
 }
 
-/// A driver may hear that a connection is open and gone before it asks what to say.
+/// A driver may report that a connection is open and gone before it polls for output.
 #[test]
 fn what_was_to_be_said_over_a_connection_that_is_gone_is_never_said() {
     let mut talk = Talk::greeted(plain());

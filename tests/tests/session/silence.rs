@@ -1,4 +1,4 @@
-//! A connection that is dead without a word carries no wakes: while somebody may wait for one, silence is broken.
+//! A silently dead connection carries no wakes: while a waiter may depend on one, a silent connection is probed.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ fn every_client_and_node_has_a_lane_and_every_lease_a_bar() {
     for seed in 0..30 {
         let (text, _, record) = picture(seed);
         let document = Document::parse(&text).expect("XML");
-        // Whoever came late has no lane in earlier rows.
+        // A client has no lane in rows before it joined.
         let last = of_class(&document, "row").last().expect("a row");
         let lanes = |class: &str| {
             let children = last.children();
@@ -57,7 +57,7 @@ fn every_client_and_node_has_a_lane_and_every_lease_a_bar() {
     }
 }
 
-/// Of how many messages a line of a tip tells.
+/// How many messages a line of a tip stands for.
 fn told_of(line: &str) -> usize {
     let more = line.strip_prefix("and ");
     let more = more.and_then(|more| more.strip_suffix(" more"));
@@ -75,7 +75,7 @@ fn every_arrow_is_drawn_and_the_lost_ones_have_a_cross() {
             let tip = arrow.children().find(|node| node.has_tag_name("title"))?;
             Some(tip.text()?.trim().lines().map(told_of).sum::<usize>())
         });
-        // One that goes on in the next row is told of twice.
+        // One that goes on in the next row is shown twice.
         let told: usize = told.sum();
         assert!(told >= record.messages.len(), "seed {seed}: {told}");
         let mut messages = record.messages.iter();
@@ -131,7 +131,7 @@ fn recording_changes_nothing() {
     }
 }
 
-/// The first moment at which anybody believed in anything, said to be wrong.
+/// The first moment at which any lock was held, reported as wrong.
 #[test]
 fn a_violation_is_marked_once_with_its_promise_and_any_text_is_escaped() {
     let (_, mut report, record) = picture(7);

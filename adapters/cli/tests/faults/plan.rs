@@ -23,7 +23,7 @@ pub(crate) enum Tree {
     Stopped,
     /// A run within the run.
     Inner,
-    /// A daemon without an environment: nothing tells whose it is once its ancestors are gone.
+    /// A daemon without an environment: nothing shows whose it is once its ancestors are gone.
     Nameless,
 }
 

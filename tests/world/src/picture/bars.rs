@@ -1,4 +1,4 @@
-//! What clients believe and what servers keep, as bars.
+//! Locks of clients and values on servers, as bars.
 
 use svg::node::element::Group;
 
@@ -39,7 +39,7 @@ fn kept(subject: &Subject<'_>, layout: &Layout, row: &Row, stored: &Stored) -> O
     Some(group(&class).add(tip(&told)).add(bar))
 }
 
-/// A thin line while the client waits, a bar while it believes.
+/// A thin line while the client waits, a bar while it holds the lock.
 fn believed(subject: &Subject<'_>, layout: &Layout, row: &Row, claim: &Claim) -> Option<Group> {
     let end = claim.end.unwrap_or(subject.record.end);
     row.part(claim.asked, end)?;
@@ -106,7 +106,7 @@ fn told(claim: &Claim) -> String {
     text
 }
 
-/// Somebody else believed in the same key when exclusion was broken.
+/// Another client held the same key when exclusion was broken.
 fn is_disputed(subject: &Subject<'_>, claim: &Claim) -> bool {
     let Some(violation) = &subject.report.violation else {
         return false;

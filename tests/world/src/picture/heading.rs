@@ -62,7 +62,7 @@ fn counts(subject: &Subject<'_>) -> String {
         .filter(|claim| claim.since.is_some())
         .count();
     format!(
-        "{:.1} virtual seconds, {} messages ({lost} lost), {} locks asked for, {held} obtained, {} faults. Point at \
+        "{:.1} virtual seconds, {} messages ({lost} lost), {} locks requested, {held} obtained, {} faults. Point at \
          anything to read more.",
         subject.report.time.as_secs_f64(),
         record.messages.len(),

@@ -112,7 +112,7 @@ impl Layout {
         let keys = self.keys as f64;
         let clients = subject.record.clients.iter().enumerate();
         for (client, came) in clients {
-            // Whoever comes later has no lane before.
+            // A client has no lane before it joins.
             if came.as_micros() < to {
                 let height = if is_idle(subject, &row, client) {
                     IDLE

@@ -19,7 +19,7 @@ pub(crate) struct Cast {
     pub(crate) wild: bool,
     /// Nothing goes wrong.
     pub(crate) calm: bool,
-    /// What goes wrong delays nothing: what a client was not told of, it can still release in time.
+    /// Faults delay nothing: a client can still release in time a grant whose reply it never received.
     pub(crate) mild: bool,
     latency: Duration,
     jitter: Duration,

@@ -1,4 +1,4 @@
-//! What is repaired, or looked at, some time after a step.
+//! Repairs and checks that are due some time after a step.
 
 use std::cmp::Reverse;
 

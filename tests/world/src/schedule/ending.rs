@@ -8,14 +8,14 @@ use crate::world::Promise;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Whether nothing is left of what everybody let go of.
+/// Whether every released lock is gone from the nodes.
 fn is_tidy(play: &mut Play) -> bool {
     let world = &mut play.world;
     // Time to connect again.
     let pause = if play.cast.calm { SECOND } else { 4 * SECOND };
     world.pass(pause + play.cast.longest_round());
-    // Who was killed, or has no command left to delete with, leaves keys behind; so does whoever was told that a key is of
-    // another type: then it is not ours, and a real node says so of no other key.
+    // A client that was killed, or has no command left to delete with, leaves keys behind. So does a client that got
+    // WRONGTYPE for a key: then the key is not ours, and a real node sends that for no other key.
     let is_kept = |node| world.is_usable(node) && !world.has_lied(node);
     let leftovers = world.leftovers().filter(|(node, _)| is_kept(*node));
     if let Some((node, count)) = leftovers {
@@ -27,7 +27,7 @@ fn is_tidy(play: &mut Play) -> bool {
     true
 }
 
-/// Faults stop; everybody lets go a moment after it has obtained.
+/// Faults stop; each lock is released a moment after it was obtained.
 pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
     world.say(|| "faults stop".to_owned());
@@ -40,7 +40,7 @@ pub(crate) fn ending(play: &mut Play) {
     let world = &mut play.world;
     world.let_go_of_all();
     // For a dead holder, for connecting again, and a second for each that still waits: in bad weather it needs some
-    // round trips, and may stand behind a pause of its engine.
+    // round trips, and may wait for a pause of its engine to end.
     let longest = Duration::from_millis(LONGEST_MS + LONGEST_MS / 50);
     let patience = longest + SECOND * (12 + world.open());
     if !world.pass_until(patience, |world| world.all_ended()) {

@@ -67,16 +67,16 @@ pub struct Report {
     pub violation: Option<Violation>,
     /// How much virtual time passed.
     pub time: Duration,
-    /// How often each promise was looked at and kept.
+    /// How often each promise was checked and kept.
     pub checks: BTreeMap<Promise, u64>,
-    /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
+    /// How often a promise could not be checked, because an assumption that it rests on was broken on purpose.
     pub excused: BTreeMap<Promise, u64>,
     /// How often it did what not every schedule does, by name.
     pub used: BTreeMap<&'static str, u64>,
     /// A hash of all that engines and servers said, and when, and of this report: the same schedule has the same on every
     /// platform.
     pub trace: u64,
-    /// What happened, line by line, if it was asked for.
+    /// What happened, line by line, if requested.
     pub lines: Vec<String>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Play {
     pub(crate) world: World,
     pub(crate) rng: Rng,
     pub(crate) clients: Vec<ClientId>,
-    /// What each client asked for and has not let go of.
+    /// The locks that each client requested and has not released.
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
     pub(super) chores: BinaryHeap<Reverse<(Instant, Chore)>>,
@@ -347,7 +347,7 @@ impl Play {
         }
     }
 
-    /// Who must hear when a key of the only server is changed by somebody else.
+    /// The holders that must learn of it when a key of the only server is changed by another program.
     pub(super) fn who_must_hear(&self, key: usize) -> Vec<(ClientId, LockId, Duration)> {
         let key = Key::new(format!("k{key}")).expect("a key");
         self.world.who_must_hear(&key)

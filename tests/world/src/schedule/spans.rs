@@ -25,7 +25,7 @@ pub(super) fn span(byte: u8) -> Duration {
     }
 }
 
-/// What is to be repaired, or looked at, later.
+/// A repair or a check that is due later.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Chore {
     Weather(usize, usize),

@@ -76,7 +76,7 @@ impl Play {
     /// A server answers with an error.
     fn answer_with(&mut self, node: usize, a: u8, c: u8) {
         self.node_troubles[node] += 1;
-        // Whoever is refused for good does not come back to release what it may have left.
+        // After a final error a client does not return to release leftovers.
         let lines = if self.cast.mild { PASSING } else { LINES.len() };
         let which = usize::from(a) % lines;
         let line = LINES[which];
@@ -123,7 +123,7 @@ impl Play {
         };
         self.used(what);
         let hearers = match command[0] {
-            // It has time enough to hear of that before the key is gone.
+            // The holder has enough time to learn of that before the key expires.
             b"PEXPIRE" => {
                 let mut hearers = self.who_must_hear(key);
                 hearers.retain(|(.., within)| within.as_millis() * 2 < soon);

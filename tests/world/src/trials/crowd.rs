@@ -6,7 +6,7 @@ use tenure_core::{Arrangement, LockId, Rng};
 
 use crate::world::{ClientId, Promise, Violation, World};
 
-/// How many locks are asked for in one world.
+/// How many locks are requested in one world.
 const LOCKS: usize = 60;
 const KEYS: [&str; 7] = ["a", "b", "c", "a+b", "b+c", "a+c", "a+b+c"];
 const MS: Duration = Duration::from_millis(1);

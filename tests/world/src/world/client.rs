@@ -1,4 +1,4 @@
-//! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
+//! One process that uses locks: the engine that ships, a clock of its own, and its events.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -16,7 +16,7 @@ use super::trace::Trace;
 use super::wire;
 use crate::laws::STEPS;
 
-/// An engine and what it has told so far.
+/// An engine and its events so far.
 pub struct Client {
     /// The code that ships.
     pub engine: Engine,
@@ -39,30 +39,30 @@ pub struct Client {
     pub(crate) straggled: Option<Instant>,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
-    /// It was last told that so late it is, and what follows is still to be seen.
+    /// The time of its last timeout, while the output that follows is not yet checked.
     pub(crate) timed_out: Option<Instant>,
     /// How many writes went out.
     pub writes: usize,
     pub(crate) beliefs: Vec<Belief>,
-    /// Values after whose release, or after whose end, nothing may be set any more.
+    /// Values that nothing may set: their lock was released or has ended.
     pub(crate) spent: wire::Values,
     /// Locks whose terminal event is out, and those among them whose event came since all was done.
     ended: Ended,
     just_ended: Vec<LockId>,
-    /// From when (true time) and until when (own time) the lock that ended last was believed in.
+    /// From when (true time) and until when (own time) the last lock that ended was held.
     pub(crate) lost: Option<(Instant, Instant)>,
     /// Locks without a terminal event so far, each with the place of its request.
     pub(crate) open: Vec<(LockId, usize)>,
-    /// How long the lock that is being asked for just now, and others, are to be held.
+    /// How long to hold the lock that is being requested, and later ones.
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every request so far.
     pub(crate) requests: Vec<LockRequest>,
     pub(crate) inspections: Vec<Snapshot>,
     pub(crate) log: Log,
-    /// What there is to look at since the last look.
+    /// Events that the oracle has not checked yet.
     pub(crate) news: Vec<Event>,
-    /// How often each of the promises that are looked at here was kept.
+    /// How often each of the promises that are checked here was kept.
     pub(crate) kept: Kept,
 }
 
@@ -86,13 +86,13 @@ pub(crate) struct Belief {
     pub(crate) value: Box<[u8]>,
     /// True time.
     pub(crate) since: Instant,
-    /// On its own clock, as it was last told.
+    /// On its own clock, as last reported.
     until: Instant,
-    /// Its token is the user's own: a late release of an earlier attempt cannot be told apart from one of this.
+    /// Its token is the user's own: a late release of an earlier attempt looks like one of this lock.
     pub(crate) owned: bool,
     /// No lease of it may end later.
     pub(crate) cap: Option<Instant>,
-    /// A refresh for another time may have made it shorter than it was told.
+    /// A refresh for another time may have made it shorter than last reported.
     pub(crate) reshaped: bool,
 }
 
@@ -191,7 +191,7 @@ impl Client {
                 }
             }
         }
-        Err(Promise::Steps.broken("poll_output does not come to an end"))
+        Err(Promise::Steps.broken("poll_output does not reach a timeout"))
     }
 
     fn note(&mut self, now: Instant, event: Event) -> Result<(), Violation> {
@@ -254,7 +254,7 @@ impl Client {
         Ok(())
     }
 
-    /// A lock is believed in no longer.
+    /// The client no longer relies on a lock.
     pub(crate) fn end_belief(&mut self, lock: LockId) -> Option<Belief> {
         let at = self.beliefs.iter().position(|belief| belief.lock == lock)?;
         let belief = self.beliefs.swap_remove(at);
@@ -284,7 +284,7 @@ impl Client {
     fn note_tokens(&mut self) {
         for (lock, at) in &self.open {
             let request = &mut self.requests[*at];
-            // What was obtained is not denied any more: then nobody asks for this.
+            // A lock that was obtained cannot be denied, so this event may be replaced.
             if !(request.renamed || request.obtained)
                 && let Some(claim) = self.engine.claim(*lock)
             {
@@ -301,12 +301,12 @@ impl Client {
             lease.is_some_and(|lease| !lease.is_valid(own))
         });
         over.map_or(Ok(()), |belief| {
-            let how = format!("the lease of {:?} is over and nobody was told", belief.lock);
+            let how = format!("the lease of {:?} is over and was not reported", belief.lock);
             Err(Promise::Told.broken(how))
         })
     }
 
-    /// From now on nothing may set the value of this lock any more.
+    /// From now on nothing may set the value of this lock.
     pub(crate) fn spend(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
             && claim.token().as_bytes().len() == DRAWN

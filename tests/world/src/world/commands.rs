@@ -1,4 +1,4 @@
-//! What users do with locks that they have asked for.
+//! What users do with locks.
 
 use tenure_core::{Keys, LockId, Ttl};
 
@@ -6,7 +6,7 @@ use super::log::Input;
 use super::{ClientId, World};
 
 impl World {
-    /// Lets go.
+    /// Releases a lock.
     pub fn release(&mut self, client: ClientId, lock: LockId) {
         self.look_before_release(client.0, lock);
         self.share(client.0, lock);
@@ -39,14 +39,14 @@ impl World {
         {
             request.refreshed |= ttl.is_some();
             if begun {
-                // All that were asked for are told as one, after the latest.
+                // All open requests are answered by one report, after the latest.
                 request.unanswered = Some((own, 0));
             }
         }
         self.drain(client.0);
     }
 
-    /// Looks who holds keys, and forgets the result.
+    /// Inspects keys and discards the result.
     pub fn inspect(&mut self, client: ClientId, keys: Keys) {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];

@@ -1,4 +1,4 @@
-//! [`Promise::Fair`]: of several engines that contend for a key, none is passed over for ever.
+//! [`Promise::Fair`]: of several engines that contend for a key, none is passed over forever.
 //!
 //! A turn is an unbroken series of grants of one key to one client. A client waits for a key if it asked for that key alone
 //! and is connected to a quorum of nodes that report changes. Two things are counted for it: how many turns of others have
@@ -84,7 +84,7 @@ impl World {
         result
     }
 
-    /// Counts for each client that waits, and looks whether it is too much.
+    /// Counts for each client that waits, and checks the bounds.
     fn look_at_waiting(&mut self, turns: &mut Turns, is_new: bool) -> Result<(), Violation> {
         let now = self.now;
         let contenders = self.contenders(&turns.key, turns.client);
@@ -127,7 +127,7 @@ impl World {
                 let lasted = now.saturating_since(turns.began.max(since));
                 let saw = waiting(&mut turns.waiting, turns.client).saw;
                 let alone = saw.is_none_or(|at| at + FORGETS < turns.began);
-                // One that is far away may ask while the key is held, and hears of that a round trip later.
+                // A distant client may send its request while the key is held, and learns the outcome a round trip later.
                 let missed = if self.arrangement == Arrangement::Quorum {
                     32
                 } else {
@@ -168,7 +168,7 @@ impl World {
         all
     }
 
-    /// Whether a client hears of changes from a quorum of nodes.
+    /// Whether a client receives notifications from a quorum of nodes.
     fn is_told(&self, client: usize) -> bool {
         let of = &self.clients[client];
         let told = (0..self.nodes.len())
@@ -179,7 +179,7 @@ impl World {
     /// How many turns of others may begin while a client waits.
     ///
     /// Eight for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
-    /// to 8: whoever is farther away comes second more often. With a quorum contenders spread at random, and 16 more for
+    /// to 8: a distant client comes second more often. With a quorum contenders spread at random, and 16 more for
     /// each make it less likely than one in a million that chance alone gets there.
     fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
         let mine = self.trip(client);

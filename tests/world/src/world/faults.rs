@@ -11,7 +11,7 @@ use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
 impl World {
-    /// A server, to look at or to do things to.
+    /// A server, for tests that read or change its state.
     pub fn server(&mut self, node: usize) -> &mut Server {
         &mut self.nodes[node].server
     }
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// A server answers with an error, but says as ever what it holds if it `reads`.
+    /// A server answers writes with an error; with `reads` it still answers reads.
     pub(crate) fn refuses_writes(&mut self, node: usize, reads: bool) {
         self.refuses(node, true);
         self.nodes[node].reads = reads;
@@ -201,7 +201,7 @@ impl World {
         self.nodes[node].is_final = true;
     }
 
-    /// From now on what a server says without having been asked is lost on its way to a client, or not any more.
+    /// From now on push messages of a server to a client are lost, or no longer.
     pub fn lose_pushes(&mut self, client: ClientId, node: usize, lose: bool) {
         let what = lose.then_some("pushes lost");
         self.turns(Place::Link(client.0, node), Lasting::Weather, what);
@@ -280,7 +280,7 @@ impl World {
             return;
         }
         if self.clients[client.0].undrained {
-            // Before it does what it had to do it looks at the clock.
+            // It reads the clock before it carries out what was due.
             let of = &mut self.clients[client.0];
             let own = of.clock.read(self.now);
             of.log(own, || Input::Timeout);

@@ -14,8 +14,8 @@ impl World {
         else {
             return Ok(());
         };
-        // Nodes that forgot their counters, a client that hears late because its clock stands still, and two holders of one
-        // token that hear in another order than they were granted the keys.
+        // Nodes that forgot their counters, a client that receives replies late because its clock stopped, and two
+        // holders of one token that receive their grants in another order than the server made them.
         let excused = self.oracle.last_damage.is_some() && self.nodes.len() > 1
             || !client.honest
             || request.has_own_token();

@@ -7,7 +7,7 @@ use tenure_core::{Key, Keys, LockId};
 use super::oracle::Promise;
 use super::{ClientId, World};
 
-/// What a client has let go of on a node that it can reach.
+/// A lock that was released, on a node that its client can reach.
 pub(crate) struct Leftover {
     pub(crate) client: ClientId,
     pub(crate) node: usize,
@@ -21,7 +21,7 @@ impl World {
         [self.prefix, key.as_bytes()].concat()
     }
 
-    /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
+    /// The holders of a key of the only server, which must learn within five round trips of a change by another program.
     pub(crate) fn who_must_hear(&self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
         let able = self.nodes.len() == 1 && self.wakes && self.nodes[0].is_well();
         let clients = self.clients.iter().enumerate().filter(|(index, client)| {
@@ -45,7 +45,7 @@ impl World {
         all
     }
 
-    /// Whether somebody still believes in what was taken away.
+    /// Checks that no client still relies on the removed key.
     pub(crate) fn look_who_heard(&mut self, client: ClientId, lock: LockId) {
         let of = &self.clients[client.0];
         let mut beliefs = of.believes(self.now);
@@ -63,7 +63,7 @@ impl World {
         self.kept(Promise::Heard);
     }
 
-    /// Where a held lock must be gone from when it is let go of now: on all nodes that its client can reach.
+    /// The nodes from which a held lock must be gone if it is released now: all nodes that its client can reach.
     pub(crate) fn who_must_let_go(&self, client: ClientId, lock: LockId) -> Vec<Leftover> {
         let of = &self.clients[client.0];
         let belief = of.beliefs.iter().find(|belief| belief.lock == lock);
@@ -82,7 +82,7 @@ impl World {
         reached.map(leftover).collect()
     }
 
-    /// Whether something is left of what was let go of.
+    /// Checks that a released lock is gone from a node.
     pub(crate) fn look_what_is_left(&mut self, leftover: &Leftover) {
         let Leftover { client, node, .. } = leftover;
         let mut keys = leftover.keys.iter();

@@ -1,4 +1,4 @@
-//! The oracle's looks at what clients say.
+//! The oracle's checks of what clients report.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::client::{Belief, lock_of};
 use super::oracle::{Promise, Violation, quorum};
 
 impl World {
-    /// Looks at what a client has just said.
-    // Apart from `drain_now`, which mostly has nothing to look at.
+    /// Checks the events that a client has just reported.
+    // Apart from `drain_now`, which mostly has nothing to check.
     #[inline(never)]
     pub(super) fn look(&mut self, index: usize) {
         let mut news = std::mem::take(&mut self.clients[index].news);
@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "other events are not checked")]
     fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         self.look_at_truth(index, event)?;
         match event {
@@ -86,8 +86,8 @@ impl World {
             .try_for_each(|key| self.look_at_turn(index, key))
     }
 
-    /// At no instant do two clients believe in the same key. Beliefs begin only with what a client says, so that
-    /// looking then is looking always.
+    /// At no instant do two clients rely on the same key. Reliance begins only with an event of a client, so
+    /// checking at events covers every instant.
     fn look_for_rivals(&mut self, index: usize) -> Result<(), Violation> {
         let now = self.now;
         if self.oracle.is_excused(now) {
@@ -107,7 +107,7 @@ impl World {
                         continue;
                     }
                     let how = format!(
-                        "{index} ({:?}) and {other} ({:?}) both believe in {:?}",
+                        "{index} ({:?}) and {other} ({:?}) both rely on {:?}",
                         mine.lock, theirs.lock, mine.keys
                     );
                     return Err(Promise::Exclusion.broken(how));
@@ -122,7 +122,7 @@ impl World {
         Ok(())
     }
 
-    /// Enough nodes keep what a client believes in until its lease is over.
+    /// Enough nodes keep a lock until the lease that its client relies on is over.
     pub(super) fn look_for_cover(&mut self, index: usize) -> Result<(), Violation> {
         let now = self.now;
         let client = &self.clients[index];
@@ -153,7 +153,7 @@ impl World {
                 looked += 1;
             } else if sound {
                 let how = format!(
-                    "{index} believes in {:?} until {end:?}, and {backing} nodes back it",
+                    "{index} relies on {:?} until {end:?}, and {backing} nodes back it",
                     belief.keys
                 );
                 return Err(Promise::Cover.broken(how));
@@ -216,7 +216,7 @@ impl World {
 
     /// Whether a lock of this client had this value until its lease was over. A token of the user's own may be another
     /// program's, too: so the key is not deleted then, and a node keeps it a little longer than the lease.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "other events are not checked")]
     fn ends_by_itself(&self, index: usize, claim: &Claim) -> bool {
         let client = &self.clients[index];
         let (own, round) = (client.clock.read(self.now), self.round(index));
@@ -257,7 +257,7 @@ impl World {
         node.server.holding(name, own)
     }
 
-    /// Whether a node keeps all keys of a belief for its client until `end`.
+    /// Whether a node keeps all keys of a lock for its client until `end`.
     pub(super) fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
         let clock = &self.nodes[node].clock;
         belief.keys.iter().all(|key| {
@@ -301,7 +301,7 @@ impl World {
             return Ok(());
         }
         let how =
-            format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
+            format!("{index} got Taken for {lock:?}, and nobody else ever requested it");
         Err(Promise::NoFalseAlarm.broken(how))
     }
 

@@ -91,7 +91,7 @@ pub struct World {
     waiters: Waiters,
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
-    /// The largest fence of each key that anybody was told.
+    /// The largest fence of each key that was reported.
     fences: Vec<(Key, Fence)>,
     workers: Vec<Worker>,
     /// When a node last replied with a final error, or may do so endlessly.

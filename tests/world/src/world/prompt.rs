@@ -5,8 +5,8 @@
 //! a lock that shares one of them ends, or a request occupies a key. If it reaches [`World::promptness`], the promise is
 //! broken.
 //!
-//! Looks are rare, because a world takes thousands of steps: after an event that may have freed a key, when a time would
-//! be over, and now and then. While a time runs, every request that reaches a node is looked at, so that no interruption
+//! Checks are rare, because a world takes thousands of steps: after an event that may have freed a key, when a time would
+//! be over, and now and then. While a time runs, every request that reaches a node is checked, so that no interruption
 //! is missed.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::client::is_terminal;
 use super::oracle::{Promise, quorum};
 use super::{Place, World};
 
-/// All locks that were asked for and have not been obtained, in the order in which they were asked for.
+/// All locks that were requested and not obtained, in the order of their requests.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     pub(crate) watches: Vec<Watch>,
@@ -27,7 +27,7 @@ pub(crate) struct Waiters {
     pub(crate) running: usize,
     /// When something last went wrong, or was repaired, anywhere.
     pub(crate) trouble: Instant,
-    /// How often to look at locks whose keys were taken.
+    /// How often to check locks whose keys were taken.
     pub(crate) every: Duration,
 }
 
@@ -43,13 +43,13 @@ impl Default for Waiters {
     }
 }
 
-/// One lock that was asked for.
+/// One requested lock.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) client: usize,
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
-    /// When it was asked for, in true time.
+    /// When it was requested, in true time.
     pub(crate) asked: Instant,
     /// It waits; otherwise it tries once.
     pub(crate) waits: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Watch {
     /// From when on its client could reach a quorum, and from when on not even as many nodes as can deny one.
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
-    /// How much its client had heard of its connections when these times began.
+    /// How many connection events its client had received when these times began.
     pub(super) heard: usize,
     next: Instant,
 }
@@ -75,12 +75,12 @@ const NEVER: Instant = Instant::from_micros(u64::MAX);
 const MS: Duration = Duration::from_millis(1);
 
 impl World {
-    /// Looks at locks that wait every few milliseconds, so that no stall is too short to be seen.
+    /// Checks waiting locks every few milliseconds, so that no stall is too short to be seen.
     pub(crate) fn look_often(&mut self) {
         self.waiters.every = 5 * MS;
     }
 
-    /// A lock was asked for.
+    /// A lock was requested.
     pub(super) fn watch(&mut self, client: usize, lock: LockId, keys: Keys, waits: bool) {
         let next = self.now + 4 * MS;
         self.waiters.due = self.waiters.due.min(next);
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    /// A process has ended, and what it asked for with it.
+    /// A process has ended, and its requests with it.
     pub(super) fn forget_watches(&mut self, client: usize) {
         self.waiters.watches.retain(|watch| watch.client != client);
     }
@@ -175,7 +175,7 @@ impl World {
         }
     }
 
-    /// Looks at every lock that is due to be looked at.
+    /// Checks every lock whose check is due.
     #[cold]
     pub(super) fn look_at_waiters(&mut self) {
         let now = self.now;
@@ -268,7 +268,7 @@ impl World {
         (free >= self.quorum()).then_some(steady >= self.quorum())
     }
 
-    /// From when on a fault that was last seen then is no matter to a client any more.
+    /// From when on a fault that was last seen then no longer affects a client.
     pub(super) fn settled(&self, client: usize, trouble: Instant) -> Instant {
         if trouble == Instant::default() {
             // Nothing ever went wrong.
@@ -292,7 +292,7 @@ impl World {
         quorum(self.nodes.len(), self.arrangement == Arrangement::Ordered)
     }
 
-    /// Whether a push was lost so short a while before that whoever waits may not have looked again.
+    /// Whether a push was lost so recently that waiting clients may not have checked the key since.
     fn has_lost_pushes(&self, client: usize, node: usize) -> bool {
         let link = &self.net.links[client][node];
         let timeout = self.clients[client].config.request_timeout;
@@ -310,10 +310,10 @@ impl World {
     /// | a script that is missing, then the wake and the new attempt | `2 r` |
     /// | the engine whose turn is over lets others go first | 9 `r`, at least 1 ms; with a quorum 10 ms more |
     /// | with a quorum, contenders spread | 10 ms |
-    /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
+    /// | an older lock of the same engine makes its attempt first and is denied for another key | `2 n r` |
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
     /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
-    /// | a report was lost on its way a short while before | 3 s, after which whoever waits looks again, and a request timeout |
+    /// | a report was lost on its way a short while before | 3 s, after which waiting clients check the key, and a request timeout |
     /// | a token of the user's own: an attempt waits until the last one is taken back, also on silent nodes | the same |
     /// | a node does not report changes: the pause of the lock, and of an older one | 1 s each, or the request timeout if that is longer |
     ///
@@ -352,7 +352,7 @@ impl World {
     }
 }
 
-/// How often whoever waits looks again.
+/// How often waiting clients check their keys.
 pub(super) const LOOKS: Duration = Duration::from_secs(3);
 
 pub(super) fn share_a_key(a: &Keys, b: &Keys) -> bool {

@@ -48,7 +48,7 @@ impl World {
         self.client_with(clock)
     }
 
-    /// Obtains, and lets go so long after it was obtained.
+    /// Obtains a lock, and releases it this long after it was obtained.
     pub(crate) fn obtain_and_hold(
         &mut self,
         client: ClientId,
@@ -65,7 +65,7 @@ impl World {
         lock
     }
 
-    /// From now on everybody lets go a moment after having obtained.
+    /// From now on each lock is released a moment after it was obtained.
     pub(crate) fn let_go_of_all(&mut self) {
         self.brief = true;
         self.end_of_work();
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// A lock was obtained: its user lets go of it later.
+    /// A lock was obtained: its user releases it later.
     pub(super) fn plan_release(&mut self, client: usize, lock: LockId) {
         let of = &mut self.clients[client];
         let at = of.holds.iter().position(|(id, _)| *id == lock);
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// How many clients have the habit of letting go: all that were there when that began.
+    /// How many clients release at once: all that were there when that began.
     fn regulars(&self) -> usize {
         self.net.links.len().min(self.everybody)
     }
@@ -192,7 +192,7 @@ impl World {
         self.net.links[client.0][node].habits.latency_us = micros(latency);
     }
 
-    /// Servers give errors that are final, for ever.
+    /// Servers give final errors, always.
     pub(crate) fn gives_final_errors(&mut self) {
         self.refused = Some(Instant::from_micros(u64::MAX));
     }
@@ -203,13 +203,13 @@ impl World {
         self.oracle.damage(node, self.now);
     }
 
-    /// Whether it has said so of a key that may still stand there.
+    /// Whether it has done so for a key that may still exist.
     pub(crate) fn has_lied(&self, node: usize) -> bool {
         let at = self.nodes[node].lied;
         at.is_some_and(|at| at + self.oracle.longest > self.now)
     }
 
-    /// Whether a key that stands on a node stands there for ever.
+    /// Whether a key on a node has no ttl.
     pub(crate) fn is_endless(&self, node: usize, key: &Key) -> bool {
         matches!(self.holding(node, key), Some((_, None)))
     }
@@ -219,12 +219,12 @@ impl World {
         self.wakes = false;
     }
 
-    /// Users of several engines use the same token: whoever lets go lets go for all.
+    /// Users of several engines use the same token: a release by one releases for all.
     pub fn shares_tokens(&mut self) {
         self.shared = true;
     }
 
-    /// Servers cannot do what a lock needs, and its user was told so.
+    /// Servers cannot do what a lock needs, and this was reported.
     pub(crate) fn is_refused_for_good(&self, client: ClientId, lock: LockId) -> bool {
         let told = matches!(
             self.last(client, lock),
@@ -275,7 +275,7 @@ impl World {
         self.net.record(|record| record.happens(place, what, now));
     }
 
-    /// Notes that something is wrong from now on, or not any more.
+    /// Notes that something is wrong from now on, or no longer.
     pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
         self.disturbed(place);
         let record = self.net.record.as_mut();

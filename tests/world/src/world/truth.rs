@@ -1,10 +1,10 @@
-//! [`Promise::Truth`]: what a client is told was so at that moment.
+//! [`Promise::Truth`]: every report to a client was true at that moment.
 //!
-//! | what is said | is wrong if |
+//! | report | is wrong if |
 //! |---|---|
-//! | `TimedOut` | a quorum was free, or so many nodes that could deny it could not be asked, for the whole of the last look interval and a request timeout; what this engine holds itself it need not ask for |
-//! | `Taken`, `TimedOut`, by another | nobody but this engine has asked for any of the keys lately |
-//! | the same, by ourselves | no other lock of this engine was asked for lately |
+//! | `TimedOut` | a quorum was free, or enough nodes to deny it could not be reached, for the whole of the last check interval and a request timeout; a key that this engine holds itself needs no request |
+//! | `Taken`, `TimedOut`, by another | nobody but this engine has requested any of the keys lately |
+//! | the same, by ourselves | no other lock of this engine was requested lately |
 //! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout; unless one node is not well and others are held |
 //! | `Refused` | no node has given a final error |
 //! | `TooLate` | less time has passed than the lock was to last |
@@ -12,7 +12,7 @@
 //! | `Expired`, `MaxHold` | that time has not come |
 //! | anything about a wait, or `Obtained` | the wait was over before |
 //! | a lease | it ends later than `max_hold` allows |
-//! | a refresh | one that was asked for is passed over, or was not asked of nodes since |
+//! | a refresh | a requested one is passed over, or no node was asked since |
 //! | the result of an inspection | keys did not change meanwhile, and a quorum had something else |
 
 use std::time::Duration;
@@ -28,8 +28,8 @@ use super::request::LockRequest;
 const TICK: Duration = Duration::from_millis(1);
 
 impl World {
-    /// Looks whether it is so.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    /// Checks a report.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "other events are not checked")]
     pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         let (lock, result) = match event {
             Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
@@ -51,7 +51,7 @@ impl World {
                 Ok(())
             }
             Err(why) => {
-                let how = format!("{index} hears {event:?} of {lock:?}, but {why}");
+                let how = format!("{index} got {event:?} for {lock:?}, but {why}");
                 Err(Promise::Truth.broken(how))
             }
         }
@@ -98,7 +98,7 @@ impl World {
         if let Some(request) = requests.find(|request| request.lock == lock)
             && !request.is_refreshed(lease, asked)
         {
-            return Err("one that was asked for is left out".to_owned());
+            return Err("a requested one is left out".to_owned());
         }
         self.is_capped(index, lock, lease)
     }
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Whether a quorum that could be reached since then has had time to answer: a request, perhaps with a script that the
-    /// node lacks, to one node after the other, and nothing of an earlier fault any more.
+    /// node lacks, to one node after the other, and no earlier fault still has an effect.
     fn could_answer(&self, index: usize, request: &LockRequest, reached: Option<Instant>) -> bool {
         let (client, round) = (&self.clients[index], self.round(index));
         let timeout = client.config.request_timeout;
@@ -198,7 +198,7 @@ impl World {
     fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
         let heard = LOOKS + self.clients[index].config.request_timeout;
-        // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
+        // A value that an attempt with the user's own token left on a silent node looks like one of other holders,
         // and a key with such a token is not deleted when its lease is over.
         let longest = self.oracle.longest;
         let own = self.clients[index].had_own_tokens(now.saturating_before(longest));
@@ -229,11 +229,11 @@ impl World {
         match by {
             // What an earlier attempt of a lock left on several nodes may be in its own way for a moment.
             Holder::Ourselves if !ours && self.nodes.len() == 1 => {
-                Err("this engine has asked for none of its keys lately".to_owned())
+                Err("this engine has requested none of its keys lately".to_owned())
             }
             Holder::Other if ours && !self.killed => {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
-                // What somebody has long given up may come late to a server, and then stands there for its time.
+                // A request that was given up long ago may reach a server late, and its value then lasts for its ttl.
                 let came_late = |client: usize| {
                     let at = self.clients[client].straggled;
                     let stands = at.is_some_and(|at| at + longest + heard >= now);
@@ -242,7 +242,7 @@ impl World {
                 if others.any(|client| of(client).any(late) || came_late(client)) {
                     return Ok(());
                 }
-                Err("nobody else has asked for its keys lately".to_owned())
+                Err("nobody else has requested its keys lately".to_owned())
             }
             Holder::Ourselves | Holder::Other => Ok(()),
         }
@@ -251,7 +251,7 @@ impl World {
     /// A final error was given by some node since then.
     fn was_refused(&self, since: Instant) -> Result<(), String> {
         let now = self.nodes.iter().any(|node| node.is_final);
-        // A node that refused is not asked again before it is connected to again.
+        // A node that refused gets no request before the next connection to it.
         let pause = Duration::from_secs(3);
         if now || self.refused.is_some_and(|at| at + pause >= since) {
             return Ok(());
@@ -259,7 +259,7 @@ impl World {
         Err("no node has refused anything".to_owned())
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "other reasons are not checked")]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
         let Some(request) = self.request_of(index, lock) else {
             return Ok(());
@@ -267,7 +267,7 @@ impl World {
         let own = self.clients[index].clock.read(self.now);
         match reason {
             Loss::Expired { .. } => match request.lease {
-                // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
+                // A node that has lost a refresh reports less remaining time; so does a node if the clock of the
                 // client stood still after the lease began, which is up to a ttl before it was granted; and clocks differ.
                 Some((since, until))
                     if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
@@ -281,7 +281,7 @@ impl World {
             Loss::MaxHold => match request.max_hold {
                 Some(most) if own + TICK >= request.asked + most => Ok(()),
                 most => Err(format!(
-                    "it was asked for at {:?} for {most:?}",
+                    "it was requested at {:?} for {most:?}",
                     request.asked
                 )),
             },

@@ -1,4 +1,4 @@
-//! Workers: users who obtain a key, hold it for a moment, let it go and at once ask again.
+//! Workers: users who obtain a key, hold it for a moment, release it and at once make the next request.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Work {
     pub ttl: Duration,
     /// It holds each lock for up to this long.
     pub hold: Duration,
-    /// It asks again as soon as it has let go; otherwise when the release has been confirmed.
+    /// The next request follows the release at once; otherwise it waits until the release is confirmed.
     pub drops: bool,
     /// How often it asks.
     pub rounds: u32,
@@ -79,7 +79,7 @@ impl World {
         self.habits.jitter_us = super::micros(most);
     }
 
-    /// From now on nobody asks again.
+    /// From now on no worker makes another request.
     pub(crate) fn end_of_work(&mut self) {
         for worker in &mut self.workers {
             worker.left = 0;
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// A lock was let go of: whoever does not wait for the outcome asks again.
+    /// A lock was released: a worker that does not wait for the outcome makes its next request.
     pub(super) fn worker_let_go(&mut self, client: usize, lock: LockId) {
         if let Some(number) = self.worker_of(client, lock)
             && self.workers[number].work.drops

@@ -1,11 +1,11 @@
-//! What stands on servers.
+//! Values on servers.
 
 use tenure_core::Instant;
 
 use super::super::World;
 
 impl World {
-    /// Notes what stands on a server now, if anybody wants to know.
+    /// Notes the values on a server now, if a record is kept.
     pub(crate) fn note_keys(&mut self, node: usize) {
         if self.net.record.is_some() {
             self.note_all_keys(node);

@@ -124,7 +124,7 @@ impl Record {
         });
     }
 
-    /// A client is told something.
+    /// A client receives an event.
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
     #[cold]
     pub(crate) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
@@ -156,7 +156,7 @@ impl Record {
         self.claims.iter_mut().rev().find(mine)
     }
 
-    /// A client neither wants nor has a lock any more, or none at all.
+    /// A client no longer wants or holds a lock, or all its locks.
     #[cold]
     pub(crate) fn ends(
         &mut self,
@@ -222,7 +222,7 @@ impl Record {
         });
     }
 
-    /// From now on this is wrong, or nothing of that kind any more. Gives whether that is something new.
+    /// A fault begins, or with `None` the one of that kind ends. Returns whether that is new.
     #[cold]
     pub(crate) fn turns(
         &mut self,
@@ -249,7 +249,7 @@ impl Record {
         true
     }
 
-    /// Nothing happens any more.
+    /// The recording ends.
     #[cold]
     pub(crate) fn is_over(&mut self, clients: &[Client], now: Instant) {
         self.end = now;
@@ -266,7 +266,7 @@ impl Record {
 }
 
 impl Claim {
-    /// A sleeper's lease ends on its own clock, though it is told later.
+    /// A sleeper's lease ends on its own clock, though that is reported later.
     fn believed_until(&self, clock: Clock, now: Instant) -> Instant {
         let over = self.since.and_then(|_| clock.when(self.until));
         over.map_or(now, |over| over.min(now).max(self.asked))
