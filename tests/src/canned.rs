@@ -119,7 +119,10 @@ impl Canned {
         self.engine.handle_input(node(), &self.refreshed, self.now);
         assert!(matches!(
             self.drain(),
-            Some(Event::Refreshed { asked: true, .. })
+            Some(Event::Refreshed {
+                requested: true,
+                ..
+            })
         ));
     }
 
@@ -139,7 +142,10 @@ impl Canned {
             let renewed = self.drain();
             assert!(matches!(
                 renewed,
-                Some(Event::Refreshed { asked: false, .. })
+                Some(Event::Refreshed {
+                    requested: false,
+                    ..
+                })
             ));
         }
     }

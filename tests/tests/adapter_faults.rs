@@ -43,9 +43,7 @@ async fn a_cut_connection_costs_nothing_but_time() {
     let lock = locker.obtain("k").await.expect("the lock");
     for _ in 0..3 {
         proxy.cut();
-        lock.refresh()
-            .await
-            .expect("repeated until it got through");
+        lock.refresh().await.expect("repeated until it got through");
     }
     assert!(lock.is_held());
     assert_eq!(lock.release().await, Released::Confirmed);

@@ -146,10 +146,7 @@ impl Recorder {
         else {
             return;
         };
-        let attempt = self
-            .attempts
-            .get_mut(&(c, lock))
-            .expect("a requested lock");
+        let attempt = self.attempts.get_mut(&(c, lock)).expect("a requested lock");
         if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event {
             attempt.lease_end = lease.expires_at().as_micros();
         }
@@ -167,7 +164,9 @@ impl Recorder {
                 };
                 attempt.answer = Some((at, answer));
             }
-            Event::Refreshed { asked: true, .. } => {
+            Event::Refreshed {
+                requested: true, ..
+            } => {
                 if let Some(begin) = self.refreshing.remove(&(c, lock)) {
                     attempt.refreshed.push((begin, at));
                 }

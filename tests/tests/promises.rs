@@ -65,7 +65,7 @@ fn where_an_assumption_is_broken_the_other_promises_are_still_looked_at() {
         Promise::Progress,
         Promise::NothingLeft,
         Promise::Drains,
-        Promise::OneEnd,
+        Promise::OneTerminalEvent,
         Promise::Steps,
         Promise::Repeats,
         Promise::Splitting,

@@ -9,7 +9,7 @@ fn keeps_every_promise(header: &[u8], steps: &[[u8; 6]]) {
     let mut bytes = header.to_vec();
     bytes.resize(HEADER, 0);
     bytes.extend(steps.iter().flatten());
-    let report = Schedule::from_bytes(&bytes).tell();
+    let report = Schedule::from_bytes(&bytes).play_logged();
     if let Some(violation) = report.violation {
         panic!("{violation}\n{}", report.lines.join("\n"));
     }

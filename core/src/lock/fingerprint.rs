@@ -50,9 +50,9 @@ impl Lock {
         if let Some(fencing) = &self.fencing {
             fencing.number().hash(hasher);
         }
-        self.ask.is_some().hash(hasher);
-        if let Some(ask) = &self.ask {
-            ask.fingerprint(now, hasher);
+        self.active.is_some().hash(hasher);
+        if let Some(active) = &self.active {
+            active.fingerprint(now, hasher);
         }
     }
 
@@ -71,8 +71,8 @@ impl Lock {
             releasing.freed.contains(node).hash(hasher);
             releasing.missing.contains(node).hash(hasher);
         }
-        if let Some(ask) = &self.ask {
-            ask.node_fingerprint(node, several, hasher);
+        if let Some(active) = &self.active {
+            active.node_fingerprint(node, several, hasher);
         }
     }
 
@@ -89,7 +89,7 @@ impl LockState {
         let ahead = |at: Instant| at.saturating_since(now);
         discriminant(self).hash(hasher);
         match self {
-            Self::Asking => {}
+            Self::Attempting => {}
             Self::Waiting {
                 until,
                 look_at,

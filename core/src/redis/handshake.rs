@@ -19,7 +19,7 @@ pub(crate) struct Handshake {
     client_name: Box<str>,
     step: Step,
     /// Whether a script was sent to learn whether the server runs scripts.
-    asked: bool,
+    sent_proof: bool,
     /// Whether answers to scripts that are loaded ahead are still to come.
     prepares: bool,
 }
@@ -62,7 +62,7 @@ impl Handshake {
             node: settings,
             client_name: config.client_name.clone(),
             step: Step::Hello,
-            asked: false,
+            sent_proof: false,
             prepares: false,
         }
     }
@@ -73,14 +73,14 @@ impl Handshake {
     }
 
     pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
-        self.asked = false;
+        self.sent_proof = false;
         if self.node.lent {
             self.step = Step::Commands;
             if self.node.tracking {
                 self.step = Step::Tracking;
-                ask_tracking(out);
+                request_tracking(out);
             }
-            return self.ask_commands(Capability::BASIC, out);
+            return self.request_commands(Capability::BASIC, out);
         }
         if self.node.resp2 {
             self.authenticate(Capability::BASIC, out);
@@ -150,11 +150,11 @@ impl Handshake {
                 self.go_on(Step::Commands)
             }
             (Step::Commands, error) => {
-                // Who may not ask finds out by trying.
+                // Without permission for COMMAND INFO, the first use shows it.
                 if error.is_none() {
                     capability.learn(reply);
                 }
-                if self.asked {
+                if self.sent_proof {
                     self.go_on(Step::Proof)
                 } else {
                     self.after_proof(*capability, out)
@@ -212,9 +212,9 @@ impl Handshake {
                 .number(self.node.database.into());
         }
         if capability.tracking {
-            ask_tracking(out);
+            request_tracking(out);
         }
-        self.ask_commands(capability, out);
+        self.request_commands(capability, out);
         self.go_on(Step::Courtesy { left: COURTESIES })
     }
 
@@ -246,23 +246,23 @@ impl Handshake {
 
     /// A guess that no script would be needed may have been wrong.
     fn finish(&mut self, capability: Capability, out: &mut Vec<u8>) -> Greeting {
-        if self.asked || !capability.needs_scripts() {
+        if self.sent_proof || !capability.needs_scripts() {
             return Greeting::Done;
         }
-        self.ask_proof(out);
+        self.request_proof(out);
         self.go_on(Step::Proof)
     }
 
     /// What the server can do, a proof that it takes scripts if it seems to need them, and the scripts if they are wanted
     /// ahead.
-    fn ask_commands(&mut self, capability: Capability, out: &mut Vec<u8>) {
+    fn request_commands(&mut self, capability: Capability, out: &mut Vec<u8>) {
         command(out, 4)
             .arg(b"COMMAND")
             .arg(b"INFO")
             .arg(b"DELIFEQ")
             .arg(b"DELEX");
         if capability.needs_scripts() {
-            self.ask_proof(out);
+            self.request_proof(out);
         }
         self.prepares = self.node.prepare;
         if self.prepares {
@@ -275,13 +275,13 @@ impl Handshake {
         }
     }
 
-    fn ask_proof(&mut self, out: &mut Vec<u8>) {
-        self.asked = true;
+    fn request_proof(&mut self, out: &mut Vec<u8>) {
+        self.sent_proof = true;
         command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
     }
 }
 
-fn ask_tracking(out: &mut Vec<u8>) {
+fn request_tracking(out: &mut Vec<u8>) {
     command(out, 4)
         .arg(b"CLIENT")
         .arg(b"TRACKING")

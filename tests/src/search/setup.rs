@@ -92,16 +92,14 @@ impl Budget {
                     steps(least.client_crashes, self.client_crashes).flat_map(
                         move |client_crashes| {
                             steps(least.withheld, self.withheld).flat_map(move |withheld| {
-                                steps(least.cancels, self.cancels).map(move |cancels| {
-                                    Self {
-                                        late,
-                                        cuts,
-                                        node_crashes,
-                                        client_crashes,
-                                        withheld,
-                                        cancels,
-                                        ..least
-                                    }
+                                steps(least.cancels, self.cancels).map(move |cancels| Self {
+                                    late,
+                                    cuts,
+                                    node_crashes,
+                                    client_crashes,
+                                    withheld,
+                                    cancels,
+                                    ..least
                                 })
                             })
                         },

@@ -11,7 +11,7 @@ use crate::ports::free_port;
 
 const SLOTS: u16 = 16_384;
 /// The nodes greet each other within a second or two; past this they never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Masters that share the slots evenly. Those that live go on when one has ended.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Cluster {
 
     /// Waits until this is true of all masters. Otherwise it panics with the actual state.
     fn wait(&self, is: impl Fn(&Server) -> Result<(), String>) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONGEST_WAIT;
         for server in &self.servers {
             while let Err(instead) = is(server) {
                 assert!(Instant::now() < deadline, "still: {instead}");

@@ -56,7 +56,10 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
         world.run_for(10 * MS);
         assert!(matches!(
             world.last(alice, lock),
-            Some(Event::Refreshed { asked: true, .. })
+            Some(Event::Refreshed {
+                requested: true,
+                ..
+            })
         ));
     }
 }

@@ -119,7 +119,11 @@ fn releasing_what_is_over_is_no_error() {
     world.release(alice, expired);
     world.run_for(SECOND);
     assert_eq!(world.of(alice).writes, writes, "nothing is sent for it");
-    assert_eq!(world.events(alice).len(), events, "nothing is reported of it");
+    assert_eq!(
+        world.events(alice).len(),
+        events,
+        "nothing is reported of it"
+    );
 
     let deleted = obtain(&mut world, alice, "k");
     world.command(0, &[b"DEL", b"k"]);

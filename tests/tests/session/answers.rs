@@ -132,10 +132,10 @@ fn a_script_that_is_missing_is_sent_along() {
     talk.answer(b"-NOSCRIPT No matching script. Please use EVAL.\r\n:29000\r\n");
     assert_eq!(talk.names(), ["EVAL", "PTTL"]);
     talk.answer(b":1\r\n:30000\r\n");
-    assert!(matches!(
-        talk.events.last(),
-        Some(Event::Refreshed { asked: true, .. })
-    ));
+    let Some(Event::Refreshed { requested, .. }) = talk.events.last() else {
+        panic!("{:?}", talk.events);
+    };
+    assert!(requested);
 
     talk.engine.release(lock, talk.now);
     talk.drain();

@@ -136,16 +136,16 @@ fn replay<M: Machine>(
     for (index, logged) in record.inputs.iter().enumerate() {
         let at = logged.at;
         if twist.early && settled && rng.once_in(4) {
-            look_early(&mut machine, due, (latest, at), &mut rng)?;
+            poll_early(&mut machine, due, (latest, at), &mut rng)?;
         }
         // An instant that it has seen already says the same as any earlier one.
-        let told = if twist.back && at == latest && rng.once_in(2) {
+        let passed_in = if twist.back && at == latest && rng.once_in(2) {
             Instant::from_micros(rng.below(at.as_micros() + 1))
         } else {
             at
         };
         latest = latest.max(at);
-        machine.apply(&logged.input, told, twist.split.then_some(&mut rng));
+        machine.apply(&logged.input, passed_in, twist.split.then_some(&mut rng));
         let next = record.inputs.get(index + 1);
         let batched = !M::is_user_request(&logged.input)
             && machine.reaches_all()
@@ -170,7 +170,7 @@ fn replay<M: Machine>(
 }
 
 /// Calls `handle_timeout` between two inputs, before it is due.
-fn look_early<M: Machine>(
+fn poll_early<M: Machine>(
     machine: &mut M,
     due: Option<Instant>,
     (latest, next): (Instant, Instant),

@@ -2,20 +2,20 @@
 //!
 //! The first [`HEADER`] bytes choose the world, every following [`STEP`] bytes are one step. Any bytes are a schedule.
 
-mod cast;
-mod chores;
 mod ending;
 mod extras;
 mod play;
+mod rare;
+mod setup;
 mod shrink;
 mod spans;
-mod strange;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use rare::LINES;
 pub use shrink::shrink;
-pub use strange::LINES;
 use tenure_core::Rng;
 
 use crate::world::{Promise, Record, Violation};
@@ -114,8 +114,8 @@ impl Schedule {
 
     /// Who takes part, and what they have to reckon with.
     #[must_use]
-    pub fn cast(&self) -> String {
-        cast::Cast::new(&self.header).describe()
+    pub fn describe(&self) -> String {
+        setup::Setup::new(&self.header).describe()
     }
 
     /// Plays it to its end, or to the first broken promise.
@@ -126,7 +126,7 @@ impl Schedule {
 
     /// Plays it and writes down what happens.
     #[must_use]
-    pub fn tell(&self) -> Report {
+    pub fn play_logged(&self) -> Report {
         self.record().0
     }
 

@@ -26,7 +26,7 @@ pub struct Client {
     pub(crate) born: Instant,
     pub(crate) clock: Clock,
     /// Its clock kept the bounds so far.
-    pub(crate) honest: bool,
+    pub(crate) clock_in_bounds: bool,
     pub(crate) events: Vec<(Instant, Event)>,
     /// What nodes went through.
     pub nodes: Vec<(Instant, Event)>,
@@ -36,16 +36,16 @@ pub struct Client {
     /// When something last went wrong with it, or was repaired, in true time.
     pub(crate) trouble: Instant,
     /// When bytes of an old connection last came late to a server.
-    pub(crate) straggled: Option<Instant>,
+    pub(crate) late_arrival: Option<Instant>,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
     /// The time of its last timeout, while the output that follows is not yet checked.
     pub(crate) timed_out: Option<Instant>,
     /// How many writes went out.
     pub writes: usize,
-    pub(crate) beliefs: Vec<Belief>,
+    pub(crate) held_locks: Vec<HeldLock>,
     /// Values that nothing may set: their lock was released or has ended.
-    pub(crate) spent: wire::Values,
+    pub(crate) retired_values: wire::Values,
     /// Locks whose terminal event is out, and those among them whose event came since all was done.
     ended: Ended,
     just_ended: Vec<LockId>,
@@ -61,7 +61,7 @@ pub struct Client {
     pub(crate) inspections: Vec<Snapshot>,
     pub(crate) log: Log,
     /// Events that the oracle has not checked yet.
-    pub(crate) news: Vec<Event>,
+    pub(crate) unchecked_events: Vec<Event>,
     /// How often each of the promises that are checked here was kept.
     pub(crate) kept: Kept,
 }
@@ -76,11 +76,11 @@ pub(crate) struct Kept {
     pub(crate) silence: u64,
     pub(crate) steps: u64,
     pub(crate) advances: u64,
-    pub(crate) told: u64,
+    pub(crate) expiry_reported: u64,
 }
 
 /// A lock that this client says is its own.
-pub(crate) struct Belief {
+pub(crate) struct HeldLock {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) value: Box<[u8]>,
@@ -105,18 +105,18 @@ impl Client {
             seed,
             born,
             clock,
-            honest: true,
+            clock_in_bounds: true,
             events: Vec::new(),
             nodes: Vec::new(),
             due: None,
             suspended: false,
             trouble: Instant::default(),
-            straggled: None,
+            late_arrival: None,
             undrained: false,
             timed_out: None,
             writes: 0,
-            beliefs: Vec::new(),
-            spent: wire::Values::default(),
+            held_locks: Vec::new(),
+            retired_values: wire::Values::default(),
             ended: Ended::default(),
             just_ended: Vec::new(),
             lost: None,
@@ -126,7 +126,7 @@ impl Client {
             requests: Vec::new(),
             inspections: Vec::new(),
             log: Log::default(),
-            news: Vec::new(),
+            unchecked_events: Vec::new(),
             kept: Kept::default(),
         }
     }
@@ -160,33 +160,33 @@ impl Client {
                     if self.log.on {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
-                    net.say(now, || {
+                    net.note_line(now, || {
                         let bytes = wire::show(bytes);
                         format!("client {index} → node {}: {bytes}", node.index())
                     });
-                    wire::watch(bytes, &self.spent)?;
-                    self.kept.silence += u64::from(!self.spent.is_empty());
+                    wire::watch(bytes, &self.retired_values)?;
+                    self.kept.silence += u64::from(!self.retired_values.is_empty());
                     net.send(index, node.index(), bytes, now);
                 }
                 Output::Event(event) => {
-                    net.say(now, || format!("client {index} hears {event:?}"));
+                    net.note_line(now, || format!("client {index} hears {event:?}"));
                     net.trace.happens(2, now, index, event);
                     let clock = self.clock;
-                    net.record(|record| record.hears(index, &event, clock, now));
+                    net.record(|record| record.receives(index, &event, clock, now));
                     self.note(now, event)?;
                 }
                 Output::Timeout(at) => {
                     self.due = at;
                     self.kept.steps += 1;
                     self.log.settle(step > 0);
-                    self.look_for_progress()?;
+                    self.check_progress()?;
                     // What was on its way to the wire when a lock ended goes out together with its release.
                     while let Some(lock) = self.just_ended.pop() {
-                        self.spend(lock);
+                        self.retire_value(lock);
                     }
                     self.note_tokens();
-                    self.look_for_old_beliefs(now)?;
-                    self.kept.told += u64::from(!self.beliefs.is_empty());
+                    self.check_expired_leases(now)?;
+                    self.kept.expiry_reported += u64::from(!self.held_locks.is_empty());
                     return Ok(());
                 }
             }
@@ -199,7 +199,7 @@ impl Client {
             self.log.outputs.events.push(event);
         }
         if let Event::Inspected { .. } = event {
-            self.news.push(event);
+            self.unchecked_events.push(event);
             return Ok(());
         }
         let Some(lock) = lock_of(&event) else {
@@ -207,16 +207,15 @@ impl Client {
             return Ok(());
         };
         if self.ended.contains(&lock.to_bits()) {
-            return Err(
-                Promise::OneEnd.broken(format!("{event:?} after the terminal event of its lock"))
-            );
+            return Err(Promise::OneTerminalEvent
+                .broken(format!("{event:?} after the terminal event of its lock")));
         }
         self.kept.one_end += 1;
         self.events.push((now, event));
-        self.news.push(event);
+        self.unchecked_events.push(event);
         if let Event::Refreshed { lease, .. } = event {
-            for belief in self.beliefs.iter_mut().filter(|b| b.lock == lock) {
-                belief.until = lease.expires_at();
+            for held_lock in self.held_locks.iter_mut().filter(|b| b.lock == lock) {
+                held_lock.until = lease.expires_at();
             }
         }
         if let Event::Obtained { lock, lease } = event {
@@ -228,7 +227,7 @@ impl Client {
                 cap = request.max_hold.map(|most| own + most);
             }
             if let Some(claim) = self.engine.claim(lock) {
-                self.beliefs.push(Belief {
+                self.held_locks.push(HeldLock {
                     lock,
                     keys: claim.keys().clone(),
                     value: claim.value().into(),
@@ -242,41 +241,46 @@ impl Client {
         } else if is_terminal(&event) {
             self.ended.insert(lock.to_bits());
             self.just_ended.push(lock);
-            let belief = self.end_belief(lock);
+            let held_lock = self.end_held_lock(lock);
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
                 self.requests[*at].ended = Some(now);
             }
             self.open.retain(|(other, _)| *other != lock);
-            self.lost = belief
-                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled.is_some()))
-                .map(|belief| (belief.since, belief.until));
+            self.lost = held_lock
+                .filter(|held_lock| {
+                    !(held_lock.reshaped || held_lock.owned && self.late_arrival.is_some())
+                })
+                .map(|held_lock| (held_lock.since, held_lock.until));
         }
         Ok(())
     }
 
     /// The client no longer relies on a lock.
-    pub(crate) fn end_belief(&mut self, lock: LockId) -> Option<Belief> {
-        let at = self.beliefs.iter().position(|belief| belief.lock == lock)?;
-        let belief = self.beliefs.swap_remove(at);
+    pub(crate) fn end_held_lock(&mut self, lock: LockId) -> Option<HeldLock> {
+        let at = self
+            .held_locks
+            .iter()
+            .position(|held_lock| held_lock.lock == lock)?;
+        let held_lock = self.held_locks.swap_remove(at);
         let open = self.open.iter().find(|(other, _)| *other == lock);
-        if let Some((_, at)) = open.filter(|_| !belief.reshaped) {
-            self.requests[*at].lease = Some((belief.since, belief.until));
+        if let Some((_, at)) = open.filter(|_| !held_lock.reshaped) {
+            self.requests[*at].lease = Some((held_lock.since, held_lock.until));
         }
-        Some(belief)
+        Some(held_lock)
     }
 
     /// A timeout that was handled is over.
-    fn look_for_progress(&mut self) -> Result<(), Violation> {
-        let Some(told) = self.timed_out.take() else {
+    fn check_progress(&mut self) -> Result<(), Violation> {
+        let Some(timeout) = self.timed_out.take() else {
             return Ok(());
         };
-        if self.due.is_none_or(|due| due > told) {
+        if self.due.is_none_or(|due| due > timeout) {
             self.kept.advances += 1;
             return Ok(());
         }
         let reason = self.engine.next_reason();
         let due = self.due;
-        let how = format!("after handle_timeout({told:?}) {reason:?} is due at {due:?}");
+        let how = format!("after handle_timeout({timeout:?}) {reason:?} is due at {due:?}");
         Err(Promise::Advances.broken(how))
     }
 
@@ -294,25 +298,28 @@ impl Client {
     }
 
     /// When a lease is over its lock is lost, at once.
-    fn look_for_old_beliefs(&self, now: Instant) -> Result<(), Violation> {
+    fn check_expired_leases(&self, now: Instant) -> Result<(), Violation> {
         let own = self.clock.read(now);
-        let over = self.beliefs.iter().find(|belief| {
-            let lease = self.engine.lease(belief.lock);
+        let over = self.held_locks.iter().find(|held_lock| {
+            let lease = self.engine.lease(held_lock.lock);
             lease.is_some_and(|lease| !lease.is_valid(own))
         });
-        over.map_or(Ok(()), |belief| {
-            let how = format!("the lease of {:?} is over and was not reported", belief.lock);
-            Err(Promise::Told.broken(how))
+        over.map_or(Ok(()), |held_lock| {
+            let how = format!(
+                "the lease of {:?} is over and was not reported",
+                held_lock.lock
+            );
+            Err(Promise::ExpiryReported.broken(how))
         })
     }
 
     /// From now on nothing may set the value of this lock.
-    pub(crate) fn spend(&mut self, lock: LockId) {
+    pub(crate) fn retire_value(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
             && claim.token().as_bytes().len() == DRAWN
-            && !self.spent.contains(claim.value())
+            && !self.retired_values.contains(claim.value())
         {
-            self.spent.insert(claim.value().into());
+            self.retired_values.insert(claim.value().into());
         }
     }
 
@@ -356,10 +363,10 @@ impl Client {
     }
 
     /// The locks that this client would say are its own just now.
-    pub(crate) fn believes(&self, now: Instant) -> impl Iterator<Item = &Belief> {
+    pub(crate) fn valid_locks(&self, now: Instant) -> impl Iterator<Item = &HeldLock> {
         let own = self.clock.read(now);
-        self.beliefs.iter().filter(move |belief| {
-            let lease = self.engine.lease(belief.lock);
+        self.held_locks.iter().filter(move |held_lock| {
+            let lease = self.engine.lease(held_lock.lock);
             lease.is_some_and(|lease| lease.is_valid(own))
         })
     }

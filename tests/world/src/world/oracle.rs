@@ -15,22 +15,22 @@ pub enum Promise {
     /// A holder is backed by enough nodes until its lease is over.
     Cover,
     /// The end of a lease is reported when it comes.
-    Told,
+    ExpiryReported,
     /// The holder of a key on one server that tracks learns within five round trips that the key was deleted or
     /// overwritten, unless it is in the middle of a refresh or anything else happens meanwhile.
-    Heard,
+    LossReported,
     /// A lock has one terminal event, and nothing after it.
-    OneEnd,
+    OneTerminalEvent,
     /// A lock is not lost, and not said to be taken, for no reason.
     NoFalseAlarm,
     /// As long as nothing goes wrong, no renewed lock is lost, and every release is confirmed.
     Calm,
     /// A requested lock that is no longer held is released as soon as the node can be reached.
-    Tidy,
+    TimelyRelease,
     /// While nothing goes wrong, a client that waits for several nodes has nothing on any of them.
-    EmptyHanded,
+    NoPartialHolds,
     /// After a release, or the end of a lock, nothing sets or prolongs it.
-    Silence,
+    NoLateWrites,
     /// When faults stop, every request ends.
     Ends,
     /// When faults stop, every request for a free lock is granted.
@@ -42,7 +42,7 @@ pub enum Promise {
     /// of another goes on for long.
     Fair,
     /// Each fence of a key is larger than every one before it.
-    Grows,
+    FencesGrow,
     /// A report about a lock, a key or a node was true at that moment.
     Truth,
     /// After all releases and a ttl no key is left.
@@ -83,19 +83,19 @@ impl Promise {
     pub const ALL: [Self; 26] = [
         Self::Exclusion,
         Self::Cover,
-        Self::Told,
-        Self::Heard,
-        Self::OneEnd,
+        Self::ExpiryReported,
+        Self::LossReported,
+        Self::OneTerminalEvent,
         Self::NoFalseAlarm,
         Self::Calm,
-        Self::Tidy,
-        Self::EmptyHanded,
-        Self::Silence,
+        Self::TimelyRelease,
+        Self::NoPartialHolds,
+        Self::NoLateWrites,
         Self::Ends,
         Self::Progress,
         Self::Prompt,
         Self::Fair,
-        Self::Grows,
+        Self::FencesGrow,
         Self::Truth,
         Self::NothingLeft,
         Self::Drains,

@@ -50,7 +50,7 @@ pub(crate) struct Watch {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     /// When it was requested, in true time.
-    pub(crate) asked: Instant,
+    pub(crate) requested_at: Instant,
     /// It waits; otherwise it tries once.
     pub(crate) waits: bool,
     /// From when on it could have been obtained.
@@ -59,7 +59,7 @@ pub(crate) struct Watch {
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
     /// How many connection events its client had received when these times began.
-    pub(super) heard: usize,
+    pub(super) events_seen: usize,
     next: Instant,
 }
 
@@ -76,7 +76,7 @@ const MS: Duration = Duration::from_millis(1);
 
 impl World {
     /// Checks waiting locks every few milliseconds, so that no stall is too short to be seen.
-    pub(crate) fn look_often(&mut self) {
+    pub(crate) fn check_often(&mut self) {
         self.waiters.every = 5 * MS;
     }
 
@@ -88,18 +88,18 @@ impl World {
             client,
             lock,
             keys,
-            asked: self.now,
+            requested_at: self.now,
             waits,
             since: None,
             reached: None,
             cut_off: None,
-            heard: 0,
+            events_seen: 0,
             next,
         });
     }
 
     /// An engine reports something about a lock.
-    pub(super) fn watches_hear(&mut self, client: usize, event: &Event, lock: LockId) {
+    pub(super) fn update_watches(&mut self, client: usize, event: &Event, lock: LockId) {
         let obtained = matches!(event, Event::Obtained { .. });
         if !obtained && !is_terminal(event) {
             return;
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Something went wrong there, or was repaired: times begin anew.
-    pub(super) fn disturbed(&mut self, place: Place) {
+    pub(super) fn note_trouble(&mut self, place: Place) {
         let now = self.now;
         match place {
             Place::Node(node) => self.nodes[node].trouble = now,
@@ -158,7 +158,7 @@ impl World {
 
     /// A request has reached a node while a time runs: whether it has occupied a key.
     #[cold]
-    pub(super) fn watches_see(&mut self, node: usize) {
+    pub(super) fn check_watches(&mut self, node: usize) {
         for at in 0..self.waiters.watches.len() {
             let watch = &self.waiters.watches[at];
             if watch.since.is_none() || self.is_free(node, &watch.keys) {
@@ -177,20 +177,20 @@ impl World {
 
     /// Checks every lock whose check is due.
     #[cold]
-    pub(super) fn look_at_waiters(&mut self) {
+    pub(super) fn check_waiters(&mut self) {
         let now = self.now;
         for at in 0..self.waiters.watches.len() {
             if self.waiters.watches[at].next <= now {
-                self.look_at_waiter(at);
+                self.check_waiter(at);
             }
         }
         let nexts = self.waiters.watches.iter().map(|watch| watch.next);
         self.waiters.due = nexts.min().unwrap_or(NEVER);
     }
 
-    fn look_at_waiter(&mut self, at: usize) {
+    fn check_waiter(&mut self, at: usize) {
         let now = self.now;
-        self.look_at_reach(at);
+        self.check_reach(at);
         let found = self.find(at);
         let every = self.waiters.every;
         let watch = &mut self.waiters.watches[at];
@@ -228,7 +228,7 @@ impl World {
         let client = &self.clients[watch.client];
         // Several keys need a script.
         let possible = watch.keys.len() == 1 || self.scripts;
-        if !watch.waits || !possible || client.suspended || !client.honest {
+        if !watch.waits || !possible || client.suspended || !client.clock_in_bounds {
             return Found::Taken;
         }
         let since = watch.since.unwrap_or(self.now);
@@ -297,7 +297,7 @@ impl World {
         let link = &self.net.links[client][node];
         let timeout = self.clients[client].config.request_timeout;
         link.lost_push
-            .is_some_and(|at| at + (LOOKS + timeout) * 2 > self.now)
+            .is_some_and(|at| at + (CHECK_INTERVAL + timeout) * 2 > self.now)
     }
 
     /// How long it takes at most until somebody's request occupies a key that can be obtained.
@@ -342,7 +342,7 @@ impl World {
         }
         let lost = (0..self.nodes.len()).any(|node| self.has_lost_pushes(client, node));
         if lost {
-            bound += LOOKS + of.config.request_timeout;
+            bound += CHECK_INTERVAL + of.config.request_timeout;
         }
         if !steady || of.has_own_tokens() {
             bound += self.recovery(client);
@@ -353,7 +353,7 @@ impl World {
 }
 
 /// How often waiting clients check their keys.
-pub(super) const LOOKS: Duration = Duration::from_secs(3);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 pub(super) fn share_a_key(a: &Keys, b: &Keys) -> bool {
     a.iter().any(|key| b.iter().any(|other| other == key))

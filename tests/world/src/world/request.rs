@@ -13,7 +13,7 @@ pub(crate) struct LockRequest {
     pub(crate) token: Token,
     pub(crate) ttl: Duration,
     /// When it was requested, on the clock of its client, and how long it waits.
-    pub(crate) asked: Instant,
+    pub(crate) requested_at: Instant,
     pub(crate) wait: Option<Duration>,
     pub(crate) max_hold: Option<Duration>,
     /// When it ended, in true time.
@@ -34,11 +34,11 @@ pub(crate) struct LockRequest {
 }
 
 impl LockRequest {
-    /// A refresh is reported. `asked`: as one that was requested. Returns whether no requested one is passed over, since
+    /// A refresh is reported. `requested_at`: as one that was requested. Returns whether no requested one is passed over, since
     /// only one round may be under way when it is requested, and whether nodes were asked after that.
-    pub(crate) fn is_refreshed(&mut self, lease: Lease, asked: bool) -> bool {
+    pub(crate) fn is_refreshed(&mut self, lease: Lease, requested: bool) -> bool {
         match &mut self.unanswered {
-            Some((_, others)) if !asked => {
+            Some((_, others)) if !requested => {
                 *others += 1;
                 *others < 2
             }

@@ -21,7 +21,7 @@ use tenure_core::{Event, Holder, Instant, Lease, LockId, Loss, NodeError, NotObt
 
 use super::World;
 use super::oracle::{Promise, Violation};
-use super::prompt::{LOOKS, share_a_key};
+use super::prompt::{CHECK_INTERVAL, share_a_key};
 use super::request::LockRequest;
 
 /// How late a driver may be with a deadline: here it is never late.
@@ -29,20 +29,25 @@ const TICK: Duration = Duration::from_millis(1);
 
 impl World {
     /// Checks a report.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "other events are not checked")]
-    pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other events are not checked"
+    )]
+    pub(super) fn check_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         let (lock, result) = match event {
             Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
-            Event::Refreshed { lock, lease, asked } => {
-                (*lock, self.refreshed(index, *lock, (*lease, *asked)))
-            }
+            Event::Refreshed {
+                lock,
+                lease,
+                requested,
+            } => (*lock, self.refreshed(index, *lock, (*lease, *requested))),
             Event::NotObtained { lock, reason } => (*lock, self.is_so(index, *lock, *reason)),
             Event::Lost { lock, reason } => (*lock, self.was_lost(index, *lock, *reason)),
             Event::Released {
                 lock,
                 proof: Released::Missing,
             } => (*lock, self.was_missing(index, *lock)),
-            Event::Inspected { inspection } => return self.look_at_inspection(index, *inspection),
+            Event::Inspected { inspection } => return self.check_inspection(index, *inspection),
             _ => return Ok(()),
         };
         match result {
@@ -72,7 +77,7 @@ impl World {
             // Its machine sleeps, and somebody calls it all the same.
             return Ok(());
         }
-        let end = (request.asked + wait).max(client.clock.read(client.trouble));
+        let end = (request.requested_at + wait).max(client.clock.read(client.trouble));
         let own = client.clock.read(self.now);
         if own > end + TICK {
             let late = own.saturating_since(end);
@@ -92,11 +97,11 @@ impl World {
         &mut self,
         index: usize,
         lock: LockId,
-        (lease, asked): (Lease, bool),
+        (lease, requested): (Lease, bool),
     ) -> Result<(), String> {
         let mut requests = self.clients[index].requests.iter_mut().rev();
         if let Some(request) = requests.find(|request| request.lock == lock)
-            && !request.is_refreshed(lease, asked)
+            && !request.is_refreshed(lease, requested)
         {
             return Err("a requested one is left out".to_owned());
         }
@@ -104,9 +109,9 @@ impl World {
     }
 
     fn is_capped(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
-        let mut beliefs = self.clients[index].beliefs.iter();
-        let cap = beliefs.find(|belief| belief.lock == lock);
-        match cap.and_then(|belief| belief.cap) {
+        let mut held_locks = self.clients[index].held_locks.iter();
+        let cap = held_locks.find(|held_lock| held_lock.lock == lock);
+        match cap.and_then(|held_lock| held_lock.cap) {
             Some(cap) if lease.expires_at() > cap => Err(format!("it may last until {cap:?}")),
             _ => Ok(()),
         }
@@ -125,14 +130,15 @@ impl World {
         match reason {
             NotObtained::LimitReached | NotObtained::Cancelled => return Ok(()),
             NotObtained::TimedOut { by } => {
-                if lasts(watch.since, LOOKS + timeout) {
+                if lasts(watch.since, CHECK_INTERVAL + timeout) {
                     return Err(format!("it has been free since {:?}", watch.since));
                 }
                 // A machine that sleeps asks nobody.
-                let asks = !client.suspended && !self.holds_one(index, request);
+                let can_ask = !client.suspended && !self.holds_one(index, request);
                 // A node that only says that keys are of another type says that they are taken.
-                let lies = (0..self.nodes.len()).any(|node| self.has_lied(node));
-                if asks && !lies && lasts(watch.cut_off, LOOKS + timeout) {
+                let sends_wrongtype =
+                    (0..self.nodes.len()).any(|node| self.has_sent_wrongtype(node));
+                if can_ask && !sends_wrongtype && lasts(watch.cut_off, CHECK_INTERVAL + timeout) {
                     return Err(format!("nobody could be asked since {:?}", watch.cut_off));
                 }
                 self.is_held_by(index, request, by)?;
@@ -142,12 +148,15 @@ impl World {
             NotObtained::Unreachable(_) if self.could_answer(index, request, watch.reached) => {
                 return Err(format!("a quorum answers since {:?}", watch.reached));
             }
-            NotObtained::Refused(_) => self.was_refused(watch.asked)?,
+            NotObtained::Refused(_) => self.was_refused(watch.requested_at)?,
             NotObtained::TooLate => {
                 let lasts = request
                     .max_hold
                     .map_or(request.ttl, |most| most.min(request.ttl));
-                let passed = client.clock.read(now).saturating_since(request.asked);
+                let passed = client
+                    .clock
+                    .read(now)
+                    .saturating_since(request.requested_at);
                 if passed + lasts / 50 + TICK * 3 < lasts {
                     return Err(format!("only {passed:?} have passed"));
                 }
@@ -160,9 +169,9 @@ impl World {
     /// Whether this client itself holds one of the keys.
     fn holds_one(&self, index: usize, request: &LockRequest) -> bool {
         let client = &self.clients[index];
-        let mut held = client.believes(self.now);
-        held.any(|belief| {
-            let held = self.request_of(index, belief.lock);
+        let mut held = client.valid_locks(self.now);
+        held.any(|held_lock| {
+            let held = self.request_of(index, held_lock.lock);
             held.is_some_and(|held| share_a_key(&held.keys, &request.keys))
         })
     }
@@ -197,7 +206,7 @@ impl World {
     /// A key that is taken: by whom?
     fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
-        let heard = LOOKS + self.clients[index].config.request_timeout;
+        let grace = CHECK_INTERVAL + self.clients[index].config.request_timeout;
         // A value that an attempt with the user's own token left on a silent node looks like one of other holders,
         // and a key with such a token is not deleted when its lease is over.
         let longest = self.oracle.longest;
@@ -205,15 +214,15 @@ impl World {
         if self.oracle.last_damage.is_some()
             || request.renamed
             || own
-            || self.clients[index].straggled.is_some()
+            || self.clients[index].late_arrival.is_some()
         {
             return Ok(());
         }
         // What could not be released stays until its time is over.
         let lately = if self.waiters.trouble + longest < now {
-            heard
+            grace
         } else {
-            heard + longest
+            grace + longest
         };
         let late = |other: &LockRequest| other.ended.is_none_or(|at| at + lately >= now);
         // Locks of two clients may have the same id.
@@ -235,9 +244,9 @@ impl World {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
                 // A request that was given up long ago may reach a server late, and its value then lasts for its ttl.
                 let came_late = |client: usize| {
-                    let at = self.clients[client].straggled;
-                    let stands = at.is_some_and(|at| at + longest + heard >= now);
-                    stands && of(client).next().is_some()
+                    let at = self.clients[client].late_arrival;
+                    let lasts_still = at.is_some_and(|at| at + longest + grace >= now);
+                    lasts_still && of(client).next().is_some()
                 };
                 if others.any(|client| of(client).any(late) || came_late(client)) {
                     return Ok(());
@@ -259,7 +268,10 @@ impl World {
         Err("no node has refused anything".to_owned())
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "other reasons are not checked")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other reasons are not checked"
+    )]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
         let Some(request) = self.request_of(index, lock) else {
             return Ok(());
@@ -279,10 +291,10 @@ impl World {
                 _ => Ok(()),
             },
             Loss::MaxHold => match request.max_hold {
-                Some(most) if own + TICK >= request.asked + most => Ok(()),
+                Some(most) if own + TICK >= request.requested_at + most => Ok(()),
                 most => Err(format!(
                     "it was requested at {:?} for {most:?}",
-                    request.asked
+                    request.requested_at
                 )),
             },
             Loss::Refused(_) => match request.lease {
@@ -310,7 +322,7 @@ impl World {
         };
         let sound = self.is_sound(since);
         let own_token = request.has_own_token();
-        if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
+        if !sound || !client.clock_in_bounds || own_token || client.clock.read(self.now) >= until {
             return Ok(());
         }
         Err(format!(

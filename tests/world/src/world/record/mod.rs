@@ -78,7 +78,7 @@ pub struct Claim {
     /// The keys, in order.
     pub keys: Vec<String>,
     /// When it was requested.
-    pub asked: Instant,
+    pub requested_at: Instant,
     /// When it was obtained.
     pub since: Option<Instant>,
     /// When the lease was reported to be longer.
