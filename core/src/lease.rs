@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_the_ttl_less_one_percent_and_two_milliseconds_from_asking() {
+    fn a_lease_is_the_ttl_less_one_percent_and_two_milliseconds_from_the_request() {
         for (ms, micros) in [
             (3, 970),
             (200, 196_000),

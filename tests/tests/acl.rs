@@ -47,8 +47,12 @@ const RIGHTS: [(&str, &[&str], &[&str]); 12] = [
         &["obtain", "obtain several"],
         &["obtain", "obtain several"],
     ),
-    ("+pttl", &["be told", "inspect"], &["be told", "inspect"]),
-    ("+client|tracking", &["be told"], &["be told"]),
+    (
+        "+pttl",
+        &["be notified", "inspect"],
+        &["be notified", "inspect"],
+    ),
+    ("+client|tracking", &["be notified"], &["be notified"]),
     (
         "+get",
         &["inspect", "obtain several", "refresh"],
@@ -81,7 +85,7 @@ fn applies(right: &str, kind: Kind) -> bool {
 }
 
 #[tokio::test]
-async fn each_right_is_needed_and_for_what_the_table_says() {
+async fn each_right_is_needed_for_the_use_in_the_table() {
     for kind in Kind::ALL {
         let server = Server::start(kind);
         let rights: Vec<_> = RIGHTS
@@ -185,7 +189,7 @@ impl Trial {
         self.note("obtain", obtained.is_ok());
         let Ok(lock) = obtained else { return };
         let stats = self.raw.command(&["INFO", "stats"]).text();
-        self.note("be told", stats.contains("tracking_total_keys:1\r\n"));
+        self.note("be notified", stats.contains("tracking_total_keys:1\r\n"));
         let refreshed = lock.refresh().await.is_ok();
         self.note("refresh", refreshed);
         self.note(

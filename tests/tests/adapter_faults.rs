@@ -51,7 +51,7 @@ async fn a_cut_connection_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
+async fn a_loss_is_reported_at_the_end_of_the_lease_when_nothing_answers() {
     let server = Server::start(Kind::Redis7);
     let proxy = Proxy::start(server.port());
     let locker = connect(quick(proxy.url())).await.expect("a locker");
@@ -96,7 +96,7 @@ async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_key_that_somebody_deletes_is_missed_before_the_next_renewal() {
+async fn a_deleted_key_is_missed_before_the_next_renewal() {
     for kind in [Kind::Redis7, Kind::Valkey9] {
         let server = Server::start(kind);
         let locker = connect(server.url()).await.expect("a locker");

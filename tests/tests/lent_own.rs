@@ -337,7 +337,7 @@ impl CommandTransport for Odd {
 }
 
 #[tokio::test]
-async fn what_no_server_answers_says_nothing_and_is_found_out() {
+async fn a_reply_that_no_server_gives_is_unknown_and_is_checked() {
     for with in [
         Err("lost"),
         Ok(Reply::Integer(7)),
@@ -359,7 +359,7 @@ async fn what_no_server_answers_says_nothing_and_is_found_out() {
 }
 
 #[tokio::test]
-async fn why_a_client_cannot_be_used_is_told() {
+async fn an_unusable_client_is_reported_with_the_reason() {
     let port = {
         let mut server = Server::start(Kind::Redis7);
         server.kill();

@@ -57,7 +57,7 @@ fn every_scenario_that_the_page_names_exists() {
 /// Failovers that lose writes, clocks out of bounds, keys changed by hand: a run says which promises it could not
 /// check because of that, and checks all others.
 #[test]
-fn where_an_assumption_is_broken_the_other_promises_are_still_looked_at() {
+fn where_an_assumption_is_broken_the_other_promises_are_still_checked() {
     // These rest on clocks and on the memory of servers.
     let may_be_excused = [Promise::Exclusion, Promise::Cover, Promise::NoFalseAlarm];
     let always = [

@@ -56,7 +56,7 @@ fn a_release_that_never_left_changes_no_token() {
 
 /// Seed 23723: an unanswered undo left the old value behind.
 #[test]
-fn what_an_old_token_left_is_released() {
+fn leftovers_of_an_old_token_are_released() {
     keeps_every_promise(
         &[143, 0, 0, 0, 142, 0, 0, 0, 0, 128, 0, 128],
         &[

@@ -15,7 +15,7 @@ const TTL: Duration = Duration::from_secs(2);
 const OPTIONS: [&str; 4] = ["--ttl", "2s", "--grace", "800ms"];
 
 #[test]
-fn what_was_there_before_an_exec_of_tenure_is_left_alone() {
+fn a_process_from_before_an_exec_of_tenure_is_left_alone() {
     let server = Serve::start(&[]);
     let script = "sleep 60 & echo $!; (sleep 61 & echo $!); exec \"$TENURE\" run k -- \
         sh -c '(setsid sh -c \"trap : TERM; echo job; while :; do sleep 0.01; done\" &) ; sleep 60'";

@@ -141,7 +141,7 @@ fn a_script_gets_its_terminal_back() {
 }
 
 #[test]
-fn a_command_in_a_pipeline_gets_the_terminal_when_it_asks() {
+fn a_command_in_a_pipeline_gets_the_terminal_on_request() {
     let server = Serve::start(&[]);
     let mut session = Session::start(&server, &["sh", "-i"]);
     session.sees("prompt:");

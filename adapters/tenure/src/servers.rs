@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_arrives() {
+    fn written_bytes_arrive() {
         let plan = Servers::quorum(["redis://a", "redis://:pw@b/2", "redis+unix:///c"])
             .prefix("p:")
             .client_name("me")
@@ -337,7 +337,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn a_bad_certificate_is_told() {
+    fn a_bad_certificate_is_reported() {
         let servers = || Servers::single("rediss://h");
         assert!(servers().plan().is_ok());
         for bad in [

@@ -55,7 +55,7 @@ async fn an_obtain_dropped_on_its_way_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_obtain_that_is_never_polled_asks_for_nothing() {
+async fn an_obtain_that_is_never_polled_sends_nothing() {
     let locker = memory();
     let obtaining = locker.obtain("k").into_future();
     sleep(SECOND).await;
@@ -115,7 +115,7 @@ async fn a_lock_lives_on_without_its_locker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_releases_what_is_held_and_ends_the_rest() {
+async fn closing_releases_held_locks_and_ends_the_rest() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
     let lock = alice.obtain("k").await.unwrap();
@@ -197,7 +197,7 @@ fn when_the_runtime_ends_everything_resolves() {
 
 /// The end of many a `main`: the last lock is dropped, and then there is no driver.
 #[test]
-fn what_was_let_go_of_before_the_runtime_ended_is_released() {
+fn a_lock_dropped_before_the_runtime_ended_is_released() {
     let server = Memory::new();
     let mut locks = Vec::new();
     for key in ["dropped", "held"] {

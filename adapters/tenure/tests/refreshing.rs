@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The request may be carried out although nobody reads the reply: here the driver does not even get to run.
 #[tokio::test]
-async fn a_shorter_time_counts_from_the_moment_it_is_asked_for() {
+async fn a_shorter_ttl_counts_from_its_request() {
     let short = Duration::from_millis(50);
     let lock = memory().obtain("k").await.unwrap();
     let before = lock.lease();
@@ -27,7 +27,7 @@ async fn a_shorter_time_counts_from_the_moment_it_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_renewal_is_heard_of_when_it_comes() {
+async fn each_renewal_is_reported_when_it_comes() {
     let ttl = Duration::from_secs(9);
     let lock = memory().obtain("k").ttl(ttl).await.unwrap();
     let first = lock.lease();
@@ -47,7 +47,7 @@ async fn each_renewal_is_heard_of_when_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_renewal_hears_of_the_loss() {
+async fn a_wait_for_a_renewal_ends_with_the_loss() {
     let server = Memory::new();
     let locker = server.locker();
     let lock = locker.obtain("k").await.unwrap();

@@ -46,7 +46,7 @@ impl Subscriber for Lines {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_life_is_told_and_no_secret_is() {
+async fn the_events_of_a_lock_are_traced_and_no_secret_is() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let locker = memory();

@@ -358,7 +358,7 @@ mod tests {
 
     /// A node whose clock is as fast as is allowed for forgets a key before its remaining time has passed here.
     #[test]
-    fn what_a_check_says_of_the_remaining_time_counts_less_the_drift() {
+    fn the_remaining_time_of_a_check_counts_less_the_drift() {
         let (at, now) = (
             Instant::from_micros(1_000_000),
             Instant::from_micros(1_500_000),

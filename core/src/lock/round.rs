@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+    fn a_loss_stays_open_for_the_replies_that_explain_it() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
         assert_eq!(take_next(&mut round), [0, 1, 2]);
         round.answer(node(0), Vote::Unknown);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_in_order_are_asked_one_by_one_and_released_in_reverse() {
+    fn nodes_in_order_get_requests_one_by_one_and_releases_in_reverse() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
         assert_eq!(
             (take_next(&mut round), take_next(&mut round)),

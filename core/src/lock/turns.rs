@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_ends_after_a_quarter_of_a_second_and_sooner_once_somebody_was_seen() {
+    fn a_turn_ends_after_a_quarter_of_a_second_and_sooner_once_a_contender_was_seen() {
         let mut turns = Turns::new(TURN);
         turns.granted(KEY, START);
         assert!(!turns.is_over(KEY, START + ms(249)));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_seen_before_a_turn_counts_until_its_end() {
+    fn a_contender_seen_before_a_turn_counts_until_its_end() {
         let mut turns = Turns::new(TURN);
         turns.lost(KEY, START);
         turns.granted(KEY, START + ms(990));

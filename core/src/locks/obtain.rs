@@ -192,7 +192,7 @@ impl Locks {
         } else if attempts || self.is_blocked(id) {
             self.attempt_or_park(id);
         } else {
-            self.look_again(id);
+            self.start_look(id);
         }
     }
 

@@ -24,7 +24,7 @@ impl Locks {
     }
 
     /// It is time to read whether the keys are still held.
-    pub(super) fn look_again(&mut self, id: LockId) {
+    pub(super) fn start_look(&mut self, id: LockId) {
         self.begin_attempt(id, RoundKind::Look);
     }
 

@@ -129,7 +129,7 @@ fn input_that_comes_late_finds_expired_keys_gone() {
 }
 
 #[test]
-fn without_announcement_an_expiry_is_found_by_whoever_looks() {
+fn without_announcement_an_expiry_is_found_by_the_next_read() {
     let mut fixture = Fixture::new(|options| options.announce_expiry = false);
     let (reader, conn) = (fixture.tracking(), fixture.server.connect());
     fixture.send(conn, &["SET", "k", "v", "PX", "100"]);
@@ -186,7 +186,7 @@ fn requests_may_be_split_anywhere_and_come_many_at_once() {
 }
 
 #[test]
-fn what_is_no_request_ends_the_connection() {
+fn bytes_that_are_no_request_end_the_connection() {
     for bytes in [
         "PING\r\n",
         "*1\r\n+PING\r\n",
@@ -208,7 +208,7 @@ fn what_is_no_request_ends_the_connection() {
 }
 
 #[test]
-fn a_password_is_asked_for() {
+fn a_password_is_required() {
     let user = |name: &[u8]| User {
         name: name.into(),
         password: Secret::new(*b"pw"),
@@ -267,7 +267,7 @@ fn a_restart_forgets_everything_but_time() {
 }
 
 #[test]
-fn what_is_switched_off_is_not_known() {
+fn a_disabled_command_is_unknown() {
     let mut fixture = Fixture::new(|options| {
         options.resp3 = false;
         options.tracking = false;

@@ -60,7 +60,7 @@ impl End {
     }
 }
 
-/// What a process is told on its command line.
+/// The command line of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) key: String,

@@ -47,7 +47,7 @@ impl SearchState {
             run.take(step);
             // Chance differs between clients, or they would go on in step forever.
             for c in 0..run.clients.len() {
-                let seed = (c as u64) << 32 | u64::from(run.asks);
+                let seed = (c as u64) << 32 | u64::from(run.requests);
                 run.client(c).reseed(seed);
             }
         }
@@ -79,10 +79,10 @@ impl SearchState {
                 ttl(),
             )
         };
-        client.ask(0, request, self.now);
-        self.asks = self.asks.saturating_add(1);
-        let told = client.settle();
-        self.fault = self.fault.or(told.fault);
+        client.obtain(0, request, self.now);
+        self.requests = self.requests.saturating_add(1);
+        let effects = client.settle();
+        self.fault = self.fault.or(effects.fault);
         self.clients.push(client);
         self.clients.len() - 1
     }
@@ -112,7 +112,7 @@ impl SearchState {
         request
             .map(|(c, n)| Step::Request(c, n))
             .or_else(|| answer.map(|(c, n)| Step::Answer(c, n)))
-            .or_else(|| goes_on.map(|(c, u, _)| Step::Ask(c, u)))
+            .or_else(|| goes_on.map(|(c, u, _)| Step::Obtain(c, u)))
             .or_else(|| held.map(|(c, u, _)| Step::Release(c, u)))
             .or_else(|| due.map(|(c, _)| Step::Timer(c)))
             .or_else(|| self.next_moment().map(|_| Step::Time))

@@ -111,9 +111,9 @@ impl SearchState {
             columns.sort_unstable();
         }
         // Whether a key vanished only matters as long as there was one ask.
-        let vanished = self.vanished && self.asks < 2;
+        let vanished = self.vanished && self.requests < 2;
         let mut hasher = hasher();
-        (self.asks.min(2), vanished, self.fault).hash(&mut hasher);
+        (self.requests.min(2), vanished, self.fault).hash(&mut hasher);
         for c in order {
             parts[*c].own.hash(&mut hasher);
         }
@@ -157,7 +157,7 @@ impl SearchState {
         through.hash(h);
         if !through {
             for user in &client.users {
-                user.asks_left().hash(h);
+                user.requests_left().hash(h);
                 for phase in user.phases() {
                     phase.hash(h);
                 }

@@ -8,7 +8,7 @@ use super::state::SearchState;
 impl SearchState {
     /// Whether a client may get this event.
     pub(super) fn judge(&mut self, event: &Event) {
-        if blames_others(event) && self.asks == 1 && !self.vanished {
+        if blames_others(event) && self.requests == 1 && !self.vanished {
             self.fault = Some("somebody else was blamed, and there was nobody else");
         }
         let renews = self.setup.renewal != Renewal::Manual;
@@ -30,7 +30,7 @@ impl SearchState {
 
     /// Whether all is as it must be between two steps.
     pub(super) fn check(&mut self) {
-        let held = self.clients.iter().flat_map(|c| c.believes(self.now));
+        let held = self.clients.iter().flat_map(|c| c.current_keys(self.now));
         let mut letters: Vec<char> = held.flat_map(str::chars).collect();
         let all = letters.len();
         letters.sort_unstable();

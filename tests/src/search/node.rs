@@ -227,8 +227,8 @@ impl ModelNode {
 
     /// A registration ends with the first change. The client that made the change gets no notification.
     fn changed(&mut self, key: usize, by: Option<usize>, wakes: &mut Watches) {
-        let told = std::mem::take(&mut self.watches[key]);
-        wakes[key] |= told & !by.map_or(0, |client| 1 << client);
+        let notified = std::mem::take(&mut self.watches[key]);
+        wakes[key] |= notified & !by.map_or(0, |client| 1 << client);
     }
 
     /// Nobody is left at the other end of a client's connection.

@@ -18,7 +18,7 @@ pub struct Setup {
     /// What several nodes are to each other.
     pub arrangement: Arrangement,
     /// How many locks each client asks for, one after the other.
-    pub asks: u8,
+    pub requests: u8,
     /// The users of each client; where there are none, each client has one that wants the key a.
     pub users: &'static [&'static [Wants]],
     /// Waits last for so long that none may end before its lock is obtained.
@@ -119,7 +119,7 @@ impl Setup {
             clients: 2,
             nodes,
             arrangement,
-            asks: 1,
+            requests: 1,
             users: &[],
             patient: false,
             wait: Some(ttl().as_duration() * 2),
@@ -160,7 +160,7 @@ impl Setup {
         let wants = self.users.get(client).copied().unwrap_or(&[&["a"]]);
         let mut users = [User::default(); USERS];
         for (user, wants) in users.iter_mut().zip(wants) {
-            *user = User::new(wants, self.asks);
+            *user = User::new(wants, self.requests);
         }
         users
     }

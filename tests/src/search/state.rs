@@ -13,7 +13,7 @@ use super::user::Phase;
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Step {
     /// A user of this client asks for a lock: the client, then the user.
-    Ask(usize, usize),
+    Obtain(usize, usize),
     /// A user of this client releases what it has, or cancels what it asks for.
     Release(usize, usize),
     /// A user of this client wants a refresh with another ttl.
@@ -47,7 +47,7 @@ pub struct SearchState {
     pub(super) nodes: Vec<ModelNode>,
     pub(super) budget: Budget,
     /// How many locks were requested.
-    pub(super) asks: u8,
+    pub(super) requests: u8,
     /// A key came to its end, or was forgotten, before it was released.
     pub(super) vanished: bool,
     /// The promise that was broken on the way here.
@@ -69,7 +69,7 @@ impl SearchState {
             clients: (0..setup.clients).map(client).collect(),
             nodes: vec![ModelNode::default(); setup.nodes],
             budget: setup.budget,
-            asks: 0,
+            requests: 0,
             vanished: false,
             fault: None,
             trail: None,
@@ -119,10 +119,10 @@ impl SearchState {
     fn steps_of(&self, c: usize, client: &Client, steps: &mut Vec<Step>) {
         for (u, user) in client.users.iter().enumerate() {
             let held = user.phases().any(|phase| phase == Phase::Held);
-            let asking = user.phases().any(|phase| phase == Phase::Asking);
+            let asking = user.phases().any(|phase| phase == Phase::Attempting);
             let cancels = self.budget.cancels > 0 && asking;
             let can = [
-                (user.can_ask(), Step::Ask(c, u)),
+                (user.can_request(), Step::Obtain(c, u)),
                 (user.can_release() || cancels, Step::Release(c, u)),
                 (held && self.budget.refreshes > 0, Step::Refresh(c, u)),
             ];
@@ -163,17 +163,17 @@ impl SearchState {
 
     /// Takes one step, which must be one of [`SearchState::steps`].
     pub fn take(&mut self, step: Step) {
-        self.tell_step(step);
+        self.describe_step(step);
         let now = self.now;
         match step {
-            Step::Ask(c, u) => {
-                self.asks = self.asks.saturating_add(1);
+            Step::Obtain(c, u) => {
+                self.requests = self.requests.saturating_add(1);
                 let request = self.request(c, u);
-                self.client(c).ask(u, request, now);
+                self.client(c).obtain(u, request, now);
             }
             Step::Release(c, u) => {
-                let asks = |phase| phase == Phase::Asking;
-                if self.clients[c].users[u].phases().any(asks) {
+                let attempting = |phase| phase == Phase::Attempting;
+                if self.clients[c].users[u].phases().any(attempting) {
                     self.budget.cancels = self.budget.cancels.saturating_sub(1);
                 }
                 self.client(c).release(u, now);
@@ -266,7 +266,7 @@ impl SearchState {
             node.execute(&request.order, Some(c), now, manner, &mut wakes)
         };
         let answer = Answer::Outcome(request.id, outcome);
-        self.tell_outcome(n, request.order.action, outcome);
+        self.describe_outcome(n, request.order.action, outcome);
         self.client(c).lines[n].answers.push(answer);
         self.spread(n, wakes);
     }
@@ -280,9 +280,9 @@ impl SearchState {
 
     /// Sends a node's wakes on their way.
     fn spread(&mut self, n: usize, wakes: Watches) {
-        for (key, told) in wakes.into_iter().enumerate() {
+        for (key, notified) in wakes.into_iter().enumerate() {
             for (c, client) in self.clients.iter_mut().enumerate() {
-                if told >> c & 1 == 1 {
+                if notified >> c & 1 == 1 {
                     client.lines[n].answers.push(Answer::Wake(key));
                 }
             }
@@ -337,10 +337,10 @@ impl SearchState {
     /// Lets every client say what it has to say.
     fn settle(&mut self) {
         for c in 0..self.clients.len() {
-            let told = self.client(c).settle();
-            self.fault = self.fault.or(told.fault);
-            for event in told.events {
-                self.tell_event(c, &event);
+            let effects = self.client(c).settle();
+            self.fault = self.fault.or(effects.fault);
+            for event in effects.events {
+                self.describe_event(c, &event);
                 self.judge(&event);
             }
         }

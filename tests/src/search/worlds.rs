@@ -130,7 +130,7 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
         }),
         world("2 clients twice, 1 node: slow, prompt", |s| {
-            (s.asks, s.prompt, s.budget.late) = (2, true, 1);
+            (s.requests, s.prompt, s.budget.late) = (2, true, 1);
         }),
         world("3 clients, 1 node: slow, prompt", |s| {
             (s.clients, s.prompt, s.budget.late) = (3, true, 1);
@@ -262,7 +262,7 @@ fn ordered() -> Vec<Plan> {
             usize::MAX,
             "2 clients twice, 3 ordered: cut, prompt",
             |s| {
-                (s.asks, s.prompt, s.budget.cuts) = (2, true, 1);
+                (s.requests, s.prompt, s.budget.cuts) = (2, true, 1);
             },
         ),
         world(

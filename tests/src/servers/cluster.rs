@@ -40,11 +40,11 @@ impl Cluster {
         for index in 0..masters {
             let range = cluster.range(index);
             let (first, last) = (range.start().to_string(), range.end().to_string());
-            cluster.ask(index, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+            cluster.command(index, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
             let port = cluster.servers[0].port().to_string();
             let bus = cluster.servers[0].bus_port().to_owned();
             if index > 0 {
-                cluster.ask(index, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+                cluster.command(index, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
             }
         }
         cluster.wait_until_served();
@@ -76,8 +76,8 @@ impl Cluster {
         let slot = slot(key.as_bytes()).to_string();
         let from = self.owner(key);
         let [from_id, to_id] = [from, to].map(|index| self.id(index));
-        self.ask(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
-        self.ask(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+        self.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+        self.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
     }
 
     /// Moves a key whose slot is being moved, with its ttl.
@@ -102,7 +102,7 @@ impl Cluster {
         let number = slot(key.as_bytes());
         let (text, id) = (number.to_string(), self.id(to));
         for index in [to, self.owner(key)] {
-            self.ask(index, &["CLUSTER", "SETSLOT", &text, "NODE", &id]);
+            self.command(index, &["CLUSTER", "SETSLOT", &text, "NODE", &id]);
         }
         self.owners[usize::from(number)] = to;
     }
@@ -132,7 +132,7 @@ impl Cluster {
     }
 
     #[track_caller]
-    fn ask(&self, index: usize, words: &[&str]) {
+    fn command(&self, index: usize, words: &[&str]) {
         let reply = self.servers[index].raw().command(words);
         assert_eq!(reply.text(), "OK", "{words:?}");
     }

@@ -102,7 +102,7 @@ fn a_release_deletes_all_that_is_still_ours() {
 /// redis-py#3532, node-redlock#65 and #309, redisson#4869: an error that hides the result of the work, or tries without
 /// end.
 #[test]
-fn releasing_what_is_over_is_no_error() {
+fn releasing_an_ended_lock_is_no_error() {
     let mut world = silent_world();
     let alice = world.client();
     let request = manual(world.request("k", SECOND));

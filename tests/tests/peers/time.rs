@@ -64,7 +64,7 @@ fn a_lease_counts_from_the_attempt_that_won() {
 
 /// librespot#1626, valkey#2651: a clock that stands still during suspend keeps a lease that is over.
 #[test]
-fn whoever_slept_through_its_lease_knows_when_it_wakes() {
+fn a_holder_that_slept_through_its_lease_knows_when_it_wakes() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let lock = obtain(&mut world, alice, "k");

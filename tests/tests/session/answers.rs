@@ -88,7 +88,7 @@ fn errors_that_only_a_person_can_mend_end_a_wait_at_once() {
 }
 
 #[test]
-fn a_replica_is_left_for_whoever_stands_behind_the_name_now() {
+fn a_replica_is_left_for_the_current_address_of_the_name() {
     for line in [
         "READONLY You can't write against a read only replica.",
         "MASTERDOWN Link down",
@@ -236,7 +236,7 @@ fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
 }
 
 #[test]
-fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
+fn an_error_that_denies_a_refresh_reveals_nothing_about_the_holder() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.hold();
     let end = talk.engine.lease(lock).expect("held").expires_at();
@@ -361,7 +361,7 @@ fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
 }
 
 #[test]
-fn a_replica_is_not_asked_ever_faster() {
+fn reconnects_to_a_replica_do_not_get_faster() {
     let mut talk = Talk::greeted(plain());
     talk.obtain(patient());
     for whole in [20, 40, 80, 160, 320, 640] {

@@ -80,7 +80,7 @@ pub(crate) struct Plan {
     /// Each with the time before it.
     pub(crate) faults: Vec<(Duration, Fault)>,
     /// Whether nobody reads what tenure says.
-    pub(crate) is_unheard: bool,
+    pub(crate) is_unread: bool,
 }
 
 impl Plan {
@@ -99,7 +99,7 @@ impl Plan {
             seed,
             tree: Tree::ALL[chance.below(Tree::ALL.len())],
             faults,
-            is_unheard: chance.below(2) == 0,
+            is_unread: chance.below(2) == 0,
         }
     }
 

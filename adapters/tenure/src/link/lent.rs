@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_an_error_counts() {
+    fn bytes_before_an_error_count() {
         let mut bench = Bench::new();
         for _ in 0..3 {
             bench.send(PTTL);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_gone_is_told_at_once() {
+    fn a_lost_connection_is_reported_at_once() {
         let mut bench = Bench::new();
         bench.send(PTTL);
         bench.report(Report::Gone("cut".into()));

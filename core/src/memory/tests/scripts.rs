@@ -52,7 +52,7 @@ fn a_release_goes_on_past_a_key_of_another_type() {
 }
 
 #[test]
-fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
+fn an_obtain_never_shortens_our_ttl_nor_does_a_refresh_that_keeps() {
     let mut fixture = Fixture::new(|_| {});
     let conn = fixture.server.connect();
     fixture.send(conn, &["SET", "a", "v", "PX", "5000"]);
@@ -89,7 +89,7 @@ fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
 
 /// A handshake requests it before anything is obtained.
 #[test]
-fn a_script_that_does_nothing_is_run_by_whoever_runs_scripts() {
+fn a_script_that_does_nothing_runs_where_scripts_run() {
     let proof = ["EVAL", "return 1", "0"];
     for (trouble, answer) in [
         (None, ":1"),
