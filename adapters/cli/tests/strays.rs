@@ -175,17 +175,22 @@ fn a_command_of_another_user_is_reported_at_the_start_and_nothing_spins() {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     command.args([&path("tenure"), "run", "--url", &server.url()]);
     command.args(["--ttl", "2s", "k", "--", &path("become-root"), "--reuid=0"]);
-    command.args(["--clear-groups", "--", "sh", "-c", "echo $$; exec sleep 60"]);
+    let script = "echo $$; while :; do echo tick; sleep 0.1; done";
+    command.args(["--clear-groups", "--", "sh", "-c", script]);
     let process = Running::start(&mut command);
     let pid = process.line();
-    // On a slow machine it is still called "sh" when tenure finds it.
     let words = format!("tenure: process {pid} (");
-    // Long before the lock is lost.
-    std::thread::sleep(Duration::from_millis(1500));
+    until(|| process.said().contains(&words));
     assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
 
-    std::thread::sleep(Duration::from_secs(2));
-    let spent = processor_time(process.pid());
+    until(|| process.said().contains("the lock is lost"));
+    // It cannot end the command, so it waits for it, here for at least two seconds. What it printed before is not counted.
+    let _ = process.printed();
+    let before = processor_time(process.pid());
+    for _ in 0..20 {
+        process.until("tick");
+    }
+    let spent = processor_time(process.pid()) - before;
     kill(Pid::from_raw(pid.parse().expect("a pid")), Signal::SIGKILL).expect("it runs on");
 
     let done = process.finish();

@@ -185,6 +185,11 @@ impl Running {
         while self.line() != expected {}
     }
 
+    /// The lines that it has printed by now and that were not read.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// What is left of its output. It ends when no process holds it: neither the program nor anything that it
     /// has started.
     pub(crate) fn rest(&self) -> Vec<String> {
