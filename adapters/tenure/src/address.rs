@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use tenure_core::{NodeConfig, Secret};
 use url::{Host, ParseError, Url};
 
-use crate::client::Lent;
+use crate::client::lent::Lent;
 use crate::embedded::Embedded;
 use crate::error::{ConnectError, UrlPart};
 

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use super::{Gone, News};
-use crate::client::{Calling, Command, Lent, Opening, Reply, Report, Reporting, TransportError};
+use crate::client::lent::{Calling, Lent, Opening, Reporting};
+use crate::client::{Command, Reply, Report, TransportError};
 
 /// How many reports are taken before something else is done.
 const MOST_REPORTS: usize = 64;
