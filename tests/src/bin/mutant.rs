@@ -3,15 +3,14 @@
 //! `mutant whole SEEDS KNOWN FILE...` plays seeds from 1 on, then these inputs of the corpus, then worlds of many locks and contests,
 //! until a promise is broken, and prints which of them broke which. `mutant short` plays neither of these. What
 //! `KNOWN` names, with commas between, is left out; with "all" everything is played, whatever is broken.
-
-pub mod search;
+#![allow(clippy::print_stdout, reason = "tests/mutate reads what it prints")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use tenure_world::trials::{ManyLocks, goals};
-use tenure_world::{laws, schedule, world};
+use tenure_tests::trials::{ManyLocks, goals};
+use tenure_tests::{laws, schedule, search, world};
 
 /// How many worlds of many locks of each kind.
 const WORLDS: u64 = 100;
@@ -127,9 +126,10 @@ fn by_many_locks() -> Vec<Trial> {
     let kinds = ManyLocks::ALL.into_iter().enumerate();
     let worlds = kinds.flat_map(|(number, kind)| (0..WORLDS).map(move |seed| (number, kind, seed)));
     let play = |(number, kind, seed): (usize, ManyLocks, u64)| {
-        trial(format!("many-locks-{}-{}", number + 1, seed + 1), move || {
-            broken(|| kind.play(seed).err())
-        })
+        trial(
+            format!("many-locks-{}-{}", number + 1, seed + 1),
+            move || broken(|| kind.play(seed).err()),
+        )
     };
     worlds.map(play).collect()
 }
