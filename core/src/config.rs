@@ -101,9 +101,9 @@ impl Config {
 /// What several nodes are to each other. One node is 1 of 1 either way.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Arrangement {
-    /// All of them, asked one after the other in the order given and released in reverse.
+    /// All of them, with requests one after the other in the order given and releases in reverse.
     Ordered,
-    /// Redlock: more than half of them, at least three, asked at the same time.
+    /// Redlock: more than half of them, at least three, with requests at the same time.
     Quorum,
 }
 

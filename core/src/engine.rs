@@ -95,7 +95,7 @@ impl Engine {
         self.locks.obtain(request, now)
     }
 
-    /// Refreshes a held lock: for its ttl, or from now on for another one. Ends with [`Event::Refreshed`] (with `asked`) or
+    /// Refreshes a held lock: for its ttl, or from now on for another one. Ends with [`Event::Refreshed`] (with `sent`) or
     /// with the terminal event of the lock; until then it is retried.
     ///
     /// # Errors
@@ -199,7 +199,7 @@ impl Engine {
     /// What to do next. Call it until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if self.dirty {
-            if self.has_input || self.locks.may_ask() {
+            if self.has_input || self.locks.may_transmit() {
                 self.send_requests();
             }
             let event = self.locks.next_event();
@@ -321,11 +321,11 @@ impl Engine {
                     continue;
                 };
                 let obtains = op.is_obtain();
-                let asked = match self.sessions.get_mut(request.node().index()) {
-                    Some(session) => session.ask(request, op, now),
+                let sent = match self.sessions.get_mut(request.node().index()) {
+                    Some(session) => session.request(request, op, now),
                     None => Err(NodeError::Disconnected),
                 };
-                match asked {
+                match sent {
                     Ok(true) if obtains => self.locks.obtain_sent(request),
                     Ok(_) => {}
                     Err(error) => self.unsent.push((request, error)),

@@ -39,7 +39,7 @@ pub enum Event {
         lease: Lease,
         /// Whether this answers all calls of [`crate::Engine::refresh`] so far. Otherwise it was a renewal, or a later call
         /// is still open.
-        asked: bool,
+        requested: bool,
     },
     /// Terminal: the lock is no longer ours, although no release was requested.
     Lost {

@@ -184,13 +184,13 @@ pub struct RequestId {
 }
 
 impl RequestId {
-    /// The lock that asks.
+    /// The lock that makes the request.
     #[must_use]
     pub const fn lock(self) -> LockId {
         self.lock
     }
 
-    /// The node that is asked.
+    /// The node that the request goes to.
     #[must_use]
     pub const fn node(self) -> NodeId {
         self.node

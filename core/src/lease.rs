@@ -13,11 +13,11 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The lease of a grant whose request was made at `asked_at`. That is before the request was handed out for sending, so the
+    /// The lease of a grant whose request was made at `requested_at`. That is before the request was handed out for sending, so the
     /// server starts to count later than we do, however long the request was on its way.
-    pub(crate) fn granted(asked_at: Instant, ttl: Ttl) -> Self {
+    pub(crate) fn granted(requested_at: Instant, ttl: Ttl) -> Self {
         Self {
-            expires_at: asked_at
+            expires_at: requested_at
                 + Micros(ttl.as_micros().0.saturating_sub(drift(ttl.as_micros()).0)),
             ttl,
         }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_the_ttl_less_one_percent_and_two_milliseconds_from_asking() {
+    fn a_lease_is_the_ttl_less_one_percent_and_two_milliseconds_from_the_request() {
         for (ms, micros) in [
             (3, 970),
             (200, 196_000),

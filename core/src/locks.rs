@@ -55,7 +55,7 @@ struct Setup {
     prefix: Arc<[u8]>,
     nodes: NodeSet,
     quorum: usize,
-    /// The order in which an obtain asks the nodes.
+    /// The order in which an obtain is sent to the nodes.
     order: Order,
     request_timeout: Micros,
     limit: usize,
@@ -142,9 +142,9 @@ impl Locks {
         };
         // In the usual case no other lock of this engine has one of its keys, so none can come first.
         if alone {
-            self.ask_now(id);
+            self.attempt_now(id);
         } else {
-            self.ask_or_park(id);
+            self.attempt_or_park(id);
         }
         id
     }
@@ -280,7 +280,7 @@ impl Locks {
     }
 
     /// Whether [`Locks::next_request`] may return one, or has to process a timeout, before the next event is returned.
-    pub(crate) fn may_ask(&self) -> bool {
+    pub(crate) fn may_transmit(&self) -> bool {
         !self.requests.is_empty() || self.events.is_empty()
     }
 

@@ -11,7 +11,7 @@ const LEAST: Duration = Duration::from_millis(1);
 
 /// How long a waiting lock pauses between attempts. Values below 1 ms count as 1 ms.
 ///
-/// Where nodes report a release (client tracking), pauses are not needed and not used: the lock asks when it is woken
+/// Where nodes report a release (client tracking), pauses are not needed and not used: the lock retries when it is woken
 /// and when the holder's time is over. Elsewhere the holder's remaining time caps every pause.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retry {
@@ -28,7 +28,7 @@ enum Pauses {
     Sequence(Arc<[Duration]>),
 }
 
-/// Jitter: how a pause is randomised, so that many waiters do not ask at the same time.
+/// Jitter: how a pause is randomised, so that many waiters do not retry at the same time.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Jitter {
@@ -96,36 +96,36 @@ impl Retry {
         self
     }
 
-    /// At most `asks` further attempts after the first, for any reason.
+    /// At most `attempts` further attempts after the first, for any reason.
     #[must_use]
-    pub const fn limit(mut self, asks: u32) -> Self {
-        self.limit = Some(asks);
+    pub const fn limit(mut self, attempts: u32) -> Self {
+        self.limit = Some(attempts);
         self
     }
 
-    /// Whether the lock may ask once more.
-    pub(crate) fn may_ask(&self, progress: &RetryProgress) -> bool {
+    /// Whether the lock may make one more attempt.
+    pub(crate) fn allows(&self, progress: &RetryProgress) -> bool {
         let pauses = match &self.pauses {
             Pauses::Sequence(pauses) => u32::try_from(pauses.len()).unwrap_or(u32::MAX),
             Pauses::None | Pauses::Every(_) | Pauses::Exponential { .. } => u32::MAX,
         };
-        progress.asks <= self.limit.unwrap_or(u32::MAX).min(pauses)
+        progress.attempts <= self.limit.unwrap_or(u32::MAX).min(pauses)
     }
 
-    /// What of the progress changes what comes later: for pauses that are always the same only whether it has asked, and
+    /// What of the progress changes what comes later: for pauses that are always the same only whether there was an attempt, and
     /// whether more than once.
     #[cfg(feature = "search")]
     pub(crate) fn remembered(&self, progress: &RetryProgress) -> (u32, u32, Duration) {
         let same = matches!(self.pauses, Pauses::None | Pauses::Every(_));
         let free = matches!(self.jitter, Jitter::None | Jitter::Full { .. });
         if same && free && self.limit.is_none() {
-            (progress.asks.min(2), 0, Duration::ZERO)
+            (progress.attempts.min(2), 0, Duration::ZERO)
         } else {
-            (progress.asks, progress.pauses, progress.previous)
+            (progress.attempts, progress.pauses, progress.previous)
         }
     }
 
-    /// The pause before the next ask; `None` where only a wake or the holder's end may start it.
+    /// The pause before the next attempt; `None` where only a wake or the holder's end may start it.
     pub(crate) fn pause(&self, progress: &mut RetryProgress, rng: &mut Rng) -> Option<Duration> {
         let step = progress.pauses;
         progress.pauses = step.saturating_add(1);
@@ -174,8 +174,8 @@ impl Default for Retry {
 /// How far one lock has come in its retries.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct RetryProgress {
-    /// Asks so far, the first included.
-    pub(crate) asks: u32,
+    /// Attempts so far, the first included.
+    pub(crate) attempts: u32,
     pauses: u32,
     previous: Duration,
 }
@@ -204,18 +204,18 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_counts_asks_after_the_first() {
-        let asked = |asks| RetryProgress {
-            asks,
+    fn a_limit_counts_attempts_after_the_first() {
+        let after = |attempts| RetryProgress {
+            attempts,
             ..RetryProgress::default()
         };
         let retry = Retry::every(MS).limit(2);
-        assert!(retry.may_ask(&asked(2)));
-        assert!(!retry.may_ask(&asked(3)));
+        assert!(retry.allows(&after(2)));
+        assert!(!retry.allows(&after(3)));
         let own = Retry::sequence([MS]);
-        assert!(own.may_ask(&asked(1)));
-        assert!(!own.may_ask(&asked(2)));
-        assert!(!Retry::none().limit(0).may_ask(&asked(1)));
+        assert!(own.allows(&after(1)));
+        assert!(!own.allows(&after(2)));
+        assert!(!Retry::none().limit(0).allows(&after(1)));
     }
 
     #[test]

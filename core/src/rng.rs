@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn each_draw_takes_one_number_of_the_sequence_whatever_its_range() {
+    fn each_draw_takes_one_number_of_the_sequence_for_any_range() {
         let (mut rng, mut plain) = (Rng::new(5), Rng::new(5));
         for range in [0, 1, u64::MAX] {
             rng.up_to(range);

@@ -83,7 +83,7 @@ async fn raw_pairs(port: u16, tasks: usize, pairs: usize) -> Duration {
         let length = stream.read(&mut buffer).await.expect("answered");
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
-    // What the server does for a connection that is told of changes is part of what it can do.
+    // What the server does for a connection that gets notifications of changes is part of what it can do.
     setup(&["HELLO", "3"]).await;
     setup(&["CLIENT", "TRACKING", "ON", "NOLOOP"]).await;
     let reply = setup(&["SCRIPT", "LOAD", script]).await;

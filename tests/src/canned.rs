@@ -119,7 +119,10 @@ impl Canned {
         self.engine.handle_input(node(), &self.refreshed, self.now);
         assert!(matches!(
             self.drain(),
-            Some(Event::Refreshed { asked: true, .. })
+            Some(Event::Refreshed {
+                requested: true,
+                ..
+            })
         ));
     }
 
@@ -139,7 +142,10 @@ impl Canned {
             let renewed = self.drain();
             assert!(matches!(
                 renewed,
-                Some(Event::Refreshed { asked: false, .. })
+                Some(Event::Refreshed {
+                    requested: false,
+                    ..
+                })
             ));
         }
     }
@@ -155,7 +161,7 @@ impl Canned {
         assert!(matches!(self.drain(), Some(Event::Released { .. })));
     }
 
-    /// Does what the engine wants; the last event that it told.
+    /// Carries out all outputs of the engine; returns the last event.
     fn drain(&mut self) -> Option<Event> {
         let mut last = None;
         loop {

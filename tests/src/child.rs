@@ -1,4 +1,4 @@
-//! A copy of a benchmark's own program: its parent tells it what to do and hears of it, line by line.
+//! A copy of a benchmark's own program: its parent sends it orders and reads its reports, line by line.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
@@ -6,8 +6,8 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 /// A running copy, ended with its value.
 pub struct Child {
     child: std::process::Child,
-    told: ChildStdin,
-    said: Lines<BufReader<ChildStdout>>,
+    stdin: ChildStdin,
+    stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Child {
@@ -23,9 +23,13 @@ impl Child {
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let told = child.stdin.take().expect("a pipe");
-        let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        Self { child, told, said }
+        let stdin = child.stdin.take().expect("a pipe");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
     }
 
     /// Writes a line to its standard input.
@@ -33,9 +37,9 @@ impl Child {
     /// # Panics
     ///
     /// If it has ended.
-    pub fn tell(&mut self, line: &str) {
+    pub fn send(&mut self, line: &str) {
         let line = format!("{line}\n");
-        self.told.write_all(line.as_bytes()).expect("it lives");
+        self.stdin.write_all(line.as_bytes()).expect("it lives");
     }
 
     /// Waits for the next line of its standard output.
@@ -44,7 +48,7 @@ impl Child {
     ///
     /// If it has ended, or the line is not text.
     pub fn line(&mut self) -> String {
-        self.said.next().expect("it lives").expect("text")
+        self.stdout.next().expect("it lives").expect("text")
     }
 }
 

@@ -15,15 +15,15 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 pub struct Attempt {
     /// When it began to ask.
     pub asked_at: u64,
-    /// When it was told, and what; `None` if it never was.
+    /// When the answer came, and which; `None` if none came.
     pub answer: Option<(u64, Answer)>,
     /// Begin and end of each refresh that was requested and done.
     pub refreshed: Vec<(u64, u64)>,
-    /// From when on its last lease was no longer to be believed.
+    /// The end of its last lease.
     pub lease_end: u64,
-    /// When it let go.
-    pub let_go_at: Option<u64>,
-    /// When it was told what the release had found, and whether it was still the holder.
+    /// When it released the lock.
+    pub released_at: Option<u64>,
+    /// When the outcome of the release came, and whether it was still the holder.
     pub released: Option<(u64, bool)>,
 }
 
@@ -123,23 +123,23 @@ impl Attempt {
                 end,
             });
         };
-        let told = self.answer.filter(|(_, answer)| match answer {
+        let known = self.answer.filter(|(_, answer)| match answer {
             Answer::Held => true,
             Answer::Denied => denials,
             Answer::Unknown => false,
         });
-        let held = matches!(told, Some((_, Answer::Held)));
-        let end = told.map(|(at, _)| (at, held));
+        let held = matches!(known, Some((_, Answer::Held)));
+        let end = known.map(|(at, _)| (at, held));
         call(0, Op::Obtain(number), self.asked_at, end);
         for (begin, end) in self.refreshed.iter().filter(|_| held) {
             call(0, Op::Refresh(number), *begin, Some((*end, true)));
         }
-        if let Some(at) = self.let_go_at.filter(|_| held) {
+        if let Some(at) = self.released_at.filter(|_| held) {
             call(0, Op::Release(number), at, self.released);
         }
         let free_at = if held { self.lease_end } else { self.asked_at };
         let over = self.released.is_some_and(|(at, _)| at < free_at);
-        let denied = told.is_some() && !held;
+        let denied = known.is_some() && !held;
         if !over && !denied {
             call(1, Op::Expire(number), free_at, None);
         }
@@ -150,13 +150,13 @@ impl Attempt {
 mod tests {
     use super::*;
 
-    /// Held from `begin`, let go at `end`, with a lease that lasts long; each call takes 2.
+    /// Held from `begin`, released at `end`, with a lease that lasts long; each call takes 2.
     fn held(begin: u64, end: u64) -> Attempt {
         Attempt {
             asked_at: begin,
             answer: Some((begin + 2, Answer::Held)),
             lease_end: 1_000,
-            let_go_at: Some(end),
+            released_at: Some(end),
             released: Some((end + 2, true)),
             ..Attempt::default()
         }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn one_holder_after_the_other_is_a_lock() {
         assert!(is_linearizable(&[held(0, 10), held(13, 20)], true));
-        // The second asks before the first has let go, and is told after.
+        // The second makes its request before the first has released, and gets the answer after.
         let mut waits = held(5, 20);
         waits.answer = Some((15, Answer::Held));
         assert!(is_linearizable(&[held(0, 10), waits], true));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_needs_a_holder_unless_a_quorum_is_asked() {
+    fn a_denial_needs_a_holder_except_with_a_quorum() {
         let history = [held(0, 10), denied(14, 16)];
         assert!(!is_linearizable(&history, true));
         assert!(is_linearizable(&history, false));
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_lock_comes_free_at_the_end_of_its_lease_and_not_before() {
         let mut crashed = held(0, 0);
-        (crashed.let_go_at, crashed.released, crashed.lease_end) = (None, None, 50);
+        (crashed.released_at, crashed.released, crashed.lease_end) = (None, None, 50);
         assert!(is_linearizable(&[crashed.clone(), held(49, 70)], true));
         assert!(!is_linearizable(&[crashed.clone(), held(47, 70)], true));
         // Refreshed when somebody else has it.

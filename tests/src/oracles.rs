@@ -216,7 +216,7 @@ fn has_half_line_end(bytes: &[u8]) -> bool {
     count(b'\r') != pairs || count(b'\n') != pairs
 }
 
-/// Why `redis-protocol` may differ on a reply that we take, which stands in these bytes.
+/// Why `redis-protocol` may differ on these bytes, which hold a reply that we take.
 pub fn excuse_of_redis_protocol(value: &Value, bytes: &[u8]) -> Option<Divergence> {
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     if has(b"|") {

@@ -10,7 +10,7 @@ const COUNT: u32 = 20_000;
 
 /// A port of 127.0.0.1 on which nobody listens now, and that this process has not been given before.
 ///
-/// Another process may still take it first, so whoever binds it must be ready to ask again.
+/// Another process may still take it first, so the caller must be ready to take another port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Test programs run at the same time; each starts somewhere else.

@@ -1,4 +1,4 @@
-//! A small blocking client that shares no code with Tenure, to look at a server from the side.
+//! A small blocking client that shares no code with Tenure, to observe a server independently.
 
 #![expect(
     clippy::wildcard_enum_match_arm,

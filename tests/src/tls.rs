@@ -1,4 +1,4 @@
-//! Certificates for a server on this machine, and a client that believes in nothing else.
+//! Certificates for a server on this machine, and a client that trusts no others.
 
 use std::io;
 use std::net::TcpStream;

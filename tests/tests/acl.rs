@@ -1,7 +1,7 @@
 //! The least rights that a user of a server needs, and what each of them is for.
 //!
 //! The table below is the documentation: the test takes each right away in turn and sees that exactly what the table says
-//! does not work any more. `AUTH` and `HELLO` need no right.
+//! no longer works. `AUTH` and `HELLO` need no right.
 //!
 //! | right | for | Redis 6.2 | Redis 7 | Valkey 9 |
 //! |---|---|---|---|---|
@@ -9,16 +9,16 @@
 //! | `~{prefix*` | fences: the counters of keys without a hash tag | ✓ | ✓ | ✓ |
 //! | `+time` | fences | ✓ | ✓ | ✓ |
 //! | `+set` | to obtain; on Valkey also to refresh | ✓ | ✓ | ✓ |
-//! | `+pttl` | to be woken, to be told of a loss at once, to inspect | ✓ | ✓ | ✓ |
+//! | `+pttl` | to be woken, to learn of a loss at once, to inspect | ✓ | ✓ | ✓ |
 //! | `+client\|tracking` | the same | ✓ | ✓ | ✓ |
-//! | `+get` | to inspect, to look after a wake, all scripts | ✓ | ✓ | ✓ |
+//! | `+get` | to inspect, to check a key after a wake, all scripts | ✓ | ✓ | ✓ |
 //! | `+eval` | to learn that scripts run: without it none is used, and on Redis the server is refused before it gives a lock | ✓ | ✓ | |
 //! | `+evalsha` | several keys, to obtain again after a lost answer; on Redis also to refresh and to release | ✓ | ✓ | ✓ |
 //! | `+msetex` | several keys where `+eval` is missing | | | |
 //! | `+pexpire` | to refresh within a script | ✓ | ✓ | ✓ |
 //! | `+del` | to release within a script | ✓ | ✓ | ✓ |
 //! | `+delifeq` | to release one key without a script | | | ✓ |
-//! | `+command\|info` | to learn of `DELIFEQ` where the version in `HELLO` does not tell; nobody needs it here | | | |
+//! | `+command\|info` | to learn of `DELIFEQ` where the version in `HELLO` does not show it; nobody needs it here | | | |
 //! | `+ping` | to probe a silent connection; a refusal shows life as well, but is noted in `ACL LOG` | | | |
 //! | `+client\|setname` | the name in `CLIENT LIST` | ✓ | ✓ | ✓ |
 //! | `+client\|setinfo` | the library's name there (Redis from 7.2, Valkey) | | | ✓ |
@@ -60,8 +60,12 @@ const RIGHTS: [(&str, &[&str], &[&str]); 15] = [
         &["obtain", "obtain several", FENCED],
         &["obtain", "obtain several", FENCED],
     ),
-    ("+pttl", &["be told", "inspect"], &["be told", "inspect"]),
-    ("+client|tracking", &["be told"], &["be told"]),
+    (
+        "+pttl",
+        &["be notified", "inspect"],
+        &["be notified", "inspect"],
+    ),
+    ("+client|tracking", &["be notified"], &["be notified"]),
     (
         "+get",
         &["inspect", "obtain several", "refresh", FENCED],
@@ -108,7 +112,7 @@ fn applies(right: &str, kind: Kind) -> bool {
 }
 
 #[tokio::test]
-async fn each_right_is_needed_and_for_what_the_table_says() {
+async fn each_right_is_needed_for_the_use_in_the_table() {
     for kind in Kind::ALL {
         let server = Server::start(kind);
         let rights: Vec<_> = RIGHTS
@@ -310,7 +314,7 @@ impl Trial {
         self.note("obtain", obtained.is_ok());
         let Ok(lock) = obtained else { return };
         let stats = self.raw.command(&["INFO", "stats"]).text();
-        self.note("be told", stats.contains("tracking_total_keys:1\r\n"));
+        self.note("be notified", stats.contains("tracking_total_keys:1\r\n"));
         let refreshed = lock.refresh().await.is_ok();
         self.note("refresh", refreshed);
         self.note(

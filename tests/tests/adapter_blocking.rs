@@ -85,7 +85,7 @@ fn called(lock: &tenure::blocking::Lock) -> Receiver<Loss> {
 }
 
 #[test]
-fn a_callback_is_told_of_a_loss_and_of_nothing_else() {
+fn a_callback_is_called_on_a_loss_and_on_nothing_else() {
     let server = Memory::new();
     let locker = server.locker();
     let lock = locker.obtain("k").ttl(Duration::from_millis(100)).manual();

@@ -102,7 +102,7 @@ async fn a_password_opens_the_door() {
 }
 
 #[tokio::test]
-async fn a_user_may_do_what_its_rules_say() {
+async fn a_user_may_do_everything_in_its_rules() {
     let server = Server::builder(Kind::Redis7)
         .acl_user("worker", "s3cret", "~locks:* +@all")
         .start();
@@ -136,7 +136,7 @@ async fn a_database_is_a_world_of_its_own() {
 }
 
 #[tokio::test]
-async fn nobody_at_home_is_told_with_the_address() {
+async fn a_refused_connection_is_reported_with_the_address() {
     let mut server = Server::start(Kind::Redis7);
     let (url, port) = (server.url(), server.port());
     server.kill();
@@ -187,7 +187,7 @@ async fn a_quorum_is_enough() {
 
 /// Advice to start a server fits one cause only.
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_from_one_that_refuses() {
+async fn a_missing_server_is_distinguished_from_one_that_refuses() {
     let server = Server::builder(Kind::Redis7).password("hunter2").start();
     let nobody = "redis://127.0.0.1:1".to_owned();
     let no_socket = "redis+unix:///no/such/socket".to_owned();

@@ -43,9 +43,7 @@ async fn a_cut_connection_costs_nothing_but_time() {
     let lock = locker.obtain("k").await.expect("the lock");
     for _ in 0..3 {
         proxy.cut();
-        lock.refresh()
-            .await
-            .expect("asked again until it got through");
+        lock.refresh().await.expect("repeated until it got through");
     }
     assert!(lock.is_held());
     assert_eq!(lock.release().await, Released::Confirmed);
@@ -53,7 +51,7 @@ async fn a_cut_connection_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
+async fn a_loss_is_reported_at_the_end_of_the_lease_when_nothing_answers() {
     let server = Server::start(Kind::Redis7);
     let proxy = Proxy::start(server.port());
     let locker = connect(quick(proxy.url())).await.expect("a locker");
@@ -61,7 +59,7 @@ async fn a_loss_is_told_at_the_end_of_the_lease_when_nothing_answers() {
     let lock = locker.obtain("k").ttl(SECOND).await.expect("the lock");
     proxy.black_hole(true);
 
-    // With why the last renewal did not get through: no answer, or no connection any more.
+    // With why the last renewal did not get through: no answer, or no connection.
     let loss = lock.lost().await;
     assert!(matches!(loss, Loss::Expired { error: Some(_) }), "{loss:?}");
 
@@ -92,13 +90,13 @@ async fn a_release_that_nobody_answers_is_unconfirmed_soon_and_goes_on() {
     proxy.black_hole(false);
     let deadline = Instant::now() + 60 * SECOND;
     while raw.command(&["EXISTS", "k"]) != Value::Int(0) {
-        assert!(Instant::now() < deadline, "nobody releases it any more");
+        assert!(Instant::now() < deadline, "nobody releases it");
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_key_that_somebody_deletes_is_missed_before_the_next_renewal() {
+async fn a_deleted_key_is_missed_before_the_next_renewal() {
     for kind in [Kind::Redis7, Kind::Valkey9] {
         let server = Server::start(kind);
         let locker = connect(server.url()).await.expect("a locker");
@@ -193,7 +191,7 @@ async fn many_tasks_on_many_threads_exclude_each_other() {
 }
 
 /// The end of many a `main`. With TLS, too, whose bytes are not those of the core. A server that has never seen the script
-/// of a release would have to answer first, and nobody hears that any more.
+/// of a release would have to answer first, and nobody reads that reply.
 #[test]
 fn a_lock_dropped_last_is_released_though_the_runtime_ends() {
     let tls = Server::builder(Kind::Redis7).tls().start();

@@ -36,8 +36,8 @@ fn an_obtain_allocates_at_most_for_its_key() {
         let mut lock = None;
         let info = measure(|| lock = Some(canned.obtain(request)));
         println!("{node:?}: an obtain allocates {info:?}");
-        // Key and value as they go over the wire, each with its length and line ends around it: of these all commands of
-        // the lock are made, and before them the command that asks for the remaining time, up to the key.
+        // Key and value as they go over the wire, each with its length and line ends: all commands of
+        // the lock consist of them. Before them is the command that reads the remaining time, up to the key.
         assert_eq!(info.count_total, 1, "{info:?}");
         assert!(info.bytes_total <= 22 + key + 2 * 9 + 14, "{info:?}");
     }
@@ -87,7 +87,7 @@ fn warm(node: NodeKind) -> Canned {
     canned
 }
 
-/// redisson#6832 and #6131, node-redlock PR #312: what was locked once is remembered for ever.
+/// redisson#6832 and #6131, node-redlock PR #312: each key ever locked is remembered forever.
 #[test]
 fn locks_that_are_over_leave_nothing_behind() {
     for node in NodeKind::ALL {

@@ -13,10 +13,10 @@ const TTL: Duration = Duration::from_secs(3);
 const URL: &str = "TENURE_TEST_HOLDER_URL";
 
 /// Keys that will end some time: the more of them there are, the later a server says that one has ended by itself (up
-/// to 25 s were seen). A waiter that trusts the server to tell would be as late.
+/// to 25 s were seen). A waiter that relies on the server's notification would be as late.
 const OTHERS: usize = 5000;
 
-/// The bound is 50 ms after the end of the dead holder's time, which the server itself tells. On a machine so busy that a
+/// The bound is 50 ms after the end of the dead holder's time, which the server itself reports. On a machine so busy that a
 /// timer of this very process fires late, or that an answer takes long, that much is added: both are measured in the
 /// same process, up to the same moment. So the test fails only when the waiter knew late, not when it ran late.
 const BOUND: Duration = Duration::from_millis(50);

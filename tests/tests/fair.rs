@@ -1,5 +1,5 @@
 //! Engines that contend for one key for ten virtual seconds: how often each obtains it, and how long it waits. What each
-//! must reach stands in `tests/world/src/trials/goals.rs`.
+//! must reach is defined in `tests/world/src/trials/goals.rs`.
 
 use tenure_tests::trials::{Goal, goals};
 

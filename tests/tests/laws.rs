@@ -1,4 +1,4 @@
-//! The laws of `tests/world/src/laws` on random histories of `Locks`. Those of `Engine` are looked at in every schedule.
+//! The laws of `tests/world/src/laws` on random histories of `Locks`. Those of `Engine` are checked in every schedule.
 
 use std::collections::BTreeMap;
 

@@ -220,7 +220,7 @@ async fn reports_of_a_lent_client_wake_a_waiter_and_reveal_a_loss() {
     let lock = obtain(&alice).await.expect("the lock");
     let waits = obtain(&bob).wait(HOUR).retry(Retry::every(HOUR));
     let waits = tokio::spawn(waits.into_future());
-    // It has been denied, and has asked for the remaining time: now the server knows of its interest.
+    // It was denied, and has requested the remaining time: now the server has a registration of it.
     let seen = |hub: &Mutex<Hub>| hub.lock().expect("the hub").seen.clone();
     while seen(&hub).iter().filter(|name| *name == "SET").count() < 2 {
         tokio::task::yield_now().await;
@@ -337,7 +337,7 @@ impl CommandTransport for Odd {
 }
 
 #[tokio::test]
-async fn what_no_server_answers_says_nothing_and_is_found_out() {
+async fn a_reply_that_no_server_gives_is_unknown_and_is_checked() {
     for with in [
         Err("lost"),
         Ok(Reply::Integer(7)),
@@ -359,7 +359,7 @@ async fn what_no_server_answers_says_nothing_and_is_found_out() {
 }
 
 #[tokio::test]
-async fn why_a_client_cannot_be_used_is_told() {
+async fn an_unusable_client_is_reported_with_the_reason() {
     let port = {
         let mut server = Server::start(Kind::Redis7);
         server.kill();

@@ -110,7 +110,7 @@ impl Recorder {
             (MoveKind::Release, Some(lock)) => {
                 if lease.is_some() {
                     let attempt = self.attempts.get_mut(&(c, lock)).expect("known");
-                    attempt.let_go_at = Some(now.as_micros());
+                    attempt.released_at = Some(now.as_micros());
                     self.refreshing.remove(&(c, lock));
                 }
                 self.world.release(client, lock);
@@ -125,7 +125,7 @@ impl Recorder {
         self.listen();
     }
 
-    /// Notes what clients were told.
+    /// Notes the events of clients.
     fn listen(&mut self) {
         for c in 0..CLIENTS {
             let events = self.world.events(self.clients[c]);
@@ -146,10 +146,7 @@ impl Recorder {
         else {
             return;
         };
-        let attempt = self
-            .attempts
-            .get_mut(&(c, lock))
-            .expect("a lock that was asked for");
+        let attempt = self.attempts.get_mut(&(c, lock)).expect("a requested lock");
         if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event {
             attempt.lease_end = lease.expires_at().as_micros();
         }
@@ -167,7 +164,9 @@ impl Recorder {
                 };
                 attempt.answer = Some((at, answer));
             }
-            Event::Refreshed { asked: true, .. } => {
+            Event::Refreshed {
+                requested: true, ..
+            } => {
                 if let Some(begin) = self.refreshing.remove(&(c, lock)) {
                     attempt.refreshed.push((begin, at));
                 }
@@ -231,22 +230,22 @@ fn is_held(attempt: &Attempt) -> bool {
 }
 
 #[test]
-fn what_clients_of_one_node_see_is_a_lock() {
+fn the_history_of_one_node_is_that_of_a_lock() {
     world_is_linearizable(1, Arrangement::Ordered);
 }
 
 #[test]
-fn what_clients_of_three_nodes_in_order_see_is_a_lock() {
+fn the_history_of_three_nodes_in_order_is_that_of_a_lock() {
     world_is_linearizable(3, Arrangement::Ordered);
 }
 
 #[test]
-fn what_clients_of_a_quorum_see_is_a_lock() {
+fn the_history_of_a_quorum_is_that_of_a_lock() {
     world_is_linearizable(3, Arrangement::Quorum);
 }
 
 #[test]
-fn what_clients_of_a_node_that_forgets_see_is_no_lock() {
+fn the_history_of_a_node_that_forgets_is_not_that_of_a_lock() {
     let (result, _) = try_histories(1, Arrangement::Ordered, true);
     let failure = result.expect_err("a history that no lock has");
     assert!(failure.contains("Held"), "{failure}");
@@ -290,7 +289,7 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
                 }
                 attempt.lease_end =
                     now() + u64::try_from(lock.remaining().as_micros()).expect("short");
-                attempt.let_go_at = Some(now());
+                attempt.released_at = Some(now());
                 let proof = lock.release().await;
                 if proof != Released::Unconfirmed {
                     attempt.released = Some((now(), proof == Released::Confirmed));
@@ -311,7 +310,7 @@ async fn worker(url: String, rounds: usize, start: std::time::Instant) -> Vec<At
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_clients_of_a_real_server_see_is_a_lock() {
+async fn the_history_of_a_real_server_is_that_of_a_lock() {
     for kind in [Kind::Redis7, Kind::Valkey9] {
         let server = Server::start(kind);
         let start = std::time::Instant::now();

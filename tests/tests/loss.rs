@@ -1,4 +1,4 @@
-//! A holder whose key somebody deletes or overwrites hears of it within a few round trips.
+//! A holder whose key somebody deletes or overwrites learns of it within a few round trips.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ async fn a_deleted_or_overwritten_key_is_one_question_away() {
 /// The ratio of two times in one run: from the deletion to the loss, and a PING. The way is made so long that what this
 /// machine needs to switch between processes does not count, and the best of several is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_is_heard_in_less_than_five_round_trips() {
+async fn a_deletion_is_reported_in_less_than_five_round_trips() {
     let server = Server::start(Kind::Redis7);
     let proxy = Proxy::start(server.port());
     let locker = connect(proxy.url()).await.expect("a locker");

@@ -1,4 +1,4 @@
-//! The reply of every n-th write is lost, on the way from a real server: the server has acted, and nobody was told.
+//! The reply of every n-th write is lost, on the way from a real server: the server has acted, and no client knows.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn a_wait_ends_with_the_lock_and_a_release_leaves_no_key() {
 }
 
 #[tokio::test]
-async fn a_try_is_never_told_that_others_hold_what_is_its_own() {
+async fn a_try_never_reports_its_own_key_as_taken_by_others() {
     for (kind, then) in cases() {
         for n in NTH {
             let weather = Weather::new(kind, n, then).await;

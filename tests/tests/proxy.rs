@@ -1,4 +1,4 @@
-//! The proxy loses exactly what it is told to lose.
+//! The proxy loses exactly the messages that a test names.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -176,7 +176,7 @@ fn held_replies_come_when_they_may_pass() {
 
     proxy.hold();
     raw.send(&["PUBLISH", "done", "x"]);
-    // The server has acted, for it tells a third party.
+    // The server has acted, for it notifies a third party.
     assert!(matches!(watcher.read_value(), Value::Array(_)));
     assert_silent(&mut raw);
 

@@ -187,7 +187,7 @@ fn known_divergences_are_still_there() {
             "{bytes:?}"
         );
     }
-    // It does not look at the end of a bulk string.
+    // It does not check the end of a bulk string.
     assert!(matches!(redis_protocol(b"$3\r\nfooXY"), Verdict::Whole(..)));
     assert_eq!(
         ours(b"$3\r\nfooXY", DecodeLimits::default()),

@@ -1,6 +1,6 @@
 //! Mistakes of the core that simulated schedules have uncovered, each as the shortest schedule that showed it.
 //!
-//! `tests/sim --seed N` tells today's schedule of a seed; the bytes here stay what they were.
+//! `tests/sim --seed N` prints today's schedule of a seed; the bytes here stay what they were.
 
 use tenure_tests::schedule::{HEADER, Schedule};
 
@@ -9,7 +9,7 @@ fn keeps_every_promise(header: &[u8], steps: &[[u8; 6]]) {
     let mut bytes = header.to_vec();
     bytes.resize(HEADER, 0);
     bytes.extend(steps.iter().flatten());
-    let report = Schedule::from_bytes(&bytes).tell();
+    let report = Schedule::from_bytes(&bytes).play_logged();
     if let Some(violation) = report.violation {
         panic!("{violation}\n{}", report.lines.join("\n"));
     }
@@ -56,7 +56,7 @@ fn a_release_that_never_left_changes_no_token() {
 
 /// Seed 23723: an unanswered undo left the old value behind.
 #[test]
-fn what_an_old_token_left_is_released() {
+fn leftovers_of_an_old_token_are_released() {
     keeps_every_promise(
         &[143, 0, 0, 0, 142, 0, 0, 0, 0, 128, 0, 128],
         &[
@@ -115,7 +115,7 @@ fn a_lease_that_is_over_is_not_refreshed() {
     );
 }
 
-/// Seed 10530: a node was looked at between two tries of a late obtain, and what the second left there was forgotten.
+/// Seed 10530: a node was checked between two tries of a late obtain, and the value that the second left there was forgotten.
 #[test]
 fn a_node_that_is_still_to_answer_an_obtain_is_released() {
     keeps_every_promise(

@@ -46,7 +46,7 @@ fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
     let trail = report.fault.expect("a broken promise");
     assert!(trail.contains("node 0 crashes"), "{trail}");
     assert!(
-        trail.ends_with("two clients believe in the same lock"),
+        trail.ends_with("two clients rely on the same lock"),
         "{trail}"
     );
     // Two asks, each carried out and answered, and the crash between them.

@@ -38,7 +38,7 @@ async fn scripts_may_be_flushed_between_any_two_calls() {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_for_a_while_costs_nothing_but_time() {
+async fn a_server_that_stalls_for_a_while_costs_nothing_but_time() {
     for kind in Kind::ALL {
         let server = Server::start(kind);
         let locker = connect(quick(server.url())).await.expect("a locker");
@@ -68,7 +68,7 @@ async fn a_server_that_stands_still_for_a_while_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_for_too_long_costs_the_lock() {
+async fn a_server_that_stalls_for_too_long_costs_the_lock() {
     for kind in Kind::ALL {
         let server = Server::start(kind);
         let locker = connect(quick(server.url())).await.expect("a locker");

@@ -188,7 +188,7 @@ fn a_password_is_required_where_one_is_set() {
 }
 
 #[test]
-fn an_acl_user_may_do_what_its_rules_say() {
+fn an_acl_user_may_do_everything_in_its_rules() {
     for kind in Kind::ALL {
         let server = Server::builder(kind)
             .acl_user("ann", "pass", "~a:* +set +get")

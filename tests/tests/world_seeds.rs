@@ -33,11 +33,11 @@ fn fail(seed: u64) {
     let schedule = Schedule::from_seed(seed);
     let violation = schedule.play().violation.expect("it was broken before");
     let (short, _) = shrink(&schedule, violation.promise);
-    let told = short.tell();
-    let shown = told.violation.map(|v| v.to_string()).unwrap_or_default();
+    let report = short.play_logged();
+    let shown = report.violation.map(|v| v.to_string()).unwrap_or_default();
     panic!(
         "{}\nseed {seed}: {violation}\nshortened: {shown}\n{:?}",
-        told.lines.join("\n"),
+        report.lines.join("\n"),
         short.to_bytes()
     );
 }

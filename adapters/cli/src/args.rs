@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn options_that_exclude_each_other_are_refused() {
         for args in [
             "-- true",
             "k",

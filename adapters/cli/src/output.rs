@@ -16,7 +16,7 @@ use nix::sys::signal::SigSet;
 /// How many messages may wait. More are dropped: it happens only with `--log` and without a reader.
 const WAITING: usize = 16 * 1024;
 /// How long the end of the program waits for a reader that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Says something for people to read.
 pub(crate) fn say(text: &str) {
@@ -29,7 +29,7 @@ pub(crate) fn flush() {
     while *left > 0 {
         let before = *left;
         let (guard, timeout) = WRITTEN
-            .wait_timeout(left, PATIENCE)
+            .wait_timeout(left, LONGEST_WAIT)
             .unwrap_or_else(PoisonError::into_inner);
         left = guard;
         if timeout.timed_out() && *left == before {

@@ -277,8 +277,8 @@ mod tests {
             let error = ObtainError::NotObtained(reason, None);
             let failure = not_granted(&error, &["k".to_owned()], Duration::ZERO);
             assert_eq!(failure.exit, exit, "{reason:?}");
-            let is_told = failure.message.contains(words) && failure.message.starts_with("k: ");
-            assert!(is_told, "{}", failure.message);
+            let is_named = failure.message.contains(words) && failure.message.starts_with("k: ");
+            assert!(is_named, "{}", failure.message);
         }
         let exit = |error| not_granted(&error, &[], Duration::ZERO).exit;
         assert_eq!(exit(ObtainError::Claim(ClaimError::EmptyKey)), Exit::Usage);

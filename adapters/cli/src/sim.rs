@@ -29,10 +29,10 @@ pub(crate) fn sim(args: &SimArgs) -> Outcome {
         name += ", shortened";
     }
     let (report, record) = schedule.record();
-    let title = format!("{name}: {}", schedule.cast());
+    let title = format!("{name}: {}", schedule.describe());
     let (verdict, status) = verdict(&name, &report);
     match args.svg.as_deref() {
-        None => print(&told(&title, &report, &verdict))?,
+        None => print(&run_text(&title, &report, &verdict))?,
         Some(path) => {
             let picture = picture::draw(&title, &report, &record, args.part);
             if path.as_os_str() == "-" {
@@ -63,7 +63,7 @@ fn verdict(name: &str, report: &Report) -> (String, u8) {
     }
 }
 
-fn told(title: &str, report: &Report, verdict: &str) -> String {
+fn run_text(title: &str, report: &Report, verdict: &str) -> String {
     let mut text = format!("{title}\n\n");
     for line in &report.lines {
         text += line;

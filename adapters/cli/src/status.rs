@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_token_is_told_from_its_metadata() {
+    fn a_drawn_token_is_separated_from_its_metadata() {
         let drawn = "AAECAwQFBgcICQoLDA0ODw";
         assert_eq!(
             split(format!("{drawn}host-7").as_bytes()),

@@ -163,7 +163,7 @@ mod tests {
 
     /// As the kernel packs it: the signal in the low seven bits, the code above.
     #[test]
-    fn a_fate_is_told_as_a_shell_tells_it() {
+    fn an_exit_is_reported_as_a_shell_does() {
         assert_eq!(Fate::of(7 << 8), Some(Fate::Ended(7)));
         assert_eq!(Fate::of(9), Some(Fate::Ended(137)));
         assert_eq!(Fate::of(64), Some(Fate::Ended(192)), "a real-time signal");

@@ -9,7 +9,7 @@ use tenure_tests::servers::{Kind, Server};
 use self::common::{finish, run_sh};
 
 #[test]
-fn a_run_whose_answer_was_lost_takes_back_what_it_may_have_got() {
+fn a_run_whose_reply_was_lost_releases_a_possible_grant() {
     for (kind, then) in [
         (Kind::Redis7, Then::Cut),
         (Kind::Valkey9, Then::Cut),

@@ -19,7 +19,7 @@ fn a_deleted_key_ends_the_command_at_once() {
     let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));
     process.until("ready");
     assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
-    // Long before any renewal would have told.
+    // Long before any renewal would have found the loss.
     process.until("asked");
     let done = process.finish();
     assert_eq!(done.code(), 70);
@@ -120,7 +120,7 @@ fn a_command_does_not_outlive_the_lease_of_a_stopped_tenure() {
 }
 
 #[test]
-fn what_has_left_the_group_is_ended_too() {
+fn a_process_that_left_the_group_is_ended_too() {
     let server = Serve::start(&[]);
     // A daemon: another session, no parent.
     let script =
@@ -148,7 +148,7 @@ fn children_get_their_grace_when_the_command_is_gone_first() {
 }
 
 #[test]
-fn a_lost_lock_is_told_even_if_the_command_ends_well() {
+fn a_lost_lock_is_reported_even_if_the_command_succeeds() {
     let server = Serve::start(&[]);
     let script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));

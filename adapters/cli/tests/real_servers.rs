@@ -39,7 +39,7 @@ fn a_deleted_key_ends_the_command() {
     }
 }
 
-/// Nothing tells of the loss while the command runs: only the release finds it.
+/// The loss is not reported while the command runs: only the release finds it.
 #[test]
 fn a_command_that_ends_well_does_not_hide_a_lost_lock() {
     let server = Server::builder(Kind::Redis7)

@@ -35,7 +35,7 @@ fn the_command_knows_key_and_token() {
 }
 
 #[test]
-fn what_is_held_is_not_obtained_again() {
+fn a_held_lock_is_not_obtained_twice() {
     let server = Serve::start(&[]);
     let holder = Running::start(&mut run_sh(
         &server.url(),
@@ -61,7 +61,7 @@ fn what_is_held_is_not_obtained_again() {
 }
 
 #[test]
-fn who_waits_gets_it_when_the_holder_ends() {
+fn a_waiter_obtains_it_when_the_holder_ends() {
     let server = Serve::start(&[]);
     let script = "trap 'exit 0' USR1; echo ready; while :; do sleep 0.01; done";
     let holder = Running::start(&mut run_sh(&server.url(), &["--ttl", "1h"], script));
@@ -97,7 +97,7 @@ fn signals_are_passed_on() {
 }
 
 #[test]
-fn what_was_ignored_stays_ignored() {
+fn an_ignored_signal_stays_ignored() {
     let server = Serve::start(&[]);
     let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
     let arguments = ["run", "--url", &server.url(), "k", "--", "sh", "-c", script];
@@ -262,7 +262,7 @@ fn two_runs_never_overlap() {
 }
 
 #[test]
-fn what_was_left_in_the_background_goes_on() {
+fn a_background_process_goes_on() {
     let server = Serve::start(&[]);
     let script = "sleep 60 > /dev/null 2>&1 & echo $!";
     let done = finish(&mut run_sh(&server.url(), &[], script));

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 #[test]
-fn serve_ends_when_it_is_told_to() {
+fn serve_ends_on_a_signal() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut server = Serve::start(&[]);
         let mut raw = server.raw();
@@ -19,7 +19,7 @@ fn serve_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn a_taken_address_is_told() {
+fn a_taken_address_is_reported() {
     let server = Serve::start(&[]);
     let address = server.url().replace("redis://", "");
     let done = finish(&mut tenure(&["serve", "--listen", &address]));
@@ -28,7 +28,7 @@ fn a_taken_address_is_told() {
 }
 
 #[test]
-fn a_password_is_asked_for() {
+fn a_password_is_required() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("password");
     std::fs::write(&file, "hunter2\n").expect("a file");
@@ -89,7 +89,7 @@ fn a_client_that_never_reads_is_cut_off() {
 }
 
 #[test]
-fn status_tells_who_holds_a_key() {
+fn status_reports_the_holder_of_a_key() {
     let server = Serve::start(&[]);
     let status = |options: &[&str]| {
         finish(

@@ -63,7 +63,7 @@ fn any_bytes_are_a_schedule() {
 }
 
 #[test]
-fn bad_usage_is_told() {
+fn bad_usage_is_reported() {
     for arguments in [
         &["sim", "--seed", "x"][..],
         &["sim", "--seed", "1", "--file", "x"],

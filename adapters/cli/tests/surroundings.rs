@@ -201,7 +201,7 @@ fn the_wait_is_the_time_of_the_whole_start() {
 
 /// The system looks names up on a thread that nobody can end.
 #[test]
-fn a_name_server_that_says_nothing_does_not_make_the_wait_longer() {
+fn a_silent_name_server_does_not_make_the_wait_longer() {
     let directory = tempfile::tempdir().expect("a directory");
     let resolver = directory.path().join("resolv.conf");
     std::fs::write(&resolver, "nameserver 127.0.0.1\noptions timeout:20\n").expect("a file");
@@ -266,8 +266,8 @@ fn advice_fits_the_cause() {
             let done = run(url);
             assert_eq!(done.code(), 69, "{url}: {}", done.stderr);
             assert!(done.stderr.contains(words), "{wait} {url}: {}", done.stderr);
-            let is_told = done.stderr.contains(start);
-            assert_eq!(is_told, words == start, "{wait} {url}: {}", done.stderr);
+            let is_reported = done.stderr.contains(start);
+            assert_eq!(is_reported, words == start, "{wait} {url}: {}", done.stderr);
         }
     }
     server.pause();

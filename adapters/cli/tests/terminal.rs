@@ -41,7 +41,7 @@ impl Session {
         let (sender, shown) = mpsc::channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 1024];
-            // It fails when the last process has let go of the terminal.
+            // It fails when the last process has closed the terminal.
             while let Ok(length @ 1..) = screen.read(&mut buffer) {
                 if sender.send(buffer[..length].to_vec()).is_err() {
                     break;
@@ -141,7 +141,7 @@ fn a_script_gets_its_terminal_back() {
 }
 
 #[test]
-fn a_command_in_a_pipeline_gets_the_terminal_when_it_asks() {
+fn a_command_in_a_pipeline_gets_the_terminal_on_request() {
     let server = Serve::start(&[]);
     let mut session = Session::start(&server, &["sh", "-i"]);
     session.sees("prompt:");

@@ -19,7 +19,7 @@ fn remaining(server: &Serve) -> i64 {
     server.raw().command(&["PTTL", "k"]).int()
 }
 
-/// Waits until the key has just been refreshed, and until everybody has heard of it.
+/// Waits until the key has just been refreshed, and until both processes know.
 fn renewed(server: &Serve) {
     let mut before = remaining(server);
     until(|| {
@@ -50,7 +50,7 @@ fn a_stop_of_a_second_after_a_renewal_ends_no_command_with_a_ttl_of_two() {
 
 /// The lock is renewed at once after that, and a command that ends well does not hide what happened to it.
 #[test]
-fn what_the_second_process_ended_is_told_though_the_lock_was_kept() {
+fn a_command_ended_by_the_second_process_is_reported_though_the_lock_was_kept() {
     let server = Serve::start(&[]);
     let stray = "(setsid sh -c \"trap '' TERM; echo stray; while :; do sleep 0.01; done\" &)";
     let script =
@@ -121,7 +121,7 @@ fn is_blocked(pid: nix::unistd::Pid) -> bool {
 }
 
 #[test]
-fn a_killed_second_process_is_told_and_ends_nothing() {
+fn a_killed_second_process_is_reported_and_ends_nothing() {
     let server = Serve::start(&[]);
     let script = "read pid name state parent group rest < /proc/$$/stat; kill -KILL $group
         sleep 0.5; exit 7";
@@ -136,7 +136,7 @@ fn a_killed_second_process_is_told_and_ends_nothing() {
 }
 
 #[test]
-fn the_second_process_is_not_said_to_be_gone_when_it_was_ended_with_the_command() {
+fn the_second_process_is_not_reported_as_gone_when_it_was_ended_with_the_command() {
     let server = Serve::start(&[]);
     let script = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
     let options = ["--ttl", "1h", "--grace", "100ms"];
@@ -159,7 +159,7 @@ fn a_second_process_that_is_kept_stopped_does_not_hold_up_the_release() {
     assert!(!is_held(&server));
 }
 
-/// What happened long ago does not count: it reads all that it was told before it looks at the clock.
+/// Old news does not count: it reads all messages before it checks the clock.
 #[test]
 fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
     let server = Serve::start(&[]);

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Counts under a lock; the count goes over the same connection.
 pub async fn work(url: &str) -> Result<(), Box<dyn Error>> {
-    // Push messages, which need RESP3, tell of a lock that is free or lost.
+    // Push messages, which need RESP3, report a lock that is free or lost.
     let pushes = Pushes::new();
     let config = ConnectionManagerConfig::new().set_push_sender(pushes.sender());
     let client = redis::Client::open(format!("{url}/?protocol=resp3"))?;

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let locker = server.locker();
             tokio::spawn(async move {
                 let request = locker.obtain("nightly").wait(Duration::from_secs(60));
-                let lock = request.await.expect("the others let go soon");
+                let lock = request.await.expect("the others release it soon");
                 println!("worker {worker} has it");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 lock.release().await;

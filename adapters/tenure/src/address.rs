@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use tenure_core::{NodeConfig, Secret};
 use url::{Host, ParseError, Url};
 
-use crate::client::Lent;
+use crate::client::lent::Lent;
 use crate::embedded::Embedded;
 use crate::error::{ConnectError, UrlPart};
 
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where_and_how() {
+    fn a_url_names_the_address_and_the_protocol() {
         for (url, expected) in [
             ("redis://localhost", "localhost:6379 -:- 0"),
             ("  redis://localhost/\n", "localhost:6379 -:- 0"),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_url_says_which_part() {
+    fn an_error_names_the_bad_part_of_a_url() {
         for (url, expected) in [
             ("localhost", UrlPart::Scheme),
             ("127.0.0.1:6379", UrlPart::Scheme),

@@ -95,11 +95,11 @@ impl Cell {
         wakes.extend(state.owner.take());
     }
 
-    pub(crate) fn refreshed(&self, lease: Lease, asked: bool, wakes: &mut Vec<Waker>) {
+    pub(crate) fn refreshed(&self, lease: Lease, requested: bool, wakes: &mut Vec<Waker>) {
         let mut state = guard(&self.0);
         state.lease = Some(lease);
         state.renewing.take_into(wakes);
-        if asked {
+        if requested {
             state.refreshes += 1;
             state.refreshing.take_into(wakes);
         }

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_keys_say_why() {
+    fn an_error_explains_bad_keys() {
         assert_eq!("".into_keys(), Err(ClaimError::EmptyKey));
         assert_eq!(["a", ""].into_keys(), Err(ClaimError::EmptyKey));
         assert_eq!(["a", "a"].into_keys(), Err(ClaimError::DuplicateKey));

@@ -76,8 +76,8 @@ impl Lock {
     #[must_use]
     pub fn lease(&self) -> Lease {
         // Not that of the last event: one that is asked to be shorter counts before anybody has answered.
-        let believed = self.handle.lease(self.id);
-        believed.unwrap_or_else(|| guard(&self.cell.0).lease.unwrap_or(self.first))
+        let current = self.handle.lease(self.id);
+        current.unwrap_or_else(|| guard(&self.cell.0).lease.unwrap_or(self.first))
     }
 
     /// How long the lock is certainly still held if no refresh succeeds. Zero once it is no longer held.
@@ -343,7 +343,7 @@ mod tests {
     use tenure_core::NodeError;
 
     #[test]
-    fn a_release_after_a_loss_says_what_is_so() {
+    fn a_release_after_a_loss_reports_the_loss() {
         let error = Some(NodeError::TimedOut);
         for (loss, released) in [
             (Loss::Expired { error: None }, Released::Expired),

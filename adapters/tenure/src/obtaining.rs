@@ -111,6 +111,19 @@ impl Obtaining {
     /// Default: 16 ms doubling to 1 s, the upper half of each pause random.
     ///
     /// A [`Retry::limit`] also bounds the number of attempts where servers report releases.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # fn request(locker: &tenure::Locker) -> tenure::Obtaining {
+    /// use tenure::{Jitter, Retry};
+    ///
+    /// let retry = Retry::exponential(Duration::from_millis(10), Duration::from_secs(1));
+    /// locker
+    ///     .obtain("nightly")
+    ///     .wait(Duration::from_secs(60))
+    ///     .retry(retry.jitter(Jitter::Full { percent: 50 }))
+    /// # }
+    /// ```
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
@@ -118,6 +131,17 @@ impl Obtaining {
 
     /// Turns automatic renewal off: the lock ends with its ttl, unless [`Lock::refresh`] extends it. Default: it is renewed
     /// each time a third of the ttl has passed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").manual().await?;
+    /// // … a step of the work, then a whole ttl for the next one:
+    /// lock.refresh().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self
@@ -128,6 +152,17 @@ impl Obtaining {
     ///
     /// If it is over before the grant arrives, because it is shorter than a round trip, the request ends with
     /// [`NotObtained::TooLate`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), tenure::ObtainError> {
+    /// # use std::time::Duration;
+    /// # let locker = tenure::tokio::memory();
+    /// let lock = locker.obtain("nightly").max_hold(Duration::from_secs(60)).await?;
+    /// assert_eq!(lock.lost().await, tenure::Loss::MaxHold); // after a minute
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
         self.max_hold = Some(max_hold);
         self

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::address::Address;
-use crate::client::Lent;
+use crate::client::lent::Lent;
 use crate::error::ConnectError;
 
 /// One server: a URL, or a client that you already have. URLs become one by themselves, in [`Servers`](crate::Servers) and in

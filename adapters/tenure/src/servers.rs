@@ -56,6 +56,15 @@ impl Servers {
     /// The same server twice is refused with [`ConnectError::SameServer`], here and in a [quorum](Self::quorum), because
     /// one failure would remove both votes. Servers are the same if host (ignoring case) and port are equal, or the path of
     /// the socket. User, TLS and database make no difference. Two names of one machine are not recognised.
+    ///
+    /// ```
+    /// use tenure::{ConnectError, Servers};
+    ///
+    /// let both = Servers::ordered(["redis://a", "redis://b"]);
+    /// assert!(both.check().is_ok());
+    /// let twice = Servers::ordered(["redis://a", "redis://A:6379/1"]);
+    /// assert!(matches!(twice.check(), Err(ConnectError::SameServer { .. })));
+    /// ```
     pub fn ordered(servers: impl IntoIterator<Item = impl Into<Server>>) -> Self {
         let servers = servers.into_iter().map(Into::into);
         Self::new(servers.collect(), Arrangement::Ordered)
@@ -63,6 +72,15 @@ impl Servers {
 
     /// Redlock: 3 to 31 independent servers, more than half of which must grant. An odd number is best. The same server
     /// twice is refused: see [`ordered`](Self::ordered).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Servers;
+    ///
+    /// let servers = Servers::quorum(["redis://a", "redis://b", "redis://c"])
+    ///     .request_timeout(Duration::from_millis(500));
+    /// assert!(servers.check().is_ok());
+    /// ```
     pub fn quorum(servers: impl IntoIterator<Item = impl Into<Server>>) -> Self {
         let servers = servers.into_iter().map(Into::into);
         Self::new(servers.collect(), Arrangement::Quorum)
@@ -312,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_arrives() {
+    fn written_bytes_arrive() {
         let plan = Servers::quorum(["redis://a", "redis://:pw@b/2", "redis+unix:///c"])
             .prefix("p:")
             .client_name("me")
@@ -337,7 +355,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn a_bad_certificate_is_told() {
+    fn a_bad_certificate_is_reported() {
         let servers = || Servers::single("rediss://h");
         assert!(servers().plan().is_ok());
         for bad in [

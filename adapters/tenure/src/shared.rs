@@ -234,9 +234,13 @@ impl LockerState {
                     cell.held(lease, grant, wakes);
                 }
             }
-            Event::Refreshed { lock, lease, asked } => {
+            Event::Refreshed {
+                lock,
+                lease,
+                requested,
+            } => {
                 if let Some(cell) = self.cells.find(lock) {
-                    cell.refreshed(lease, asked, wakes);
+                    cell.refreshed(lease, requested, wakes);
                 }
             }
             Event::NotObtained { lock, reason } => {

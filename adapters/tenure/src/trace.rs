@@ -22,9 +22,9 @@ pub(crate) fn event(event: Event, shared: &Shared) {
         Event::Refreshed {
             lock: id,
             lease,
-            asked,
+            requested,
         } => {
-            trace!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), asked, "refreshed");
+            trace!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), requested, "refreshed");
         }
         Event::Lost { lock: id, reason } => {
             let detail = detail_of(fault_of_loss(reason), shared);

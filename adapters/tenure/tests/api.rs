@@ -36,7 +36,7 @@ fn handles_go_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_knows_what_it_is() {
+async fn a_lock_knows_its_keys_and_token() {
     let locker = memory();
     let lock = locker
         .obtain(["a", "b"])
@@ -123,7 +123,7 @@ async fn a_wait_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_asked_for_is_refused_at_once() {
+async fn an_invalid_request_is_refused_at_once() {
     let locker = memory();
     let error = |error| Some(ObtainError::Claim(error));
 
@@ -271,7 +271,7 @@ async fn several_tasks_refresh_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_servers_hold_can_be_seen() {
+async fn the_holder_on_the_servers_can_be_inspected() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
     assert_eq!(bob.inspect("k").await, Ok(None));
@@ -297,7 +297,7 @@ async fn what_the_servers_hold_can_be_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_somebody_deletes_is_lost_at_once() {
+async fn a_deleted_lock_is_lost_at_once() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
     let lock = alice.obtain("k").token("me").await.unwrap();

@@ -55,7 +55,7 @@ async fn an_obtain_dropped_on_its_way_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_obtain_that_is_never_polled_asks_for_nothing() {
+async fn an_obtain_that_is_never_polled_sends_nothing() {
     let locker = memory();
     let obtaining = locker.obtain("k").into_future();
     sleep(SECOND).await;
@@ -63,7 +63,7 @@ async fn an_obtain_that_is_never_polled_asks_for_nothing() {
     drop(obtaining);
 }
 
-/// The future has not been told yet, so it lets go of a lock that is over. Whoever has its place now must not suffer.
+/// The future has not seen the event yet, so it releases a lock that has ended. The lock that now has its slot must not be affected.
 #[tokio::test(start_paused = true)]
 async fn an_obtain_dropped_after_its_end_harms_nobody() {
     let locker = memory();
@@ -115,7 +115,7 @@ async fn a_lock_lives_on_without_its_locker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_releases_what_is_held_and_ends_the_rest() {
+async fn closing_releases_held_locks_and_ends_the_rest() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
     let lock = alice.obtain("k").await.unwrap();
@@ -160,7 +160,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-/// The handles of a runtime that is gone must not wait for ever.
+/// The handles of a runtime that is gone must not wait forever.
 #[test]
 fn when_the_runtime_ends_everything_resolves() {
     let (theirs, ours) = (runtime(), runtime());
@@ -195,9 +195,9 @@ fn when_the_runtime_ends_everything_resolves() {
     });
 }
 
-/// The end of many a `main`: the last lock is dropped, and then there is no driver any more.
+/// The end of many a `main`: the last lock is dropped, and then there is no driver.
 #[test]
-fn what_was_let_go_of_before_the_runtime_ended_is_released() {
+fn a_lock_dropped_before_the_runtime_ended_is_released() {
     let server = Memory::new();
     let mut locks = Vec::new();
     for key in ["dropped", "held"] {
@@ -214,7 +214,7 @@ fn what_was_let_go_of_before_the_runtime_ended_is_released() {
         let locker = server.locker();
         assert_eq!(locker.inspect("dropped").await, Ok(None));
         let held = locker.inspect("held").await.unwrap();
-        assert!(held.is_some(), "nobody has let go of it");
+        assert!(held.is_some(), "nobody has released it");
     });
 }
 

@@ -1,4 +1,4 @@
-//! What a refresh means for the lease that is believed in.
+//! What a refresh means for the current lease.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -8,9 +8,9 @@ use tenure::Loss;
 use tenure::tokio::{Memory, memory};
 use tokio::time::Instant;
 
-/// The request may be carried out although nobody hears of it: here the driver does not even get to look.
+/// The request may be carried out although nobody reads the reply: here the driver does not even get to run.
 #[tokio::test]
-async fn a_shorter_time_counts_from_the_moment_it_is_asked_for() {
+async fn a_shorter_ttl_counts_from_its_request() {
     let short = Duration::from_millis(50);
     let lock = memory().obtain("k").await.unwrap();
     let before = lock.lease();
@@ -27,7 +27,7 @@ async fn a_shorter_time_counts_from_the_moment_it_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_renewal_is_heard_of_when_it_comes() {
+async fn each_renewal_is_reported_when_it_comes() {
     let ttl = Duration::from_secs(9);
     let lock = memory().obtain("k").ttl(ttl).await.unwrap();
     let first = lock.lease();
@@ -35,19 +35,19 @@ async fn each_renewal_is_heard_of_when_it_comes() {
 
     let second = lock.renewed(first).await.unwrap();
     assert_eq!(second.expires_at(), first.expires_at() + ttl / 3);
-    // It was at the time of a renewal, and what has been is told at once.
+    // It was at the time of a renewal, and a past renewal is reported at once.
     assert_eq!(begin.elapsed(), ttl / 3);
     assert_eq!(lock.renewed(first).await, Ok(second));
     assert_eq!(begin.elapsed(), ttl / 3);
 
-    // One that was asked for counts as well.
+    // A requested one counts as well.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (asked, third) = tokio::join!(lock.refresh(), lock.renewed(second));
     assert_eq!(asked, third);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_renewal_hears_of_the_loss() {
+async fn a_wait_for_a_renewal_ends_with_the_loss() {
     let server = Memory::new();
     let locker = server.locker();
     let lock = locker.obtain("k").await.unwrap();

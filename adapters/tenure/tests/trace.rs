@@ -46,7 +46,7 @@ impl Subscriber for Lines {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_life_is_told_and_no_secret_is() {
+async fn the_events_of_a_lock_are_traced_and_no_secret_is() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let locker = memory();
@@ -72,7 +72,7 @@ async fn a_life_is_told_and_no_secret_is() {
     for expected in [
         "tenure INFO message=node is ready address=\"memory\" tracking=true",
         "tenure DEBUG message=obtained lock=0v0 ttl=1000ms",
-        "tenure TRACE message=refreshed lock=0v0 ttl=1000ms asked=true",
+        "tenure TRACE message=refreshed lock=0v0 ttl=1000ms requested=true",
         "tenure DEBUG message=released lock=0v0 proof=released",
         "message=not obtained",
         "tenure WARN message=lost lock=",

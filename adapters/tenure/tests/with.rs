@@ -10,7 +10,7 @@ use tokio::time::{advance, sleep, timeout};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn with_returns_what_the_work_returns_and_releases_the_lock() {
+async fn with_returns_the_result_of_the_work_and_releases_the_lock() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
 
@@ -111,7 +111,7 @@ async fn dropping_with_releases_the_lock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn if_free_gives_nothing_when_the_lock_is_held_and_an_error_when_nobody_knows() {
+async fn if_free_gives_nothing_when_the_lock_is_held_and_an_error_when_that_is_unknown() {
     let locker = memory();
     let held = locker.obtain("k").await.unwrap();
     assert!(locker.try_obtain("k").await.unwrap().is_none());
@@ -129,7 +129,7 @@ async fn if_free_gives_nothing_when_the_lock_is_held_and_an_error_when_nobody_kn
 }
 
 #[tokio::test(start_paused = true)]
-async fn verify_asks_the_servers_and_the_clock() {
+async fn verify_checks_the_servers_and_the_clock() {
     let server = Memory::new();
     let (alice, bob) = (server.locker(), server.locker());
     let lock = alice.obtain("k").token("t").await.unwrap();

@@ -106,7 +106,7 @@ async function nothingStarted(run) {
   const before = await control.command(port, ["INFO", "commandstats"]);
   await run();
   const count = (text) => [...text.matchAll(/cmdstat_(?!info|client|ping)(\w+):calls=(\d+)/g)].map(([, name, calls]) => [name, calls]);
-  assert.deepEqual(count(await control.command(port, ["INFO", "commandstats"])), count(before), "the server was asked for nothing");
+  assert.deepEqual(count(await control.command(port, ["INFO", "commandstats"])), count(before), "the server got no command");
   assert.equal(await control.command(port, ["DBSIZE"]), 1);
   await held.verify();
 }

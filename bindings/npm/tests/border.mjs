@@ -20,7 +20,7 @@ WebAssembly.Instance = function (module, imports) {
       name,
       (...values) => {
         calls += 1;
-        // What was written into the engine's memory is told by its length.
+        // What was written into the engine's memory is known by its length.
         bytesIn += { obtain: values[0], received: values[1] }[name] ?? 0;
         return value(...values);
       },

@@ -1,4 +1,4 @@
-// What is looked at before a client is lent, what it may answer, and what it must not do by itself; with real clients and servers.
+// Checks before a client is lent, its valid answers, and what it must not do by itself; with real clients and servers.
 //
 //   node --test tests/borrowed.mjs     after ./build
 import assert from "node:assert/strict";

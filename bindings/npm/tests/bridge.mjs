@@ -1,5 +1,5 @@
-// A bridge from WebSockets to TCP: `ws://host/6379` reaches port 6379 of this machine. For tests; one for others has to
-// look at who comes, and from where.
+// A bridge from WebSockets to TCP: `ws://host/6379` reaches port 6379 of this machine. For tests; one for other uses has to
+// check who connects, and from where.
 import { connect } from "node:net";
 import { createRequire } from "node:module";
 

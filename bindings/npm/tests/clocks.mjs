@@ -27,13 +27,13 @@ async function program(body) {
     const pass = async (ms) => { for (const end = now() + ms; now() < end; await new Promise((resolve) => turn(resolve))); };
     const turn = setImmediate;
     const all = { apis: ["setTimeout", "setInterval", "setImmediate", "Date"] };
-    (async () => { ${body} })().then((told) => told && console.log(JSON.stringify(told)));`;
+    (async () => { ${body} })().then((outcome) => outcome && console.log(JSON.stringify(outcome)));`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", "-e", code], { timeout: 50_000 });
   return JSON.parse(stdout);
 }
 
 test("fake timers of a test do not stop renewals, and real ones go on behind them", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const tenure = await load().connect(url);
     const lock = await tenure.obtain("k", { ttl: 1_500 });
     mock.timers.enable(all);
@@ -46,16 +46,16 @@ test("fake timers of a test do not stop renewals, and real ones go on behind the
     const proof = await lock.release();
     await tenure.close();
     return { held, proof };`);
-  assert.deepEqual(told, { held: true, proof: "confirmed" });
+  assert.deepEqual(outcome, { held: true, proof: "confirmed" });
 });
 
 test("a Locker that was made under fake timers wakes up when they are gone", async () => {
-  const told = await program(`
+  const outcome = await program(`
     mock.timers.enable({ apis: ["setTimeout", "setInterval", "setImmediate"] });
     const tenure = await load().connect(url);
     const lock = await tenure.obtain("k", { ttl: 6_000 });
     mock.timers.reset();
-    // Something that is asked for shows that its timer is long overdue.
+    // A request shows that its timer is long overdue.
     for (let asked = 0; asked < 8; asked += 1) {
       await pass(1_000);
       await tenure.inspect("k");
@@ -64,11 +64,11 @@ test("a Locker that was made under fake timers wakes up when they are gone", asy
     const proof = await lock.release();
     await tenure.close();
     return { proof };`);
-  assert.deepEqual(told, { proof: "confirmed" });
+  assert.deepEqual(outcome, { proof: "confirmed" });
 });
 
 test("an idle Locker lets the process end after unref, and one that is busy does not", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const { connect } = load();
     const tenure = (await connect(url)).unref();
     const lock = await tenure.obtain("k", { ttl: 900 });
@@ -80,21 +80,21 @@ test("an idle Locker lets the process end after unref, and one that is busy does
       await lock.verify();
       ended = await lock.release();
     }, 2_000).unref();`);
-  assert.deepEqual(told, { ended: "confirmed" });
+  assert.deepEqual(outcome, { ended: "confirmed" });
 });
 
 test("after ref the process lives until close", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const tenure = (await load().connect(url)).unref().ref();
     const began = now();
     setTimeout(() => void tenure.close(), 700).unref();
     await new Promise((resolve) => process.on("exit", resolve) && setTimeout(resolve, 800).unref());
     return { lived: now() - began > 600 };`);
-  assert.deepEqual(told, { lived: true });
+  assert.deepEqual(outcome, { lived: true });
 });
 
-test("a lock that is not renewed any more ends with its ttl", async () => {
-  const told = await program(`
+test("a lock that is no longer renewed ends with its ttl", async () => {
+  const outcome = await program(`
     const tenure = await load().connect(url);
     const [lock, other] = await Promise.all([tenure.obtain("k", { ttl: 600 }), tenure.obtain("j", { ttl: 600 })]);
     lock.stopRenewing();
@@ -107,5 +107,5 @@ test("a lock that is not renewed any more ends with its ttl", async () => {
     const left = other.remaining();
     await tenure.close();
     return { ended: ["expired", "taken"].includes(reason.code), left: left > 50_000 };`);
-  assert.deepEqual(told, { ended: true, left: true });
+  assert.deepEqual(outcome, { ended: true, left: true });
 });

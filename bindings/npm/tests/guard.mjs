@@ -1,5 +1,5 @@
 // Code of users in the hands of the package: signals, listeners, streams and clients that throw. Whatever they do, locks live on,
-// and everything that was asked for comes to an end.
+// and every request ends.
 //
 //   node --test tests/guard.mjs     after ./build
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ async function program(body) {
     const caught = [];
     process.on("uncaughtException", (error) => caught.push(error.message));
     const turn = () => new Promise((resolve) => setImmediate(resolve));
-    (async () => { ${body} })().then((told) => console.log(JSON.stringify(told)));`;
+    (async () => { ${body} })().then((outcome) => console.log(JSON.stringify(outcome)));`;
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", code], { timeout: 30_000 });
   return JSON.parse(stdout);
 }
@@ -48,8 +48,8 @@ test("a signal that is none is refused before anything starts, and no lock is lo
   assert.equal(await control.command(port, ["DBSIZE"]), 0);
 });
 
-test("a signal that throws when it is listened to, or not any more, is an error of that call only", async () => {
-  const told = await program(`
+test("a signal that throws when a listener is added or removed is an error of that call only", async () => {
+  const outcome = await program(`
     const tenure = await connect(url);
     const held = await tenure.obtain("held");
     const deaf = { aborted: false, addEventListener() { throw new Error("no listeners"); }, removeEventListener() {} };
@@ -62,12 +62,12 @@ test("a signal that throws when it is listened to, or not any more, is an error 
     await tenure.obtain("c", { signal: again });
     await tenure.close();
     return { first, taken, proof: await lock.release(), caught };`);
-  assert.deepEqual(told, { first: "no listeners", taken: "taken", proof: "confirmed", caught: ["no removal", "no removal"] });
+  assert.deepEqual(outcome, { first: "no listeners", taken: "taken", proof: "confirmed", caught: ["no removal", "no removal"] });
   assert.equal(await control.command(port, ["DBSIZE"]), 0);
 });
 
-test("a listener that throws is heard of where errors of timers are, and hinders nobody else", async () => {
-  const told = await program(`
+test("a listener that throws is reported where errors of timers are, and hinders nobody else", async () => {
+  const outcome = await program(`
     const events = [];
     const onEvent = (event) => { events.push(event.type); throw new Error(event.type); };
     const tenure = await connect(url, { onEvent });
@@ -81,7 +81,7 @@ test("a listener that throws is heard of where errors of timers are, and hinders
     await turn();
     return { events, lost, proof: await other.release(), caught: caught.sort() };`);
   const events = ["node_ready", "obtained", "obtained", "released", "released"];
-  assert.deepEqual(told, { events, lost: [1, 2], proof: "confirmed", caught: [...events, "listener 1", "listener 2"].sort() });
+  assert.deepEqual(outcome, { events, lost: [1, 2], proof: "confirmed", caught: [...events, "listener 1", "listener 2"].sort() });
 });
 
 test("a listener that asks for more in the middle of events is answered, and events stay in order", async () => {
@@ -106,7 +106,7 @@ test("a listener that asks for more in the middle of events is answered, and eve
 });
 
 test("streams that throw are gone, and opened again", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const { connect: dial } = require("node:net");
     const { Duplex } = require("node:stream");
     let broken;
@@ -132,7 +132,7 @@ test("streams that throw are gone, and opened again", async () => {
     const proof = await lock.release();
     await tenure.close();
     return { opened, proof, caught };`);
-  assert.deepEqual(told, { opened: 2, proof: "confirmed", caught: [] });
+  assert.deepEqual(outcome, { opened: 2, proof: "confirmed", caught: [] });
 });
 
 for (const [name, send] of Object.entries({
@@ -143,15 +143,15 @@ for (const [name, send] of Object.entries({
   "is rejected with nothing": "() => Promise.reject()",
 })) {
   test(`a client whose send ${name} is an error of connect`, async () => {
-    const told = await program(`
+    const outcome = await program(`
       const error = await connect(lend({ name: "mine", send: ${send} })).catch((error) => error);
       return { name: error.name, caught };`);
-    assert.deepEqual(told, { name: "ConnectError", caught: [] });
+    assert.deepEqual(outcome, { name: "ConnectError", caught: [] });
   });
 }
 
 test("a wire of somebody's own that throws in every hand", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const fail = () => { throw new Error("wire"); };
     const dials = [
       fail,
@@ -163,35 +163,35 @@ test("a wire of somebody's own that throws in every hand", async () => {
       names.push((await connect({ name: "mine", textOnly: false, dial }).catch((error) => error)).name);
     }
     return { names, caught };`);
-  assert.deepEqual(told, { names: ["ConnectError", "ConnectError", "ConnectError"], caught: [] });
+  assert.deepEqual(outcome, { names: ["ConnectError", "ConnectError", "ConnectError"], caught: [] });
 });
 
 for (const [what, chunk] of [["null", "null"], ["an ArrayBuffer", "new ArrayBuffer(5)"], ["text", "'+OK'"]]) {
   test(`${what} from a stream is an error of that stream`, async () => {
-    const told = await program(`
+    const outcome = await program(`
       const readable = new ReadableStream({ start: (controller) => controller.enqueue(${chunk}) });
       const writable = new WritableStream();
       const error = await connect({ name: "mine", connect: () => ({ readable, writable }) }).catch((error) => error);
       return { name: error.name, message: error.message, caught };`);
-    assert.deepEqual([told.name, told.caught], ["ConnectError", []]);
-    assert.match(told.message, /^0 of 1 .*mine: mine gave (null|object|string) instead of a Uint8Array/);
+    assert.deepEqual([outcome.name, outcome.caught], ["ConnectError", []]);
+    assert.match(outcome.message, /^0 of 1 .*mine: mine gave (null|object|string) instead of a Uint8Array/);
   });
 }
 
 test("a WebSocket that cannot be reached is an error of connect", async () => {
   const ws = JSON.stringify(createRequire(new URL("runtimes/package.json", import.meta.url)).resolve("ws"));
-  const told = await program(`
+  const outcome = await program(`
     globalThis.WebSocket = require(${ws});
     const error = await connect("ws://127.0.0.1:1/").catch((error) => error);
     await turn();
     return { name: error.name, caught };`);
-  assert.deepEqual(told, { name: "ConnectError", caught: [] });
+  assert.deepEqual(outcome, { name: "ConnectError", caught: [] });
 });
 
 const TRAPS = ["obtain", "inspect", "refresh", "stop_renewing", "expires", "release", "close", "received", "connected", "disconnected", "timeout", "poll", "drained", "reserve"];
 for (const name of TRAPS) {
   test(`everything settles when the engine traps in ${name}`, async () => {
-    const told = await program(`
+    const outcome = await program(`
       const { Instance } = WebAssembly;
       let trap = false;
       WebAssembly.Instance = function (module, imports) {
@@ -229,18 +229,18 @@ for (const name of TRAPS) {
       await kept.refresh();
       await other.close();
       return { lost: await lost, closed, wrong: results.map(({ reason }) => reason?.name).filter((name) => name && !/^(NotObtained|Engine|LockLost|Inspect|Closed)Error$/.test(name)), caught };`);
-    assert.deepEqual([told.closed, told.wrong, told.caught], ["closed", [], []]);
-    assert.match(told.lost, /LockLostError/);
+    assert.deepEqual([outcome.closed, outcome.wrong, outcome.caught], ["closed", [], []]);
+    assert.match(outcome.lost, /LockLostError/);
   });
 }
 
 test("a trap while the engine is made is an EngineError, and the next one works", async () => {
-  const told = await program(`
+  const outcome = await program(`
     const { Instance } = WebAssembly;
     WebAssembly.Instance = function () { throw new RangeError("out of memory"); };
     const error = await connect(url).catch((error) => error);
     WebAssembly.Instance = Instance;
     await (await connect(url)).close();
     return { name: error.name, cause: error.cause?.name, caught };`);
-  assert.deepEqual(told, { name: "EngineError", cause: "RangeError", caught: [] });
+  assert.deepEqual(outcome, { name: "EngineError", cause: "RangeError", caught: [] });
 });

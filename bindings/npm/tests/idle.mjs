@@ -16,7 +16,7 @@ test.after(() => control.close());
 test.beforeEach(() => control.command(port, ["FLUSHALL"]));
 
 /**
- * A way to the server that forgets a connection while it is idle, as a firewall does: nothing is heard of that before the next
+ * A way to the server that forgets a connection while it is idle, as a firewall does: nobody learns of that before the next
  * byte, which is answered by a reset. `count`: how many of those that send are reset.
  */
 async function forgetful() {
@@ -70,7 +70,7 @@ for (const [name, call] of Object.entries({
   });
 }
 
-test("it is asked once more, not for ever, and the fault has its name", async () => {
+test("it gets the request once more, not endlessly, and the fault has its name", async () => {
   const way = await forgetful();
   const tenure = await connect(way.url);
   for (const [call, code] of [[() => tenure.obtain("k"), "unreachable"], [() => tenure.inspect("k"), "not_answered"]]) {

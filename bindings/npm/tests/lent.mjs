@@ -82,12 +82,12 @@ test("no token is drawn for a later turn", async () => {
   assert.deepEqual(drawn, [16, 16, 16]);
 });
 
-test("a shorter ttl counts from the moment it is asked for", async () => {
+test("a shorter ttl counts from its request", async () => {
   const tenure = await connect(ioredis(redis(ports["Redis 7"])));
   ends.unshift(() => tenure.close());
   const lock = await tenure.obtain("k");
   const refreshing = lock.refresh(1_000);
-  assert.ok(lock.remaining() <= 1_000, "the server may hear of it although nobody hears its answer");
+  assert.ok(lock.remaining() <= 1_000, "the server may get it although nobody reads its answer");
   assert.ok((await refreshing) <= 1_000);
   await lock.release();
   assert.equal(lock.remaining(), 0);
@@ -113,14 +113,14 @@ async function life(transport, port) {
   await other.release();
   const both = await back;
   assert.equal(await client.exists("k", "j"), 2);
-  // Without a server that tells of it, the loss is seen at the next refresh.
+  // Without a server that reports it, the loss is seen at the next refresh.
   await client.del("k");
   await assert.rejects(both.refresh(), { code: "taken" });
   await Promise.all([tenure.close(), direct.close()]);
   assert.equal(await client.exists("k", "j"), 0);
 }
 
-test("of what is wanted in one turn, the first goes out before the last is asked for", async () => {
+test("of the requests of one turn, the first goes out before the last is made", async () => {
   const client = redis(ports["Redis 7"]);
   const sizes = [];
   const send = (commands) => {

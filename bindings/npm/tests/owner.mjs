@@ -61,7 +61,7 @@ async function locked(owner, ttl = HOUR) {
   return { tenure, lock: await tenure.obtain("k", { ttl }) };
 }
 
-/** Until the servers are heard again, after what came in between. */
+/** Until the servers answer again, after what came in between. */
 async function verified(lock) {
   for (;;) {
     const error = await lock.verify().catch((error) => error);
@@ -103,7 +103,7 @@ for (const [name, lend] of Object.entries(owners)) {
       assert.equal(await control.command(port, ["DBSIZE"]), 0);
     });
 
-    test(`EXEC of such a MULTI locks what was reported as unreachable, until the servers are heard again, through ${through}`, async () => {
+    test(`EXEC of such a MULTI locks what was reported as unreachable, until the servers answer again, through ${through}`, async () => {
       const owner = await lend(protocol);
       const { tenure, lock } = await locked(owner);
       await owner.say("MULTI");

@@ -113,7 +113,7 @@ test("a lock in a log shows keys and remaining time, never the token", async () 
   await tenure.close();
 });
 
-test("an inspection tells metadata apart from the token", async () => {
+test("an inspection separates metadata from the token", async () => {
   const tenure = await connect(url);
   const lock = await tenure.obtain("k", { metadata: "host-7" });
   const own = await tenure.obtain("own", { token: "mine", metadata: "host-7" });

@@ -1,4 +1,4 @@
-// Runs the examples of README.md as they stand there, with nothing changed but the address of the server. What they leave
+// Runs the examples of README.md as printed, with nothing changed but the address of the server. What they leave
 // to the reader, such as the work to be done, is put behind them.
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ function examples() {
   return Object.fromEntries(named);
 }
 
-/** Work that looks whether a key is held on one of the servers; it counts how often it was done. */
+/** Work that checks whether a key is held on one of the servers; it counts how often it was done. */
 const work = (control, ports) => `
 async function work({ signal }) {
   let keys = 0;
@@ -76,7 +76,7 @@ const programs = {
   ],
 };
 
-/** What stands behind each example that is run as a Worker, which wrangler has bundled. */
+/** The code after each example that is run as a Worker, which wrangler has bundled. */
 const workers = { worker: "", upstash: "export default { fetch: async (_, env) => Response.json(await nightly(env)) };" };
 
 async function runProgram(name, code, { directory, control, rest, ports, secure, sentinel }) {

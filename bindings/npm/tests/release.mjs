@@ -42,7 +42,7 @@ test("a release that nobody answers is unconfirmed soon, and goes on", async () 
   assert.equal(await lock.release(), "unconfirmed");
 
   assert.equal(lock.signal.aborted, false, "it was not lost");
-  // The server has released it, unheard. What stands there again shows that it is asked once more.
+  // The server has released it, and the reply was lost. A new value shows that the release is sent once more.
   await control.command(port, ["SET", "k", lock.token]);
   way.silent = false;
   while ((await control.command(port, ["EXISTS", "k"])) !== 0);
@@ -60,7 +60,7 @@ test("work is over soon when nobody answers the release", async () => {
   await tenure.close();
 });
 
-test("what is asked for after a long stop has all its time", async () => {
+test("a request after a long stop has all its time", async () => {
   const tenure = await connect(`redis://127.0.0.1:${port}`, { requestTimeout: 300, prepare: true });
   const [held, other] = [await tenure.obtain("k", { ttl: HOUR }), await tenure.obtain("j", { ttl: HOUR })];
   const asked = tenure.inspect("k");

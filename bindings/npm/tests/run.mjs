@@ -1,6 +1,6 @@
 // Installs the packed package into an empty project, and runs the scenarios there: `run.mjs <runtime>…`, or all of them.
 //
-// TENURE_TRACES=write takes down what the clients of the first runtime were told as what is expected of all.
+// TENURE_TRACES=write writes the traces of the first runtime down as those expected of all.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

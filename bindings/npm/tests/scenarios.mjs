@@ -1,7 +1,7 @@
 // What every runtime must pass. It is given the package and the address of the control server (control.mjs), and uses
 // nothing that only one runtime has.
 //
-// A scenario returns the traces of its clients: what each was told, in order. They must be the same in every runtime.
+// A scenario returns the traces of its clients: its events, in order. They must be the same in every runtime.
 import { World, aborted, check, equal, rejected } from "./world.mjs";
 
 const HOUR = 3_600_000;
@@ -66,10 +66,10 @@ const scenarios = {
 
     check((await waiting) === reason, "the signal's own reason");
     await world.command(port, "PING");
-    equal(world.traces.b.at(-1), "not_obtained cancelled", "it does not wait any more");
+    equal(world.traces.b.at(-1), "not_obtained cancelled", "it no longer waits");
     const early = rejected(b.obtain("k", { signal: AbortSignal.abort(reason) }));
     check((await early) === reason, "aborted before it began");
-    // Asked for and cancelled in one turn, when nobody holds it.
+    // Requested and cancelled in one turn, when nobody holds it.
     await lock.release();
     const late = new AbortController();
     const never = rejected(b.obtain("k", { ttl: HOUR, signal: late.signal }));
@@ -147,7 +147,7 @@ const scenarios = {
     // The server may say first that the key is gone, or the clock that the lease is over.
     const reason = await aborted(manual.signal);
     check(["expired", "taken"].includes(reason.code), reason.code);
-    equal((await aborted(capped.signal)).code, "max_hold", "renewed, but not for ever");
+    equal((await aborted(capped.signal)).code, "max_hold", "renewed, but not endlessly");
     equal(await manual.release(), reason.code === "taken" ? "missing" : "expired", "a release after the loss");
     equal(await capped.release(), "expired", "a release after maxHold");
     delete world.traces.a;
@@ -244,7 +244,7 @@ const scenarios = {
     equal(await world.command(port, "GET", "data"), "newer", "what is there");
   },
 
-  /** The format of Upstash: the server itself is not there for it, and cannot tell of anything. */
+  /** The format of Upstash: the server itself is not there for it, and cannot send notifications. */
   async "over HTTP"(world) {
     const port = await world.server();
     const { url, token } = await world.rest(port);
@@ -311,7 +311,7 @@ const scenarios = {
     delete world.traces.a;
   },
 
-  /** Stands in for a bug of the engine: a module that traps when it is told to. */
+  /** A module that traps on demand, in place of a bug of the engine. */
   async "a trap is the end of one engine only"(world) {
     const { Instance } = WebAssembly;
     let trap = false;
@@ -335,7 +335,7 @@ const scenarios = {
     const error = await rejected(a.obtain("j"));
     equal([error.code, error.cause.name], ["engine_failed", "RuntimeError"], "the trap");
     equal((await aborted(lock.signal)).code, "engine_failed", "its locks are lost");
-    equal((await rejected(a.obtain("j"))).code, "engine_failed", "it cannot be used any more");
+    equal((await rejected(a.obtain("j"))).code, "engine_failed", "it is unusable");
     equal(await lock.release(), "unconfirmed", "and cannot release");
     await (await b.obtain("j")).release();
   },
@@ -354,7 +354,7 @@ async function stoodStill(world, stop) {
   }
   // A Worker's clock stands still meanwhile, so that it counts.
   for (let spins = 0; spins < stop * 7e4 && Date.now() < began + stop; spins += 1);
-  // And something that is asked for then.
+  // And a request that is made then.
   asked.push(a.obtain("i", { ttl: HOUR }));
   try {
     const [j, holding, , left, proof, i] = await Promise.all(asked);
@@ -370,7 +370,7 @@ async function stoodStill(world, stop) {
   }
 }
 
-/** Runs all scenarios, and says what failed and what the clients were told. */
+/** Runs all scenarios, and reports what failed and the events of the clients. */
 export async function run(tenure, { control, url }) {
   const [failures, traces] = [{}, {}];
   for (const [name, scenario] of Object.entries(scenarios)) {

@@ -17,11 +17,11 @@ const { lend } = await load("src/transports/commands.ts");
 /** Until all that can happen by itself has happened. */
 const quiet = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A listener that takes down what it is told, and does nothing. */
+/** A listener that logs its calls, and does nothing. */
 function listening() {
-  const told = [];
-  const bytes = (value) => told.push(Buffer.from(value).toString());
-  return { told, opened: () => told.push("opened"), received: bytes, gone: (reason) => told.push(`gone: ${reason}`) };
+  const calls = [];
+  const bytes = (value) => calls.push(Buffer.from(value).toString());
+  return { calls, opened: () => calls.push("opened"), received: bytes, gone: (reason) => calls.push(`gone: ${reason}`) };
 }
 
 /** A connection whose other end is in the test's hands. */
@@ -44,7 +44,7 @@ test("bytes go through streams of the user's own", async () => {
   bytes.fill("x");
   ends.server.enqueue(Buffer.from("PONG"));
   await quiet();
-  assert.deepEqual([ends.sent, listener.told, ends.closed], [["PING"], ["opened", "PONG"], 0]);
+  assert.deepEqual([ends.sent, listener.calls, ends.closed], [["PING"], ["opened", "PONG"], 0]);
   wire.close();
   await quiet();
   assert.equal(ends.closed, 1);
@@ -57,8 +57,8 @@ test("our end is closed when the server has left", async () => {
   await quiet();
   ends.server.close();
   await quiet();
-  assert.deepEqual(listener.told, ["opened", "gone: the server closed the connection"]);
-  assert.equal(ends.closed, 1, "by the transport itself: whoever listens may have turned to another connection");
+  assert.deepEqual(listener.calls, ["opened", "gone: the server closed the connection"]);
+  assert.equal(ends.closed, 1, "by the transport itself: the listener may have turned to another connection");
 });
 
 test("our end is closed when reading fails, and when it cannot end its streams", async () => {
@@ -74,23 +74,23 @@ test("our end is closed when reading fails, and when it cannot end its streams",
   await quiet();
   ends.server.error(new Error("reset"));
   await quiet();
-  assert.deepEqual(listener.told, ["opened", "gone: reset"]);
+  assert.deepEqual(listener.calls, ["opened", "gone: reset"]);
   assert.equal(ends.closed, 1);
 });
 
-test("a connection that comes too late is closed, and one that does not come is told", async () => {
+test("a connection that comes too late is closed, and one that does not come is reported", async () => {
   const [ends, own] = connection();
   let come;
   const late = listening();
   streams({ connect: () => new Promise((resolve) => (come = resolve)) })(late).close();
   come(own);
   await quiet();
-  assert.deepEqual([late.told, ends.closed], [[], 1]);
+  assert.deepEqual([late.calls, ends.closed], [[], 1]);
   for (const connect of [() => Promise.reject(new Error("no route")), () => { throw new Error("no route"); }]) {
     const never = listening();
     streams({ connect })(never);
     await quiet();
-    assert.deepEqual(never.told, ["gone: no route"]);
+    assert.deepEqual(never.calls, ["gone: no route"]);
   }
 });
 
@@ -101,11 +101,11 @@ test("a lent client that fails is gone, however it does", async () => {
     await quiet();
     wire.send(Buffer.from("*1\r\n$4\r\nPING\r\n"));
     await quiet();
-    assert.deepEqual(listener.told, ["opened", "gone: closed"]);
+    assert.deepEqual(listener.calls, ["opened", "gone: closed"]);
   }
 });
 
-test("a lent client gets whole commands, and their replies are told in order", async () => {
+test("a lent client gets whole commands, and their replies are passed on in order", async () => {
   const listener = listening();
   const [asked, answer] = [[], []];
   const wire = lend({ send: (commands) => new Promise((resolve) => (asked.push(commands), answer.push(resolve))) }).dial(listener);
@@ -116,10 +116,10 @@ test("a lent client gets whole commands, and their replies are told in order", a
   assert.deepEqual(words, [[["GET", "k"], ["PTTL"]], [["SET", "\r\n"]]]);
   answer[1](["OK"]);
   await quiet();
-  assert.deepEqual(listener.told, ["opened"], "the first is not answered yet");
+  assert.deepEqual(listener.calls, ["opened"], "the first is not answered yet");
   answer[0]([Buffer.from("OK"), new Error("ERR no\r\n:1")]);
   await quiet();
-  assert.equal(listener.told.slice(1).join(""), "$2\r\nOK\r\n-ERR no :1\r\n+OK\r\n");
+  assert.equal(listener.calls.slice(1).join(""), "$2\r\nOK\r\n-ERR no :1\r\n+OK\r\n");
 });
 
 test("a connection of Node's is kept alive", async () => {

@@ -99,7 +99,7 @@ test("an error says who holds the lock, and what a server did", () => {
     [4, 14, ["refused", false, undefined, "no_permission", "\"k\": refused: NOPERM: the user lacks a permission"]],
     [5, -1, ["limit_reached", false, undefined, undefined, "\"k\": too many locks at one time"]],
   ]) {
-    const why = code % 8 === 0 ? undefined : whyOf(more, () => "never asked for");
+    const why = code % 8 === 0 ? undefined : whyOf(more, () => "never called");
     assert.deepEqual(told(new NotObtainedError(["k"], code, more, why)), expected);
   }
   assert.equal(new NotObtainedError(["k"], 2, -1).code, "too_late");

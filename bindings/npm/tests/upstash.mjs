@@ -66,7 +66,7 @@ test("a lock lives over REST", async () => {
   await other.release();
   const both = await back;
   assert.equal(await control.command(port, ["EXISTS", "\ufeffk", "j"]), 2);
-  // Nobody tells of it, so it is seen at the next refresh.
+  // Nothing reports it, so it is found at the next refresh.
   await control.command(port, ["DEL", "j"]);
   await assert.rejects(both.refresh(), { code: "taken" });
   await Promise.all([tenure.close(), direct.close()]);
@@ -80,7 +80,7 @@ test("what is wanted at one time is one request, and no request overtakes anothe
   const locks = await Promise.all(Array.from({ length: 20 }, (_, number) => tenure.obtain(`k${number}`)));
   assert.deepEqual(rest.requests.slice(before).map(({ path, commands }) => [path, commands]), [["/pipeline", 40]]);
   await Promise.all(locks.map((lock) => lock.release()));
-  // Asked for, on its way, and cancelled: a release that came first would leave the key.
+  // Requested, on its way, and cancelled: a release that came first would leave the key.
   for (let round = 0; round < 20; round += 1) {
     const cancel = new AbortController();
     const obtaining = tenure.obtain("k", { ttl: 3_600_000, signal: cancel.signal });
@@ -96,7 +96,7 @@ test("what is wanted at one time is one request, and no request overtakes anothe
   assert.equal(rest.together, 1);
 });
 
-test("the next request tells what this one has seen", async () => {
+test("the next request reports what this one has seen", async () => {
   const tenure = await connect(upstash(endpoint));
   await (await tenure.obtain("k")).release();
   await tenure.close();
@@ -150,7 +150,7 @@ test("an endpoint that does not answer, and does again", async () => {
   await assert.rejects(tenure.obtain("j"), { code: "unreachable" });
   rest.instead = undefined;
   const lock = await tenure.obtain("j", { wait: 60_000 });
-  // Nobody waits for an answer that is not wanted any more.
+  // Nobody waits for an answer that is no longer wanted.
   while (left.size > 0) {
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,4 +1,4 @@
-// A Locker that outlives the request that made it, in workerd: what happens is no hang, and locks are not believed in for ever.
+// A Locker that outlives the request that made it, in workerd: no call hangs, and no lock counts as held endlessly.
 //
 //   node tests/worker-life.mjs     after ./build
 import assert from "node:assert/strict";
@@ -18,8 +18,8 @@ const port = await control.startFresh();
 const worker = `
 import { connect } from ${JSON.stringify(entry.pathname)};
 let tenure, lock;
-const told = (promise) => promise.then((value) => value ?? "done", (error) => error.code ?? String(error));
-const soon = (promise) => Promise.race([told(promise), new Promise((resolve) => setTimeout(resolve, 8_000, "nothing was heard"))]);
+const settled = (promise) => promise.then((value) => value ?? "done", (error) => error.code ?? String(error));
+const soon = (promise) => Promise.race([settled(promise), new Promise((resolve) => setTimeout(resolve, 8_000, "nothing happened"))]);
 export default {
   async fetch(request) {
     if (tenure === undefined) {
@@ -48,7 +48,7 @@ try {
   assert.deepEqual(await ask(), { held: true });
   const second = await ask();
   console.log(JSON.stringify(second));
-  assert.equal(second.held, false, "a lock that nobody renewed is not believed in");
+  assert.equal(second.held, false, "a lock that nobody renewed does not count as held");
   console.log("workerd, a Locker of another request: ok");
 } finally {
   await miniflare.dispose();

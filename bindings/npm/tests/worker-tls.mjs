@@ -1,4 +1,4 @@
-// TLS from a Worker, to a server whose authority only workerd was told of: `node tests/worker-tls.mjs`, after ./build
+// TLS from a Worker, to a server whose authority only workerd knows: `node tests/worker-tls.mjs`, after ./build
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -30,7 +30,7 @@ export async function byEsbuild(project, entry) {
   ];
 }
 
-/** The same, as `wrangler deploy` would send them. It is told to ask nobody on the network for anything. */
+/** The same, as `wrangler deploy` would send them. It makes no requests to the network. */
 export async function byWrangler(project, entry) {
   const directory = join(project, `wrangler-${entry}`);
   mkdirSync(directory);

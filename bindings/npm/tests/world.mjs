@@ -21,7 +21,7 @@ export async function rejected(promise) {
   throw new Error("it should have been rejected");
 }
 
-/** Resolves when the signal is aborted. Nothing waits for ever: the whole run has a limit. */
+/** Resolves when the signal is aborted. Nothing waits endlessly: the whole run has a limit. */
 export function aborted(signal) {
   return new Promise((resolve) => {
     if (signal.aborted) {
@@ -96,7 +96,7 @@ export class World {
     }
   }
 
-  /** Until others wait for a key: the server counts the keys that somebody wants to hear of. */
+  /** Until others wait for a key: the server counts the keys that clients have registered for. */
   async tracked(port, keys) {
     while (!(await this.command(port, "INFO", "stats")).includes(`tracking_total_keys:${keys}\r`));
   }

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_by_ourselves_says_so() {
+    fn a_lock_held_by_ourselves_is_reported_as_such() {
         let by = [Holder::Other, Holder::Ourselves];
         let remaining = None;
         let [taken, ours] = by.map(|by| not_obtained(NotObtained::Taken { remaining, by }).0);

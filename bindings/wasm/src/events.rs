@@ -45,9 +45,13 @@ pub(crate) fn write(engine: &mut Engine, record: &mut Record, event: Event) -> u
             record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
             todo::NOT_OBTAINED
         }
-        Event::Refreshed { lock, lease, asked } => {
+        Event::Refreshed {
+            lock,
+            lease,
+            requested,
+        } => {
             record.name(lock.to_bits());
-            record.numbers(micros(lease.expires_at()), f64::from(u8::from(asked)));
+            record.numbers(micros(lease.expires_at()), f64::from(u8::from(requested)));
             todo::REFRESHED
         }
         Event::Lost { lock, reason } => {

@@ -20,7 +20,7 @@ pub(crate) enum RoundKind {
     Obtain,
     /// Raises the counters of all nodes to the fence of a lock that is granted already.
     Seal,
-    /// Asks only whether the keys are free.
+    /// Only reads whether the keys are free.
     Look,
     /// A refresh that the caller requested.
     Refresh,
@@ -37,7 +37,7 @@ impl RoundKind {
     }
 
     /// Whether the lock is not held while the round goes on, and a caller waits for it.
-    pub(crate) const fn asks(self) -> bool {
+    pub(crate) const fn obtains(self) -> bool {
         matches!(self, Self::Obtain | Self::Seal | Self::Look)
     }
 
@@ -115,12 +115,12 @@ impl ActiveRound {
         }
     }
 
-    /// These nodes may hold our value by now, because another lock has left it to this one while it was asking.
+    /// These nodes may hold our value by now, because another lock has left it to this one during its attempt.
     pub(crate) const fn inherits(&mut self, nodes: NodeSet) {
         self.held_before = self.held_before.union(nodes);
     }
 
-    /// What each node is asked to do.
+    /// The request to each node.
     pub(crate) fn op<'a>(
         &self,
         claim: &'a Claim,
@@ -166,7 +166,7 @@ impl ActiveRound {
         }
     }
 
-    /// Notes the outcome of `node`; `None` if it was not asked. Otherwise whether the node may hold our value now, if that is
+    /// Notes the outcome of `node`; `None` if it got no request. Otherwise whether the node may hold our value now, if that is
     /// known: after a denial only for a lock with one key, since of `several` keys some may still be ours.
     pub(crate) fn answer(
         &mut self,
@@ -281,9 +281,9 @@ impl ActiveRound {
         self.error.unwrap_or(NodeError::TimedOut)
     }
 
-    /// Whether every node was asked and enough for a quorum have replied.
+    /// Whether every node got its request and enough for a quorum have replied.
     pub(crate) fn waits_for_silent_only(&self, quorum: usize) -> bool {
-        self.round.unasked().is_empty() && self.round.answered().holds(quorum)
+        self.round.unsent().is_empty() && self.round.answered().holds(quorum)
     }
 
     /// The final error of the round, if no quorum is possible without the nodes that `refused`.
@@ -329,7 +329,7 @@ impl ActiveRound {
         self.ends
             .map(|(least, most)| (ahead(least), ahead(most)))
             .hash(hasher);
-        if self.kind.asks() {
+        if self.kind.obtains() {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
@@ -358,21 +358,21 @@ mod tests {
 
     /// A node whose clock is as fast as is allowed for forgets a key before its remaining time has passed here.
     #[test]
-    fn what_a_check_says_of_the_remaining_time_counts_less_the_drift() {
+    fn the_remaining_time_of_a_check_counts_less_the_drift() {
         let (at, now) = (
             Instant::from_micros(1_000_000),
             Instant::from_micros(1_500_000),
         );
         let mut round = Round::new(NodeSet::first(1), Goal::Quorum(1), Order::Parallel);
-        let node = round.ask().lowest().unwrap();
+        let node = round.next_nodes().lowest().unwrap();
         let before = NodeSet::EMPTY;
-        let mut ask = ActiveRound::new(RoundKind::Check, round, (at, now), false, before);
+        let mut active = ActiveRound::new(RoundKind::Check, round, (at, now), false, before);
         let granted = Outcome::Granted {
             fence: None,
             remaining: Some(Duration::from_secs(100)),
         };
-        ask.answer(node, granted, false, now);
+        active.answer(node, granted, false, now);
         let kept = Duration::from_millis(98_998);
-        assert_eq!(ask.ends(), Some((at + kept, now + kept)));
+        assert_eq!(active.ends(), Some((at + kept, now + kept)));
     }
 }

@@ -5,33 +5,33 @@ use crate::id::{NodeId, NodeSet, RequestId};
 use crate::time::{Instant, Micros};
 
 impl Lock {
-    /// Begins a round; its first nodes are asked now. Replies to earlier rounds no longer count.
+    /// Begins a round; requests to its first nodes are queued now. Replies to earlier rounds no longer count.
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
         if kind.sets_ttl() {
             self.shortest = self.shortest.min(self.ttl);
         }
         if kind == RoundKind::Obtain {
-            self.progress.asks = self.progress.asks.saturating_add(1);
+            self.progress.attempts = self.progress.attempts.saturating_add(1);
             if let Some(fencing) = &mut self.fencing {
                 fencing.restart();
             }
         }
         let until = self.round_end(kind, deadline);
-        let again = self.asks_again();
-        let ask = ActiveRound::new(kind, round, (now, until), again, self.may_hold);
-        self.ask = Some(ask);
+        let again = self.may_hold_already();
+        let active = ActiveRound::new(kind, round, (now, until), again, self.may_hold);
+        self.active = Some(active);
     }
 
-    /// Gives the nodes that were asked just now until `deadline`. Where nodes are asked in order, each has a request timeout
+    /// Gives the nodes that got a request just now until `deadline`. Nodes in order have a request timeout
     /// of its own.
     pub(crate) fn extend_deadline(&mut self, deadline: Instant) {
-        let Some(kind) = self.ask.as_ref().map(|ask| ask.kind) else {
+        let Some(kind) = self.active.as_ref().map(|active| active.kind) else {
             return;
         };
         let until = self.round_end(kind, deadline);
-        if let Some(ask) = &mut self.ask {
-            ask.deadline = until;
+        if let Some(active) = &mut self.active {
+            active.deadline = until;
         }
     }
 
@@ -42,7 +42,7 @@ impl Lock {
         }
         match self.give_up_at {
             // The end of the wait bounds the round; the release that follows takes care of requests without a reply.
-            Some(end) if kind.asks() => end.min(deadline),
+            Some(end) if kind.obtains() => end.min(deadline),
             _ => deadline,
         }
     }
@@ -50,20 +50,20 @@ impl Lock {
     /// If enough nodes have replied for a quorum and the round is still open, shortens the time for the silent ones: they must
     /// not delay the next attempt.
     pub(crate) fn shorten_deadline(&mut self, now: Instant, quorum: usize) {
-        if let Some(ask) = &mut self.ask
-            && ask.kind.asks()
-            && ask.waits_for_silent_only(quorum)
+        if let Some(active) = &mut self.active
+            && active.kind.obtains()
+            && active.waits_for_silent_only(quorum)
         {
-            let round_end = now.micros_since(ask.at).times(8).max(Micros(20_000));
-            ask.deadline = ask.deadline.min(now + round_end);
-            ask.is_shortened = true;
+            let round_end = now.micros_since(active.at).times(8).max(Micros(20_000));
+            active.deadline = active.deadline.min(now + round_end);
+            active.is_shortened = true;
         }
     }
 
     /// Whether it is not held yet, and a caller waits for that.
     pub(crate) fn is_wanted(&self) -> bool {
         match self.state {
-            LockState::Asking | LockState::Waiting { .. } => true,
+            LockState::Attempting | LockState::Waiting { .. } => true,
             LockState::Held(_) | LockState::Releasing(_) => false,
         }
     }
@@ -99,7 +99,7 @@ impl Lock {
     }
 
     /// Whether a node may hold our value already, so that finding it there is a success.
-    fn asks_again(&self) -> bool {
+    fn may_hold_already(&self) -> bool {
         !self.claim.token().is_random() || self.has_unanswered || !self.may_hold.is_empty()
     }
 
@@ -107,9 +107,9 @@ impl Lock {
     /// them.
     pub(crate) fn note_refusal(&mut self, node: NodeId, outcome: Outcome) {
         if self
-            .ask
+            .active
             .as_ref()
-            .is_some_and(|ask| ask.kind == RoundKind::Look)
+            .is_some_and(|active| active.kind == RoundKind::Look)
         {
             // A look needs fewer permissions than an obtain.
             return;
@@ -124,17 +124,17 @@ impl Lock {
     }
 
     /// Whether the key has expired while the counters were being raised, so that nobody else took it.
-    pub(crate) fn expired_in_seal(&self, ask: &ActiveRound, now: Instant) -> bool {
+    pub(crate) fn expired_in_seal(&self, active: &ActiveRound, now: Instant) -> bool {
         let until = self.fencing.as_ref().and_then(|fencing| fencing.until);
-        ask.kind == RoundKind::Seal && until.is_some_and(|until| until <= now)
+        active.kind == RoundKind::Seal && until.is_some_and(|until| until <= now)
     }
 
     /// The operation of `request`, unless its reply no longer counts.
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
-        match &self.ask {
-            Some(ask) if self.round == request.round => {
-                let wanted = ask.round.pending().contains(request.node);
-                wanted.then(|| ask.op(&self.claim, self.ttl, self.mode, self.fencing.as_deref()))
+        match &self.active {
+            Some(active) if self.round == request.round => {
+                let wanted = active.round.pending().contains(request.node);
+                wanted.then(|| active.op(&self.claim, self.ttl, self.mode, self.fencing.as_deref()))
             }
             _ => self.late_op(request),
         }

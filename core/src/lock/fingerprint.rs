@@ -51,9 +51,9 @@ impl Lock {
             fencing.number().hash(hasher);
             fencing.until.map(ahead).hash(hasher);
         }
-        self.ask.is_some().hash(hasher);
-        if let Some(ask) = &self.ask {
-            ask.fingerprint(now, hasher);
+        self.active.is_some().hash(hasher);
+        if let Some(active) = &self.active {
+            active.fingerprint(now, hasher);
         }
     }
 
@@ -75,8 +75,8 @@ impl Lock {
         if let Some(fencing) = &self.fencing {
             fencing.has_number_of(node).hash(hasher);
         }
-        if let Some(ask) = &self.ask {
-            ask.node_fingerprint(node, several, hasher);
+        if let Some(active) = &self.active {
+            active.node_fingerprint(node, several, hasher);
         }
     }
 
@@ -93,7 +93,7 @@ impl LockState {
         let ahead = |at: Instant| at.saturating_since(now);
         discriminant(self).hash(hasher);
         match self {
-            Self::Asking => {}
+            Self::Attempting => {}
             Self::Waiting {
                 until,
                 look_at,

@@ -2,12 +2,12 @@
 //!
 //! | state | deadline | an outcome arrives | deadline passes | `release()` | wake |
 //! |---|---|---|---|---|---|
-//! | `Asking` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Cancelled)** | retry after a denial |
+//! | `Attempting` | end of round, at last `give_up_at` | won and the lease still valid → `Held`, **Obtained**; otherwise `Waiting` or **NotObtained** | pending nodes become unknown; **NotObtained** at `give_up_at` | release what may be held, **NotObtained(Cancelled)** | retry after a denial |
 //! | `Waiting` | the earliest of `until`, `look_at` and `give_up_at` | stale: ignored | retry, look, or **NotObtained** | as above | retry, at once or after jitter |
 //! | `Held` | earliest of renewal, round end, expiry | refresh won → **Refreshed**; a quorum denied → **Lost(Taken)**, refused → **Lost(Refused)**; unknown → retry later | renewal due → new round; expiry → **Lost(Expired)** and release | `Releasing` | check that it is still ours |
 //! | `Releasing` | round end, next try, `announce`, at last `until` | all nodes that may hold it have replied → **Released** | **Released(Unconfirmed)** | – | try again |
 //!
-//! `Asking` requests the keys, or only looks (reads whether they are free): periodically, because a wake may never come, and after
+//! `Attempting` requests the keys, or only looks (reads whether they are free): periodically, because a wake may never come, and after
 //! a turn, to yield to other processes (`turns.rs`). What a lost attempt may have left on nodes is released by a lock of its
 //! own, while this one continues with a fresh token. After its terminal event a lock stays in `Releasing`, without a further
 //! event, until nothing of it can be left on a node.
@@ -97,7 +97,7 @@ pub(crate) struct Lock {
 
     // In any state.
     pub(crate) state: LockState,
-    pub(crate) ask: Option<ActiveRound>,
+    pub(crate) active: Option<ActiveRound>,
     /// The number of the latest round.
     pub(crate) round: u32,
     /// Its position among the locks that have one of its keys.
@@ -117,7 +117,7 @@ pub(crate) struct Lock {
     /// Nodes whose last reply was a final error, over all rounds: a single round may end before all of them have replied.
     pub(crate) refused: NodeSet,
 
-    // While it asks or waits.
+    // While it attempts or waits.
     pub(crate) progress: RetryProgress,
     /// The keys that others held at the last attempt, and the nodes that denied it.
     pub(crate) blocked: Option<KeySet>,
@@ -168,7 +168,7 @@ impl Lock {
                 look_at: None,
                 parked: true,
             },
-            ask: None,
+            active: None,
             round: 0,
             rank: if wait.is_some() {
                 arrival | WAITER
@@ -194,9 +194,9 @@ impl Lock {
 
     /// When the lock has to be processed next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let round = self.ask.as_ref().map(|ask| ask.deadline);
+        let round = self.active.as_ref().map(|active| active.deadline);
         match &self.state {
-            LockState::Asking => round,
+            LockState::Attempting => round,
             LockState::Waiting { until, look_at, .. } => {
                 earlier(earlier(*until, *look_at), self.give_up_at)
             }
@@ -213,18 +213,20 @@ impl Lock {
     /// Why it has to be processed then.
     pub(crate) fn reason(&self) -> &'static str {
         let due = self.deadline();
-        let asks = self.ask.is_some();
+        let in_round = self.active.is_some();
         match &self.state {
             LockState::Waiting { until, .. } if due == *until => "retry",
             LockState::Waiting { look_at, .. } if due == *look_at => "look",
             LockState::Waiting { .. } => "end of a wait",
             LockState::Held(held) if due == Some(held.lease.expires_at()) => "end of a lease",
-            LockState::Held(_) if !asks => "renewal",
+            LockState::Held(_) if !in_round => "renewal",
             LockState::Releasing(releasing) if due == Some(releasing.until) => "end of a release",
             LockState::Releasing(releasing) if due == releasing.announce => "end of a release",
-            LockState::Releasing(_) if !asks => "repeated release",
-            LockState::Asking if due == self.give_up_at => "end of a wait",
-            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => "end of a round",
+            LockState::Releasing(_) if !in_round => "repeated release",
+            LockState::Attempting if due == self.give_up_at => "end of a wait",
+            LockState::Attempting | LockState::Held(_) | LockState::Releasing(_) => {
+                "end of a round"
+            }
         }
     }
 
@@ -236,7 +238,7 @@ impl Lock {
     pub(crate) fn releasing(&self) -> Option<&Releasing> {
         match &self.state {
             LockState::Releasing(releasing) => Some(releasing),
-            LockState::Asking | LockState::Waiting { .. } | LockState::Held(_) => None,
+            LockState::Attempting | LockState::Waiting { .. } | LockState::Held(_) => None,
         }
     }
 
@@ -248,7 +250,7 @@ impl Lock {
         self.rank >= WAITER
     }
 
-    /// Whether another lock of this engine with `claim` must not ask for the keys now. A lock that does not wait asks even
+    /// Whether another lock of this engine with `claim` must not request the keys now. A lock that does not wait makes its attempt even
     /// if this one holds them.
     pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
         match &self.state {
@@ -257,18 +259,18 @@ impl Lock {
             },
             // Requests on one connection are carried out in order, so an obtain may follow a release that was handed out.
             // But a release that is sent again must not delete what an obtain with the same value has set.
-            LockState::Releasing(_) => self.ask.as_ref().is_some_and(|ask| {
-                !ask.round.unasked().is_empty() || self.claim.value() == claim.value()
+            LockState::Releasing(_) => self.active.as_ref().is_some_and(|active| {
+                !active.round.unsent().is_empty() || self.claim.value() == claim.value()
             }),
-            LockState::Asking | LockState::Waiting { .. } => false,
+            LockState::Attempting | LockState::Waiting { .. } => false,
         }
     }
 
-    /// Whether younger waiters of this engine must wait behind it for `key`: it is asking now, or its last attempt was
+    /// Whether younger waiters of this engine must wait behind it for `key`: it makes an attempt now, or its last attempt was
     /// denied because of that key.
     pub(crate) fn contends_for(&self, key: &[u8]) -> bool {
         match &self.state {
-            LockState::Asking => true,
+            LockState::Attempting => true,
             LockState::Waiting { parked: false, .. } => {
                 let mut keys = self.claim.keys().iter();
                 let place = keys.position(|own| own.as_bytes() == key);
@@ -302,20 +304,26 @@ impl Lock {
 
     /// The lease of a grant. If a request with a shorter ttl was never answered, a node may still carry it out and shorten
     /// the key's ttl to that.
-    pub(crate) fn lease(&self, asked_at: Instant) -> Lease {
+    pub(crate) fn lease(&self, requested_at: Instant) -> Lease {
         let ttl = if self.has_unanswered {
             self.ttl.min(self.shortest)
         } else {
             self.ttl
         };
-        let lease = Lease::granted(asked_at, ttl);
+        let lease = Lease::granted(requested_at, ttl);
         self.hold_until.map_or(lease, |at| lease.capped(at))
     }
 
-    /// Enters `Held` after the current round, which was asked at `asked_at`. `late` are the nodes that have not answered yet.
-    pub(crate) fn hold(&mut self, lease: Lease, asked_at: Instant, late: NodeSet, recheck: bool) {
+    /// Enters `Held` after the current round, which began at `requested_at`. `late` are the nodes that have not answered yet.
+    pub(crate) fn hold(
+        &mut self,
+        lease: Lease,
+        requested_at: Instant,
+        late: NodeSet,
+        recheck: bool,
+    ) {
         self.late = (self.round, late);
-        let renew_at = self.renewal.after(asked_at, lease);
+        let renew_at = self.renewal.after(requested_at, lease);
         self.state = LockState::Held(Held::new(lease, renew_at, recheck));
     }
 

@@ -1,6 +1,6 @@
 //! An inspection: who holds keys, and for how long, without a change on any node.
 //!
-//! It asks every node, unlike an obtain, which may stop at a quorum: keys may be held on any majority. A key counts as
+//! It sends a request to every node, unlike an obtain, which may stop at a quorum: keys may be held on any majority. A key counts as
 //! held if a quorum shows the same value. Values of a minority are leftovers of attempts that did not win, so such a key
 //! counts as free; an error only means that too few nodes replied to know.
 
@@ -145,7 +145,7 @@ mod tests {
             Ok([holding(b"a", 60)].into()),
         ];
         let mut over = false;
-        let nodes = probe.round.ask();
+        let nodes = probe.round.next_nodes();
         for (node, answer) in nodes.iter().zip(answers) {
             over = probe.answer(node, answer);
         }
@@ -157,7 +157,7 @@ mod tests {
     fn too_few_answers_are_an_error_and_a_split_is_free() {
         let keys = Keys::from(Key::new("k").unwrap());
         let mut probe = Probe::new(keys, NodeSet::first(3), 2, Instant::default());
-        let mut nodes = probe.round.ask().iter();
+        let mut nodes = probe.round.next_nodes().iter();
         let node = nodes.next().unwrap();
         assert!(!probe.answer(node, Ok([holding(b"a", 50)].into())));
         assert_eq!(probe.result(), Err(NodeError::TimedOut));

@@ -5,7 +5,7 @@ use core::hash::{Hash, Hasher};
 
 use crate::id::{NodeId, NodeSet};
 
-/// In which order nodes are asked.
+/// In which order requests are sent to nodes.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Order {
     /// All at the same time.
@@ -21,7 +21,7 @@ pub(crate) enum Order {
 pub(crate) enum Goal {
     /// As soon as this many have granted, or no longer can.
     Quorum(usize),
-    /// When every node has been asked and has replied or timed out.
+    /// When every node has got its request and has replied or timed out.
     Everyone,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Vote {
 pub(crate) struct Round {
     goal: Goal,
     order: Order,
-    unasked: NodeSet,
+    unsent: NodeSet,
     pending: NodeSet,
     granted: NodeSet,
     denied: NodeSet,
@@ -59,7 +59,7 @@ impl Round {
         Self {
             goal,
             order,
-            unasked: nodes,
+            unsent: nodes,
             pending,
             granted,
             denied,
@@ -67,20 +67,20 @@ impl Round {
         }
     }
 
-    /// The nodes to ask now, which from here on count as pending. Only while the round is open; asking keeps it so.
-    pub(crate) fn ask(&mut self) -> NodeSet {
+    /// The nodes to send requests to now, which from here on count as pending. Only while the round is open, and it stays so.
+    pub(crate) fn next_nodes(&mut self) -> NodeSet {
         let next = match self.order {
-            Order::Parallel => self.unasked,
+            Order::Parallel => self.unsent,
             Order::Forward | Order::Reverse if !self.pending.is_empty() => NodeSet::EMPTY,
-            Order::Forward => self.unasked.lowest().into_iter().collect(),
-            Order::Reverse => self.unasked.highest().into_iter().collect(),
+            Order::Forward => self.unsent.lowest().into_iter().collect(),
+            Order::Reverse => self.unsent.highest().into_iter().collect(),
         };
-        self.unasked = self.unasked.without(next);
+        self.unsent = self.unsent.without(next);
         self.pending = self.pending.union(next);
         next
     }
 
-    /// Notes an answer; `false` if that node was not asked or has answered before.
+    /// Notes an answer; `false` if that node got no request or has answered before.
     pub(crate) fn answer(&mut self, node: NodeId, answer: Vote) -> bool {
         if !self.pending.remove(node) {
             return false;
@@ -93,7 +93,7 @@ impl Round {
         true
     }
 
-    /// Counts every node that was asked and has not replied as unknown. All others are now asked at once: one dead node must
+    /// Counts every pending node as unknown. All others get their requests now, at once: one dead node must
     /// not delay the release on the others.
     pub(crate) fn time_out(&mut self) {
         self.unknown = self.unknown.union(self.pending);
@@ -103,14 +103,14 @@ impl Round {
 
     /// Counts every node that has not answered as unknown.
     pub(crate) fn give_up(&mut self) {
-        self.unknown = self.unknown.union(self.pending).union(self.unasked);
+        self.unknown = self.unknown.union(self.pending).union(self.unsent);
         self.pending = NodeSet::EMPTY;
-        self.unasked = NodeSet::EMPTY;
+        self.unsent = NodeSet::EMPTY;
     }
 
     /// The result so far. Once the round is decided, no later reply changes it.
     pub(crate) const fn verdict(&self) -> Verdict {
-        let open = self.unasked.union(self.pending);
+        let open = self.unsent.union(self.pending);
         let silent = self.denied.union(self.unknown);
         // A fast path for the usual cases: all have granted, or none has replied.
         if open.union(silent).is_empty() {
@@ -135,7 +135,7 @@ impl Round {
     /// Whether denials alone make the quorum impossible, whatever the other nodes reply.
     pub(crate) const fn is_denied(&self) -> bool {
         let all = self
-            .unasked
+            .unsent
             .union(self.pending)
             .union(self.granted)
             .union(self.unknown);
@@ -148,7 +148,7 @@ impl Round {
     /// Whether the goal cannot be reached without `nodes`.
     pub(crate) const fn fails_without(&self, nodes: NodeSet) -> bool {
         let all = self
-            .unasked
+            .unsent
             .union(self.pending)
             .union(self.granted)
             .union(self.denied)
@@ -161,7 +161,7 @@ impl Round {
 
     /// Whether [`Round::is_denied`] would hold if every pending node denied.
     const fn may_be_denied(&self) -> bool {
-        let others = self.unasked.union(self.granted).union(self.unknown);
+        let others = self.unsent.union(self.granted).union(self.unknown);
         match self.goal {
             Goal::Quorum(quorum) => !self.pending.is_empty() && !others.holds(quorum),
             Goal::Everyone => false,
@@ -171,14 +171,14 @@ impl Round {
     /// Together with [`Round::node_fingerprint`] of each node, everything that decides what the round does next.
     #[cfg(feature = "search")]
     pub(crate) fn manner(&self) -> (Goal, Option<Order>) {
-        // The order no longer matters when all have been asked.
-        (self.goal, (!self.unasked.is_empty()).then_some(self.order))
+        // The order no longer matters when all requests are sent.
+        (self.goal, (!self.unsent.is_empty()).then_some(self.order))
     }
 
     /// The status of `node`. If the goal is that everyone replies, the content of a reply makes no difference.
     #[cfg(feature = "search")]
     pub(crate) fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
-        let sets = [self.unasked, self.pending, self.granted, self.denied];
+        let sets = [self.unsent, self.pending, self.granted, self.denied];
         let place = sets.iter().position(|set| set.contains(node));
         let unknown = self.unknown.contains(node).then_some(sets.len());
         let counts = |place: &usize| *place < 2 || self.goal != Goal::Everyone;
@@ -203,8 +203,8 @@ impl Round {
         self.pending
     }
 
-    pub(crate) const fn unasked(&self) -> NodeSet {
-        self.unasked
+    pub(crate) const fn unsent(&self) -> NodeSet {
+        self.unsent
     }
 }
 
@@ -215,12 +215,12 @@ mod tests {
 
     use super::*;
 
-    /// Asks the way the machine does: only while the round is open.
-    fn ask(round: &mut Round) -> Vec<usize> {
+    /// Takes nodes as the machine does: only while the round is open.
+    fn take_next(round: &mut Round) -> Vec<usize> {
         if round.verdict() != Verdict::Open {
             return Vec::new();
         }
-        let nodes = round.ask();
+        let nodes = round.next_nodes();
         assert_eq!(round.verdict(), Verdict::Open, "asking decides nothing");
         nodes.iter().map(NodeId::index).collect()
     }
@@ -229,11 +229,11 @@ mod tests {
         NodeId::new(index).unwrap()
     }
 
-    /// Walks every interleaving of asks, answers and giving up; counts the complete runs.
+    /// Walks every interleaving of requests, answers and giving up; counts the complete runs.
     fn explore(round: Round, runs: &mut u64) {
         let verdict = round.verdict();
         let mut next = round;
-        if !ask(&mut next).is_empty() {
+        if !take_next(&mut next).is_empty() {
             explore(next, runs);
         }
         for node in round.pending.iter() {
@@ -294,9 +294,9 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_stays_open_for_the_answers_that_tell_why() {
+    fn a_loss_stays_open_for_the_replies_that_explain_it() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(2), Order::Parallel);
-        assert_eq!(ask(&mut round), [0, 1, 2]);
+        assert_eq!(take_next(&mut round), [0, 1, 2]);
         round.answer(node(0), Vote::Unknown);
         round.answer(node(1), Vote::Denied);
         assert_eq!(round.verdict(), Verdict::Open, "the last one may deny, too");
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn an_even_split_is_decided() {
         let mut round = Round::new(NodeSet::first(4), Goal::Quorum(3), Order::Parallel);
-        assert_eq!(ask(&mut round), [0, 1, 2, 3]);
+        assert_eq!(take_next(&mut round), [0, 1, 2, 3]);
         round.answer(node(0), Vote::Granted);
         round.answer(node(1), Vote::Denied);
         assert_eq!(round.verdict(), Verdict::Open);
@@ -323,34 +323,47 @@ mod tests {
     }
 
     #[test]
-    fn nodes_in_order_are_asked_one_by_one_and_released_in_reverse() {
+    fn nodes_in_order_get_requests_one_by_one_and_releases_in_reverse() {
         let mut round = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
-        assert_eq!((ask(&mut round), ask(&mut round)), (vec![0], vec![]));
+        assert_eq!(
+            (take_next(&mut round), take_next(&mut round)),
+            (vec![0], vec![])
+        );
         round.answer(node(0), Vote::Granted);
-        assert_eq!(ask(&mut round), [1]);
+        assert_eq!(take_next(&mut round), [1]);
         round.answer(node(1), Vote::Denied);
-        assert_eq!((ask(&mut round), round.verdict()), (vec![], Verdict::Lost));
+        assert_eq!(
+            (take_next(&mut round), round.verdict()),
+            (vec![], Verdict::Lost)
+        );
 
         let mut undo = Round::new(NodeSet::first(2), Goal::Everyone, Order::Reverse);
-        assert_eq!(ask(&mut undo), [1]);
+        assert_eq!(take_next(&mut undo), [1]);
         undo.answer(node(1), Vote::Unknown);
-        assert_eq!(ask(&mut undo), [0], "an unknown does not stop a release");
+        assert_eq!(
+            take_next(&mut undo),
+            [0],
+            "an unknown does not stop a release"
+        );
     }
 
     #[test]
     fn a_node_that_does_not_answer_keeps_a_release_from_no_other() {
         let mut release = Round::new(NodeSet::first(3), Goal::Everyone, Order::Reverse);
-        assert_eq!((ask(&mut release), ask(&mut release)), (vec![2], vec![]));
+        assert_eq!(
+            (take_next(&mut release), take_next(&mut release)),
+            (vec![2], vec![])
+        );
         release.time_out();
-        assert_eq!(ask(&mut release), [0, 1]);
+        assert_eq!(take_next(&mut release), [0, 1]);
         release.time_out();
         assert_eq!(release.verdict(), Verdict::Lost);
 
         let mut obtain = Round::new(NodeSet::first(3), Goal::Quorum(3), Order::Forward);
-        ask(&mut obtain);
+        take_next(&mut obtain);
         obtain.time_out();
         assert_eq!(
-            (ask(&mut obtain), obtain.verdict()),
+            (take_next(&mut obtain), obtain.verdict()),
             (vec![], Verdict::Lost)
         );
     }

@@ -8,11 +8,11 @@ use crate::obtain::Renewal;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
 
-/// The state of one lock. Its current round is in [`super::Lock::ask`].
+/// The state of one lock. Its current round is in [`super::Lock::active`].
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum LockState {
     /// A round requests its keys, or reads whether they are free.
-    Asking,
+    Attempting,
     Waiting {
         /// When to retry; `None` until a wake.
         until: Option<Instant>,
@@ -34,7 +34,7 @@ pub(crate) struct Held {
     pub(crate) wanted: Option<Ttl>,
     /// Too few nodes replied to the last refresh.
     pub(crate) retrying: bool,
-    /// A wake came during a round: when it has ended, the nodes are asked once whether the lock is still ours.
+    /// A wake came during a round: when it has ended, one check follows whether the lock is still ours.
     pub(crate) recheck: bool,
     /// Why the last refresh failed.
     pub(crate) error: Option<NodeError>,
@@ -99,10 +99,10 @@ impl Held {
 }
 
 impl Renewal {
-    /// When automatic renewal refreshes a lease that was requested at `asked_at`: a third of its ttl later.
-    pub(crate) fn after(self, asked_at: Instant, lease: Lease) -> Option<Instant> {
+    /// When automatic renewal refreshes a lease that was requested at `requested_at`: a third of its ttl later.
+    pub(crate) fn after(self, requested_at: Instant, lease: Lease) -> Option<Instant> {
         match self {
-            Self::Automatic { .. } => Some(asked_at + Micros(lease.ttl().as_micros().0 / 3)),
+            Self::Automatic { .. } => Some(requested_at + Micros(lease.ttl().as_micros().0 / 3)),
             Self::Manual => None,
         }
     }

@@ -3,7 +3,7 @@
 //! The holder of a plain key cannot know whether other processes wait for it. So an engine that passes a key from one of its
 //! locks to the next, or takes it again at once, yields now and then: after [`UNCONTENDED_TURN`], or after the shorter
 //! [`Config::turn`](crate::Config::turn) once another process was seen there. It then leaves the key alone for as long as a
-//! process that is eight times farther away needs to be woken and to ask, but not for more than [`MOST_PAUSE`]. While no
+//! process that is eight times farther away needs for a wake and a request, but not for more than [`MOST_PAUSE`]. While no
 //! other process is seen, a turn lasts at least [`PAUSES_PER_TURN`] pauses, so that far from the server a key is not unused
 //! most of the time. Besides, all grants of an engine count towards its share ([`TURNS_PER_SHARE`]).
 
@@ -26,14 +26,14 @@ const PAUSES_PER_TURN: u64 = 3;
 pub(crate) const DISTANCE_FACTOR: u64 = 8;
 /// The share of an engine is so many turns, or so many pauses if they are longer. Once it has had the key for that long,
 /// whether in full turns or in single grants between those of others, it defers: whenever the key becomes free it lets others
-/// go first, until nobody takes the key. Nodes notify engines in the order of their connections, and a distant engine asks
+/// go first, until nobody takes the key. Nodes notify engines in the order of their connections, and a distant engine comes
 /// later. So without shares the first two of several engines would take the key in turn, and the others would never get it.
 const TURNS_PER_SHARE: u64 = 2;
 const PAUSES_PER_SHARE: u64 = 3;
 /// The longest deferral, in turns: sixteen engines that are equally far away have had their shares by then. If it were longer,
 /// engines at a distance, whose every grant lasts longer than a turn, would lose more than they gain.
 const TURNS_PER_DEFERRAL: u64 = 40;
-/// The shortest deferral: a distant process needs that long to ask.
+/// The shortest deferral: a distant process needs that long for its request.
 const LEAST_DEFERRAL: Micros = Micros(25_000);
 /// The longest deferral, however long a turn is.
 const MOST_DEFERRAL: Micros = Micros(250_000);
@@ -100,7 +100,7 @@ impl Turns {
         turn.free = None;
     }
 
-    /// Nodes have confirmed that the key is free. A round trip took that long, and others ask up to `spread` later than
+    /// Nodes have confirmed that the key is free. A round trip took that long, and others make requests up to `spread` later than
     /// they could.
     pub(crate) fn released(&mut self, key: u64, now: Instant, round_trip: Micros, spread: Micros) {
         if let Some(turn) = self.find_mut(key) {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_ends_after_a_quarter_of_a_second_and_sooner_once_somebody_was_seen() {
+    fn a_turn_ends_after_a_quarter_of_a_second_and_sooner_once_a_contender_was_seen() {
         let mut turns = Turns::new(TURN);
         turns.granted(KEY, START);
         assert!(!turns.is_over(KEY, START + ms(249)));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_seen_before_a_turn_counts_until_its_end() {
+    fn a_contender_seen_before_a_turn_counts_until_its_end() {
         let mut turns = Turns::new(TURN);
         turns.lost(KEY, START);
         turns.granted(KEY, START + ms(990));

@@ -13,7 +13,7 @@ impl Locks {
     pub fn lease(&self, lock: LockId) -> Option<Lease> {
         match &self.lock(lock)?.state {
             LockState::Held(held) => Some(held.lease),
-            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
+            LockState::Attempting | LockState::Waiting { .. } | LockState::Releasing(_) => None,
         }
     }
 

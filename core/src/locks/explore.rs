@@ -40,7 +40,7 @@ impl Locks {
         }
     }
 
-    /// Feeds `hasher` with what these locks know of `node` alone. If two nodes that are asked in parallel swap these parts, the
+    /// Feeds `hasher` with what these locks know of `node` alone. If two nodes that get requests in parallel swap these parts, the
     /// locks behave the same with the two nodes swapped.
     pub fn node_fingerprint<H: Hasher>(&self, node: NodeId, hasher: &mut H) {
         for entry in self.slab.entries().flatten() {
@@ -65,8 +65,9 @@ impl Locks {
     #[must_use]
     pub fn awaits(&self, request: RequestId) -> bool {
         let lock = self.lock(request.lock);
-        let ask = lock.and_then(|lock| lock.ask.as_ref().filter(|_| lock.round == request.round));
-        ask.is_some_and(|ask| ask.round.pending().contains(request.node))
+        let active =
+            lock.and_then(|lock| lock.active.as_ref().filter(|_| lock.round == request.round));
+        active.is_some_and(|active| active.round.pending().contains(request.node))
     }
 
     /// Whether no outcome of this request changes anything, not even [`crate::Outcome::Unknown`].

@@ -22,7 +22,7 @@ impl Locks {
             return None;
         }
         held.wanted = Some(ttl);
-        if lock.ask.is_none() {
+        if lock.active.is_none() {
             self.renew(id);
         }
         Some(())
@@ -42,7 +42,7 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// Starts to refresh: because the caller asks for it, or because it is time.
+    /// Starts to refresh: because the caller requests it, or because it is time.
     pub(super) fn renew(&mut self, id: LockId) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
@@ -57,11 +57,11 @@ impl Locks {
         let shortest = Lease::granted(now, lock.ttl);
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
-        let asked = wanted.is_some();
+        let requested = wanted.is_some();
         let chosen = !lock.claim.token().is_random();
         self.begin(
             id,
-            if asked {
+            if requested {
                 RoundKind::Refresh
             } else {
                 RoundKind::Renew
@@ -78,15 +78,15 @@ impl Locks {
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let Some(ask) = &lock.ask else { return };
-        let (kind, asked_at) = (ask.kind, ask.at);
-        let denied = verdict == Verdict::Lost && ask.round.is_denied();
-        let won = (verdict == Verdict::Won).then(|| lock.lease(asked_at));
-        let (error, ends) = (ask.error(), ask.ends());
-        let refusal = ask
+        let Some(active) = &lock.active else { return };
+        let (kind, requested_at) = (active.kind, active.at);
+        let denied = verdict == Verdict::Lost && active.round.is_denied();
+        let won = (verdict == Verdict::Won).then(|| lock.lease(requested_at));
+        let (error, ends) = (active.error(), active.ends());
+        let refusal = active
             .refusal(lock.refused)
             .filter(|_| verdict == Verdict::Lost);
-        lock.ask = None;
+        lock.active = None;
         let single = self.setup.quorum == self.setup.nodes.len();
         let (renewal, ttl) = (lock.renewal, lock.ttl);
         let LockState::Held(held) = &mut lock.state else {
@@ -107,19 +107,19 @@ impl Locks {
                 held.note_end(ends, renewal, single, now);
             }
         } else {
-            let asked = kind == RoundKind::Refresh;
+            let requested = kind == RoundKind::Refresh;
             if let Some(lease) = won {
-                held.refreshed(lease, renewal.after(asked_at, lease));
+                held.refreshed(lease, renewal.after(requested_at, lease));
                 // A refresh that was requested since is answered by the next round, together with all others.
-                let asked = asked && held.wanted.is_none();
+                let requested = requested && held.wanted.is_none();
                 let lease = held.lease;
                 self.events.push_back(Event::Refreshed {
                     lock: id,
                     lease,
-                    asked,
+                    requested,
                 });
             } else {
-                if asked {
+                if requested {
                     held.wanted = held.wanted.or(Some(ttl));
                 }
                 held.retrying = true;
@@ -138,7 +138,7 @@ impl Locks {
         }
     }
 
-    /// Asks the nodes whether the lock is still ours, if something hinted at a change.
+    /// Checks on the nodes whether the lock is still ours, if something hinted at a change.
     pub(super) fn check_if_woken(&mut self, id: LockId) {
         let Some(lock) = self.lock_mut(id) else {
             return;
@@ -146,7 +146,7 @@ impl Locks {
         let LockState::Held(held) = &mut lock.state else {
             return;
         };
-        if held.recheck && lock.ask.is_none() {
+        if held.recheck && lock.active.is_none() {
             held.recheck = false;
             self.begin(id, RoundKind::Check);
         }
@@ -155,8 +155,8 @@ impl Locks {
     /// Whether a refresh will be repeated because too few nodes replied.
     pub(super) fn is_retrying(&self, id: LockId) -> bool {
         self.lock(id).is_some_and(|lock| match lock.state {
-            LockState::Held(held) => held.retrying && lock.ask.is_none(),
-            LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => false,
+            LockState::Held(held) => held.retrying && lock.active.is_none(),
+            LockState::Attempting | LockState::Waiting { .. } | LockState::Releasing(_) => false,
         })
     }
 
@@ -168,11 +168,11 @@ impl Locks {
             Loss::MaxHold
         } else {
             let refreshes =
-                |ask: &ActiveRound| matches!(ask.kind, RoundKind::Refresh | RoundKind::Renew);
-            let unanswered = lock.ask.as_ref().filter(|ask| refreshes(ask));
+                |active: &ActiveRound| matches!(active.kind, RoundKind::Refresh | RoundKind::Renew);
+            let unanswered = lock.active.as_ref().filter(|active| refreshes(active));
             let error = match lock.state {
                 LockState::Held(held) => held.error,
-                LockState::Asking | LockState::Waiting { .. } | LockState::Releasing(_) => None,
+                LockState::Attempting | LockState::Waiting { .. } | LockState::Releasing(_) => None,
             };
             Loss::Expired {
                 error: error.or_else(|| unanswered.map(|_| NodeError::TimedOut)),

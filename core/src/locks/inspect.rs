@@ -24,7 +24,7 @@ impl Locks {
             return id;
         }
         if let Some(Entry::Probe(probe)) = self.slab.get_mut(id) {
-            for node in probe.round.ask().iter() {
+            for node in probe.round.next_nodes().iter() {
                 self.requests.push_back(RequestId {
                     lock: id,
                     round: 0,
@@ -54,7 +54,7 @@ impl Locks {
         self.found(request, Ok(found));
     }
 
-    /// A node could not be asked, or did not reply.
+    /// A request could not be sent, or did not reply.
     pub(super) fn inspection_failed(&mut self, request: RequestId, outcome: Outcome) {
         let error = match outcome {
             Outcome::Failed(error) => error,

@@ -12,10 +12,10 @@ use super::waiters::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Asks, or waits for the turn of this lock.
-    pub(super) fn ask_or_park(&mut self, id: LockId) {
+    /// Makes an attempt, or waits for the turn of this lock.
+    pub(super) fn attempt_or_park(&mut self, id: LockId) {
         if !self.is_blocked(id) {
-            return self.ask_now(id);
+            return self.attempt_now(id);
         }
         // A lock that does not wait is blocked only by a release of this engine, which is on its way.
         self.queue(id, true);
@@ -44,15 +44,15 @@ impl Locks {
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let Some(ask) = &lock.ask else { return };
+        let Some(active) = &lock.active else { return };
         if verdict == Verdict::Won {
-            let (asked_at, late) = (ask.at, ask.round.pending());
-            let recheck = ask.wake == Wake::Changed;
+            let (requested_at, late) = (active.at, active.round.pending());
+            let recheck = active.wake == Wake::Changed;
             if lock.hold_until.is_none() {
-                lock.hold_until = lock.max_hold().map(|longest| asked_at + longest);
+                lock.hold_until = lock.max_hold().map(|longest| requested_at + longest);
             }
-            let lease = lock.lease(asked_at);
-            if ask.kind == RoundKind::Obtain
+            let lease = lock.lease(requested_at);
+            if active.kind == RoundKind::Obtain
                 && lease.is_valid(now)
                 && let Some(fencing) = &mut lock.fencing
                 && fencing.needs_seal(self.setup.quorum)
@@ -61,9 +61,9 @@ impl Locks {
                 return self.begin(id, RoundKind::Seal);
             }
             if lease.is_valid(now) {
-                lock.ask = None;
+                lock.active = None;
                 let waited = lock.is_waiter();
-                lock.hold(lease, asked_at, late, recheck);
+                lock.hold(lease, requested_at, late, recheck);
                 self.timers.set(id.slot, lock.deadline());
                 self.turns.granted(lock.key_hash, now);
                 let several = lock.claim.keys().len() > 1;
@@ -91,7 +91,7 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// A round that asked or looked was lost, or won too late. Decides whether the lock tries again.
+    /// An obtain or a look was lost, or won too late. Decides whether the lock tries again.
     pub(super) fn obtain_failed(&mut self, id: LockId) {
         let (now, after_wake) = (self.now, self.after_wake(id));
         let by = self.holder(id);
@@ -100,34 +100,38 @@ impl Locks {
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
             return;
         };
-        let Some(ask) = lock.ask.take() else { return };
-        let failure = if lock.expired_in_seal(&ask, now) || ask.round.verdict() == Verdict::Won {
-            NotObtained::TooLate
-        } else {
-            ask.failure(now, by, lock.refused)
+        let Some(active) = lock.active.take() else {
+            return;
         };
+        let failure =
+            if lock.expired_in_seal(&active, now) || active.round.verdict() == Verdict::Won {
+                NotObtained::TooLate
+            } else {
+                active.failure(now, by, lock.refused)
+            };
         lock.hold_until = None;
         lock.failure = Some((failure, now));
         let nodes = (self.setup.nodes.len(), self.setup.quorum);
-        lock.blocked = ask.held(lock.claim.keys().len(), nodes);
-        lock.denied = ask.round.denied();
-        lock.round_trip = now.micros_since(ask.at);
+        lock.blocked = active.held(lock.claim.keys().len(), nodes);
+        let held = lock.blocked.unwrap_or(KeySet::ALL);
+        lock.denied = active.round.denied();
+        lock.round_trip = now.micros_since(active.at);
         let in_time = lock.give_up_at.is_some_and(|at| at > now);
         let is_final = matches!(failure, NotObtained::Refused(_));
-        let ends = is_final || !in_time || !lock.retry.may_ask(&lock.progress);
+        let ends = is_final || !in_time || !lock.retry.allows(&lock.progress);
         // An earlier release of this engine may have to be sent again: then the attempt came too early.
-        let early = lock.give_up_at.is_none() && lock.progress.asks == 1;
-        let early = early && by == Holder::Ourselves && ask.round.is_denied();
-        let until = match ask.watch_until() {
-            _ if ask.wake != Wake::None => Some(after_wake),
+        let early = lock.give_up_at.is_none() && lock.progress.attempts == 1;
+        let early = early && by == Holder::Ourselves && active.round.is_denied();
+        let until = match active.watch_until() {
+            _ if active.wake != Wake::None => Some(after_wake),
             // Several locks may wait for the same key to expire.
             Some(at) => Some(at + after_wake.saturating_since(now)),
             None => {
                 let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
                 // A lock that no node will wake must retry at some time, even if the user set no pause.
-                let blind = !ask.is_watched() || !ask.round.is_denied();
+                let blind = !active.is_watched() || !active.round.is_denied();
                 let pause = pause.or_else(|| blind.then_some(timeout));
-                ask.pause_until(now, pause)
+                active.pause_until(now, pause)
             }
         };
         lock.state = LockState::Waiting {
@@ -135,11 +139,7 @@ impl Locks {
             look_at: None,
             parked: false,
         };
-        if by == Holder::Other && ask.round.is_denied() {
-            let held = self
-                .lock(id)
-                .and_then(|lock| lock.blocked)
-                .unwrap_or(KeySet::ALL);
+        if by == Holder::Other && active.round.is_denied() {
             self.for_keys(id, held, |locks, key| locks.turns.lost(key, now));
         }
         if early && self.is_being_released(id) {
@@ -151,7 +151,7 @@ impl Locks {
         }
         // On a single node the next attempt finds the key of this one and uses it, unless it was denied because of another
         // key: then others may need the keys that are still ours.
-        if self.setup.nodes.len() > 1 || ask.round.is_denied() {
+        if self.setup.nodes.len() > 1 || active.round.is_denied() {
             self.release_leftovers(id);
         }
         if self.is_behind_waiter(id) {
@@ -163,10 +163,10 @@ impl Locks {
         self.continue_waiting(id, until);
     }
 
-    /// The lock waits until `until`, or asks at once if that has passed.
+    /// The lock waits until `until`, or retries at once if that has passed.
     fn continue_waiting(&mut self, id: LockId, until: Option<Instant>) {
         if until.is_some_and(|until| until <= self.now) {
-            self.ask_or_park(id);
+            self.attempt_or_park(id);
         }
         self.rearm(id);
         // Only locks that wait for the same key stay behind this one.
@@ -183,16 +183,16 @@ impl Locks {
             return;
         };
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let asks = match lock.state {
+        let attempts = match lock.state {
             LockState::Waiting { until, .. } => due(until),
-            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => return,
+            LockState::Attempting | LockState::Held(_) | LockState::Releasing(_) => return,
         };
         if due(lock.give_up_at) {
             self.not_obtained(id);
-        } else if asks || self.is_blocked(id) {
-            self.ask_or_park(id);
+        } else if attempts || self.is_blocked(id) {
+            self.attempt_or_park(id);
         } else {
-            self.look_again(id);
+            self.start_look(id);
         }
     }
 
@@ -213,7 +213,7 @@ impl Locks {
         let waiter = self.lock(id).filter(|lock| lock.is_waiter());
         let last_failure = waiter.map(|lock| (lock.keys(), lock.last_failure()));
         self.queue(id, false);
-        // Release first what is still ours on nodes, so that the next lock asks after that.
+        // Release first what is still ours on nodes, so that the next lock's request follows it.
         self.clean_up(id);
         if let Some((keys, last_failure)) = last_failure {
             self.stop_contending(&keys, last_failure);

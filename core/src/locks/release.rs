@@ -23,7 +23,7 @@ impl Locks {
             return;
         };
         match lock.state {
-            LockState::Asking | LockState::Waiting { .. } => {
+            LockState::Attempting | LockState::Waiting { .. } => {
                 self.end_unobtained(id, NotObtained::Cancelled);
             }
             LockState::Held(held) if !held.lease.is_valid(now) => self.lease_over(id),
@@ -35,7 +35,7 @@ impl Locks {
                     return self.forget(id);
                 }
                 self.begin(id, RoundKind::Release);
-                self.release_asked(id);
+                self.release_requested(id);
             }
             LockState::Releasing(_) => {}
         }
@@ -48,7 +48,7 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        lock.ask = None;
+        lock.active = None;
         let until = if closing {
             lock.gone_at.min(now + timeout)
         } else {
@@ -78,19 +78,19 @@ impl Locks {
         self.begin(rest, RoundKind::Release);
     }
 
-    /// If a release has been handed out to every node, the next waiter asks in the same write.
-    pub(super) fn release_asked(&mut self, id: LockId) {
+    /// If a release has been handed out to every node, the next waiter's request goes into the same write.
+    pub(super) fn release_requested(&mut self, id: LockId) {
         if !self.index.has_waiters() {
             return;
         }
         let Some(lock) = self.lock(id) else { return };
-        let ask = lock.ask.as_ref();
-        if ask.is_none_or(|ask| ask.round.unasked().is_empty()) {
+        let active = lock.active.as_ref();
+        if active.is_none_or(|active| active.round.unsent().is_empty()) {
             let keys = lock.keys();
             // Other locks do not wait for leftovers of a lost attempt.
             let has_event = |releasing: &Releasing| releasing.announce.is_some();
             let freed = if lock.releasing().is_some_and(has_event) {
-                Freed::Asked
+                Freed::Requested
             } else {
                 Freed::Leftovers
             };
@@ -115,13 +115,13 @@ impl Locks {
             return;
         };
         let done = lock.may_hold.is_empty();
-        let (asked_at, ttl) = (lock.ask.as_ref().map(|ask| ask.at), lock.ttl);
+        let (requested_at, ttl) = (lock.active.as_ref().map(|active| active.at), lock.ttl);
         let (key_hash, several) = (lock.key_hash, lock.claim.keys().len() > 1);
         let LockState::Releasing(releasing) = &mut lock.state else {
             return;
         };
         if round_over {
-            lock.ask = None;
+            lock.active = None;
             releasing.retry_at = Some(now + pause_after_silence(ttl));
         }
         let over = done || round_over && releasing.once;
@@ -131,7 +131,9 @@ impl Locks {
         {
             releasing.announce = None;
             self.events.push_back(Event::Released { lock: id, proof });
-            let took = asked_at.map(|at| now.micros_since(at)).unwrap_or_default();
+            let took = requested_at
+                .map(|at| now.micros_since(at))
+                .unwrap_or_default();
             self.turn_released(key_hash, took);
             if several {
                 self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
@@ -144,7 +146,7 @@ impl Locks {
         } else {
             self.rearm(id);
             if round_over && self.index.has_waiters() {
-                // A lock with the same value may ask now.
+                // A lock with the same value may make an attempt now.
                 let keys = self.lock(id).map(Lock::keys);
                 self.pass_on_all(keys);
             }

@@ -34,9 +34,9 @@ impl Locks {
             RoundKind::Release => (lock.may_hold, Goal::Everyone, release_order),
         };
         let mut round = Round::new(nodes, goal, order);
-        let first = round.ask();
+        let first = round.next_nodes();
         lock.begin(kind, round, now, now + setup.request_timeout);
-        ask_nodes(&mut self.requests, id, lock.round, first);
+        queue_requests(&mut self.requests, id, lock.round, first);
         if first.is_empty() {
             self.advance(id);
         } else {
@@ -57,8 +57,8 @@ impl Locks {
             match self.slab.get_mut(request.lock) {
                 Some(Entry::Probe(_)) => return self.found(request, Err(error)),
                 Some(Entry::Lock(lock)) if lock.round == request.round => {
-                    if let Some(ask) = &mut lock.ask {
-                        ask.note_lost(error);
+                    if let Some(active) = &mut lock.active {
+                        active.note_lost(error);
                     }
                 }
                 Some(Entry::Lock(_)) | None => {}
@@ -83,14 +83,16 @@ impl Locks {
             lock.note_refusal(node, outcome);
         }
         let several = lock.claim.keys().len() > 1;
-        let Some(ask) = &mut lock.ask else { return };
+        let Some(active) = &mut lock.active else {
+            return;
+        };
         if lock.round != request.round {
             return;
         }
-        let Some(stands) = ask.answer(node, outcome, several, now) else {
+        let Some(stands) = active.answer(node, outcome, several, now) else {
             return;
         };
-        let (kind, verdict) = (ask.kind, ask.round.verdict());
+        let (kind, verdict) = (active.kind, active.round.verdict());
         if let Some(fencing) = &mut lock.fencing {
             fencing.note(node, outcome);
         }
@@ -120,16 +122,16 @@ impl Locks {
 
     /// Continues a round that has changed without a reply.
     pub(super) fn advance(&mut self, id: LockId) {
-        if let Some(ask) = self.lock(id).and_then(|lock| lock.ask.as_ref()) {
-            let (kind, verdict) = (ask.kind, ask.round.verdict());
+        if let Some(active) = self.lock(id).and_then(|lock| lock.active.as_ref()) {
+            let (kind, verdict) = (active.kind, active.round.verdict());
             self.go_on(id, kind, verdict);
         }
     }
 
-    /// Asks the next nodes, or ends the round if it is decided.
+    /// Queues requests to the next nodes, or ends the round if it is decided.
     fn go_on(&mut self, id: LockId, kind: RoundKind, verdict: Verdict) {
         if verdict == Verdict::Open {
-            return self.ask_more(id, kind);
+            return self.request_more(id, kind);
         }
         match kind {
             RoundKind::Obtain | RoundKind::Seal => self.obtain_decided(id, verdict),
@@ -141,17 +143,17 @@ impl Locks {
         }
     }
 
-    fn ask_more(&mut self, id: LockId, kind: RoundKind) {
+    fn request_more(&mut self, id: LockId, kind: RoundKind) {
         let deadline = self.now + self.setup.request_timeout;
         if let Some(Entry::Lock(lock)) = self.slab.get_mut(id)
-            && let Some(ask) = &mut lock.ask
+            && let Some(active) = &mut lock.active
         {
-            let next = ask.round.ask();
+            let next = active.round.next_nodes();
             if !next.is_empty() {
-                ask_nodes(&mut self.requests, id, lock.round, next);
+                queue_requests(&mut self.requests, id, lock.round, next);
                 lock.extend_deadline(deadline);
                 if kind == RoundKind::Release {
-                    self.release_asked(id);
+                    self.release_requested(id);
                 }
             } else if lock.give_up_at.is_some() {
                 lock.shorten_deadline(self.now, self.setup.quorum);
@@ -185,15 +187,15 @@ impl Locks {
         match lock.state {
             LockState::Waiting { .. } => self.wait_over(id),
             LockState::Held(held) if held.lease.expires_at() <= now => self.lease_over(id),
-            LockState::Asking if lock.give_up_at.is_some_and(|at| at <= now) => {
+            LockState::Attempting if lock.give_up_at.is_some_and(|at| at <= now) => {
                 self.not_obtained(id)
             }
             LockState::Releasing(releasing) if releasing.is_over(now) => self.release_over(id),
-            LockState::Asking | LockState::Held(_) | LockState::Releasing(_) => {
-                match lock.ask.as_mut() {
-                    Some(ask) => {
-                        let late = ask.round.pending();
-                        ask.round.time_out();
+            LockState::Attempting | LockState::Held(_) | LockState::Releasing(_) => {
+                match lock.active.as_mut() {
+                    Some(active) => {
+                        let late = active.round.pending();
+                        active.round.time_out();
                         late.iter().for_each(|node| lock.note_unanswered(node));
                         if let LockState::Releasing(releasing) = &mut lock.state {
                             releasing.unsure = releasing.unsure.union(late);
@@ -209,7 +211,7 @@ impl Locks {
 }
 
 /// Queues a request of this round to each of these nodes.
-fn ask_nodes(requests: &mut Queue<RequestId>, lock: LockId, round: u32, nodes: NodeSet) {
+fn queue_requests(requests: &mut Queue<RequestId>, lock: LockId, round: u32, nodes: NodeSet) {
     for node in nodes.iter() {
         requests.push_back(RequestId { lock, round, node });
     }

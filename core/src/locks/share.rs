@@ -43,8 +43,8 @@ impl Locks {
                 co_holder.may_hold = co_holder.may_hold.union(may_hold);
                 co_holder.gone_at = co_holder.gone_at.max(gone_at);
                 co_holder.inherited = true;
-                if let Some(ask) = &mut co_holder.ask {
-                    ask.inherits(may_hold);
+                if let Some(active) = &mut co_holder.active {
+                    active.inherits(may_hold);
                 }
             }
         }
@@ -72,8 +72,8 @@ impl Locks {
     #[cold]
     pub(super) fn note_shared(&mut self, id: LockId) {
         let shared = self.is_shared(id);
-        if let Some(ask) = self.lock_mut(id).and_then(|lock| lock.ask.as_mut()) {
-            ask.shared = shared;
+        if let Some(active) = self.lock_mut(id).and_then(|lock| lock.active.as_mut()) {
+            active.shared = shared;
         }
     }
 
@@ -86,7 +86,7 @@ impl Locks {
         })
     }
 
-    /// Another lock with the same value that holds this key or is asking for it.
+    /// Another lock with the same value that holds this key or attempts to obtain it.
     fn co_holder(&self, id: LockId, lock: &Lock, key: &Key) -> Option<LockId> {
         let mut rank = 0;
         while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
@@ -98,7 +98,10 @@ impl Locks {
                 LockState::Held(_) => match lock.mode {
                     Mode::Exclusive => true,
                 },
-                LockState::Asking => other.ask.as_ref().is_some_and(|ask| ask.kind.is_attempt()),
+                LockState::Attempting => other
+                    .active
+                    .as_ref()
+                    .is_some_and(|active| active.kind.is_attempt()),
                 LockState::Waiting { .. } | LockState::Releasing(_) => false,
             });
             if holds {

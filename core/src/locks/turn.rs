@@ -18,19 +18,19 @@ const MOST_LOOKS: u8 = 100;
 const LAST_MARGIN: Micros = Micros(1_000);
 
 impl Locks {
-    /// Asks, or looks first if this engine's turn is over.
-    pub(super) fn ask_now(&mut self, id: LockId) {
-        self.ask_for(id, first_round(self.is_turn_over(id)));
+    /// Makes an attempt, or looks first if this engine's turn is over.
+    pub(super) fn attempt_now(&mut self, id: LockId) {
+        self.begin_attempt(id, first_round(self.is_turn_over(id)));
     }
 
     /// It is time to read whether the keys are still held.
-    pub(super) fn look_again(&mut self, id: LockId) {
-        self.ask_for(id, RoundKind::Look);
+    pub(super) fn start_look(&mut self, id: LockId) {
+        self.begin_attempt(id, RoundKind::Look);
     }
 
-    fn ask_for(&mut self, id: LockId, kind: RoundKind) {
+    fn begin_attempt(&mut self, id: LockId, kind: RoundKind) {
         if let Some(lock) = self.lock_mut(id) {
-            lock.state = LockState::Asking;
+            lock.state = LockState::Attempting;
             let several = lock.claim.keys().len() > 1;
             self.begin(id, kind);
             if several {
@@ -39,7 +39,7 @@ impl Locks {
         }
     }
 
-    /// Nodes have confirmed a release, which took that long. Nodes in order are asked one after the other, but the process that
+    /// Nodes have confirmed a release, which took that long. Nodes in order get their requests one after the other, but the process that
     /// comes next needs only the first of them.
     pub(super) fn turn_released(&mut self, key: u64, took: Micros) {
         let round_trip = Micros(took.0 / self.trips());
@@ -72,16 +72,16 @@ impl Locks {
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let Some(ask) = &lock.ask else { return };
+        let Some(active) = &lock.active else { return };
         // With a chosen token, the key may hold our own value, which an obtain would be granted. A look does not show
         // which.
-        let denied = lock.claim.token().is_random() && ask.round.is_denied();
+        let denied = lock.claim.token().is_random() && active.round.is_denied();
         if verdict == Verdict::Lost && denied {
             lock.yielding = None;
             return self.obtain_failed(id);
         }
-        let (since, looks) = lock.yielding.take().unwrap_or((ask.at, 0));
-        let took = now.micros_since(ask.at);
+        let (since, looks) = lock.yielding.take().unwrap_or((active.at, 0));
+        let took = now.micros_since(active.at);
         // There is time for one attempt, and a wait must not end without one while the key is free.
         let next_end = now + took.times(trips + 1) + LAST_MARGIN;
         let is_last = lock.give_up_at.is_some_and(|end| end <= next_end);
@@ -146,7 +146,7 @@ impl Locks {
     }
 }
 
-/// An engine whose turn is over looks before it asks for the keys.
+/// An engine whose turn is over looks before it requests the keys.
 const fn first_round(turn_over: bool) -> RoundKind {
     if turn_over {
         RoundKind::Look

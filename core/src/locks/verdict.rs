@@ -60,10 +60,10 @@ impl Locks {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
         };
-        let Some(ask) = &lock.ask else {
+        let Some(active) = &lock.active else {
             return Holder::Other;
         };
-        let looked = ask.kind == RoundKind::Look;
+        let looked = active.kind == RoundKind::Look;
         // This lock is among those of its keys.
         let mut ours = NodeSet::EMPTY;
         for key in lock.claim.keys().iter() {
@@ -76,7 +76,7 @@ impl Locks {
                 }
             }
         }
-        let others = ask.round.denied().without(ours);
+        let others = active.round.denied().without(ours);
         if self.setup.nodes.without(others).holds(self.setup.quorum) {
             Holder::Ourselves
         } else {
@@ -103,9 +103,9 @@ impl Locks {
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
                 // The lock in front holds the key, or has been granted it and raises the counters, or releases it, or was
                 // granted it too late.
-                let seals = |ask: &ActiveRound| ask.kind == RoundKind::Seal;
+                let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
-                    || before.ask.as_ref().is_some_and(seals);
+                    || before.active.as_ref().is_some_and(seals);
                 let by = Holder::Ourselves;
                 // Or it has no reply about this key yet.
                 let last_failure = before.last_failure_about(key);
@@ -121,7 +121,7 @@ impl Locks {
     }
 
     /// The last reason that nodes reported for the keys of this lock. If that is too old to be true, what they have reported
-    /// to other locks of this engine since: one that is parked, or that was asking when its wait ended, has no recent reply.
+    /// to other locks of this engine since: one that is parked, or that made an attempt when its wait ended, has no recent reply.
     fn recent_failure(&self, lock: &Lock) -> NotObtained {
         let own = lock
             .failure

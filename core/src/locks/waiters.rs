@@ -1,13 +1,13 @@
-//! The queue of waiters within one engine: which lock waits behind which, and which asks next.
+//! The queue of waiters within one engine: which lock waits behind which, and which attempts next.
 //!
 //! An engine with several waiters must end no worse than as many engines with one each. So a waiter is parked, and sends
 //! nothing, only while
 //! - a lock of this engine holds one of its keys, or
-//! - an older waiter of this engine *contends for* one of its keys: it is asking now, or was denied because of that key
+//! - an older waiter of this engine *contends for* one of its keys: it makes an attempt now, or was denied because of that key
 //!   ([`Lock::contends_for`]).
 //!
-//! In both cases the key is held, or a request asks whether it is, and a waiter with an engine of its own would wait as well.
-//! Older waiters that wait for another key do not block; when their key becomes free they ask first.
+//! In both cases the key is held, or a request is about to show whether it is, and a waiter with an engine of its own would wait as well.
+//! Older waiters that wait for another key do not block; when their key becomes free they come first.
 
 use core::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::time::{Instant, Micros};
 
 use super::Locks;
 
-/// The longest random delay after a wake, so that contenders for a quorum do not all ask at once.
+/// The longest random delay after a wake, so that contenders for a quorum do not all retry at once.
 const WAKE_SPREAD: Duration = Duration::from_millis(10);
 /// The same in round trips.
 const SPREAD_TRIPS: u64 = 8;
@@ -31,14 +31,14 @@ pub(super) enum Freed {
     Left(Option<(NotObtained, Instant)>),
     /// Only leftovers of a lost attempt were released, which no other lock waits for.
     Leftovers,
-    /// A release of them has been handed out to every node; what is asked now follows it.
-    Asked,
+    /// A release of them has been handed out to every node; requests that are queued now follow it.
+    Requested,
     /// This node has confirmed that they are free.
     On(NodeId),
 }
 
 impl Locks {
-    /// Whether a lock must not ask for its keys now.
+    /// Whether a lock must not request its keys now.
     pub(super) fn is_blocked(&self, id: LockId) -> bool {
         let Some(lock) = self.lock(id) else {
             return false;
@@ -59,8 +59,8 @@ impl Locks {
                 let other = self.lock(other);
                 let state = other.filter(|_| at != lock.rank).map(|other| &other.state);
                 held |= matches!(state, Some(LockState::Held(_)));
-                let asks = other.is_some_and(|other| other.ask.is_some());
-                released |= asks && matches!(state, Some(LockState::Releasing(_)));
+                let in_round = other.is_some_and(|other| other.active.is_some());
+                released |= in_round && matches!(state, Some(LockState::Releasing(_)));
             }
         }
         released && !held
@@ -113,7 +113,7 @@ impl Locks {
         Some((at, self.slab.id_of(slot)?))
     }
 
-    /// A lock with several keys asks. Younger waiters for one of them are parked behind it; if it turns out to wait for
+    /// A lock with several keys makes an attempt. Younger waiters for one of them are parked behind it; if it turns out to wait for
     /// another key, they are next.
     pub(super) fn park_younger(&mut self, id: LockId) {
         let Some((keys, own)) = self.lock(id).map(|lock| (lock.keys(), lock.rank)) else {
@@ -133,7 +133,7 @@ impl Locks {
     }
 
     /// A lock that is parked because of one of its keys no longer blocks others on the rest of its keys: locks that waited
-    /// behind it there ask at the next timeout, which is now. Not at once, because that could park others in turn, endlessly.
+    /// behind it there retry at the next timeout, which is now. Not at once, because that could park others in turn, endlessly.
     pub(super) fn unpark_younger(&mut self, id: LockId) {
         let Some(keys) = self.lock(id).map(Lock::keys).filter(|keys| keys.len() > 1) else {
             return;
@@ -144,7 +144,7 @@ impl Locks {
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let blocked = self.is_blocked(other);
                 match self.lock_mut(other).map(|lock| &mut lock.state) {
-                    Some(LockState::Asking) => break,
+                    Some(LockState::Attempting) => break,
                     Some(LockState::Waiting {
                         until,
                         parked: true,
@@ -172,7 +172,7 @@ impl Locks {
         self.index.insert(&keys, new, id.slot);
     }
 
-    /// Lets the oldest waiter of each key ask that is not blocked.
+    /// Starts an attempt of the oldest waiter of each key that is not blocked.
     pub(super) fn pass_on(&mut self, keys: &Keys, freed: Freed) {
         if self.index.has_waiters() {
             for key in keys.iter() {
@@ -186,16 +186,16 @@ impl Locks {
         while let Some((_, id)) = self.next_of(key.as_bytes(), &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             match lock.state {
-                LockState::Asking => return self.note_freed(id, freed),
+                LockState::Attempting => return self.note_freed(id, freed),
                 LockState::Waiting { parked: false, .. } if lock.waits_for(key.as_bytes()) => {
-                    self.ask_if_freed(id, freed);
+                    self.attempt_if_freed(id, freed);
                     if self.contends_for(id, key.as_bytes()) {
                         return;
                     }
                 }
                 LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
                     self.inherit_failure(id, freed);
-                    return self.ask_now(id);
+                    return self.attempt_now(id);
                 }
                 // The lock in front has ended, but what it left on nodes still blocks this one. It learns why.
                 LockState::Waiting { parked: true, .. }
@@ -216,7 +216,7 @@ impl Locks {
         };
         lock.failure = match freed {
             // For other locks this means that a lock of this engine held the key.
-            Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Asked => ours,
+            Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Requested => ours,
             Freed::Left(Some(known)) => Some(known),
             // It may be a leftover of an attempt of this same lock.
             Freed::Left(None) | Freed::Leftovers | Freed::On(_) => lock.failure.or(ours),
@@ -240,32 +240,32 @@ impl Locks {
         };
         match freed {
             Freed::On(node) => {
-                let ask = lock.ask.as_mut();
-                if let Some(ask) = ask.filter(|ask| ask.round.denied().contains(node)) {
-                    ask.wake = ask.wake.max(Wake::Freed);
+                let active = lock.active.as_mut();
+                if let Some(active) = active.filter(|active| active.round.denied().contains(node)) {
+                    active.wake = active.wake.max(Wake::Freed);
                 }
             }
             // Its wait may end before it has a reply.
             Freed::Left(Some((_, at))) if lock.failure.is_none_or(|(_, own)| own < at) => {
                 self.inherit_failure(id, freed);
             }
-            Freed::Left(_) | Freed::Leftovers | Freed::Asked => {}
+            Freed::Left(_) | Freed::Leftovers | Freed::Requested => {}
         }
     }
 
-    /// The lock waits for keys that others held: asks, if they are free on enough nodes.
-    fn ask_if_freed(&mut self, id: LockId, freed: Freed) {
+    /// The lock waits for keys that others held: retries if they are free on enough nodes.
+    fn attempt_if_freed(&mut self, id: LockId, freed: Freed) {
         let (nodes, quorum) = (self.setup.nodes, self.setup.quorum);
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let asks = match freed {
+        let attempts = match freed {
             Freed::Left(_) | Freed::Leftovers => false,
-            Freed::Asked => true,
+            Freed::Requested => true,
             Freed::On(node) => lock.denied.remove(node) && nodes.without(lock.denied).holds(quorum),
         };
-        if asks {
-            self.ask_or_park(id);
+        if attempts {
+            self.attempt_or_park(id);
         }
     }
 
@@ -277,10 +277,10 @@ impl Locks {
             let waits = lock.waits_for(key);
             let is_concerned = match lock.state {
                 LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
-                    return self.ask_now(id);
+                    return self.attempt_now(id);
                 }
                 LockState::Waiting { .. } => waits,
-                LockState::Asking | LockState::Held(_) => true,
+                LockState::Attempting | LockState::Held(_) => true,
                 LockState::Releasing(_) => false,
             };
             if is_concerned {
@@ -302,15 +302,15 @@ impl Locks {
         };
         // Replies and wakes of a node arrive in order: a reply that is still to come is newer than the wake, unless parts of it
         // have arrived.
-        let asked = lock.ask.as_ref();
-        let pending = asked.is_some_and(|ask| ask.round.pending().contains(node));
+        let active = lock.active.as_ref();
+        let pending = active.is_some_and(|active| active.round.pending().contains(node));
         let knows = pending && amid != Some(id);
-        let busy = lock.ask.is_some();
+        let busy = lock.active.is_some();
         match &mut lock.state {
             _ if knows => {}
-            LockState::Asking => {
-                if let Some(ask) = &mut lock.ask {
-                    ask.wake = Wake::Changed;
+            LockState::Attempting => {
+                if let Some(active) = &mut lock.active {
+                    active.wake = Wake::Changed;
                 }
             }
             // A lock of this engine blocks it now.
@@ -318,7 +318,7 @@ impl Locks {
                 let until = *until;
                 self.park(id, until);
             }
-            LockState::Waiting { .. } if at <= now => self.ask_now(id),
+            LockState::Waiting { .. } if at <= now => self.attempt_now(id),
             LockState::Waiting { until, parked, .. } => {
                 *until = Some(until.map_or(at, |until| until.min(at)));
                 *parked = false;
@@ -334,7 +334,7 @@ impl Locks {
         self.rearm(id);
     }
 
-    /// When to ask after a wake, or after keys have expired. With a quorum, contenders that ask at the same moment split the
+    /// When to retry after a wake, or after keys have expired. With a quorum, contenders that retry at the same moment split the
     /// nodes and none wins, so a random delay is added.
     pub(super) fn after_wake(&mut self, id: LockId) -> Instant {
         if !self.contenders_share() {
@@ -348,7 +348,7 @@ impl Locks {
         self.now + self.rng.duration_up_to(spread)
     }
 
-    /// How long other processes may take to ask after a wake, if they are as far away as turns allow for.
+    /// How long other processes may take to retry after a wake, if they are as far away as turns allow for.
     pub(super) fn longest_spread(&self, round_trip: Micros) -> Micros {
         if self.contenders_share() {
             let farther = round_trip.times(SPREAD_TRIPS).times(DISTANCE_FACTOR);

@@ -58,7 +58,7 @@ impl Fixture {
         its.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn ask(&mut self, conn: ConnId, words: &[&str]) -> String {
+    fn send(&mut self, conn: ConnId, words: &[&str]) -> String {
         let mut bytes = Vec::new();
         let mut args = command(&mut bytes, words.len());
         for word in words {
@@ -75,9 +75,9 @@ impl Fixture {
 
     fn tracking(&mut self) -> ConnId {
         let conn = self.server.connect();
-        assert!(self.ask(conn, &["HELLO", "3"]).starts_with("%7\r\n"));
+        assert!(self.send(conn, &["HELLO", "3"]).starts_with("%7\r\n"));
         assert_eq!(
-            self.ask(conn, &["CLIENT", "TRACKING", "ON", "NOLOOP"]),
+            self.send(conn, &["CLIENT", "TRACKING", "ON", "NOLOOP"]),
             "+OK\r\n"
         );
         conn
@@ -100,12 +100,12 @@ fn a_key_is_there_for_the_whole_of_its_last_millisecond() {
     let mut fixture = Fixture::new(|_| {});
     let conn = fixture.server.connect();
     let reader = fixture.tracking();
-    fixture.ask(conn, &["SET", "k", "v", "PX", "100"]);
+    fixture.send(conn, &["SET", "k", "v", "PX", "100"]);
     fixture.drain();
     assert_eq!(fixture.timeout, Some(ms(1101)));
-    assert_eq!(fixture.ask(reader, &["PTTL", "k"]), ":100\r\n");
+    assert_eq!(fixture.send(reader, &["PTTL", "k"]), ":100\r\n");
     fixture.now = Instant::from_micros(1_100_999);
-    assert_eq!(fixture.ask(conn, &["PTTL", "k"]), ":0\r\n");
+    assert_eq!(fixture.send(conn, &["PTTL", "k"]), ":0\r\n");
     assert!(!fixture.server.is_empty(fixture.now));
     fixture.server.handle_timeout(fixture.now);
     assert_eq!(fixture.take(reader), "");
@@ -114,7 +114,7 @@ fn a_key_is_there_for_the_whole_of_its_last_millisecond() {
     assert_eq!(fixture.take(reader), changed("k"));
     assert_eq!(fixture.timeout, None);
     // The clock does not go back.
-    assert_eq!(fixture.ask(conn, &["PTTL", "k"]), ":-2\r\n");
+    assert_eq!(fixture.send(conn, &["PTTL", "k"]), ":-2\r\n");
     assert!(fixture.server.is_empty(fixture.now));
 }
 
@@ -122,30 +122,30 @@ fn a_key_is_there_for_the_whole_of_its_last_millisecond() {
 fn input_that_comes_late_finds_expired_keys_gone() {
     let mut fixture = Fixture::new(|_| {});
     let reader = fixture.tracking();
-    fixture.ask(reader, &["SET", "k", "v", "PX", "100"]);
-    fixture.ask(reader, &["GET", "k"]);
+    fixture.send(reader, &["SET", "k", "v", "PX", "100"]);
+    fixture.send(reader, &["GET", "k"]);
     fixture.now = ms(2000);
-    assert_eq!(fixture.ask(reader, &["PING"]), changed("k") + "+PONG\r\n");
+    assert_eq!(fixture.send(reader, &["PING"]), changed("k") + "+PONG\r\n");
 }
 
 #[test]
-fn without_announcement_an_expiry_is_found_by_whoever_looks() {
+fn without_announcement_an_expiry_is_found_by_the_next_read() {
     let mut fixture = Fixture::new(|options| options.announce_expiry = false);
     let (reader, conn) = (fixture.tracking(), fixture.server.connect());
-    fixture.ask(conn, &["SET", "k", "v", "PX", "100"]);
-    fixture.ask(reader, &["GET", "k"]);
+    fixture.send(conn, &["SET", "k", "v", "PX", "100"]);
+    fixture.send(reader, &["GET", "k"]);
     assert_eq!(fixture.timeout, None);
     fixture.now = ms(2000);
     fixture.server.handle_timeout(fixture.now);
     assert_eq!(fixture.take(reader), "");
     assert!(fixture.server.is_empty(fixture.now));
-    assert_eq!(fixture.ask(conn, &["SET", "k", "w", "NX"]), "+OK\r\n");
+    assert_eq!(fixture.send(conn, &["SET", "k", "w", "NX"]), "+OK\r\n");
     assert_eq!(fixture.take(reader), changed("k"));
     // One's own discovery is no news, as measured.
-    fixture.ask(conn, &["PEXPIRE", "k", "100"]);
-    fixture.ask(reader, &["GET", "k"]);
+    fixture.send(conn, &["PEXPIRE", "k", "100"]);
+    fixture.send(reader, &["GET", "k"]);
     fixture.now = ms(3000);
-    assert_eq!(fixture.ask(reader, &["GET", "k"]), "_\r\n");
+    assert_eq!(fixture.send(reader, &["GET", "k"]), "_\r\n");
     assert_eq!(fixture.take(reader), "");
 }
 
@@ -153,21 +153,21 @@ fn without_announcement_an_expiry_is_found_by_whoever_looks() {
 fn a_registration_is_for_one_message_and_ended_by_any_write() {
     let mut fixture = Fixture::new(|_| {});
     let (reader, conn) = (fixture.tracking(), fixture.server.connect());
-    fixture.ask(reader, &["PTTL", "k"]);
-    fixture.ask(conn, &["SET", "k", "v", "NX", "PX", "5000"]);
-    fixture.ask(conn, &["SET", "k", "v", "PX", "5000"]);
+    fixture.send(reader, &["PTTL", "k"]);
+    fixture.send(conn, &["SET", "k", "v", "NX", "PX", "5000"]);
+    fixture.send(conn, &["SET", "k", "v", "PX", "5000"]);
     assert_eq!(fixture.take(reader), changed("k"));
-    fixture.ask(reader, &["PTTL", "k"]);
-    assert_eq!(fixture.ask(conn, &["SET", "k", "w", "NX"]), "$-1\r\n");
+    fixture.send(reader, &["PTTL", "k"]);
+    assert_eq!(fixture.send(conn, &["SET", "k", "w", "NX"]), "$-1\r\n");
     assert_eq!(fixture.take(reader), "");
-    fixture.ask(reader, &["PEXPIRE", "k", "6000"]);
-    fixture.ask(conn, &["DEL", "k"]);
+    fixture.send(reader, &["PEXPIRE", "k", "6000"]);
+    fixture.send(conn, &["DEL", "k"]);
     assert_eq!(fixture.take(reader), "");
-    fixture.ask(conn, &["FLUSHALL"]);
+    fixture.send(conn, &["FLUSHALL"]);
     assert_eq!(fixture.take(reader), ">2\r\n$10\r\ninvalidate\r\n_\r\n");
-    fixture.ask(reader, &["GET", "k"]);
+    fixture.send(reader, &["GET", "k"]);
     fixture.server.handle_disconnected(reader);
-    fixture.ask(conn, &["SET", "k", "v"]);
+    fixture.send(conn, &["SET", "k", "v"]);
     assert_eq!(fixture.take(reader), "");
 }
 
@@ -186,7 +186,7 @@ fn requests_may_be_split_anywhere_and_come_many_at_once() {
 }
 
 #[test]
-fn what_is_no_request_ends_the_connection() {
+fn bytes_that_are_no_request_end_the_connection() {
     for bytes in [
         "PING\r\n",
         "*1\r\n+PING\r\n",
@@ -208,7 +208,7 @@ fn what_is_no_request_ends_the_connection() {
 }
 
 #[test]
-fn a_password_is_asked_for() {
+fn a_password_is_required() {
     let user = |name: &[u8]| User {
         name: name.into(),
         password: Secret::new(*b"pw"),
@@ -216,23 +216,23 @@ fn a_password_is_asked_for() {
     let mut fixture = Fixture::new(|options| options.users = vec![user(b"default"), user(b"ann")]);
     let conn = fixture.server.connect();
     for words in [&["GET", "k"][..], &["HELLO", "3"], &["PING"]] {
-        assert!(fixture.ask(conn, words).starts_with("-NOAUTH "));
+        assert!(fixture.send(conn, words).starts_with("-NOAUTH "));
     }
     for words in [
         &["AUTH", "x"][..],
         &["AUTH", "bob", "pw"],
         &["HELLO", "3", "AUTH", "ann", "x"],
     ] {
-        assert!(fixture.ask(conn, words).starts_with("-WRONGPASS "));
+        assert!(fixture.send(conn, words).starts_with("-WRONGPASS "));
     }
     assert!(
         fixture
-            .ask(conn, &["HELLO", "3", "AUTH", "ann", "pw", "SETNAME", "x"])
+            .send(conn, &["HELLO", "3", "AUTH", "ann", "pw", "SETNAME", "x"])
             .starts_with("%7\r\n")
     );
-    assert_eq!(fixture.ask(conn, &["CLIENT", "GETNAME"]), "$1\r\nx\r\n");
+    assert_eq!(fixture.send(conn, &["CLIENT", "GETNAME"]), "$1\r\nx\r\n");
     let other = fixture.server.connect();
-    assert_eq!(fixture.ask(other, &["AUTH", "pw"]), "+OK\r\n");
+    assert_eq!(fixture.send(other, &["AUTH", "pw"]), "+OK\r\n");
     assert!(!format!("{:?}", user(b"ann")).contains("pw"));
 }
 
@@ -240,8 +240,8 @@ fn a_password_is_asked_for() {
 fn a_restart_forgets_everything_but_time() {
     let mut fixture = Fixture::new(|_| {});
     let conn = fixture.server.connect();
-    fixture.ask(conn, &["SET", "k", "v", "PX", "100"]);
-    fixture.ask(conn, &["SCRIPT", "LOAD", Script::Obtain.text()]);
+    fixture.send(conn, &["SET", "k", "v", "PX", "100"]);
+    fixture.send(conn, &["SCRIPT", "LOAD", Script::Obtain.text()]);
     fixture
         .server
         .handle_input(conn, b"*1\r\n$4\r\nPING\r\n", fixture.now);
@@ -253,21 +253,21 @@ fn a_restart_forgets_everything_but_time() {
     );
     let conn = fixture.server.connect();
     assert_eq!(
-        fixture.ask(conn, &["SCRIPT", "EXISTS", Script::Obtain.sha()]),
+        fixture.send(conn, &["SCRIPT", "EXISTS", Script::Obtain.sha()]),
         "*1\r\n:0\r\n"
     );
-    assert_eq!(fixture.ask(conn, &["DBSIZE"]), ":0\r\n");
-    fixture.ask(conn, &["SCRIPT", "LOAD", Script::Obtain.text()]);
+    assert_eq!(fixture.send(conn, &["DBSIZE"]), ":0\r\n");
+    fixture.send(conn, &["SCRIPT", "LOAD", Script::Obtain.text()]);
     fixture.server.flush_scripts();
     assert!(
         fixture
-            .ask(conn, &["EVALSHA", Script::Obtain.sha(), "0"])
+            .send(conn, &["EVALSHA", Script::Obtain.sha(), "0"])
             .starts_with("-NOSCRIPT ")
     );
 }
 
 #[test]
-fn what_is_switched_off_is_not_known() {
+fn a_disabled_command_is_unknown() {
     let mut fixture = Fixture::new(|options| {
         options.resp3 = false;
         options.tracking = false;
@@ -275,28 +275,28 @@ fn what_is_switched_off_is_not_known() {
         options.scripts = false;
     });
     let conn = fixture.server.connect();
-    assert!(fixture.ask(conn, &["HELLO", "3"]).starts_with("-NOPROTO "));
+    assert!(fixture.send(conn, &["HELLO", "3"]).starts_with("-NOPROTO "));
     assert!(
         fixture
-            .ask(conn, &["CLIENT", "TRACKING", "ON"])
+            .send(conn, &["CLIENT", "TRACKING", "ON"])
             .starts_with("-ERR unknown subcommand")
     );
     assert!(
         fixture
-            .ask(conn, &["DELIFEQ", "k", "v"])
+            .send(conn, &["DELIFEQ", "k", "v"])
             .starts_with("-ERR unknown command")
     );
     assert_eq!(
-        fixture.ask(conn, &["SET", "k", "v", "IFEQ", "v"]),
+        fixture.send(conn, &["SET", "k", "v", "IFEQ", "v"]),
         "-ERR syntax error\r\n"
     );
     assert!(
         fixture
-            .ask(conn, &["EVAL", Script::Obtain.text(), "0"])
+            .send(conn, &["EVAL", Script::Obtain.text(), "0"])
             .starts_with("-ERR unknown command")
     );
     assert_eq!(
-        fixture.ask(conn, &["COMMAND", "INFO", "delifeq", "eval"]),
+        fixture.send(conn, &["COMMAND", "INFO", "delifeq", "eval"]),
         "*2\r\n$-1\r\n$-1\r\n"
     );
 }
@@ -320,15 +320,15 @@ fn each_limit_holds_at_it_and_one_past_it() {
     assert_eq!(core::mem::take(&mut fixture.closed), [second]);
 
     let ok = "+OK\r\n";
-    assert_eq!(fixture.ask(conn, &["SET", "a", "1234567890123456789"]), ok);
-    assert!(fixture.ask(conn, &["SET", "b", ""]).starts_with("-OOM "));
-    assert_eq!(fixture.ask(conn, &["SET", "a", ""]), ok);
-    assert_eq!(fixture.ask(conn, &["SET", "b", ""]), ok);
-    assert!(fixture.ask(conn, &["SET", "c", ""]).starts_with("-OOM "));
+    assert_eq!(fixture.send(conn, &["SET", "a", "1234567890123456789"]), ok);
+    assert!(fixture.send(conn, &["SET", "b", ""]).starts_with("-OOM "));
+    assert_eq!(fixture.send(conn, &["SET", "a", ""]), ok);
+    assert_eq!(fixture.send(conn, &["SET", "b", ""]), ok);
+    assert!(fixture.send(conn, &["SET", "c", ""]).starts_with("-OOM "));
     // What is over makes room.
-    fixture.ask(conn, &["PEXPIRE", "a", "10"]);
+    fixture.send(conn, &["PEXPIRE", "a", "10"]);
     fixture.now = ms(2000);
-    assert_eq!(fixture.ask(conn, &["SET", "c", ""]), ok);
+    assert_eq!(fixture.send(conn, &["SET", "c", ""]), ok);
 
     let ping = b"*1\r\n$4\r\nPING\r\n";
     assert_eq!(fixture.raw(conn, &ping.repeat(14)).len(), 98);
@@ -337,7 +337,7 @@ fn each_limit_holds_at_it_and_one_past_it() {
     let conn = fixture.server.connect();
     assert!(
         fixture
-            .ask(conn, &["DEL", "x", "y", "z"])
+            .send(conn, &["DEL", "x", "y", "z"])
             .starts_with("-ERR Protocol error")
     );
     assert_eq!(fixture.closed, [conn]);

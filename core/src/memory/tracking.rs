@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_stays_below_its_limit_and_nobody_is_forgotten() {
+    fn registrations_stay_below_their_limit_and_no_client_is_forgotten() {
         let mut tracking = Tracking::new(10 * (4 + REGISTRATION));
         let mut notified = 0;
         for n in 0_u32..1000 {

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_comes_to_the_same_pauses_again_and_each_node_to_its_own() {
+    fn a_seed_repeats_its_pauses_and_each_node_has_its_own() {
         assert_eq!(pauses(7, 0), pauses(7, 0));
         assert_ne!(pauses(7, 0), pauses(8, 0));
         assert_ne!(pauses(7, 0), pauses(7, 1));

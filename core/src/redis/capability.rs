@@ -57,7 +57,7 @@ impl Capability {
         }
     }
 
-    /// A first guess from the answer to HELLO, for those who may not ask `COMMAND INFO`. A wrong one costs a round
+    /// A first guess from the answer to HELLO, for users without permission for `COMMAND INFO`. A wrong one costs a round
     /// trip: see [`Capability::refuse_set`].
     pub(crate) fn guess(&mut self, hello: Reply<'_>) {
         let text = |name: &[u8]| {

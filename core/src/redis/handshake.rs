@@ -71,9 +71,9 @@ impl Handshake {
             self.step = Step::Commands;
             if self.node.tracking {
                 self.step = Step::Tracking;
-                ask_tracking(out);
+                request_tracking(out);
             }
-            return self.ask_commands(out);
+            return self.request_commands(out);
         }
         if self.node.resp2 {
             self.authenticate(Capability::BASIC, out);
@@ -143,7 +143,7 @@ impl Handshake {
                 self.go_on(Step::Commands)
             }
             (Step::Commands, error) => {
-                // Who may not ask finds out by trying.
+                // Without permission for COMMAND INFO, the first use shows it.
                 if error.is_none() {
                     capability.learn(reply);
                 }
@@ -204,9 +204,9 @@ impl Handshake {
                 .number(self.node.database.into());
         }
         if capability.tracking {
-            ask_tracking(out);
+            request_tracking(out);
         }
-        self.ask_commands(out);
+        self.request_commands(out);
         self.go_on(Step::Courtesy { left: COURTESIES })
     }
 
@@ -236,7 +236,7 @@ impl Handshake {
     }
 
     /// What the server can do, a proof that it takes scripts, and the scripts if they are wanted ahead.
-    fn ask_commands(&self, out: &mut Vec<u8>) {
+    fn request_commands(&self, out: &mut Vec<u8>) {
         command(out, 5)
             .arg(b"COMMAND")
             .arg(b"INFO")
@@ -255,7 +255,7 @@ impl Handshake {
     }
 }
 
-fn ask_tracking(out: &mut Vec<u8>) {
+fn request_tracking(out: &mut Vec<u8>) {
     command(out, 4)
         .arg(b"CLIENT")
         .arg(b"TRACKING")

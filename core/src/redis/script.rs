@@ -108,7 +108,7 @@ mod tests {
     use sha1::{Digest, Sha1};
 
     #[test]
-    fn what_is_sent_is_the_program_without_comments_and_indentation() {
+    fn the_program_is_sent_without_comments_and_indentation() {
         let text = "-- Says so.\nif a then\n  -- Why.\n  return 1 - -1\nend\n";
         let mut sent = String::new();
         let mut source = text.as_bytes();

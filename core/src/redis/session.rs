@@ -136,7 +136,7 @@ impl Session {
     ///
     /// # Errors
     /// Why it was not sent.
-    pub(crate) fn ask(
+    pub(crate) fn request(
         &mut self,
         request: RequestId,
         op: Op<'_>,

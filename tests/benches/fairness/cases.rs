@@ -9,7 +9,7 @@ use crate::site::Site;
 use crate::table::Row;
 use crate::worker::{Arrangement, End, Job, Report};
 
-/// What is looked at, which decides about goals.
+/// The measured values that goals are about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aim {
     /// The share of each of two processes.

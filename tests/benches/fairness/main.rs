@@ -1,5 +1,5 @@
 //! Does every process get its share of a key that several want at once, how long is the longest wait, and what does that
-//! cost? Each process obtains, holds and lets go in a loop, on real servers. The parent starts this program once more for
+//! cost? Each process obtains, holds and releases in a loop, on real servers. The parent starts this program once more for
 //! each process, and delays its connections where it is to be farther away.
 //!
 //! `cargo bench -p tenure-tests --bench fairness [-- WORD… --seconds 3 --smoke --check]`: only cases whose names contain

@@ -22,7 +22,7 @@ impl Process {
 
     /// Lets its workers begin.
     pub(crate) fn go(&mut self, workers: usize, length: Duration) {
-        self.0.tell(&format!("{workers} {}", length.as_micros()));
+        self.0.send(&format!("{workers} {}", length.as_micros()));
     }
 
     /// What became of each worker, when all have ended.

@@ -14,7 +14,7 @@ pub(crate) const FLAG: &str = "--as-process";
 /// Far longer than any measurement: a wait that ends by itself is a fault.
 const WAIT: Duration = Duration::from_secs(30);
 /// How long a measurement may overrun before the process counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// How several servers work together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl End {
     }
 }
 
-/// What a process is told on its command line.
+/// The command line of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) key: String,
@@ -169,7 +169,7 @@ pub(crate) fn run(job: &Job) {
         let length = Duration::from_micros(number(micros));
         let contend = async {
             let workers = contend(&locker, job, number(workers), length);
-            timeout(length + PATIENCE, workers).await
+            timeout(length + LONGEST_WAIT, workers).await
         };
         for report in runtime.block_on(contend).expect("no worker is stuck") {
             println!("{}", report.to_line());

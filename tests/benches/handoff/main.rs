@@ -26,7 +26,7 @@ const URL: &str = "TENURE_BENCH_URL";
 
 fn main() {
     if let Ok(url) = std::env::var(URL) {
-        return wait_when_told(&url);
+        return wait_on_request(&url);
     }
     let smoke = std::env::args().any(|argument| argument == "--smoke");
     let kinds: &[Kind] = if smoke {
@@ -66,7 +66,7 @@ fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Optio
     for _ in 0..rounds {
         let wait = locker.obtain("k").wait(WAIT);
         let lock = runtime.block_on(wait.into_future()).expect("the lock");
-        other.tell("wait");
+        other.send("wait");
         until_both_watch(&mut raw);
         // All that is compared comes after the same rest.
         std::thread::sleep(MS);
@@ -78,7 +78,7 @@ fn measure(server: &Server, port: u16, name: &str, rounds: usize, by_hand: Optio
 
         if let Some(hand) = &mut hand {
             while !runtime.block_on(hand.ask()) {}
-            other.tell("by hand");
+            other.send("by hand");
             until_both_watch(&mut raw);
             std::thread::sleep(MS);
             let start = now();
@@ -128,9 +128,9 @@ fn obtained(other: &mut Child) -> Duration {
     Duration::from_nanos(other.line().parse().expect("a number"))
 }
 
-/// What the other process does: for each line it waits for the lock, says when it came, and lets go.
+/// What the other process does: for each line it waits for the lock, says when it came, and releases it.
 #[allow(clippy::print_stdout, reason = "the other process reads it")]
-fn wait_when_told(url: &str) {
+fn wait_on_request(url: &str) {
     let runtime = runtime();
     let locker: Locker = runtime.block_on(connect(servers(url))).expect("a locker");
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok());

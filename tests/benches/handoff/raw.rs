@@ -28,19 +28,19 @@ impl Hand {
             decoder: Decoder::new(DecodeLimits::default()),
             release: release(compares),
         };
-        hand.say(GREETING, 2).await;
+        hand.exchange(GREETING, 2).await;
         let mut load = Vec::new();
         command(&mut load, 3)
             .arg(b"SCRIPT")
             .arg(b"LOAD")
             .arg(Script::Release.text().as_bytes());
-        hand.say(&load, 1).await;
+        hand.exchange(&load, 1).await;
         hand
     }
 
-    /// Takes the lock; `false` if somebody has it. From then on its end is told.
+    /// Takes the lock; `false` if somebody has it. From then on its end is reported.
     pub(crate) async fn ask(&mut self) -> bool {
-        self.say(ASK, 2).await
+        self.exchange(ASK, 2).await
     }
 
     /// When it had the lock.
@@ -53,12 +53,12 @@ impl Hand {
 
     pub(crate) async fn release(&mut self) {
         let release = std::mem::take(&mut self.release);
-        self.say(&release, 1).await;
+        self.exchange(&release, 1).await;
         self.release = release;
     }
 
     /// Sends commands and waits for so many replies. Whether the first of them was `OK`.
-    async fn say(&mut self, commands: &[u8], replies: usize) -> bool {
+    async fn exchange(&mut self, commands: &[u8], replies: usize) -> bool {
         self.stream.write_all(commands).await.expect("sent");
         let mut granted = false;
         let mut left = replies;
@@ -90,7 +90,7 @@ impl Hand {
     }
 }
 
-/// What Tenure sends to let go of a key, where the server compares a value itself and where it needs a script.
+/// What Tenure sends to release a key, where the server compares a value itself and where it needs a script.
 fn release(compares: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     if compares {

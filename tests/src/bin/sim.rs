@@ -12,14 +12,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use tenure_tests::picture::{Part, draw};
 use tenure_tests::schedule::{Report, Schedule, shrink};
-use tenure_tests::trials::{Contest, Crowd, Goal, goals};
+use tenure_tests::trials::{Contest, Goal, ManyLocks, goals};
 use tenure_tests::world::Promise;
 
 const HELP: &str = "\
 tests/sim [--seeds N] [--from SEED] [--jobs N] [--resume]   plays so many seeds; ends with 1 if a promise was broken
-tests/sim --prompt N                                        plays so many crowded worlds of each kind
+tests/sim --prompt N                                        plays so many worlds of many locks of each kind
 tests/sim --fair                                            prints the shares of engines that contend
-tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    tells or draws one schedule, whole or shortened
+tests/sim --seed N [--shrink] [--svg FILE [--part A..B]]    prints or draws one schedule, whole or shortened
 tests/sim --file BYTES …                                    the same for one that is given as bytes
 
 --seeds N   how many (default 10000)        --from SEED   the first (default 0)
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     let Some(one) = &args.one else {
         return run(&args);
     };
-    tell(one, &args).unwrap_or_else(|problem| {
+    print_one(one, &args).unwrap_or_else(|problem| {
         eprintln!("{problem}");
         ExitCode::from(2)
     })
@@ -133,10 +133,10 @@ fn parse() -> Result<Args, String> {
     Ok(args)
 }
 
-/// Plays crowded worlds and counts those in which a promise was broken.
+/// Plays worlds of many locks and counts those in which a promise was broken.
 fn prompt(count: u64) -> ExitCode {
     let mut all = 0;
-    for kind in Crowd::ALL {
+    for kind in ManyLocks::ALL {
         let mut broken: BTreeMap<Promise, u64> = BTreeMap::new();
         let mut first = None;
         for seed in 0..count {
@@ -184,8 +184,8 @@ fn show(goal: &Goal, contest: &Contest) {
     }
 }
 
-/// Tells a schedule, or draws it.
-fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
+/// Prints a schedule, or draws it.
+fn print_one(one: &One, args: &Args) -> Result<ExitCode, String> {
     let (mut name, mut schedule) = match one {
         One::Seed(seed) => (format!("Seed {seed}"), Schedule::from_seed(*seed)),
         One::File(path) => {
@@ -200,12 +200,12 @@ fn tell(one: &One, args: &Args) -> Result<ExitCode, String> {
     }
     let report = if let Some(path) = &args.svg {
         let (report, record) = schedule.record();
-        let title = format!("{name}: {}", schedule.cast());
+        let title = format!("{name}: {}", schedule.describe());
         let picture = draw(&title, &report, &record, args.part);
         std::fs::write(path, picture).map_err(|e| format!("{}: {e}", path.display()))?;
         report
     } else {
-        let report = schedule.tell();
+        let report = schedule.play_logged();
         println!("{}", report.lines.join("\n"));
         println!("bytes: {:?}", schedule.to_bytes());
         report
@@ -317,7 +317,7 @@ fn cpu_time() -> Duration {
 }
 
 fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
-    println!("promise          kept and looked at   excused (an assumption was broken on purpose)");
+    println!("promise          checked and kept     excused (an assumption was broken on purpose)");
     for promise in Promise::ALL {
         let count = |of: &BTreeMap<Promise, u64>| of.get(&promise).copied().unwrap_or(0);
         let (kept, excused) = (count(&found.checks), count(&found.excused));
@@ -334,12 +334,12 @@ fn summary(args: &Args, found: &Found, took: Duration, busy: Duration) {
     for (seed, violation) in found.broken.iter().take(args.show) {
         println!("seed {seed}: {violation}");
         if args.show > 20 {
-            println!("  {}", Schedule::from_seed(*seed).cast());
+            println!("  {}", Schedule::from_seed(*seed).describe());
         }
     }
     if !found.broken.is_empty() {
         println!(
-            "{} broken. Tell one: tests/sim --seed N --shrink",
+            "{} broken. Print one: tests/sim --seed N --shrink",
             found.broken.len()
         );
     }

@@ -1,4 +1,4 @@
-//! Any bytes from a server, split anywhere, while locks are asked for, refreshed and released.
+//! Any bytes from a server, split anywhere, while locks are requested, refreshed and released.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use super::pieces;
 /// The limit of one answer.
 const ANSWER: usize = 2 << 10;
 /// More than one engine says in answer to a thousand bytes: past it something does not end.
-const MOST_SAID: usize = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 /// The input is a list of steps: a byte that says what happens, for bytes from the server a length, and then the bytes.
 ///
 /// # Panics
-/// If output does not end, a lock has two terminal events, or splitting the bytes changes what is said or told.
+/// If output does not end, a lock has two terminal events, or splitting the bytes changes bytes or events.
 pub fn session(input: &[u8]) {
     let (whole, split) = (run(input, false), run(input, true));
-    assert_eq!(whole.told, split.told, "splits change what is told");
+    assert_eq!(whole.events, split.events, "splits change events");
     assert!(
-        whole.said == split.said,
+        whole.bytes == split.bytes,
         "splits change what is said:\n{}\n{}",
-        whole.said.escape_ascii(),
-        split.said.escape_ascii()
+        whole.bytes.escape_ascii(),
+        split.bytes.escape_ascii()
     );
 }
 
 #[derive(Default)]
 struct Outcome {
-    said: Vec<u8>,
-    told: Vec<Event>,
+    bytes: Vec<u8>,
+    events: Vec<Event>,
 }
 
 struct Run {
@@ -67,7 +67,7 @@ fn run(input: &[u8], split: bool) -> Outcome {
     while let Some((step, after)) = rest.split_first() {
         rest = run.step(*step, after, split);
         run.drain();
-        assert!(run.outcome.said.len() < MOST_SAID, "it says too much");
+        assert!(run.outcome.bytes.len() < MOST_BYTES, "it says too much");
     }
     run.outcome
 }
@@ -106,7 +106,7 @@ impl Run {
                 let key = Key::new([b'a' + argument % 3]).expect("a key");
                 self.engine.inspect(key.into(), self.now);
             }
-            _ => return self.hear(step, rest, split),
+            _ => return self.input(step, rest, split),
         }
         rest.get(1..).unwrap_or_default()
     }
@@ -118,7 +118,7 @@ impl Run {
     }
 
     /// Bytes that a fuzzer would hardly find stand for themselves; the rest comes with its length.
-    fn hear<'a>(&mut self, step: u8, rest: &'a [u8], split: bool) -> &'a [u8] {
+    fn input<'a>(&mut self, step: u8, rest: &'a [u8], split: bool) -> &'a [u8] {
         if self.wanted {
             self.connect();
             self.drain();
@@ -161,12 +161,12 @@ impl Run {
                     self.connected = false;
                     self.wanted = false;
                 }
-                Output::Transmit { bytes, .. } => self.outcome.said.extend_from_slice(bytes),
+                Output::Transmit { bytes, .. } => self.outcome.bytes.extend_from_slice(bytes),
                 Output::Event(event) => self.note(event),
                 Output::Timeout(_) => return,
             }
         }
-        panic!("poll_output does not come to an end");
+        panic!("poll_output does not reach a timeout");
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what ends no lock")]
@@ -178,13 +178,13 @@ impl Run {
             _ => None,
         };
         if let Some(lock) = ended(&event) {
-            let before = self.outcome.told.iter().filter_map(ended);
+            let before = self.outcome.events.iter().filter_map(ended);
             assert!(
                 !before.into_iter().any(|other| other == lock),
                 "{event:?} twice"
             );
         }
-        self.outcome.told.push(event);
+        self.outcome.events.push(event);
     }
 }
 

@@ -16,7 +16,7 @@ pub fn url(input: &[u8]) {
     let Some((_, password)) = before.rsplit_once(':') else {
         return;
     };
-    // A short one may be there by chance, and one that looks like a scheme stands there anyway.
+    // A short one may be there by chance, and one that looks like a scheme is there anyway.
     let is_secret = !after.contains(password);
     if is_secret && password.len() >= 8 && password.bytes().all(|byte| byte.is_ascii_digit()) {
         assert!(!shown.contains(password), "{shown}");

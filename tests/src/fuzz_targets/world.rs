@@ -9,7 +9,7 @@ use crate::schedule::Schedule;
 pub fn world(input: &[u8]) {
     let schedule = Schedule::from_bytes(input);
     if schedule.play().violation.is_some() {
-        let told = schedule.tell();
-        panic!("{}\n{:?}", told.lines.join("\n"), told.violation);
+        let report = schedule.play_logged();
+        panic!("{}\n{:?}", report.lines.join("\n"), report.violation);
     }
 }

@@ -32,7 +32,7 @@ pub enum Fault {
 pub enum Then {
     /// Both sides see its end.
     Cut,
-    /// It stays open, and nothing passes any more.
+    /// It stays open, and nothing passes.
     Silence,
 }
 

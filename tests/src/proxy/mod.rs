@@ -1,4 +1,4 @@
-//! A TCP proxy between a client and a server, which loses what a test tells it to lose.
+//! A TCP proxy between a client and a server, which loses messages as a test demands.
 //!
 //! It reads RESP on both sides, so faults are counted in commands, never in time or packets: the same test loses the same
 //! reply on every machine. Commands and replies are passed on whole. A stream that does not begin with a command (TLS) is
@@ -22,7 +22,7 @@ pub use fault::{Fault, On, Then};
 use fault::{Loss, Plan};
 use relay::Relay;
 
-/// What happens to connections that are asked for.
+/// How new connections are treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Door {
     Open,
@@ -208,7 +208,7 @@ impl Proxy {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// How often a client wrote something after it had heard the answer to what it wrote before (or for the first time),
+    /// How often a client wrote something after it had read the answer to what it wrote before (or for the first time),
     /// summed over all connections: commands that are written together, or before an answer, are one round trip.
     pub fn round_trips(&self) -> u64 {
         self.shared.round_trips.load(Ordering::SeqCst)
@@ -293,7 +293,7 @@ impl Shared {
         lock(&self.relays).retain(|relay| relay.upgrade().inspect(|relay| act(relay)).is_some());
     }
 
-    /// Returns when all connections are taken that clients believe to have: they do so as soon as the operating system
+    /// Returns when all connections are taken that clients take for open: they do so as soon as the operating system
     /// does, before the listener has seen them.
     fn knock(&self) {
         let _one_at_a_time = lock(&self.knocking);

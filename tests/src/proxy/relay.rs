@@ -32,7 +32,7 @@ struct RelayState {
     deaf: bool,
     /// Nothing passes in either direction.
     silent: bool,
-    /// The client has heard an answer since it last wrote.
+    /// The client has received an answer since it last wrote.
     answered: bool,
     /// Replies have been taken from the queue and are not yet with the client.
     delivering: bool,

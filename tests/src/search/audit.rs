@@ -36,7 +36,7 @@ pub fn audit(setup: Setup, alike: bool, states: usize) -> Result<usize, String> 
                 compared += 1;
                 let (print, seen) = (seen.key(), seen.get());
                 if seen.future != future {
-                    let ways = [&seen.state, &state].map(|state| tell(state, alike));
+                    let ways = [&seen.state, &state].map(|state| describe(state, alike));
                     return Err(format!("two ways to {print:x}:\n{}", ways.join("\nand\n")));
                 }
             }
@@ -60,7 +60,7 @@ fn successors(state: &SearchState) -> impl Iterator<Item = SearchState> {
     })
 }
 
-fn tell(state: &SearchState, alike: bool) -> String {
+fn describe(state: &SearchState, alike: bool) -> String {
     let next = state.steps().into_iter().zip(successors(state));
     let next = next.map(|(step, next)| format!("{:x} {step:?}", next.fingerprint(alike)));
     let trail = state.trail.iter().flatten().cloned();

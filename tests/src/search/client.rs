@@ -1,4 +1,4 @@
-//! A client: the real locks, what is on its way from and to it, and what it has been told so far.
+//! A client: the real locks, messages from and to it, and what it has been notified of.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tenure_core::{
 
 use super::node::{Action, KEYS, ModelNode, Order, Value};
 use super::setup::{NODES, USERS};
-use super::user::{Phase, User, hear};
+use super::user::{Phase, User, on_event};
 
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Request {
@@ -57,10 +57,10 @@ impl Line {
 
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    /// Shared with the states before and after in which nothing was told them.
+    /// Shared with the states before and after in which they had no input.
     locks: Arc<Locks>,
-    /// They were told something, and may have something to say.
-    told: bool,
+    /// They had an input, and may have output.
+    has_input: bool,
     pub(super) users: [User; USERS],
     pub(super) alive: bool,
     /// By node.
@@ -70,7 +70,7 @@ pub(super) struct Client {
 
 /// What a client did after an input.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Effects {
     pub(super) events: Vec<Event>,
     /// What it must not have done.
     pub(super) fault: Option<&'static str>,
@@ -80,7 +80,7 @@ impl Client {
     pub(super) fn new(config: &Config, users: [User; USERS], now: Instant) -> Self {
         Self {
             locks: Arc::new(Locks::new(config, 0, now)),
-            told: false,
+            has_input: false,
             users,
             alive: true,
             lines: Default::default(),
@@ -93,7 +93,7 @@ impl Client {
     }
 
     pub(super) fn locks_mut(&mut self) -> &mut Locks {
-        self.told = true;
+        self.has_input = true;
         Arc::make_mut(&mut self.locks)
     }
 
@@ -121,20 +121,20 @@ impl Client {
         open.filter_map(|(id, set)| Some((self.locks.lease(id)?, set)))
     }
 
-    /// Whether a lease is over and it was not told yet.
+    /// Whether a lease is over and that is not yet reported.
     pub(super) fn overstays(&self, now: Instant) -> bool {
         self.leases().any(|(lease, _)| !lease.is_valid(now))
     }
 
     /// The letters of keys that it may use at `now`; of a lock after the other.
-    pub(super) fn believes(&self, now: Instant) -> impl Iterator<Item = &'static str> + '_ {
+    pub(super) fn current_keys(&self, now: Instant) -> impl Iterator<Item = &'static str> + '_ {
         let valid = self.leases().filter(move |(lease, _)| lease.is_valid(now));
         valid.map(|(_, set)| set)
     }
 
-    pub(super) fn ask(&mut self, user: usize, request: Obtain, now: Instant) {
+    pub(super) fn obtain(&mut self, user: usize, request: Obtain, now: Instant) {
         let id = self.locks_mut().obtain(request, now);
-        self.users[user].asked(id);
+        self.users[user].requested(id);
     }
 
     pub(super) fn release(&mut self, user: usize, now: Instant) {
@@ -225,18 +225,18 @@ impl Client {
 
     /// It has nothing left to do or to wait for, or is no more.
     pub(super) fn is_through(&self) -> bool {
-        let begins = |user: &User| user.asks_left() > 0;
+        let begins = |user: &User| user.requests_left() > 0;
         !self.alive || !self.users.iter().any(begins) && self.locks.is_drained()
     }
 
     /// Lets the locks say all that they have to say.
-    pub(super) fn settle(&mut self) -> Told {
-        let mut told = Told {
+    pub(super) fn settle(&mut self) -> Effects {
+        let mut effects = Effects {
             events: Vec::new(),
             fault: None,
         };
-        if !std::mem::take(&mut self.told) {
-            return told;
+        if !std::mem::take(&mut self.has_input) {
+            return effects;
         }
         let locks = Arc::make_mut(&mut self.locks);
         loop {
@@ -249,21 +249,21 @@ impl Client {
                     let phase = all.find(|(lock, _)| *lock == id.lock());
                     let released = matches!(phase, Some((_, Phase::Releasing | Phase::Over)));
                     if released && matches!(order.action, Action::Refresh { .. }) {
-                        told.fault = Some("a refresh was sent after the lock was over");
+                        effects.fault = Some("a refresh was sent after the lock was over");
                     }
                     self.lines[id.node().index()]
                         .requests
                         .push(Request { id, order });
                 }
                 LocksOutput::Event(event) => {
-                    told.events.push(event);
-                    told.fault = told.fault.or_else(|| hear(&mut self.users, event));
+                    effects.events.push(event);
+                    effects.fault = effects.fault.or_else(|| on_event(&mut self.users, event));
                 }
                 LocksOutput::Timeout(deadline) => {
                     self.deadline = deadline;
                     // Chance is no part of a state.
                     locks.reseed(0);
-                    return told;
+                    return effects;
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::user::{Phase, User};
 const STEPS: usize = 4_000;
 
 impl SearchState {
-    /// Goes on from here without trouble: what was late arrives, holders let go at once, and a client that was not
+    /// Goes on from here without trouble: what was late arrives, holders release at once, and a client that was not
     /// there before wants the same keys.
     ///
     /// # Errors
@@ -45,9 +45,9 @@ impl SearchState {
                 return Err("a client waits for something that never comes");
             };
             run.take(step);
-            // Chance differs between clients, or they would go on in step for ever.
+            // Chance differs between clients, or they would go on in step forever.
             for c in 0..run.clients.len() {
-                let seed = (c as u64) << 32 | u64::from(run.asks);
+                let seed = (c as u64) << 32 | u64::from(run.requests);
                 run.client(c).reseed(seed);
             }
         }
@@ -80,15 +80,15 @@ impl SearchState {
                 ttl(),
             )
         };
-        client.ask(0, request, self.now);
-        self.asks = self.asks.saturating_add(1);
-        let told = client.settle();
-        self.fault = self.fault.or(told.fault);
+        client.obtain(0, request, self.now);
+        self.requests = self.requests.saturating_add(1);
+        let effects = client.settle();
+        self.fault = self.fault.or(effects.fault);
         self.clients.push(client);
         self.clients.len() - 1
     }
 
-    /// Everybody who asked for a lock has had the last word on it.
+    /// Every request for a lock has its terminal event.
     fn has_answered_all(&self) -> bool {
         let mut phases = self.clients.iter().flat_map(Client::phases);
         phases.all(|phase| phase == Phase::Over)
@@ -113,7 +113,7 @@ impl SearchState {
         request
             .map(|(c, n)| Step::Request(c, n))
             .or_else(|| answer.map(|(c, n)| Step::Answer(c, n)))
-            .or_else(|| goes_on.map(|(c, u, _)| Step::Ask(c, u)))
+            .or_else(|| goes_on.map(|(c, u, _)| Step::Obtain(c, u)))
             .or_else(|| held.map(|(c, u, _)| Step::Release(c, u)))
             .or_else(|| due.map(|(c, _)| Step::Timer(c)))
             .or_else(|| self.next_moment().map(|_| Step::Time))

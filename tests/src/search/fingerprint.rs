@@ -1,6 +1,6 @@
 //! Knowing a state again, in 64 bits.
 //!
-//! Two states are the same if nothing that can still happen tells them apart. Times count as distances from now, values
+//! Two states are the same if nothing that can still happen distinguishes them. Times count as distances from now, values
 //! by whose they are and how they compare, numbers of locks and rounds not at all. Beyond that two kinds of things may
 //! change places:
 //!
@@ -17,7 +17,7 @@
 //! A value is named after its client's place and its place among that client's values: those of its locks in the order
 //! of their slots, then all others. Names depend on no order of nodes.
 //!
-//! That equal fingerprints have equal futures is not only argued: [`super::audit()`] looks at it, step by step.
+//! That equal fingerprints have equal futures is not only argued: [`super::audit()`] checks it, step by step.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -111,9 +111,9 @@ impl SearchState {
             columns.sort_unstable();
         }
         // Whether a key vanished only matters as long as there was one ask.
-        let vanished = self.vanished && self.asks < 2;
+        let vanished = self.vanished && self.requests < 2;
         let mut hasher = hasher();
-        (self.asks.min(2), vanished, self.fault).hash(&mut hasher);
+        (self.requests.min(2), vanished, self.fault).hash(&mut hasher);
         self.fences.hash(&mut hasher);
         for c in order {
             parts[*c].own.hash(&mut hasher);
@@ -132,7 +132,7 @@ impl SearchState {
             for c in order {
                 (node.watches[key] >> c & 1).hash(h);
             }
-            // Without a name it is nobody's any more.
+            // Without a name it belongs to nobody.
             node.entries[key].is_some().hash(h);
             if let Some(entry) = node.entries[key] {
                 let owner = usize::from(entry.value.client);
@@ -158,7 +158,7 @@ impl SearchState {
         through.hash(h);
         if !through {
             for user in &client.users {
-                user.asks_left().hash(h);
+                user.requests_left().hash(h);
                 for phase in user.phases() {
                     phase.hash(h);
                 }
@@ -180,7 +180,7 @@ impl SearchState {
         Part { own, lines, names }
     }
 
-    /// Names the values that no lock has any more but that are still on their way, in the order of their numbers.
+    /// Names the values without a lock that are still on their way, in the order of their numbers.
     fn name_the_rest(client: &Client, names: &mut Names) {
         let lines = client.lines.iter();
         let orders = lines.flat_map(|line| {

@@ -6,9 +6,9 @@ use super::client::{Client, Line, blames_others};
 use super::state::SearchState;
 
 impl SearchState {
-    /// Whether a client may be told this.
+    /// Whether a client may get this event.
     pub(super) fn judge(&mut self, event: &Event) {
-        if blames_others(event) && self.asks == 1 && !self.vanished {
+        if blames_others(event) && self.requests == 1 && !self.vanished {
             self.fault = Some("somebody else was blamed, and there was nobody else");
         }
         let renews = self.setup.renewal != Renewal::Manual;
@@ -24,7 +24,7 @@ impl SearchState {
         if let Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } = event
             && !lease.is_valid(self.now)
         {
-            self.fault = Some("a lease was over when its lock was told of");
+            self.fault = Some("a lease was over when its lock was reported");
         }
     }
 
@@ -50,7 +50,7 @@ impl SearchState {
 
     /// Whether all is as it must be between two steps.
     pub(super) fn check(&mut self) {
-        let held = self.clients.iter().flat_map(|c| c.believes(self.now));
+        let held = self.clients.iter().flat_map(|c| c.current_keys(self.now));
         let mut letters: Vec<char> = held.flat_map(str::chars).collect();
         let all = letters.len();
         letters.sort_unstable();
@@ -60,7 +60,7 @@ impl SearchState {
             self.fault = Some("the end of a lease went by unnoticed");
         }
         if letters.len() < all && self.setup.exclusive {
-            self.fault = Some("two clients believe in the same lock");
+            self.fault = Some("two clients rely on the same lock");
         }
         if self.is_without_trouble()
             && self.is_over()
@@ -75,7 +75,7 @@ impl SearchState {
         self.budget.troubles() == self.setup.budget.troubles()
     }
 
-    /// Nothing is under way any more, and nobody will start anything.
+    /// Nothing is under way, and nobody will start anything.
     pub(super) fn is_over(&self) -> bool {
         self.clients
             .iter()

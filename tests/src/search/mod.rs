@@ -5,9 +5,9 @@
 //! troubles strikes, such as a broken connection whose last request a node carries out much later. The locks are those
 //! that users run. A node is no second model of the lock: it does what [`tenure_core::Op`] says, with a handful of keys.
 //!
-//! Two states are the same if nothing that can still happen tells them apart, and what is alike may change places; the
-//! module `fingerprint` says why that is sound, and [`audit()`] looks at every pair of such states in a world. Most worlds
-//! have few enough states that the search comes to an end; the others are searched to a stated depth.
+//! Two states are the same if nothing that can still happen distinguishes them, and what is alike may change places; the
+//! module `fingerprint` says why that is sound, and [`audit()`] checks every pair of such states in a world. Most worlds
+//! have few enough states that the search ends; the others are searched to a stated depth.
 //!
 //! The walk is our own. `stateright` keeps whole states and cannot let nodes change places cheaply, so that three nodes
 //! with a broken connection and a crash did not fit into memory; where it can follow, a test compares both, state by

@@ -133,7 +133,7 @@ pub(super) struct Entry {
     pub(super) until: Instant,
 }
 
-/// Clients as bits, by key: who is to be told of a change.
+/// Clients as bits, by key: who gets a notification of a change.
 pub(super) type Watches = [u8; KEYS.len()];
 
 #[derive(Copy, Clone, Default, Debug)]
@@ -146,13 +146,13 @@ pub(super) struct ModelNode {
     pub(super) down_until: Option<Instant>,
 }
 
-/// How a node keeps time and whether it tells of changes.
+/// How a node keeps time and whether it reports changes.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Manner {
     /// Its clock is as fast as the drift allows: keys end early by that much.
     pub(super) early: bool,
     pub(super) watch: bool,
-    /// It does not tell that a key has come to its end.
+    /// It does not report that a key has expired.
     pub(super) silent: bool,
     pub(super) commands: Commands,
 }
@@ -162,7 +162,7 @@ impl ModelNode {
         self.entries.iter().all(Option::is_none)
     }
 
-    /// Carries out an order of `client`, or one that nobody waits for any more. Adds those who are to be told.
+    /// Carries out an order of `client`, or one that nobody waits for. Adds those who get a notification.
     pub(super) fn execute(
         &mut self,
         order: &Order,
@@ -267,10 +267,10 @@ impl ModelNode {
         NOTHING_LEFT
     }
 
-    /// A registration ends with the first change. Whoever made the change is not told.
+    /// A registration ends with the first change. The client that made the change gets no notification.
     pub(super) fn changed(&mut self, key: usize, by: Option<usize>, wakes: &mut Watches) {
-        let told = std::mem::take(&mut self.watches[key]);
-        wakes[key] |= told & !by.map_or(0, |client| 1 << client);
+        let notified = std::mem::take(&mut self.watches[key]);
+        wakes[key] |= notified & !by.map_or(0, |client| 1 << client);
     }
 
     /// Nobody is left at the other end of a client's connection.

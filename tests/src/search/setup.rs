@@ -19,7 +19,7 @@ pub struct Setup {
     /// What several nodes are to each other.
     pub arrangement: Arrangement,
     /// How many locks each client asks for, one after the other.
-    pub asks: u8,
+    pub requests: u8,
     /// The users of each client; where there are none, each client has one that wants the key a.
     pub users: &'static [&'static [Wants]],
     /// Waits last for so long that none may end before its lock is obtained.
@@ -32,13 +32,13 @@ pub struct Setup {
     pub fence: bool,
     /// The last fence of each node at the beginning, as failures have left them.
     pub counters: [u64; NODES],
-    /// Whether nodes tell of changes.
+    /// Whether nodes report changes.
     pub watch: bool,
-    /// A node does not tell that a key has come to its end: real servers do so many seconds late.
+    /// A node does not report that a key has expired: real servers do so many seconds late.
     pub silent: bool,
     /// The clocks of all nodes are as fast as the drift allows.
     pub early: bool,
-    /// Whether two clients must never believe in the lock at once. A node that forgets what it has acknowledged makes
+    /// Whether two clients must never rely on the lock at once. A node that forgets what it has acknowledged makes
     /// that impossible, but for nodes in order: they would all have to forget.
     pub exclusive: bool,
     /// What is left of a node's keys when it crashes.
@@ -79,7 +79,7 @@ pub struct Budget {
     /// Where answers are prompt: one is not.
     pub withheld: u8,
     /// A client no longer wants what it asks for.
-    pub withdrawals: u8,
+    pub cancels: u8,
     /// A client refreshes with another ttl.
     pub refreshes: u8,
 }
@@ -99,16 +99,14 @@ impl Budget {
                     steps(least.client_crashes, self.client_crashes).flat_map(
                         move |client_crashes| {
                             steps(least.withheld, self.withheld).flat_map(move |withheld| {
-                                steps(least.withdrawals, self.withdrawals).map(move |withdrawals| {
-                                    Self {
-                                        late,
-                                        cuts,
-                                        node_crashes,
-                                        client_crashes,
-                                        withheld,
-                                        withdrawals,
-                                        ..least
-                                    }
+                                steps(least.cancels, self.cancels).map(move |cancels| Self {
+                                    late,
+                                    cuts,
+                                    node_crashes,
+                                    client_crashes,
+                                    withheld,
+                                    cancels,
+                                    ..least
                                 })
                             })
                         },
@@ -128,7 +126,7 @@ impl Setup {
             clients: 2,
             nodes,
             arrangement,
-            asks: 1,
+            requests: 1,
             users: &[],
             patient: false,
             wait: Some(ttl().as_duration() * 2),
@@ -172,7 +170,7 @@ impl Setup {
         let wants = self.users.get(client).copied().unwrap_or(&[&["a"]]);
         let mut users = [User::default(); USERS];
         for (user, wants) in users.iter_mut().zip(wants) {
-            *user = User::new(wants, self.asks);
+            *user = User::new(wants, self.requests);
         }
         users
     }
@@ -184,7 +182,7 @@ pub(super) fn keys(letters: &str) -> Keys {
     Keys::new(letters.chars().map(key)).expect("different keys")
 }
 
-/// What every lock is asked for with.
+/// The ttl of every request.
 pub(super) fn ttl() -> Ttl {
     Ttl::new(Duration::from_millis(480)).expect("a ttl")
 }
@@ -200,7 +198,7 @@ pub(super) const NODES: usize = 3;
 /// No client has more users.
 pub(super) const USERS: usize = 3;
 
-/// Between two asks.
+/// The pause between attempts.
 pub(super) const PAUSE: Duration = Duration::from_millis(60);
 
 /// How long an answer may take.

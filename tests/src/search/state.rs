@@ -13,7 +13,7 @@ use super::user::Phase;
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Step {
     /// A user of this client asks for a lock: the client, then the user.
-    Ask(usize, usize),
+    Obtain(usize, usize),
     /// A user of this client releases what it has, or cancels what it asks for.
     Release(usize, usize),
     /// A user of this client wants a refresh with another ttl.
@@ -46,8 +46,8 @@ pub struct SearchState {
     pub(super) clients: Vec<Client>,
     pub(super) nodes: Vec<ModelNode>,
     pub(super) budget: Budget,
-    /// How many locks were asked for.
-    pub(super) asks: u8,
+    /// How many locks were requested.
+    pub(super) requests: u8,
     /// A key came to its end, or was forgotten, before it was released.
     pub(super) vanished: bool,
     /// The largest fence of each key that somebody was told.
@@ -75,7 +75,7 @@ impl SearchState {
             clients: (0..setup.clients).map(client).collect(),
             nodes: setup.counters[..setup.nodes].iter().map(node).collect(),
             budget: setup.budget,
-            asks: 0,
+            requests: 0,
             vanished: false,
             fences: Default::default(),
             fault: None,
@@ -126,11 +126,11 @@ impl SearchState {
     fn steps_of(&self, c: usize, client: &Client, steps: &mut Vec<Step>) {
         for (u, user) in client.users.iter().enumerate() {
             let held = user.phases().any(|phase| phase == Phase::Held);
-            let asking = user.phases().any(|phase| phase == Phase::Asking);
-            let withdraws = self.budget.withdrawals > 0 && asking;
+            let asking = user.phases().any(|phase| phase == Phase::Attempting);
+            let cancels = self.budget.cancels > 0 && asking;
             let can = [
-                (user.can_ask(), Step::Ask(c, u)),
-                (user.can_release() || withdraws, Step::Release(c, u)),
+                (user.can_request(), Step::Obtain(c, u)),
+                (user.can_release() || cancels, Step::Release(c, u)),
                 (held && self.budget.refreshes > 0, Step::Refresh(c, u)),
             ];
             steps.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
@@ -170,18 +170,18 @@ impl SearchState {
 
     /// Takes one step, which must be one of [`SearchState::steps`].
     pub fn take(&mut self, step: Step) {
-        self.tell_step(step);
+        self.describe_step(step);
         let now = self.now;
         match step {
-            Step::Ask(c, u) => {
-                self.asks = self.asks.saturating_add(1);
+            Step::Obtain(c, u) => {
+                self.requests = self.requests.saturating_add(1);
                 let request = self.request(c, u);
-                self.client(c).ask(u, request, now);
+                self.client(c).obtain(u, request, now);
             }
             Step::Release(c, u) => {
-                let asks = |phase| phase == Phase::Asking;
-                if self.clients[c].users[u].phases().any(asks) {
-                    self.budget.withdrawals = self.budget.withdrawals.saturating_sub(1);
+                let attempting = |phase| phase == Phase::Attempting;
+                if self.clients[c].users[u].phases().any(attempting) {
+                    self.budget.cancels = self.budget.cancels.saturating_sub(1);
                 }
                 self.client(c).release(u, now);
             }
@@ -285,7 +285,7 @@ impl SearchState {
             return false;
         };
         let answer = Answer::Outcome(request.id, outcome);
-        self.tell_outcome(n, request.order.action, outcome);
+        self.describe_outcome(n, request.order.action, outcome);
         self.client(c).lines[n].answers.push(answer);
         self.spread(n, wakes);
         true
@@ -300,9 +300,9 @@ impl SearchState {
 
     /// Sends a node's wakes on their way.
     fn spread(&mut self, n: usize, wakes: Watches) {
-        for (key, told) in wakes.into_iter().enumerate() {
+        for (key, notified) in wakes.into_iter().enumerate() {
             for (c, client) in self.clients.iter_mut().enumerate() {
-                if told >> c & 1 == 1 {
+                if notified >> c & 1 == 1 {
                     client.lines[n].answers.push(Answer::Wake(key));
                 }
             }
@@ -357,10 +357,10 @@ impl SearchState {
     /// Lets every client say what it has to say.
     fn settle(&mut self) {
         for c in 0..self.clients.len() {
-            let told = self.client(c).settle();
-            self.fault = self.fault.or(told.fault);
-            for event in told.events {
-                self.tell_event(c, &event);
+            let effects = self.client(c).settle();
+            self.fault = self.fault.or(effects.fault);
+            for event in effects.events {
+                self.describe_event(c, &event);
                 self.judge(&event);
                 self.compare(c, &event);
             }

@@ -13,19 +13,19 @@ fn letter(client: usize) -> char {
 }
 
 impl SearchState {
-    fn tell(&mut self, what: impl Display) {
+    fn describe(&mut self, what: impl Display) {
         let micros = self.now.as_micros() % 1_000_000_000;
         if let Some(trail) = &mut self.trail {
             trail.push(format!("{:>9.3} ms  {what}", micros as f64 / 1e3));
         }
     }
 
-    pub(super) fn tell_step(&mut self, step: Step) {
+    pub(super) fn describe_step(&mut self, step: Step) {
         if self.trail.is_none() {
             return;
         }
         let what = match step {
-            Step::Ask(c, u) => format!("user {u} of {} asks for a lock", letter(c)),
+            Step::Obtain(c, u) => format!("user {u} of {} asks for a lock", letter(c)),
             Step::Release(c, u) => format!("user {u} of {} releases", letter(c)),
             Step::Refresh(c, u) => format!("user {u} of {} refreshes with another ttl", letter(c)),
             Step::Request(c, n) | Step::Withhold(c, n) => {
@@ -41,18 +41,18 @@ impl SearchState {
             Step::NodeCrash(n) => format!("node {n} crashes"),
             Step::ClientCrash(c) => format!("{} crashes", letter(c)),
         };
-        self.tell(what);
+        self.describe(what);
     }
 
-    pub(super) fn tell_outcome(&mut self, node: usize, action: Action, outcome: Outcome) {
+    pub(super) fn describe_outcome(&mut self, node: usize, action: Action, outcome: Outcome) {
         if self.trail.is_some() {
-            self.tell(format_args!("    node {node}: {action:?} is {outcome:?}"));
+            self.describe(format_args!("    node {node}: {action:?} is {outcome:?}"));
         }
     }
 
-    pub(super) fn tell_event(&mut self, client: usize, event: &Event) {
+    pub(super) fn describe_event(&mut self, client: usize, event: &Event) {
         if self.trail.is_some() {
-            self.tell(format_args!("    {} is told {event:?}", letter(client)));
+            self.describe(format_args!("    {} gets {event:?}", letter(client)));
         }
     }
 }

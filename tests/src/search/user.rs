@@ -9,10 +9,10 @@ pub type Wants = &'static [&'static str];
 /// No user wants more sets.
 const SETS: usize = 2;
 
-/// What a client may expect to be told next of a lock that it asked for.
+/// The events that a client may expect next for a requested lock.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Phase {
-    Asking,
+    Attempting,
     Held,
     /// It was released while it was held.
     Releasing,
@@ -24,17 +24,17 @@ pub(super) enum Phase {
 pub(super) struct User {
     wants: Wants,
     /// How often it begins again.
-    asks_left: u8,
-    /// Those that it has asked for since it began.
+    requests_left: u8,
+    /// Those that it has requested since it began.
     locks: [Option<(LockId, Phase)>; SETS],
 }
 
 impl User {
-    pub(super) fn new(wants: Wants, asks: u8) -> Self {
+    pub(super) fn new(wants: Wants, requests: u8) -> Self {
         assert!(wants.len() <= SETS, "a user wants few sets");
         Self {
             wants,
-            asks_left: asks,
+            requests_left: requests,
             locks: [None; SETS],
         }
     }
@@ -61,19 +61,21 @@ impl User {
             .map(|(id, _, set)| (id, set))
     }
 
-    pub(super) const fn asks_left(&self) -> u8 {
-        self.asks_left
+    pub(super) const fn requests_left(&self) -> u8 {
+        self.requests_left
     }
 
-    /// It holds what it has asked for, and wants more.
+    /// It holds all that it requested, and wants more.
     pub(super) fn goes_on(&self) -> bool {
-        let asked = self.locks().count();
-        asked > 0 && asked < self.wants.len() && self.phases().all(|phase| phase == Phase::Held)
+        let requested = self.locks().count();
+        requested > 0
+            && requested < self.wants.len()
+            && self.phases().all(|phase| phase == Phase::Held)
     }
 
-    pub(super) fn can_ask(&self) -> bool {
+    pub(super) fn can_request(&self) -> bool {
         let over = self.phases().all(|phase| phase == Phase::Over);
-        self.goes_on() || over && self.asks_left > 0
+        self.goes_on() || over && self.requests_left > 0
     }
 
     /// It holds all that it wants, or will not get all of it.
@@ -81,8 +83,8 @@ impl User {
         let holds = self.phases().any(|phase| phase == Phase::Held);
         let complete = self.locks().count() == self.wants.len();
         let fails = self.phases().any(|phase| phase == Phase::Over);
-        let asks = self.phases().any(|phase| phase == Phase::Asking);
-        holds && !asks && (complete || fails)
+        let attempting = self.phases().any(|phase| phase == Phase::Attempting);
+        holds && !attempting && (complete || fails)
     }
 
     /// The letters of the keys that it asks for next, and a number that none of its other locks has.
@@ -92,24 +94,24 @@ impl User {
         } else {
             0
         };
-        let number = self.asks_left << 1 | u8::try_from(at).unwrap_or(1);
+        let number = self.requests_left << 1 | u8::try_from(at).unwrap_or(1);
         (self.wants[at], number)
     }
 
-    pub(super) fn asked(&mut self, lock: LockId) {
+    pub(super) fn requested(&mut self, lock: LockId) {
         if !self.goes_on() {
-            self.asks_left = self.asks_left.saturating_sub(1);
+            self.requests_left = self.requests_left.saturating_sub(1);
             self.locks = [None; SETS];
         }
         let at = self.locks().count();
-        self.locks[at] = Some((lock, Phase::Asking));
+        self.locks[at] = Some((lock, Phase::Attempting));
     }
 
     /// What is to be released.
     pub(super) fn releases(&mut self) -> impl Iterator<Item = LockId> + use<> {
         let mut all = [None; SETS];
         for (lock, released) in self.locks.iter_mut().flatten().zip(&mut all) {
-            if matches!(lock.1, Phase::Asking | Phase::Held) {
+            if matches!(lock.1, Phase::Attempting | Phase::Held) {
                 *released = Some(lock.0);
             }
             if lock.1 == Phase::Held {
@@ -126,8 +128,8 @@ impl User {
     }
 }
 
-/// Each lock is told of in the one order that makes sense, and has one terminal event.
-pub(super) fn hear(users: &mut [User], event: Event) -> Option<&'static str> {
+/// The events of each lock come in the one valid order, and has one terminal event.
+pub(super) fn on_event(users: &mut [User], event: Event) -> Option<&'static str> {
     let (Event::Obtained { lock: about, .. }
     | Event::NotObtained { lock: about, .. }
     | Event::Refreshed { lock: about, .. }
@@ -140,10 +142,10 @@ pub(super) fn hear(users: &mut [User], event: Event) -> Option<&'static str> {
         return Some("an event of a lock that is over");
     };
     *phase = match (event, *phase) {
-        (Event::Obtained { .. }, Phase::Asking) | (Event::Refreshed { .. }, Phase::Held) => {
+        (Event::Obtained { .. }, Phase::Attempting) | (Event::Refreshed { .. }, Phase::Held) => {
             Phase::Held
         }
-        (Event::NotObtained { .. }, Phase::Asking)
+        (Event::NotObtained { .. }, Phase::Attempting)
         | (Event::Lost { .. }, Phase::Held)
         | (Event::Released { .. }, Phase::Releasing)
         // What is released when its lease is over was lost.

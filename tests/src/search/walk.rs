@@ -87,7 +87,7 @@ pub fn search(setup: Setup, limits: Limits) -> Report {
     let begin = Instant::now();
     let mut walk = Walk::new(setup, limits);
     let fault = walk.go();
-    walk.report.fault = fault.map(|state| walk.tell(state));
+    walk.report.fault = fault.map(|state| walk.describe(state));
     let mut report = walk.report;
     report.took = begin.elapsed();
     report
@@ -226,7 +226,7 @@ impl Walk {
         steps
     }
 
-    fn tell(&self, number: u32) -> String {
+    fn describe(&self, number: u32) -> String {
         let mut state = SearchState::new(&self.setup);
         state.trail = Some(Vec::new());
         let steps = self.way_to(number);

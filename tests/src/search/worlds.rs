@@ -107,7 +107,7 @@ fn plan(
     Plan { setup, limits }
 }
 
-/// One node. All of these come to an end, and from every state it is tried whether it goes on well.
+/// One node. All of these searches end, and from every state it is tried whether it goes on well.
 fn singles() -> Vec<Plan> {
     let world = |name, change| plan((1, Arrangement::Ordered), 1, usize::MAX, name, change);
     vec![
@@ -127,9 +127,9 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts) = (1, 1);
             (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
         }),
-        world("2 clients, 1 node: slow, cut, refresh, withdrawal", |s| {
+        world("2 clients, 1 node: slow, cut, refresh, cancel", |s| {
             (s.budget.late, s.budget.cuts) = (1, 1);
-            (s.budget.refreshes, s.budget.withdrawals) = (1, 1);
+            (s.budget.refreshes, s.budget.cancels) = (1, 1);
         }),
         world("2 clients, 1 node: renewal, slow, cut, watching", |s| {
             s.renewal = Renewal::Automatic { max_hold: None };
@@ -141,7 +141,7 @@ fn singles() -> Vec<Plan> {
             (s.budget.late, s.budget.cuts, s.budget.node_crashes) = (1, 1, 1);
         }),
         world("2 clients twice, 1 node: slow, prompt", |s| {
-            (s.asks, s.prompt, s.budget.late) = (2, true, 1);
+            (s.requests, s.prompt, s.budget.late) = (2, true, 1);
         }),
         world("3 clients, 1 node: slow, prompt", |s| {
             (s.clients, s.prompt, s.budget.late) = (3, true, 1);
@@ -273,7 +273,7 @@ fn ordered() -> Vec<Plan> {
             usize::MAX,
             "2 clients twice, 3 ordered: cut, prompt",
             |s| {
-                (s.asks, s.prompt, s.budget.cuts) = (2, true, 1);
+                (s.requests, s.prompt, s.budget.cuts) = (2, true, 1);
             },
         ),
         world(
@@ -338,8 +338,8 @@ fn quorums() -> Vec<Plan> {
         quorum(
             10,
             all,
-            "2 clients, quorum of 3: withdrawal, slow, prompt",
-            |s| (s.prompt, s.budget.late, s.budget.withdrawals) = (true, 1, 1),
+            "2 clients, quorum of 3: cancel, slow, prompt",
+            |s| (s.prompt, s.budget.late, s.budget.cancels) = (true, 1, 1),
         ),
     ]
 }
@@ -375,7 +375,7 @@ fn fences() -> Vec<Plan> {
     let ordered = |name, change| plan((3, Arrangement::Ordered), 10, ONE, name, change);
     vec![
         single("2 clients twice, 1 node: fences, slow, prompt", |s| {
-            (s.asks, s.fence, s.prompt, s.budget.late) = (2, true, true, 1);
+            (s.requests, s.fence, s.prompt, s.budget.late) = (2, true, true, 1);
         }),
         ordered("2 clients, 3 ordered: fences, cut", |s| {
             (s.fence, s.counters, s.budget.cuts) = (true, [2, 0, 1], 1);

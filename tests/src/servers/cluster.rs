@@ -11,7 +11,7 @@ use crate::ports::free_port;
 
 const SLOTS: u16 = 16_384;
 /// The nodes greet each other within a second or two; past this they never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Masters that share the slots evenly. Those that live go on when one has ended.
 #[derive(Debug)]
@@ -40,11 +40,11 @@ impl Cluster {
         for index in 0..masters {
             let range = cluster.range(index);
             let (first, last) = (range.start().to_string(), range.end().to_string());
-            cluster.ask(index, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+            cluster.command(index, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
             let port = cluster.servers[0].port().to_string();
             let bus = cluster.servers[0].bus_port().to_owned();
             if index > 0 {
-                cluster.ask(index, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+                cluster.command(index, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
             }
         }
         cluster.wait_until_served();
@@ -76,8 +76,8 @@ impl Cluster {
         let slot = slot(key.as_bytes()).to_string();
         let from = self.owner(key);
         let [from_id, to_id] = [from, to].map(|index| self.id(index));
-        self.ask(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
-        self.ask(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+        self.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+        self.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
     }
 
     /// Moves a key whose slot is being moved, with its ttl.
@@ -102,12 +102,12 @@ impl Cluster {
         let number = slot(key.as_bytes());
         let (text, id) = (number.to_string(), self.id(to));
         for index in [to, self.owner(key)] {
-            self.ask(index, &["CLUSTER", "SETSLOT", &text, "NODE", &id]);
+            self.command(index, &["CLUSTER", "SETSLOT", &text, "NODE", &id]);
         }
         self.owners[usize::from(number)] = to;
     }
 
-    /// Waits until all masters tell clients this port, which one of them announces.
+    /// Waits until all masters send clients to this port, which one of them announces.
     ///
     /// # Panics
     /// If that does not come about.
@@ -132,7 +132,7 @@ impl Cluster {
     }
 
     #[track_caller]
-    fn ask(&self, index: usize, words: &[&str]) {
+    fn command(&self, index: usize, words: &[&str]) {
         let reply = self.servers[index].raw().command(words);
         assert_eq!(reply.text(), "OK", "{words:?}");
     }
@@ -147,9 +147,9 @@ impl Cluster {
         });
     }
 
-    /// Waits until this is true of all masters. Otherwise it tells what is instead.
+    /// Waits until this is true of all masters. Otherwise it panics with the actual state.
     fn wait(&self, is: impl Fn(&Server) -> Result<(), String>) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONGEST_WAIT;
         for server in &self.servers {
             while let Err(instead) = is(server) {
                 assert!(Instant::now() < deadline, "still: {instead}");

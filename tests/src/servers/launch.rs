@@ -13,7 +13,7 @@ use super::Server;
 use crate::raw::Raw;
 
 /// A server answers a few milliseconds after its start; past this it never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LONGEST_START: Duration = Duration::from_secs(30);
 const LOG: &str = "log";
 
 /// Why a server did not start. The text is what it logged.
@@ -83,7 +83,7 @@ impl Server {
     /// Asks on the Unix socket, which lies in our directory: on the port another server could answer. A server opens
     /// it after its port.
     fn wait_until_ready(&mut self) -> Result<(), Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONGEST_START;
         while Instant::now() < deadline {
             let child = self.child.as_mut().expect("just started");
             let ended = child.try_wait().expect("the state of a child");
@@ -98,7 +98,7 @@ impl Server {
         }
         self.kill();
         Err(Failure::Other(format!(
-            "no answer within {PATIENCE:?}: {}",
+            "no answer within {LONGEST_START:?}: {}",
             self.log()
         )))
     }

@@ -36,7 +36,7 @@ macro_rules! play {
 play!(on_tokio: Tokio, on_smol: Smol, on_async_std: AsyncStd, over_redis_rs: RedisRs, over_fred: Fred);
 
 /// Polls once, so that it asks, and drops it.
-async fn ask_and_withdraw<T>(obtaining: impl Future<Output = T>) {
+async fn attempt_and_cancel<T>(obtaining: impl Future<Output = T>) {
     tokio::select! {
         biased;
         _ = obtaining => panic!("it cannot be there yet"),
@@ -95,9 +95,9 @@ async fn abort(on: Target) {
     let server = Server::start(Kind::Redis7);
     let ((a, a_trace), (b, b_trace)) = (on.client(&server).await, on.client(&server).await);
     let lock = a.obtain("k").ttl(HOUR).await.expect("free");
-    ask_and_withdraw(b.obtain("k").wait(HOUR).into_future()).await;
+    attempt_and_cancel(b.obtain("k").wait(HOUR).into_future()).await;
     lock.release().await;
-    ask_and_withdraw(b.obtain("k").ttl(HOUR).into_future()).await;
+    attempt_and_cancel(b.obtain("k").ttl(HOUR).into_future()).await;
     b.close().await;
 
     assert_eq!(server.raw().command(&["EXISTS", "k"]), Value::Int(0));

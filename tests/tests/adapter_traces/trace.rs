@@ -85,7 +85,7 @@ impl Visit for Words {
     }
 }
 
-/// The package's word for what the core tells people.
+/// The package's word for a text of the core.
 fn word(shown: &str) -> &'static str {
     let words = [
         ("held by another client", "taken"),

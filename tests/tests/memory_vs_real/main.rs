@@ -62,7 +62,7 @@ fn valkey_9_answers_alike() {
 fn an_expiry_is_announced_alike() {
     for kind in Kind::ALL {
         let server = Server::start(kind);
-        let told = [10, 100, 1000, 10_000].into_iter().any(|ttl| {
+        let is_reported = [10, 100, 1000, 10_000].into_iter().any(|ttl| {
             let mut pair = Pair::new(&server, kind);
             pair.step(0, &words(&format!("SET k v PX {ttl}"))).unwrap();
             // On a slow machine it is over before it is read: then the next one lasts longer.
@@ -72,7 +72,7 @@ fn an_expiry_is_announced_alike() {
             pair.expire(2, b"k").unwrap();
             true
         });
-        assert!(told, "{kind:?}");
+        assert!(is_reported, "{kind:?}");
     }
 }
 

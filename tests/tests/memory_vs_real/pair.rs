@@ -136,7 +136,7 @@ impl Pair {
         let mut replies = vec![Vec::new(); CLIENTS];
         self.real[client].write_all(&encode(words)).expect("sent");
         replies[client] = read_to_marker(&mut self.real[client], &marker);
-        // What others are told was written before they ask for the marker.
+        // Notifications for others were written before they request the marker.
         for (each, reply) in replies.iter_mut().enumerate() {
             if each != client {
                 *reply = read_to_marker(&mut self.real[each], &marker);

@@ -1,6 +1,6 @@
-//! What hurts the users of other lock libraries, as tests of this one: each by name, with the report that tells of it.
+//! Problems of other lock libraries, as tests of this one: each by name, with its report.
 //!
-//! Where another file tests the same on real servers, the name of that test stands in the comment.
+//! Where another file tests the same on real servers, the comment has the name of that test.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ fn with_token(mut request: Obtain, token: &str) -> Obtain {
     request
 }
 
-/// One server that tells of nothing.
+/// One server that sends no notifications.
 fn silent_world() -> World {
     let mut options = Options::default();
     options.tracking = false;

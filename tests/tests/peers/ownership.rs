@@ -56,14 +56,17 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
         world.run_for(10 * MS);
         assert!(matches!(
             world.last(alice, lock),
-            Some(Event::Refreshed { asked: true, .. })
+            Some(Event::Refreshed {
+                requested: true,
+                ..
+            })
         ));
     }
 }
 
-/// bsm/redislock with our token and other metadata overwrites our value, as it compares the token only: we are told.
+/// bsm/redislock with our token and other metadata overwrites our value, as it compares the token only: the loss is reported.
 #[test]
-fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_told_at_once() {
+fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_reported_at_once() {
     for mut world in both_worlds() {
         let alice = world.client();
         let mut mine = with_token(world.request("k", TTL), "job");
@@ -127,9 +130,9 @@ fn a_refresh_does_not_create_a_lost_lock_again() {
     }
 }
 
-/// redisson#4698 and #3854, RedLock.net#92, curator#985: never told, or not why.
+/// redisson#4698 and #3854, RedLock.net#92, curator#985: never reported, or without the reason.
 #[test]
-fn a_holder_is_told_of_every_loss_and_why() {
+fn every_loss_is_reported_with_its_reason() {
     let mut world = World::single();
     let alice = world.client();
     let deleted = obtain(&mut world, alice, "deleted");
@@ -139,9 +142,9 @@ fn a_holder_is_told_of_every_loss_and_why() {
     world.command(0, &[b"SET", b"stolen", b"by bob"]);
     world.run_for(5 * MS);
     for lock in [deleted, stolen] {
-        let told = world.last(alice, lock);
+        let last = world.last(alice, lock);
         assert_eq!(
-            told,
+            last,
             Some(Event::Lost {
                 lock,
                 reason: Loss::Taken

@@ -1,4 +1,4 @@
-//! Letting go, and what may still be on its way then.
+//! Releases, and messages that may still be on their way then.
 
 use tenure_core::{Arrangement, Event, Loss, Released};
 use tenure_tests::world::{Weather, World};
@@ -68,7 +68,7 @@ fn a_release_whose_answer_is_lost_is_sent_again() {
             };
             // Perhaps the first one was carried out, and only its answer was lost.
             assert_ne!(proof, Released::Missing);
-            // It may have been told before: a caller does not wait for long.
+            // It may have been reported before: a caller does not wait for long.
             world.run_for(5 * SECOND);
             assert!(!exists(&mut world, 0, "k"));
         }
@@ -102,7 +102,7 @@ fn a_release_deletes_all_that_is_still_ours() {
 /// redis-py#3532, node-redlock#65 and #309, redisson#4869: an error that hides the result of the work, or tries without
 /// end.
 #[test]
-fn releasing_what_is_over_is_no_error() {
+fn releasing_an_ended_lock_is_no_error() {
     let mut world = silent_world();
     let alice = world.client();
     let request = manual(world.request("k", SECOND));
@@ -118,8 +118,12 @@ fn releasing_what_is_over_is_no_error() {
     let (writes, events) = (world.of(alice).writes, world.events(alice).len());
     world.release(alice, expired);
     world.run_for(SECOND);
-    assert_eq!(world.of(alice).writes, writes, "nothing is asked for it");
-    assert_eq!(world.events(alice).len(), events, "nothing is told of it");
+    assert_eq!(world.of(alice).writes, writes, "nothing is sent for it");
+    assert_eq!(
+        world.events(alice).len(),
+        events,
+        "nothing is reported of it"
+    );
 
     let deleted = obtain(&mut world, alice, "k");
     world.command(0, &[b"DEL", b"k"]);

@@ -9,7 +9,7 @@ use super::{
     MS, SECOND, TTL, both_worlds, end, exists, is_held, manual, obtain, obtain_as, pttl, wait_for,
 };
 
-/// sherlock and redisync set the key first, and then fail with a ttl that is not a whole number: it stays for ever.
+/// sherlock and redisync set the key first, and then fail with a ttl that is not a whole number: it stays forever.
 /// sherlock's `expire=None` deletes the key at once.
 #[test]
 fn no_key_is_ever_without_a_ttl() {
@@ -62,9 +62,9 @@ fn a_lease_counts_from_the_attempt_that_won() {
     }
 }
 
-/// librespot#1626, valkey#2651: a clock that stands still during suspend believes in a lease that is over.
+/// librespot#1626, valkey#2651: a clock that stands still during suspend keeps a lease that is over.
 #[test]
-fn whoever_slept_through_its_lease_knows_when_it_wakes() {
+fn a_holder_that_slept_through_its_lease_knows_when_it_wakes() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let lock = obtain(&mut world, alice, "k");
@@ -89,7 +89,7 @@ fn whoever_slept_through_its_lease_knows_when_it_wakes() {
     );
 }
 
-/// RedLock.net#68, python-redis-lock#106, redisson#1626: a holder that hangs renews for ever.
+/// RedLock.net#68, python-redis-lock#106, redisson#1626: a holder that hangs renews forever.
 #[test]
 fn renewal_has_an_end_if_one_is_wanted() {
     let mut world = World::single();

@@ -9,7 +9,7 @@ use super::{MS, SECOND, TTL, both_worlds, end, exists, is_held, obtain, wait_for
 /// go-redis#2985, rueidis#630, rueidislock's retry of its own script: the second try finds the first one's key, and says
 /// that somebody else has the lock.
 #[test]
-fn a_key_of_our_own_is_never_somebody_elses() {
+fn our_own_key_is_never_reported_as_taken_by_others() {
     for weather in [Weather::Deaf, Weather::Silent] {
         for keys in ["k", "a+b"] {
             for mut world in both_worlds() {
@@ -28,7 +28,7 @@ fn a_key_of_our_own_is_never_somebody_elses() {
 
 /// node-redlock PR #369: what it left on a minority of nodes blocks its own next attempt.
 #[test]
-fn what_is_left_on_a_node_does_not_block_the_next_attempt() {
+fn leftovers_on_a_node_do_not_block_the_next_attempt() {
     let mut world = World::new(3, Arrangement::Quorum);
     let alice = world.client();
     world.run_for(100 * MS);
@@ -48,7 +48,7 @@ fn what_is_left_on_a_node_does_not_block_the_next_attempt() {
 
 /// aioredlock#90, node-redlock#168, redsync#81: whether it is taken, or nobody could be asked, looks the same.
 #[test]
-fn taken_and_unreachable_are_told_apart() {
+fn taken_and_unreachable_are_distinguished() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -79,7 +79,7 @@ fn taken_and_unreachable_are_told_apart() {
 
 /// node-redlock#168 and #131: "unable to achieve a quorum" hides the cause.
 #[test]
-fn a_failed_quorum_says_why() {
+fn a_failed_quorum_reports_the_reason() {
     let mut options = Options::default();
     options.max_keys = 0;
     for arrangement in [Arrangement::Quorum, Arrangement::Ordered] {
@@ -96,7 +96,7 @@ fn a_failed_quorum_says_why() {
     }
 }
 
-/// pottery#404: blocks for ever when the server is down.
+/// pottery#404: blocks forever when the server is down.
 #[test]
 fn a_wait_ends_in_time_when_no_server_is_there() {
     for weather in [Weather::Silent, Weather::Refusing] {
@@ -128,7 +128,7 @@ fn a_wait_ends_in_time_when_no_server_is_there() {
 
 /// etcd#19597: a waiter goes on waiting after its own connection has died.
 #[test]
-fn a_waiter_whose_connection_dies_asks_on_the_next() {
+fn a_waiter_whose_connection_dies_retries_on_the_next() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, alice, "k");
@@ -147,7 +147,7 @@ fn a_waiter_whose_connection_dies_asks_on_the_next() {
 
 /// The same with several keys: what the unanswered attempt took is needed by others while this one waits for the rest.
 #[test]
-fn a_denied_second_try_frees_what_the_first_took() {
+fn a_denied_second_try_releases_the_grant_of_the_first() {
     for mut world in both_worlds() {
         let alice = world.client();
         // Once before, so that the server has the scripts.

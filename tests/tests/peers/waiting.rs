@@ -7,9 +7,9 @@ use tenure_tests::world::{ClientId, World};
 
 use super::{MS, SECOND, TTL, is_held, obtain, obtain_as, wait_for};
 
-/// redisson#1763, #763 and #3891: a release between the refusal and the subscription is not heard.
+/// redisson#1763, #763 and #3891: a release between the refusal and the subscription is missed.
 #[test]
-fn a_release_at_any_moment_of_an_attempt_is_heard() {
+fn a_release_at_any_moment_of_an_attempt_is_noticed() {
     for offset in (0..3000).step_by(50) {
         for bob_first in [false, true] {
             let mut world = World::single();
@@ -37,10 +37,10 @@ fn a_release_at_any_moment_of_an_attempt_is_heard() {
     }
 }
 
-/// redis-semaphore#266, madelson#142: a waiter asks all the time. Ours asks when something has changed, and every three
-/// seconds in case that was not told.
+/// redis-semaphore#266, madelson#142: a waiter polls all the time. Ours sends requests after a change, and every three
+/// seconds in case a notification was lost.
 #[test]
-fn a_waiter_asks_only_when_something_has_changed_and_looks_now_and_then() {
+fn a_waiter_makes_requests_only_after_a_change_and_checks_at_intervals() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -99,7 +99,7 @@ fn a_release_wakes_one_waiter_of_each_process() {
 
 /// redisson#6131, node-redlock PR #312, spring-integration#3655: what waited, or was given up, is never forgotten.
 #[test]
-fn who_gave_up_waiting_is_forgotten() {
+fn a_waiter_that_gave_up_is_forgotten() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -119,7 +119,7 @@ fn who_gave_up_waiting_is_forgotten() {
 
 /// redisson#5761: the next one comes only when the holder's time would have been over.
 #[test]
-fn the_next_comes_at_once_whatever_the_ttl() {
+fn the_next_comes_at_once_for_any_ttl() {
     for ttl in [SECOND, TTL, 3600 * SECOND] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());

@@ -1,4 +1,4 @@
-//! What a waiter is told, and when it asks, that stands or stood behind another lock of its client.
+//! The reports and attempts of a waiter that is or was parked behind another lock of its client.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::{
     without_tracking,
 };
 
-/// Without `PTTL` nobody says which of two keys is held. That is no reason to stand behind whoever waits for both.
+/// Without `PTTL` nobody says which of two keys is held. That is no reason to park behind a lock that waits for both.
 #[test]
-fn where_no_times_are_told_a_waiter_for_a_free_key_stands_behind_nobody() {
+fn without_remaining_times_a_waiter_for_a_free_key_is_not_parked() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut options = Options::default();
         options.pttl = false;
@@ -32,7 +32,7 @@ fn where_no_times_are_told_a_waiter_for_a_free_key_stands_behind_nobody() {
     }
 }
 
-/// The key is left over on a minority of nodes: whoever wants it alone can have it.
+/// The key is left over on a minority of nodes: a lock of this key alone can be obtained.
 #[test]
 fn a_key_on_a_minority_of_nodes_is_not_in_the_way_of_a_waiter_for_it_alone() {
     let mut world = World::new(3, Arrangement::Quorum);
@@ -45,10 +45,10 @@ fn a_key_on_a_minority_of_nodes_is_not_in_the_way_of_a_waiter_for_it_alone() {
     until_held(&mut world, alice, alone, 20 * MS);
 }
 
-/// The first waiter stands on `b`, until a try of the same client takes `a` from under it. From then on the other one
-/// must ask for `b`: nobody else hears who has it.
+/// The first waiter is blocked by `b`, until a try of the same client takes `a` before it. From then on the other one
+/// must try `b` itself: nobody else learns who holds it.
 #[test]
-fn who_stood_behind_a_lock_that_is_parked_itself_asks_in_its_place() {
+fn a_waiter_behind_a_lock_that_is_parked_makes_the_attempt_instead() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::with(nodes, arrangement, without_tracking(), |_| {});
         let (alice, bob) = (world.client(), world.client());
@@ -65,7 +65,7 @@ fn who_stood_behind_a_lock_that_is_parked_itself_asks_in_its_place() {
 
 /// That `b` is held says nothing of `a`.
 #[test]
-fn what_a_lock_with_several_keys_met_on_one_is_not_said_of_another() {
+fn a_denial_of_one_of_several_keys_is_not_reported_of_another() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
@@ -102,7 +102,7 @@ fn a_free_key_is_requested_before_a_wait_ends_even_if_the_turn_of_this_client_is
 
 /// A lock of this client was in the way until a moment ago, and there was no time to ask since.
 #[test]
-fn a_wait_that_ends_just_after_a_lock_of_the_same_client_was_in_the_way_is_told_so() {
+fn a_wait_that_ends_just_after_a_lock_of_the_same_client_blocked_it_reports_that() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();

@@ -60,7 +60,7 @@ fn a_server_without_scripts_and_without_a_way_to_compare_is_refused_before_anyth
 }
 
 #[test]
-fn an_error_that_nobody_knows_is_told_in_the_servers_own_words() {
+fn an_unknown_error_is_reported_in_the_servers_own_words() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(100 * MS);
@@ -75,7 +75,7 @@ fn an_error_that_nobody_knows_is_told_in_the_servers_own_words() {
     assert_eq!(words, Some("ERR the moon is \\x07 full"));
 }
 
-/// When a client was told that its connection is gone or could not be made.
+/// When a client reported that its connection is gone or could not be made.
 fn downs(world: &World, client: ClientId) -> Vec<Instant> {
     let is_down = |event: &Event| {
         let down = |state: &NodeState| matches!(state, NodeState::Down(_));

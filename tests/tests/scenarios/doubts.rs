@@ -8,7 +8,7 @@ use crate::{MS, TTL, ended, is_held, lost, wait_for};
 
 /// One node has granted and then lost the key, before the others have answered.
 #[test]
-fn a_lock_is_lost_at_once_if_a_node_forgot_it_while_the_next_one_was_asked() {
+fn a_lock_is_lost_at_once_if_a_node_forgot_it_during_the_request_to_the_next() {
     let mut world = World::new(3, Arrangement::Ordered);
     let alice = world.client();
     world.run_for(100 * MS);
@@ -22,7 +22,7 @@ fn a_lock_is_lost_at_once_if_a_node_forgot_it_while_the_next_one_was_asked() {
 
 /// One of three nodes is silent, and on another one `a` is held.
 #[test]
-fn a_wish_for_two_keys_comes_first_though_a_node_does_not_say_which_is_in_its_way() {
+fn a_request_for_two_keys_comes_first_though_a_node_does_not_report_which_one_is_taken() {
     for others in 0..8 {
         let mut world = World::new(3, Arrangement::Quorum);
         // Each client has a chance of its own.
@@ -46,7 +46,7 @@ fn a_wish_for_two_keys_comes_first_though_a_node_does_not_say_which_is_in_its_wa
 
 /// Servers without `PTTL` refuse a look for good, but not an obtain.
 #[test]
-fn a_look_that_is_refused_ends_no_wait() {
+fn a_refused_look_ends_no_wait() {
     let mut options = Options::default();
     options.pttl = false;
     let mut world = World::with(3, Arrangement::Quorum, options, |_| {});
@@ -60,7 +60,7 @@ fn a_look_that_is_refused_ends_no_wait() {
     request.retry = Retry::every(5000 * MS);
     let start = world.now();
     let lock = world.obtain(alice, request);
-    // It looks after three seconds, and then asks.
+    // It checks the key after three seconds, and then makes an attempt.
     let writes = world.of(alice).writes;
     world.run_for(100 * MS);
     let asked = world.of(alice).writes;

@@ -1,4 +1,4 @@
-//! How a lock that was held comes to its end, and what is told of it.
+//! How a held lock ends, and what is reported.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ fn a_refusal_to_renew_ends_a_lock_at_once_with_its_reason() {
 }
 
 #[test]
-fn a_refusal_of_a_refresh_that_was_asked_for_ends_a_lock_within_a_few_round_trips() {
+fn a_refusal_of_a_requested_refresh_ends_a_lock_within_a_few_round_trips() {
     for mut world in both_worlds() {
         let alice = world.client();
         let mut request = world.request("k", TTL);
@@ -120,7 +120,7 @@ fn a_refusal_by_one_of_three_nodes_ends_no_lock() {
 }
 
 #[test]
-fn a_lock_that_expires_says_why_its_renewals_did_not_get_through() {
+fn a_lock_that_expires_reports_why_its_renewals_failed() {
     let troubles: [(Trouble, NodeError); 4] = [
         (Trouble::Loading, NodeError::Loading),
         (Trouble::ReadOnly, NodeError::ReadOnly),
@@ -148,7 +148,7 @@ fn a_lock_that_expires_says_why_its_renewals_did_not_get_through() {
 }
 
 #[test]
-fn a_lock_that_expires_says_that_the_server_was_gone() {
+fn a_lock_that_expires_reports_that_the_server_was_gone() {
     let mut world = World::single();
     let alice = world.client();
     let lock = obtain(&mut world, alice, "k");
@@ -160,7 +160,7 @@ fn a_lock_that_expires_says_that_the_server_was_gone() {
 
 /// Three request timeouts, whatever the ttl: nobody who calls `release` waits for longer.
 #[test]
-fn a_release_is_told_within_three_request_timeouts_and_goes_on_behind_that() {
+fn a_release_is_reported_within_three_request_timeouts_and_goes_on_behind_that() {
     for (nodes, silent, arrangement) in [
         (1, 1, Arrangement::Ordered),
         (3, 1, Arrangement::Ordered),

@@ -32,7 +32,7 @@ fn fence_of(world: &World, client: ClientId, lock: LockId) -> Fence {
 }
 
 #[test]
-fn a_fence_grows_with_each_grant_and_only_those_who_ask_get_one() {
+fn a_fence_grows_with_each_grant_and_only_on_request() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let mut last = Fence(0);
@@ -94,7 +94,7 @@ fn grants_of_overlapping_keys_get_growing_fences() {
 }
 
 #[test]
-fn what_is_no_counter_is_left_alone_and_nothing_is_obtained() {
+fn a_value_that_is_no_counter_is_left_alone_and_nothing_is_obtained() {
     let mut world = World::single();
     let alice = world.client();
     world.command(0, &[b"SET", b"{k}~fence", b"seven"]);

@@ -27,7 +27,7 @@ fn a_free_lock_is_obtained_renewed_and_released() {
 }
 
 #[test]
-fn a_try_finds_the_lock_taken_and_says_for_how_long() {
+fn a_try_finds_the_lock_taken_and_reports_for_how_long() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -51,7 +51,7 @@ fn a_try_finds_the_lock_taken_and_says_for_how_long() {
 }
 
 #[test]
-fn a_holder_hears_of_a_deleted_or_overwritten_key_within_five_round_trips() {
+fn a_deleted_or_overwritten_key_is_reported_within_five_round_trips() {
     for command in [vec![&b"DEL"[..], b"k"], vec![b"SET", b"k", b"mine"]] {
         let mut world = World::single();
         let alice = world.client();
@@ -165,9 +165,9 @@ fn an_old_id_does_nothing_to_the_next_tenant_of_its_slot() {
     assert!(is_held(&world, alice, new), "still renewed");
 }
 
-/// Wishes for 60 s, for 5 s, and for a whole ttl whatever it is, while an answer is on its way.
+/// Refreshes for 60 s, for 5 s and for the current ttl, while an answer is on its way.
 #[test]
-fn a_refresh_is_answered_by_what_was_asked_for_after_it() {
+fn a_refresh_is_answered_by_a_later_request() {
     let secs = |secs| Ttl::new(1000 * MS * secs).expect("a ttl");
     let refresh = |world: &mut World, alice, lock, ttl| {
         world

@@ -22,7 +22,7 @@ fn many_keys_are_held_all_or_none() {
 }
 
 #[test]
-fn a_release_frees_what_is_still_ours_and_says_that_something_was_missing() {
+fn a_release_frees_our_keys_and_reports_a_missing_one() {
     let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
     let alice = world.client();
     let lock = obtain(&mut world, alice, "a+b+c");

@@ -103,8 +103,12 @@ fn kinds(world: &World, client: ClientId) -> Vec<&'static str> {
     let kind = |event: &Event| match event {
         Event::Obtained { .. } => "obtained",
         Event::NotObtained { .. } => "not obtained",
-        Event::Refreshed { asked: true, .. } => "refreshed",
-        Event::Refreshed { asked: false, .. } => "renewed",
+        Event::Refreshed {
+            requested: true, ..
+        } => "refreshed",
+        Event::Refreshed {
+            requested: false, ..
+        } => "renewed",
         Event::Lost { .. } => "lost",
         Event::Released { .. } => "released",
         Event::Inspected { .. } | Event::Node { .. } | _ => "other",

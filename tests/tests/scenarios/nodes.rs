@@ -75,7 +75,7 @@ fn contenders_for_a_quorum_share_nodes_for_a_moment_and_one_wins() {
 }
 
 #[test]
-fn an_inspection_tells_who_holds_and_for_how_long_and_changes_nothing() {
+fn an_inspection_reports_the_holder_and_the_remaining_time_and_changes_nothing() {
     let mut world = World::new(3, Arrangement::Quorum);
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -134,5 +134,5 @@ fn a_connection_that_is_cut_twice_is_cut() {
     world.cut(alice, 0);
     world.run_for(10 * MS);
 
-    assert!(world.of(alice).nodes.len() > before, "nobody was told");
+    assert!(world.of(alice).nodes.len() > before, "nothing was reported");
 }

@@ -1,4 +1,4 @@
-//! Whom a waiter stands behind: only others of its client that wait for the very same key.
+//! Behind which locks a waiter is parked: only others of its client that wait for the very same key.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn trips(nodes: usize, arrangement: Arrangement) -> u32 {
 }
 
 #[test]
-fn a_waiter_for_a_free_key_does_not_stand_behind_one_that_waits_for_another() {
+fn a_waiter_for_a_free_key_is_not_parked_behind_one_that_waits_for_another() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let (mut world, [alice, _], _) = waits_for_a(nodes, arrangement);
         let alone = wait_for(&mut world, alice, "b");
@@ -38,7 +38,7 @@ fn a_waiter_for_a_free_key_does_not_stand_behind_one_that_waits_for_another() {
 }
 
 #[test]
-fn a_try_for_a_free_key_does_not_stand_behind_one_that_waits_for_another() {
+fn a_try_for_a_free_key_is_not_parked_behind_one_that_waits_for_another() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let (mut world, [alice, _], _) = waits_for_a(nodes, arrangement);
         let request = world.request("b", TTL);
@@ -135,7 +135,7 @@ fn a_request_for_two_keys_comes_first_when_both_come_free() {
 }
 
 #[test]
-fn two_requests_that_cross_do_not_stand_behind_each_other_for_ever() {
+fn two_requests_that_cross_do_not_block_each_other_forever() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
@@ -162,7 +162,7 @@ fn two_requests_that_cross_do_not_stand_behind_each_other_for_ever() {
 
 /// The younger one has obtained `b` and does not know it: its answer was lost.
 #[test]
-fn what_a_younger_wish_may_have_left_does_not_stand_in_the_way_of_an_older_one() {
+fn leftovers_of_a_younger_request_do_not_block_an_older_one() {
     let (mut world, [alice, bob], [both, held]) = waits_for_a(1, Arrangement::Ordered);
     world.weather(alice, 0, Weather::Deaf);
     let mut request = world.request("b", TTL);

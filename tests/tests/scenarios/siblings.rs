@@ -62,7 +62,7 @@ fn two_handles_that_are_released_at_once_leave_no_key() {
 }
 
 #[test]
-fn a_deleted_key_is_told_to_both_handles() {
+fn a_deleted_key_is_reported_to_both_handles() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let alice = world.client();
@@ -153,7 +153,7 @@ fn a_release_while_the_sibling_is_refreshed_leaves_it_held() {
 
 /// The key is gone while a handle asks whose sibling is being released at that moment: neither may be left without it.
 #[test]
-fn a_handle_that_asks_behind_the_release_of_its_sibling_obtains_the_lock() {
+fn a_handle_whose_request_follows_the_release_of_its_sibling_obtains_the_lock() {
     for (nodes, arrangement) in ARRANGEMENTS {
         for moment in (0..6000).step_by(250) {
             let mut world = World::new(nodes, arrangement);
@@ -200,7 +200,7 @@ fn a_refresh_for_a_shorter_time_leaves_the_sibling_its_own() {
 
 /// What the first one to end has left on nodes stands before the other one, which has asked nobody itself.
 #[test]
-fn two_waiters_with_one_token_are_told_the_same_when_their_waits_end_together() {
+fn two_waiters_with_one_token_report_the_same_when_their_waits_end_together() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
@@ -219,7 +219,7 @@ fn two_waiters_with_one_token_are_told_the_same_when_their_waits_end_together() 
 
 /// The older one has been denied just before, and what that attempt has left stands before the younger one.
 #[test]
-fn a_waiter_knows_what_an_older_one_with_the_same_token_was_told_last() {
+fn a_waiter_knows_the_last_reply_to_an_older_one_with_the_same_token() {
     for (nodes, arrangement) in ARRANGEMENTS {
         for step in 0..100 {
             let mut world = World::with(nodes, arrangement, without_tracking(), |_| {});

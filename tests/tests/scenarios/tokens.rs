@@ -86,7 +86,7 @@ fn a_release_of_one_of_two_handles_leaves_the_other_held() {
 }
 
 #[test]
-fn a_withdrawal_of_one_that_asks_leaves_the_other_held() {
+fn a_cancelled_attempt_leaves_the_other_handle_held() {
     for moment in (0..8000).step_by(250) {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
@@ -107,7 +107,7 @@ fn a_withdrawal_of_one_that_asks_leaves_the_other_held() {
 
 /// The one that was there first is released while the other asks: then the key must be there for that one.
 #[test]
-fn a_release_while_another_handle_asks_leaves_it_the_key() {
+fn a_release_during_an_attempt_of_another_handle_leaves_it_the_key() {
     for moment in (0..8000).step_by(250) {
         for mut world in worlds() {
             let (alice, bob) = (world.client(), world.client());
@@ -150,7 +150,7 @@ fn a_handle_with_manual_renewal_outlives_the_release_of_its_sibling() {
 
 /// `b` belongs to two handles, `a` and `c` to one each.
 #[test]
-fn overlapping_handles_keep_what_they_share_and_free_what_they_do_not() {
+fn overlapping_handles_keep_shared_keys_and_free_the_others() {
     for mut world in worlds() {
         let (alice, bob) = (world.client(), world.client());
         let request = automatic(&mut world, "a+b");
@@ -257,9 +257,9 @@ fn a_renewal_by_another_client_with_the_same_token_shortens_nothing() {
     }
 }
 
-/// Nobody counts between clients: whoever releases deletes the key, and the other one is told of it.
+/// Nobody counts between clients: a release by one deletes the key, and the other one reports a loss.
 #[test]
-fn a_release_by_another_client_with_the_same_token_is_told_as_a_loss() {
+fn a_release_by_another_client_with_the_same_token_is_reported_as_a_loss() {
     let mut world = World::single();
     world.shares_tokens();
     let (alice, bob) = (world.client(), world.client());
@@ -308,7 +308,7 @@ fn a_second_handle_is_obtained_however_long_the_first_one_is_held() {
 
 /// Where servers report changes: a refresh for one second by another client is a change.
 #[test]
-fn a_refresh_of_another_client_with_the_same_token_cuts_no_lease_that_is_believed_in() {
+fn a_refresh_of_another_client_with_the_same_token_cuts_no_current_lease() {
     let mut world = World::single();
     let (alice, bob, carol) = (world.client(), world.client(), world.client());
     let request = own(&mut world, "k", 3 * TTL, Renewal::default());
@@ -328,7 +328,7 @@ fn a_refresh_of_another_client_with_the_same_token_cuts_no_lease_that_is_believe
 }
 
 #[test]
-fn one_value_is_held_by_ourselves_and_another_one_by_somebody_else() {
+fn one_value_is_held_by_ourselves_and_another_one_by_another_client() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let request = automatic(&mut world, "k");

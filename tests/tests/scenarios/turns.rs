@@ -24,9 +24,9 @@ fn with_a_silent_node(clients: usize) -> (World, Vec<ClientId>) {
     (world, clients)
 }
 
-/// Whatever moment it is in which the first waiter lets go: before, while or after its obtain is in flight.
+/// The first waiter cancels at any moment: before, while or after its obtain is in flight.
 #[test]
-fn the_second_waiter_has_its_turn_though_the_first_is_cancelled_while_it_asks() {
+fn the_second_waiter_has_its_turn_though_the_first_is_cancelled_during_its_attempt() {
     for moment in (0..4000).step_by(100) {
         let mut world = World::new(3, Arrangement::Quorum);
         let alice = world.client();
@@ -254,7 +254,7 @@ fn long_after_a_release_without_a_reply_a_client_obtains_at_once() {
     }
 }
 
-/// Whoever asks for a quorum at the same moment as others gets one node, and nobody gets two.
+/// Of clients that request a quorum at the same moment each gets one node, and nobody gets two.
 #[test]
 fn ten_clients_that_contend_for_a_quorum_seldom_split_votes() {
     let contest = Contest {
@@ -270,7 +270,7 @@ fn ten_clients_that_contend_for_a_quorum_seldom_split_votes() {
 
 /// It is far from the server, where a turn of somebody who is alone lasts for more than a second.
 #[test]
-fn a_turn_ends_though_its_engine_has_seen_nobody_since_it_has_the_key() {
+fn a_turn_ends_though_its_engine_has_seen_no_contender_since_it_has_the_key() {
     let mut world = World::single();
     world.latency = 25 * MS;
     let (alice, bob) = (world.client(), world.client());

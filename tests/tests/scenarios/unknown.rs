@@ -99,7 +99,7 @@ fn scripts_may_be_flushed_at_any_time() {
 }
 
 #[test]
-fn closing_releases_everything_and_comes_to_an_end() {
+fn closing_releases_everything_and_ends() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "a");
@@ -122,7 +122,7 @@ fn closing_releases_everything_and_comes_to_an_end() {
 
 /// A lock that has something on a node already needs a script to obtain it again, and this server has none.
 #[test]
-fn a_look_that_is_never_answered_leaves_nothing_on_a_node() {
+fn an_unanswered_look_leaves_nothing_on_a_node() {
     for moment in (0..3000).step_by(250) {
         let mut options = Options::default();
         options.scripts = false;
@@ -130,7 +130,7 @@ fn a_look_that_is_never_answered_leaves_nothing_on_a_node() {
         let alice = world.client();
         let first = obtain(&mut world, alice, "k");
         let second = wait_for(&mut world, alice, "k");
-        // So long that others go first, and it looks whether they come.
+        // So long that others go first, and it checks whether they come.
         world.run_for(300 * MS);
         world.release(alice, first);
         world.run_for(Duration::from_micros(moment));

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_node_that_comes_free_while_another_is_still_asked_is_asked_again_at_once() {
+fn a_node_that_comes_free_while_another_is_pending_gets_a_request_at_once() {
     let mut world = World::new(3, Arrangement::Quorum);
     let alice = world.client();
     world.run_for(100 * MS);
@@ -39,7 +39,7 @@ fn nodes_in_order_are_released_from_the_last_to_the_first() {
     world.pause(2, true);
     world.release(alice, lock);
     world.run_for(10 * MS);
-    // Whoever asks in order must not pass the first before the last is free.
+    // A request to nodes in order must not pass the first before the last is free.
     for node in 0..2 {
         assert_eq!(world.command(node, &[b"EXISTS", b"k"]), b":1\r\n");
     }
@@ -51,7 +51,7 @@ fn nodes_in_order_are_released_from_the_last_to_the_first() {
 }
 
 #[test]
-fn a_refresh_that_was_asked_for_is_told_though_its_first_answer_was_lost() {
+fn a_requested_refresh_is_reported_though_its_first_reply_was_lost() {
     let mut world = World::single();
     let alice = world.client();
     let mut request = world.request("k", TTL);
@@ -65,7 +65,7 @@ fn a_refresh_that_was_asked_for_is_told_though_its_first_answer_was_lost() {
 }
 
 #[test]
-fn behind_a_key_without_an_end_a_waiter_asks_no_more_often_than_its_pauses_say() {
+fn behind_a_key_without_a_ttl_a_waiter_retries_no_more_often_than_its_pauses() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(100 * MS);
@@ -150,7 +150,7 @@ fn a_wait_does_not_end_without_a_last_look() {
     assert!(is_held(&world, bob, second), "{:?}", world.events(bob));
 }
 
-/// A quorum of three that tells of no change, where the first release of a client needs its script a second time.
+/// A quorum of three that reports no change, where the first release of a client needs its script a second time.
 fn without_wakes() -> (World, ClientId) {
     let mut options = like_redis();
     options.tracking = false;
@@ -170,7 +170,7 @@ fn patient(world: &mut World) -> Obtain {
 }
 
 #[test]
-fn a_waiter_asks_again_when_enough_of_the_nodes_that_denied_it_are_free() {
+fn a_waiter_retries_when_enough_of_the_nodes_that_denied_it_are_free() {
     let (mut world, alice) = without_wakes();
     let first = obtain(&mut world, alice, "k");
     let request = patient(&mut world);
@@ -188,7 +188,7 @@ fn a_waiter_asks_again_when_enough_of_the_nodes_that_denied_it_are_free() {
 }
 
 #[test]
-fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_have_answered() {
+fn a_waiter_retries_when_a_node_that_denied_it_comes_free_before_the_others_have_replied() {
     let (mut world, alice) = without_wakes();
     world.command(1, &[b"SET", b"k", b"foreign", b"PX", b"60000"]);
     let first = obtain(&mut world, alice, "k");
@@ -201,12 +201,12 @@ fn a_waiter_asks_again_when_a_node_that_denied_it_comes_free_before_the_others_h
     world.run_for(4 * MS);
     world.pause(1, false);
     let waited = until_held(&mut world, alice, next, TTL);
-    // The denial counts as that of another process, so the engine defers first.
+    // The denial counts as one of another process, so the engine defers first.
     assert!(waited <= 40 * MS, "{waited:?}");
 }
 
 #[test]
-fn a_waiter_asks_again_when_the_release_that_it_crossed_finds_the_key_gone() {
+fn a_waiter_retries_when_the_release_that_it_crossed_finds_the_key_gone() {
     let mut options = like_redis();
     options.tracking = false;
     let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
@@ -225,7 +225,7 @@ fn a_waiter_asks_again_when_the_release_that_it_crossed_finds_the_key_gone() {
 }
 
 #[test]
-fn a_client_that_slept_through_a_release_does_not_say_that_the_lock_is_still_held() {
+fn a_client_that_slept_through_a_release_does_not_report_the_lock_as_held() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, bob, "k");
@@ -292,7 +292,7 @@ fn a_handle_that_too_few_nodes_answer_takes_nothing_away_from_the_other() {
     assert!(is_held(&world, alice, first), "{:?}", world.events(alice));
 }
 
-/// After its turn a client looks whether others come. What it finds may be its own token, which another one holds, too.
+/// After its turn a client checks whether others come. The value that it finds may have its own token, which another one holds, too.
 #[test]
 fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
     let mut world = World::single();
@@ -315,7 +315,7 @@ fn a_client_whose_turn_is_over_holds_a_token_together_with_another() {
 }
 
 #[test]
-fn what_a_waiter_left_on_a_silent_node_does_not_stand_in_its_own_way_again() {
+fn leftovers_of_a_waiter_on_a_silent_node_do_not_block_it() {
     // Once it has been released there: what is still on its way has the same value, and is to be waited for.
     for moment in (1200..2800).step_by(200) {
         let mut world = World::new(3, Arrangement::Quorum);

@@ -41,7 +41,7 @@ fn the_next_holder_comes_when_the_time_of_a_crashed_one_is_over() {
 }
 
 #[test]
-fn waiters_of_one_process_come_in_order_and_only_the_first_asks() {
+fn waiters_of_one_process_come_in_order_and_only_the_first_makes_attempts() {
     let mut world = World::single();
     let alice = world.client();
     let first = obtain(&mut world, alice, "k");
@@ -81,7 +81,7 @@ fn a_release_and_the_next_obtain_leave_in_one_write() {
 }
 
 #[test]
-fn neighbours_do_not_keep_a_lock_from_others_for_ever() {
+fn neighbours_do_not_keep_a_lock_from_others_forever() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let mut held = obtain(&mut world, alice, "k");
@@ -104,7 +104,7 @@ fn neighbours_do_not_keep_a_lock_from_others_for_ever() {
 }
 
 #[test]
-fn without_tracking_a_waiter_pauses_and_asks_again() {
+fn without_tracking_a_waiter_pauses_and_retries() {
     let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, alice, "k");
@@ -155,7 +155,7 @@ fn a_wait_ends_when_it_is_over_and_a_limit_when_it_is_reached() {
 }
 
 #[test]
-fn a_neighbour_asks_at_once_when_the_holder_is_lost() {
+fn a_neighbour_makes_its_attempt_at_once_when_the_holder_is_lost() {
     let mut world = World::single();
     let alice = world.client();
     let first = obtain(&mut world, alice, "k");

@@ -54,9 +54,9 @@ fn a_wait_is_a_bound_whichever_nodes_in_order_are_silent() {
     }
 }
 
-/// Whether the waiter asks, or stands behind others of its client.
+/// Whether the waiter makes attempts, or is parked behind others of its client.
 #[test]
-fn a_wait_is_a_bound_for_those_who_stand_behind_others() {
+fn a_wait_is_a_bound_for_parked_locks() {
     for weather in [Weather::Fair, Weather::Silent, Weather::Refusing] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
@@ -106,7 +106,7 @@ fn a_wait_of_fifty_milliseconds_is_one_though_the_server_was_never_there() {
     }
 }
 
-/// The first question goes out when a neighbour has let go, a moment before the end of the wait.
+/// The first attempt goes out when a neighbour has released, a moment before the end of the wait.
 #[test]
 fn a_first_question_late_in_a_wait_does_not_make_it_longer() {
     for weather in [Weather::Silent, Weather::Deaf] {
@@ -149,7 +149,7 @@ fn a_wait_that_ends_while_a_question_is_in_flight_has_found_the_lock_taken() {
 }
 
 #[test]
-fn what_is_left_of_a_wait_that_is_over_is_taken_back_in_the_background() {
+fn leftovers_of_an_ended_wait_are_released_in_the_background() {
     let mut world = World::single();
     let alice = world.client();
     world.run_for(100 * MS);
@@ -181,7 +181,7 @@ fn pauses_of_nothing() -> Vec<Retry> {
     all
 }
 
-/// The driver sleeps until exactly the time that it is told: each sleep is an attempt.
+/// The driver sleeps until exactly the deadline: each sleep is an attempt.
 #[test]
 fn a_pause_of_nothing_is_no_endless_loop_while_the_server_is_down() {
     for retry in pauses_of_nothing() {
@@ -230,7 +230,7 @@ fn a_pause_of_nothing_is_no_endless_loop_while_the_server_is_down() {
 }
 
 #[test]
-fn a_pause_of_nothing_asks_a_thousand_times_a_second_at_most() {
+fn a_pause_of_zero_retries_a_thousand_times_a_second_at_most() {
     for retry in pauses_of_nothing() {
         let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
         world.latency = Duration::from_micros(10);

@@ -1,4 +1,4 @@
-//! Wakes that never come: a path that swallows them, and connections that are dead without a word.
+//! Wakes that never come: a path that swallows them, and connections that are silently dead.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{MS, TTL, ended, is_held, not_obtained, obtain, until_held, wait_at_m
 /// What a wake that does not come costs: a look every three seconds, whose answer takes a request timeout at most.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// A waiter of a client that hears nothing more, behind a holder with a long ttl.
+/// A waiter of a client that receives nothing more, behind a holder with a long ttl.
 fn deaf_waiter(nodes: usize) -> (World, [ClientId; 2], [LockId; 2]) {
     let arrangement = [Arrangement::Ordered, Arrangement::Quorum][usize::from(nodes > 1)];
     let mut world = World::new(nodes, arrangement);
@@ -38,7 +38,7 @@ fn a_waiter_holds_a_released_lock_within_seconds_though_its_path_swallows_pushes
 }
 
 #[test]
-fn a_wait_without_wakes_ends_with_a_look_and_obtains_what_is_free() {
+fn a_wait_without_wakes_ends_with_a_look_and_obtains_a_free_key() {
     for (wait, released) in [(500, 100), (1000, 990), (4000, 3900)] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
@@ -53,7 +53,7 @@ fn a_wait_without_wakes_ends_with_a_look_and_obtains_what_is_free() {
 }
 
 #[test]
-fn a_wait_over_a_half_open_connection_ends_with_nobody_having_answered() {
+fn a_wait_over_a_half_open_connection_ends_without_an_answer() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let request = world.request("k", 6 * TTL);
@@ -75,7 +75,7 @@ fn a_wait_over_a_half_open_connection_ends_with_nobody_having_answered() {
 }
 
 #[test]
-fn a_waiter_holds_a_released_lock_within_seconds_though_its_connection_died_without_a_word() {
+fn a_waiter_holds_a_released_lock_within_seconds_though_its_connection_died_silently() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let request = world.request("k", 6 * TTL);
@@ -93,9 +93,9 @@ fn a_waiter_holds_a_released_lock_within_seconds_though_its_connection_died_with
     assert!(waited <= 1000 * MS, "{waited:?}");
 }
 
-/// It is renewed meanwhile, and nobody tells of that either.
+/// It is renewed meanwhile, and that is not reported either.
 #[test]
-fn a_lock_that_is_still_held_is_said_to_be_held_though_no_wake_came() {
+fn a_lock_that_is_still_held_is_reported_as_held_though_no_wake_came() {
     let (mut world, [_, bob], [_, waits]) = deaf_waiter(1);
     world.release(bob, waits);
     let waits = wait_at_most(&mut world, bob, "k", 7000 * MS);
@@ -104,9 +104,9 @@ fn a_lock_that_is_still_held_is_said_to_be_held_though_no_wake_came() {
     assert_eq!(end, not_obtained(waits, NotObtained::TimedOut { by }));
 }
 
-/// A holder that hears nothing, and whose connection is dead, is told by a probe that it cannot be reached.
+/// A holder that receives nothing, and whose connection is dead, learns from a probe that the server cannot be reached.
 #[test]
-fn an_idle_connection_that_is_dead_without_a_word_is_found_by_a_probe() {
+fn an_idle_connection_that_silently_died_is_found_by_a_probe() {
     let mut world = World::single();
     let alice = world.client();
     let request = world.request("k", 6 * TTL);

@@ -1,4 +1,4 @@
-//! What is told of a lock was so at that moment.
+//! Every report about a lock was true at that moment.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn taken_by(world: &mut World, client: ClientId, lock: LockId) -> Holder {
 }
 
 #[test]
-fn a_wait_that_ends_while_the_server_is_gone_says_so_with_the_nodes_error() {
+fn a_wait_that_ends_while_the_server_is_gone_reports_the_nodes_error() {
     let unreachable = |error| NotObtained::Unreachable(error);
     for (weather, error) in [
         (Weather::Refusing, NodeError::Disconnected),
@@ -60,9 +60,9 @@ fn a_wait_that_ends_while_the_server_is_gone_says_so_with_the_nodes_error() {
     }
 }
 
-/// It stands behind a lock of its own client, and has asked nobody.
+/// It is parked behind a lock of its own client, and has sent no request.
 #[test]
-fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_says_so() {
+fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_reports_that() {
     let mut world = World::single();
     let alice = world.client();
     obtain(&mut world, alice, "k");
@@ -76,7 +76,7 @@ fn a_wait_of_a_parked_waiter_that_ends_while_the_server_is_gone_says_so() {
 }
 
 #[test]
-fn a_wait_that_ends_while_the_server_gives_errors_says_which() {
+fn a_wait_that_ends_while_the_server_gives_errors_reports_the_error() {
     for (trouble, error) in [
         (Trouble::Loading, NodeError::Loading),
         (
@@ -98,7 +98,7 @@ fn a_wait_that_ends_while_the_server_gives_errors_says_which() {
 }
 
 #[test]
-fn a_parked_waiter_takes_over_what_the_one_that_asks_has_met() {
+fn a_parked_waiter_takes_over_the_last_reply_to_the_first_in_line() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
@@ -117,7 +117,7 @@ fn a_parked_waiter_takes_over_what_the_one_that_asks_has_met() {
 }
 
 #[test]
-fn a_parked_waiter_says_who_holds_the_lock() {
+fn a_parked_waiter_reports_who_holds_the_lock() {
     for by in [Holder::Other, Holder::Ourselves] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
@@ -173,7 +173,7 @@ fn a_login_that_fails_at_one_of_three_nodes_ends_no_wait() {
 }
 
 #[test]
-fn a_second_release_after_a_lost_reply_never_says_that_the_lock_was_missing() {
+fn a_second_release_after_a_lost_reply_never_reports_the_lock_as_missing() {
     for (nodes, arrangement) in ARRANGEMENTS {
         for options in [Options::default(), like_redis()] {
             for moment in (0..3000).step_by(250) {
@@ -228,7 +228,7 @@ fn a_try_right_after_a_release_obtains_the_lock() {
 }
 
 #[test]
-fn a_try_for_a_lock_of_the_same_client_says_that_it_is_ours() {
+fn a_try_for_a_lock_of_the_same_client_reports_that_it_is_ours() {
     for (nodes, arrangement) in ARRANGEMENTS {
         let mut world = World::new(nodes, arrangement);
         let (alice, bob) = (world.client(), world.client());
@@ -248,7 +248,7 @@ fn a_try_for_a_lock_of_the_same_client_says_that_it_is_ours() {
 }
 
 #[test]
-fn a_lock_that_somebody_else_has_taken_over_is_not_ours() {
+fn a_lock_that_another_client_has_taken_over_is_not_ours() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let lock = obtain(&mut world, alice, "k");
@@ -262,7 +262,7 @@ fn a_lock_that_somebody_else_has_taken_over_is_not_ours() {
 
 /// The older one has met somebody on `a`, and just now asks for both.
 #[test]
-fn what_an_older_neighbour_met_on_one_key_is_not_said_of_another() {
+fn a_denial_of_an_older_neighbour_on_one_key_is_not_reported_of_another() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, bob, "a");
@@ -278,7 +278,7 @@ fn what_an_older_neighbour_met_on_one_key_is_not_said_of_another() {
 }
 
 #[test]
-fn a_wait_that_stood_behind_a_release_of_the_same_token_was_kept_waiting_by_ourselves() {
+fn a_wait_that_was_parked_behind_a_release_of_the_same_token_was_kept_waiting_by_ourselves() {
     let mut world = World::single();
     let alice = world.client();
     let mut request = world.request("k", TTL);

@@ -51,7 +51,7 @@ fn errors_that_pass_are_waited_out() {
         talk.said.clear();
         talk.answer(format!("-{line}\r\n-{line}\r\n").as_bytes());
         talk.sleep();
-        assert_eq!(talk.names(), ["SET", "PTTL"], "asked again after {line}");
+        assert_eq!(talk.names(), ["SET", "PTTL"], "repeated after {line}");
         assert_eq!(talk.disconnects, 0);
     }
 }
@@ -88,7 +88,7 @@ fn errors_that_only_a_person_can_mend_end_a_wait_at_once() {
 }
 
 #[test]
-fn a_replica_is_left_for_whoever_stands_behind_the_name_now() {
+fn a_replica_is_left_for_the_current_address_of_the_name() {
     for line in [
         "READONLY You can't write against a read only replica.",
         "MASTERDOWN Link down",
@@ -132,10 +132,10 @@ fn a_script_that_is_missing_is_sent_along() {
     talk.answer(b"-NOSCRIPT No matching script. Please use EVAL.\r\n:29000\r\n");
     assert_eq!(talk.names(), ["EVAL", "PTTL"]);
     talk.answer(b":1\r\n:30000\r\n");
-    assert!(matches!(
-        talk.events.last(),
-        Some(Event::Refreshed { asked: true, .. })
-    ));
+    let Some(Event::Refreshed { requested, .. }) = talk.events.last() else {
+        panic!("{:?}", talk.events);
+    };
+    assert!(requested);
 
     talk.engine.release(lock, talk.now);
     talk.drain();
@@ -205,7 +205,7 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
     assert_eq!(
         talk.names(),
         ["EVALSHA"],
-        "and the refresh that nobody wants any more is not sent"
+        "and the refresh that nobody wants is not sent"
     );
 }
 
@@ -238,7 +238,7 @@ fn an_error_that_is_not_known_keeps_the_words_of_the_server() {
 }
 
 #[test]
-fn an_error_that_denies_a_refresh_says_nothing_about_the_holder() {
+fn an_error_that_denies_a_refresh_reveals_nothing_about_the_holder() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.hold();
     let end = talk.engine.lease(lock).expect("held").expires_at();
@@ -363,7 +363,7 @@ fn a_try_waits_for_a_good_connection_to_be_made_again_but_not_for_a_bad_one() {
 }
 
 #[test]
-fn a_replica_is_not_asked_ever_faster() {
+fn reconnects_to_a_replica_do_not_get_faster() {
     let mut talk = Talk::greeted(plain());
     talk.obtain(patient());
     for whole in [20, 40, 80, 160, 320, 640] {
@@ -392,7 +392,7 @@ impl Talk {
         [&first[0], &first[first.len() - 1]]
     }
 
-    /// The handshake once more, without looking at what is said.
+    /// The handshake once more, without checking the commands.
     fn greet_and_keep(&mut self) {
         self.answer(crate::HELLO_REDIS_7);
         self.answer(&[crate::OK, crate::OK, crate::OK, crate::OK, crate::NEITHER].concat());

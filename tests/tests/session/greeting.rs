@@ -213,7 +213,7 @@ fn a_handshake_without_an_end_is_given_up_and_tried_again_ever_more_slowly() {
 }
 
 #[test]
-fn a_server_that_hangs_up_behind_its_greeting_is_not_asked_ever_faster() {
+fn reconnects_to_a_server_that_hangs_up_after_its_greeting_do_not_get_faster() {
     let mut talk = Talk::greeted(plain());
     for whole in [20, 40, 80, 160, 320] {
         talk.engine.handle_disconnected(talk.node, talk.now);
@@ -325,7 +325,7 @@ fn scripts_are_loaded_ahead_on_demand() {
 }
 
 #[test]
-fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
+fn through_a_lent_client_only_the_capabilities_of_the_server_are_requested() {
     let password = Some(Secret::new(*b"not ours to send"));
     let node = NodeConfig {
         lent: true,
@@ -349,7 +349,7 @@ fn through_a_lent_client_only_what_the_server_can_do_is_asked() {
 }
 
 #[test]
-fn a_lent_client_that_passes_reports_on_is_asked_for_them() {
+fn a_lent_client_that_passes_reports_on_gets_a_request_for_them() {
     let node = NodeConfig {
         lent: true,
         ..NodeConfig::default()

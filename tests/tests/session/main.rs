@@ -1,4 +1,4 @@
-//! One session, word for word: what the engine says to a server and what it makes of each answer. The server is a
+//! One session, literally: the commands that the engine sends to a server, and the effect of each reply. The server is a
 //! script here, so that it can say what real ones say only in bad times.
 
 mod answers;
@@ -33,7 +33,7 @@ struct Talk {
     now: Instant,
     node: NodeId,
     events: Vec<Event>,
-    /// Commands that the engine sent and nobody has looked at.
+    /// Commands that the engine sent and no test has checked.
     said: Vec<Vec<String>>,
     connects: usize,
     disconnects: usize,

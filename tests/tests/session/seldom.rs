@@ -40,7 +40,7 @@ fn a_denial_whose_remaining_time_comes_in_another_piece_is_no_grant() {
 }
 
 #[test]
-fn what_a_script_that_broke_off_may_have_done_is_taken_back() {
+fn effects_of_an_aborted_script_are_released() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.obtain(own());
     talk.said.clear();
@@ -71,7 +71,7 @@ fn a_release_that_is_refused_for_a_while_is_tried_again() {
 
 /// Whatever that answer meant, the key may be ours.
 #[test]
-fn what_an_attempt_of_ones_own_may_have_left_is_not_said_to_be_somebody_elses() {
+fn leftovers_of_our_own_attempt_are_not_reported_as_taken_by_others() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.obtain(Obtain {
         wait: Some(Duration::from_millis(3500)),
@@ -95,7 +95,7 @@ fn what_an_attempt_of_ones_own_may_have_left_is_not_said_to_be_somebody_elses() 
 }
 
 #[test]
-fn a_waiter_asks_again_when_all_keys_may_have_changed() {
+fn a_waiter_retries_when_all_keys_may_have_changed() {
     let mut talk = Talk::greeted(plain());
     talk.obtain(patient());
     talk.answer(b"_\r\n:30000\r\n");
@@ -104,9 +104,9 @@ fn a_waiter_asks_again_when_all_keys_may_have_changed() {
     assert_eq!(talk.names(), ["SET", "PTTL"]);
 }
 
-/// A driver may hear that a connection is open and gone before it asks what to say.
+/// A driver may report that a connection is open and gone before it polls for output.
 #[test]
-fn what_was_to_be_said_over_a_connection_that_is_gone_is_never_said() {
+fn commands_for_a_lost_connection_are_never_sent() {
     let mut talk = Talk::greeted(plain());
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();

@@ -1,4 +1,4 @@
-//! A connection that is dead without a word carries no wakes: while somebody may wait for one, silence is broken.
+//! A silently dead connection carries no wakes: while a waiter may depend on one, a silent connection is probed.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn a_silent_connection_is_probed_while_a_lock_is_held() {
 }
 
 #[test]
-fn any_answer_to_a_probe_shows_life_and_whatever_is_heard_puts_it_off() {
+fn any_answer_to_a_probe_shows_life_and_any_input_postpones_it() {
     for answer in [
         "+PONG\r\n",
         "-NOPERM this user has no permissions to run the 'ping' command\r\n",
@@ -62,7 +62,7 @@ fn any_answer_to_a_probe_shows_life_and_whatever_is_heard_puts_it_off() {
 }
 
 #[test]
-fn what_is_asked_behind_a_probe_is_answered_behind_it() {
+fn requests_after_a_probe_are_answered_after_it() {
     let mut config = plain();
     config.limits.pending_requests = 1;
     let mut talk = holding(config);
@@ -92,11 +92,12 @@ fn a_request_behind_a_probe_that_is_never_answered_is_settled_like_any_other() {
     });
     talk.engine.handle_disconnected(talk.node, talk.now);
     talk.drain();
-    let told = |event: &Event| matches!(event, Event::NotObtained { lock: l, .. } if *l == lock);
+    let is_terminal =
+        |event: &Event| matches!(event, Event::NotObtained { lock: l, .. } if *l == lock);
     for _ in 0..4 {
         talk.sleep();
     }
-    assert!(talk.events.iter().any(told), "{:?}", talk.events);
+    assert!(talk.events.iter().any(is_terminal), "{:?}", talk.events);
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn without_locks_nothing_is_probed_and_nothing_is_due() {
 }
 
 #[test]
-fn neither_a_lent_client_is_probed_nor_any_where_nobody_wants_it() {
+fn neither_a_lent_client_is_probed_nor_one_with_probes_disabled() {
     let mut never = plain();
     never.idle_probe = None;
     let mut talk = Talk::new(Config::single(NodeConfig {
@@ -146,7 +147,7 @@ fn neither_a_lent_client_is_probed_nor_any_where_nobody_wants_it() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_not_said_to_have_been_too_slow() {
+fn a_connection_that_breaks_is_not_reported_as_too_slow() {
     let mut talk = Talk::greeted(plain());
     let lock = talk.obtain(request());
     let keys = Key::new("j").expect("a key").into();

@@ -11,7 +11,7 @@ use tenure_world::world::{Promise, Record, Violation};
 fn picture(seed: u64) -> (String, Report, Record) {
     let schedule = Schedule::from_seed(seed);
     let (report, record) = schedule.record();
-    let title = format!("Seed {seed}: {}", schedule.cast());
+    let title = format!("Seed {seed}: {}", schedule.describe());
     (draw(&title, &report, &record, None), report, record)
 }
 
@@ -28,7 +28,7 @@ fn every_client_and_node_has_a_lane_and_every_lease_a_bar() {
     for seed in 0..30 {
         let (text, _, record) = picture(seed);
         let document = Document::parse(&text).expect("XML");
-        // Whoever came late has no lane in earlier rows.
+        // A client has no lane in rows before it joined.
         let last = of_class(&document, "row").last().expect("a row");
         let lanes = |class: &str| {
             let children = last.children();
@@ -46,19 +46,19 @@ fn every_client_and_node_has_a_lane_and_every_lease_a_bar() {
         let bars =
             of_class(&document, "lease").filter_map(|bar| bar.parent()?.attribute("data-claim"));
         let drawn: BTreeSet<usize> = bars.map(|index| index.parse().expect("a number")).collect();
-        let believed = record
+        let holders = record
             .claims
             .iter()
             .enumerate()
             .filter(|(_, claim)| claim.since.is_some());
-        let believed: BTreeSet<usize> = believed.map(|(index, _)| index).collect();
-        assert_eq!(drawn, believed, "seed {seed}");
+        let holders: BTreeSet<usize> = holders.map(|(index, _)| index).collect();
+        assert_eq!(drawn, holders, "seed {seed}");
         assert_eq!(of_class(&document, "violation").count(), 0, "seed {seed}");
     }
 }
 
-/// Of how many messages a line of a tip tells.
-fn told_of(line: &str) -> usize {
+/// How many messages a line of a tip stands for.
+fn messages_of(line: &str) -> usize {
     let more = line.strip_prefix("and ");
     let more = more.and_then(|more| more.strip_suffix(" more"));
     more.map_or(1, |count| count.parse().expect("a number"))
@@ -71,13 +71,13 @@ fn every_arrow_is_drawn_and_the_lost_ones_have_a_cross() {
         let (text, _, record) = picture(seed);
         let document = Document::parse(&text).expect("XML");
         let arrows = of_class(&document, "messages").flat_map(|group| group.children());
-        let told = arrows.filter_map(|arrow| {
+        let shown = arrows.filter_map(|arrow| {
             let tip = arrow.children().find(|node| node.has_tag_name("title"))?;
-            Some(tip.text()?.trim().lines().map(told_of).sum::<usize>())
+            Some(tip.text()?.trim().lines().map(messages_of).sum::<usize>())
         });
-        // One that goes on in the next row is told of twice.
-        let told: usize = told.sum();
-        assert!(told >= record.messages.len(), "seed {seed}: {told}");
+        // One that goes on in the next row is shown twice.
+        let shown: usize = shown.sum();
+        assert!(shown >= record.messages.len(), "seed {seed}: {shown}");
         let mut messages = record.messages.iter();
         assert!(messages.all(|message| message.done.is_none_or(|at| at >= message.sent)));
         let crosses =
@@ -131,7 +131,7 @@ fn recording_changes_nothing() {
     }
 }
 
-/// The first moment at which anybody believed in anything, said to be wrong.
+/// The first moment at which any lock was held, reported as wrong.
 #[test]
 fn a_violation_is_marked_once_with_its_promise_and_any_text_is_escaped() {
     let (_, mut report, record) = picture(7);
@@ -154,11 +154,12 @@ fn a_violation_is_marked_once_with_its_promise_and_any_text_is_escaped() {
             .next()
             .and_then(|title| title.text());
         assert_eq!(title.map(str::trim), Some("<&'\">\u{fffd}"));
-        let told = of_class(&document, "broken")
+        let shown = of_class(&document, "broken")
             .next()
-            .and_then(|told| told.text());
+            .and_then(|shown| shown.text());
         assert!(
-            told.expect("the verdict")
+            shown
+                .expect("the verdict")
                 .contains("<k> & \"k\" \u{fffd}\u{fffd}[31m")
         );
     }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_under_their_heads() {
+    fn columns_are_aligned_with_their_heads() {
         let pen = Pen { colours: false };
         let lanes = [Lane::Waiting, Lane::Away, Lane::Holding];
         let line = pen.line(

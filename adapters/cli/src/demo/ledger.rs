@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn two_at_once_are_found_in_whatever_order_they_were_noted() {
+    fn two_at_once_are_found_in_any_order_of_notes() {
         assert_eq!(workers(&[(0, 10), (9, 20)]), [(0, 1)]);
         assert_eq!(workers(&[(9, 20), (0, 10)]), [(1, 0)]);
     }

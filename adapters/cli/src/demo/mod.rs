@@ -45,7 +45,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
         pen.head(workers),
     ))?;
 
-    let (reports, mut told) = mpsc::unbounded_channel();
+    let (reports, mut received) = mpsc::unbounded_channel();
     let mut timeline = Timeline::new(pen, workers, Instant::now());
     let mut tasks = JoinSet::new();
     for (number, turns) in plan::plan(workers, args.seed).into_iter().enumerate() {
@@ -59,8 +59,8 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
         let _ = tasks.spawn(worker.work());
     }
     drop(reports);
-    while let Some(report) = told.recv().await {
-        if let Some(line) = timeline.tell(report) {
+    while let Some(report) = received.recv().await {
+        if let Some(line) = timeline.describe(report) {
             say(&format!("{line}\n"))?;
         }
     }

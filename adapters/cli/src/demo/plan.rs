@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn one_refreshes_another_crashes_and_somebody_is_left() {
+    fn one_refreshes_another_crashes_and_one_is_left() {
         for workers in 2..=16 {
             for seed in 0..50 {
                 let turns: Vec<Turn> = plan(workers, seed).concat();

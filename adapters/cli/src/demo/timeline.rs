@@ -16,7 +16,7 @@ pub(crate) struct Timeline {
     since: Vec<Option<Instant>>,
     ledger: Ledger,
     /// When each worker asked last.
-    asked: Vec<Instant>,
+    requested_at: Vec<Instant>,
     /// How the lock became free last: when, and whether by a crash.
     freed: Option<(Instant, bool)>,
     hand_overs: Vec<Duration>,
@@ -33,7 +33,7 @@ impl Timeline {
             lanes: vec![Lane::Away; workers],
             since: vec![None; workers],
             ledger: Ledger::default(),
-            asked: vec![start; workers],
+            requested_at: vec![start; workers],
             freed: None,
             hand_overs: Vec::new(),
             take_over: None,
@@ -43,12 +43,12 @@ impl Timeline {
     }
 
     /// The line for a report, if it is worth one.
-    pub(crate) fn tell(&mut self, report: Report) -> Option<String> {
+    pub(crate) fn describe(&mut self, report: Report) -> Option<String> {
         let Report { worker, at, action } = report;
         let name = worker + 1;
         let (lane, sign, text) = match action {
             Action::Asks => {
-                self.asked[worker] = at;
+                self.requested_at[worker] = at;
                 self.lanes[worker] = Lane::Waiting;
                 return None;
             }
@@ -115,7 +115,7 @@ impl Timeline {
                 millis(pause)
             );
         }
-        if self.asked[worker] > freed {
+        if self.requested_at[worker] > freed {
             // Nobody waited: no hand-over.
             return format!("{name} obtains it");
         }
@@ -214,7 +214,7 @@ mod tests {
         let mut timeline = Timeline::new(Pen { colours: false }, 3, start);
         let lines = reports.iter().filter_map(|&(worker, ms, action)| {
             let at = start + Duration::from_millis(ms);
-            timeline.tell(Report { worker, at, action })
+            timeline.describe(Report { worker, at, action })
         });
         let lines = lines.collect();
         (timeline, lines)
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_over_before_a_crashed_lease_has_ended_is_not_sound() {
+    fn a_take_over_before_a_crashed_lease_has_ended_is_not_sound() {
         let lease_end = |ms| Instant::now() + Duration::from_millis(ms);
         let crash = Action::Crashes {
             lease_end: lease_end(800),

@@ -15,7 +15,7 @@ use tenure::{Lock, Locker};
 /// How long a crashed worker's lock lasts.
 pub(crate) const TTL: Duration = Duration::from_millis(800);
 /// How long a worker waits for its turn before it finds that something is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Where the lock is kept.
 #[derive(Clone)]
@@ -140,11 +140,11 @@ impl Worker {
         let lock = locker
             .obtain(self.key.as_str())
             .ttl(TTL)
-            .wait(PATIENCE)
+            .wait(LONGEST_WAIT)
             .metadata(format!("worker {}", self.number + 1))
             .await
             .map_err(|error| {
-                servers::not_granted(&error, std::slice::from_ref(&self.key), PATIENCE)
+                servers::not_granted(&error, std::slice::from_ref(&self.key), LONGEST_WAIT)
             })?;
         self.report(Instant::now(), Action::Obtains);
         Ok(lock)

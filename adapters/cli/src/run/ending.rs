@@ -43,7 +43,7 @@ impl Ending {
     }
 
     /// Somebody has asked the command already. It is killed at `kill_at`.
-    pub(crate) fn asked(&mut self, kill_at: Duration) {
+    pub(crate) fn sigterm_sent(&mut self, kill_at: Duration) {
         self.kill_at = Some(kill_at);
     }
 
@@ -111,7 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_renewal_it_is_asked_a_grace_before_and_killed_shortly_before_the_lease_ends() {
+    fn without_a_renewal_it_gets_sigterm_a_grace_before_and_is_killed_shortly_before_the_lease_ends()
+     {
         let mut ending = Ending::new(GRACE);
         assert_eq!(
             ending.step(ms(9_600), LEASE, false),
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn when_the_lock_is_lost_it_is_asked_at_once_and_killed_after_the_grace() {
+    fn when_the_lock_is_lost_it_gets_sigterm_at_once_and_is_killed_after_the_grace() {
         let mut ending = Ending::new(GRACE);
         assert_eq!(
             ending.step(ms(1_000), LEASE, true),
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn once_the_lease_is_over_nobody_is_asked_any_more() {
+    fn once_the_lease_is_over_no_sigterm_is_sent() {
         for lost in [false, true] {
             let mut ending = Ending::new(GRACE);
             assert_eq!(ending.step(ms(10_500), LEASE, lost), Step::Kill);
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_process_asks_later_and_kills_at_the_same_time() {
+    fn the_second_process_sends_sigterm_later_and_kills_at_the_same_time() {
         let mut second = Ending::second(GRACE);
         assert_eq!(second.step(ms(9_600), LEASE, false), Step::Wait(ms(9_700)));
         assert_eq!(
@@ -174,7 +175,7 @@ mod tests {
             Step::Terminate(ms(9_900))
         );
         let mut second = Ending::second(GRACE);
-        second.asked(ms(9_900));
+        second.sigterm_sent(ms(9_900));
         assert_eq!(second.step(ms(9_700), LEASE, false), Step::Wait(ms(9_900)));
     }
 

@@ -95,7 +95,7 @@ impl Job {
         }
         let mut status = None;
         loop {
-            self.hear();
+            self.read_message();
             while let Some(fate) = self.group.collect() {
                 match fate {
                     Fate::Ended(ended) => status = Some(ended),
@@ -138,12 +138,12 @@ impl Job {
     }
 
     /// Takes what the watchdog has to say.
-    fn hear(&mut self) {
+    fn read_message(&mut self) {
         while let Some(report) = self.group.next_report() {
             if let Report::Asked { kill_at } = report
                 && !self.ending.has_begun()
             {
-                self.ending.asked(kill_at);
+                self.ending.sigterm_sent(kill_at);
                 self.by_watchdog = true;
             }
         }

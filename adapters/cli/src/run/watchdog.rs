@@ -71,7 +71,7 @@ pub(crate) fn watchdog(mark: String) {
 impl Watchdog {
     fn guard(&mut self) {
         loop {
-            self.hear();
+            self.read_message();
             let Some(rest) = self.step() else { return };
             if self.orphaned {
                 std::thread::sleep(rest);
@@ -89,7 +89,7 @@ impl Watchdog {
     }
 
     /// Reads all that the first process has written. The last line counts.
-    fn hear(&mut self) {
+    fn read_message(&mut self) {
         let mut heard = false;
         let mut buffer = [0; 4096];
         while !self.orphaned {
@@ -121,7 +121,7 @@ impl Watchdog {
             self.ending = Ending::second(known.grace);
         }
         if let Some(at) = known.kill_at {
-            self.ending.asked(at);
+            self.ending.sigterm_sent(at);
         }
         self.known = Some(known);
         true

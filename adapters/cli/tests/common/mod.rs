@@ -15,7 +15,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// `tenure` with these arguments, cut off from the tester's environment.
 pub(crate) fn tenure(arguments: &[&str]) -> Command {
-    // Whoever runs these tests may ignore signals (`nohup`, or a shell in the background), and that is inherited.
+    // The caller of these tests may ignore signals (`nohup`, or a shell in the background), and that is inherited.
     let mut command = default_signals(TENURE);
     command
         .args(arguments)
@@ -185,7 +185,12 @@ impl Running {
         while self.line() != expected {}
     }
 
-    /// What is left of its output. It ends when no process holds it any more: neither the program nor anything that it
+    /// The lines that it has printed by now and that were not read.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
+    /// What is left of its output. It ends when no process holds it: neither the program nor anything that it
     /// has started.
     pub(crate) fn rest(&self) -> Vec<String> {
         let end = Instant::now() + DEADLINE;

@@ -5,7 +5,7 @@
 //! tenure and to the server. Meanwhile another run waits for the same lock.
 #![allow(
     clippy::print_stdout,
-    reason = "it is a program that tells what it finds"
+    reason = "it is a program that prints its findings"
 )]
 
 #[path = "../common/mod.rs"]

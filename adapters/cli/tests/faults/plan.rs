@@ -23,7 +23,7 @@ pub(crate) enum Tree {
     Stopped,
     /// A run within the run.
     Inner,
-    /// A daemon without an environment: nothing tells whose it is once its ancestors are gone.
+    /// A daemon without an environment: nothing shows whose it is once its ancestors are gone.
     Nameless,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Plan {
     /// Each with the time before it.
     pub(crate) faults: Vec<(Duration, Fault)>,
     /// Whether nobody reads what tenure says.
-    pub(crate) is_unheard: bool,
+    pub(crate) is_unread: bool,
 }
 
 impl Plan {
@@ -99,7 +99,7 @@ impl Plan {
             seed,
             tree: Tree::ALL[chance.below(Tree::ALL.len())],
             faults,
-            is_unheard: chance.below(2) == 0,
+            is_unread: chance.below(2) == 0,
         }
     }
 

@@ -106,7 +106,7 @@ impl<'a> Round<'a> {
         );
         let mut command = run(&["--ttl", &seconds], &script, beat("A"));
         let (reader, writer) = full_pipe();
-        let (job, stderr) = if plan.is_unheard {
+        let (job, stderr) = if plan.is_unread {
             (Running::start_with(command.stderr(writer)), Some(reader))
         } else {
             (Running::start(&mut command), None)

@@ -75,6 +75,16 @@ impl Lock {
     ///
     /// # Errors
     /// The [`Loss`], if the lock is no longer held.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").manual().block()?;
+    /// let lease = lock.refresh()?;
+    /// assert_eq!(lease.ttl().as_duration().as_secs(), 30);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn refresh(&self) -> Result<Lease, Loss> {
         block_on(self.0.refresh())
     }
@@ -91,6 +101,15 @@ impl Lock {
     ///
     /// # Errors
     /// [`VerifyError::Lost`] if the lock is no longer held, [`VerifyError::Inspect`] if too few servers replied.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").block()?;
+    /// lock.verify()?; // right before a critical step
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn verify(&self) -> Result<(), VerifyError> {
         block_on(self.0.verify())
     }
@@ -154,6 +173,15 @@ impl Lock {
 
     /// Releases the lock and returns what the release found. Blocks for a round trip, and for at most three request
     /// timeouts (3 s by default).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").block()?;
+    /// assert_eq!(lock.release(), tenure::Released::Confirmed);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn release(self) -> Released {
         block_on(self.0.release())
     }

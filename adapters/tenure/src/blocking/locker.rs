@@ -72,6 +72,16 @@ impl Locker {
     ///
     /// # Errors
     /// [`ObtainError`], except that the lock is held.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.try_obtain("nightly")?.expect("it is free");
+    /// assert!(locker.try_obtain("nightly")?.is_none());
+    /// # drop(lock);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_obtain(&self, keys: impl IntoKeys) -> Result<Option<Lock>, ObtainError> {
         self.obtain(keys).if_free()
     }
@@ -81,6 +91,17 @@ impl Locker {
     ///
     /// # Errors
     /// [`InspectError`] if a key is invalid, too few servers replied, or the locker is closed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").metadata("host-7").block()?;
+    /// let holding = locker.inspect("nightly")?.expect("it is held");
+    /// assert!(holding.value.ends_with(b"host-7"));
+    /// # drop(lock);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         block_on(self.0.inspect(key))
     }

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_wrote_is_taken_apart() {
+    fn commands_of_the_engine_are_split() {
         let bytes = b"*2\r\n$3\r\nGET\r\n$5\r\na\r\nb\0\r\n*1\r\n$4\r\nPING\r\n";
         let commands = Command::of_bytes(bytes);
         assert_eq!(commands.len(), 2);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_written_as_a_server_writes_it_or_says_nothing() {
+    fn a_reply_is_written_as_a_server_writes_it_or_not_at_all() {
         let text = |text: &str| Reply::Text(text.into());
         let info = |entries| Reply::List(entries);
         for (words, reply, expected) in [

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Command, CommandTransport, Reply, Report, TransportError};
+use super::command::{Command, Reply};
+use super::transport::{CommandTransport, Report, TransportError};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type Opening = Boxed<Result<(), TransportError>>;

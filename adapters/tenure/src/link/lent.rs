@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use super::{Gone, News};
-use crate::client::{Calling, Command, Lent, Opening, Reply, Report, Reporting, TransportError};
+use crate::client::lent::{Calling, Lent, Opening, Reporting};
+use crate::client::{Command, Reply, Report, TransportError};
 
 /// How many reports are taken before something else is done.
 const MOST_REPORTS: usize = 64;
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_an_error_counts() {
+    fn bytes_before_an_error_count() {
         let mut bench = Bench::new();
         for _ in 0..3 {
             bench.send(PTTL);
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_gone_is_told_at_once() {
+    fn a_lost_connection_is_reported_at_once() {
         let mut bench = Bench::new();
         bench.send(PTTL);
         bench.report(Report::Gone("cut".into()));

@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use super::scripts::{Failed, register};
+use super::script_reads::{Failed, register};
 use super::strings::WrongType;
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer};
 use crate::memory::store::{Millis, Value};

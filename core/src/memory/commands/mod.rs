@@ -5,6 +5,7 @@
 
 mod fences;
 mod keys;
+mod script_reads;
 mod scripts;
 mod session;
 mod several;

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use super::fences;
+use super::script_reads::{Failed, register};
 use super::strings::{WrongType, end_of};
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer, is, keys};
 use crate::memory::store::Value;
@@ -117,9 +118,6 @@ fn split<'a>(call: &mut Call<'a>) -> Option<Parts<'a>> {
     }
     parts
 }
-
-/// The error with which a script ended.
-pub(super) type Failed = &'static [u8];
 
 fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
     let value = args.first().copied();
@@ -244,18 +242,4 @@ fn look(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8], value: Option<&[u8]>) -
     };
     register(call, keys, key);
     held
-}
-
-/// Registers the client as a reader of a key that the script reads, or of all its keys, as the server does.
-pub(super) fn register(call: &mut Call<'_>, keys: &[&[u8]], key: &[u8]) {
-    if call.session.tracking {
-        let read = if call.state.options.scripts_read_all {
-            keys
-        } else {
-            core::slice::from_ref(&key)
-        };
-        for key in read {
-            call.register(key);
-        }
-    }
 }

@@ -9,24 +9,24 @@ use super::{Fixture, Script, Trouble};
 fn a_release_goes_on_past_a_key_of_another_type() {
     let mut fixture = Fixture::new(|_| {});
     let conn = fixture.server.connect();
-    fixture.ask(conn, &["LPUSH", "list", "x"]);
+    fixture.send(conn, &["LPUSH", "list", "x"]);
     assert_eq!(
-        fixture.ask(
+        fixture.send(
             conn,
             &["EVAL", Script::Obtain.text(), "2", "a", "b", "v", "1000"]
         ),
         ":1\r\n"
     );
     assert_eq!(
-        fixture.ask(
+        fixture.send(
             conn,
             &["EVALSHA", Script::Obtain.sha(), "2", "a", "b", "v", "2000"]
         ),
         ":1\r\n"
     );
-    assert_eq!(fixture.ask(conn, &["PTTL", "b"]), ":2000\r\n");
+    assert_eq!(fixture.send(conn, &["PTTL", "b"]), ":2000\r\n");
     assert_eq!(
-        fixture.ask(
+        fixture.send(
             conn,
             &[
                 "EVALSHA",
@@ -40,9 +40,9 @@ fn a_release_goes_on_past_a_key_of_another_type() {
         ),
         ":0\r\n"
     );
-    assert_eq!(fixture.ask(conn, &["EXISTS", "c"]), ":0\r\n");
+    assert_eq!(fixture.send(conn, &["EXISTS", "c"]), ":0\r\n");
     assert_eq!(
-        fixture.ask(
+        fixture.send(
             conn,
             &["EVAL", Script::Release.text(), "3", "a", "list", "b", "v"]
         ),
@@ -52,11 +52,11 @@ fn a_release_goes_on_past_a_key_of_another_type() {
 }
 
 #[test]
-fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
+fn an_obtain_never_shortens_our_ttl_nor_does_a_refresh_that_keeps() {
     let mut fixture = Fixture::new(|_| {});
     let conn = fixture.server.connect();
-    fixture.ask(conn, &["SET", "a", "v", "PX", "5000"]);
-    fixture.ask(conn, &["SET", "b", "v"]);
+    fixture.send(conn, &["SET", "a", "v", "PX", "5000"]);
+    fixture.send(conn, &["SET", "b", "v"]);
     let obtain = ["EVAL", Script::Obtain.text(), "3", "a", "b", "c", "v"];
     let refresh = ["EVAL", Script::Refresh.text(), "3", "a", "b", "c", "v"];
     for (call, ends) in [
@@ -72,24 +72,24 @@ fn an_obtain_never_shortens_what_is_ours_nor_does_a_refresh_that_keeps() {
         ),
         ([&refresh[..], &["1000"]].concat(), [1000, 1000, 1000]),
     ] {
-        assert_eq!(fixture.ask(conn, &call), ":1\r\n");
+        assert_eq!(fixture.send(conn, &call), ":1\r\n");
         for (key, end) in ["a", "b", "c"].into_iter().zip(ends) {
-            let left = fixture.ask(conn, &["PTTL", key]);
+            let left = fixture.send(conn, &["PTTL", key]);
             assert_eq!(left, format!(":{end}\r\n"), "{key} after {call:?}");
         }
     }
-    fixture.ask(conn, &["PERSIST", "a"]);
-    fixture.ask(conn, &[&refresh[..], &["1000", "keep"]].concat());
+    fixture.send(conn, &["PERSIST", "a"]);
+    fixture.send(conn, &[&refresh[..], &["1000", "keep"]].concat());
     assert_eq!(
-        fixture.ask(conn, &["PTTL", "a"]),
+        fixture.send(conn, &["PTTL", "a"]),
         ":1000\r\n",
         "an end again"
     );
 }
 
-/// A handshake asks for it before anything is obtained.
+/// A handshake requests it before anything is obtained.
 #[test]
-fn a_script_that_does_nothing_is_run_by_whoever_runs_scripts() {
+fn a_script_that_does_nothing_runs_where_scripts_run() {
     let proof = ["EVAL", "return 1", "0"];
     for (trouble, answer) in [
         (None, ":1"),
@@ -98,12 +98,12 @@ fn a_script_that_does_nothing_is_run_by_whoever_runs_scripts() {
     ] {
         let mut fixture = Fixture::new(|options| options.trouble = trouble);
         let conn = fixture.server.connect();
-        let answered = fixture.ask(conn, &proof);
+        let answered = fixture.send(conn, &proof);
         assert!(answered.starts_with(answer), "{answered} with {trouble:?}");
     }
     let mut fixture = Fixture::new(|options| options.scripts = false);
     let conn = fixture.server.connect();
-    let answered = fixture.ask(conn, &proof);
+    let answered = fixture.send(conn, &proof);
     assert!(
         answered.starts_with("-ERR unknown command 'EVAL'"),
         "{answered}"

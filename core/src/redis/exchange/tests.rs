@@ -57,7 +57,7 @@ fn find(op: Op<'_>, answer: &str) -> (Vec<u8>, Finding) {
 }
 
 #[test]
-fn a_key_is_free_only_if_the_server_says_so() {
+fn a_key_is_free_only_if_the_server_reports_it() {
     let claim = claim(&["a"]);
     let holder = |answer: &str| {
         let keys = claim.keys();
@@ -87,7 +87,7 @@ fn a_key_is_free_only_if_the_server_says_so() {
 }
 
 #[test]
-fn a_check_tells_how_long_the_key_that_ends_first_still_lasts() {
+fn a_check_reports_the_shortest_remaining_time() {
     const OURS: &str = "$1\r\nv\r\n";
     for (times, least) in [
         (["300", "200"], Some(200)),

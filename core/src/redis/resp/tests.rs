@@ -146,7 +146,7 @@ fn many_replies_in_one_feed_come_in_order() {
 }
 
 #[test]
-fn what_is_not_resp_is_malformed() {
+fn other_bytes_than_resp_are_malformed() {
     for bytes in [
         "x",
         "\r\n",
@@ -307,7 +307,7 @@ fn used_bytes_are_dropped() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_values_are_read_back() {
     let mut out = Vec::new();
     command(&mut out, 4)
         .arg(b"SET")

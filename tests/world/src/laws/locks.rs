@@ -16,7 +16,7 @@ use crate::world::{After, Logged, Outputs, Promise, Violation};
 /// What came of one history.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// The laws that were looked at and kept.
+    /// The laws that were checked and kept.
     pub laws: &'static [Promise],
     /// What the locks said.
     pub events: Vec<Event>,
@@ -361,6 +361,6 @@ impl Play {
                 }
             }
         }
-        Err(Promise::Steps.broken("poll_output does not come to an end"))
+        Err(Promise::Steps.broken("poll_output does not reach a timeout"))
     }
 }

@@ -1,16 +1,16 @@
-//! Laws that hold for `Engine` and `Locks` alike: what was recorded is played once more, a little differently, and must
-//! come to the same.
+//! Laws that hold for `Engine` and `Locks` alike: a recording is replayed with a small difference, and must give the
+//! same outputs.
 //!
-//! | law | what is done differently |
+//! | law | difference |
 //! |---|---|
 //! | [`Promise::Repeats`] | nothing |
 //! | [`Promise::EarlyTimeout`], [`Promise::Sleeping`] | `handle_timeout` is called before it is due, and again |
-//! | [`Promise::TimeBack`] | an instant that was told before is told as an earlier one |
+//! | [`Promise::TimeBack`] | an instant that was passed in before is passed in as an earlier one |
 //! | [`Promise::Splitting`] | input comes in pieces, cut anywhere |
-//! | [`Promise::Batches`] | of what nodes say at one instant at which nothing is due, that after which there was nothing to do is not followed by a poll, unless a node is not ready or may be at its limit of requests |
+//! | [`Promise::Batches`] | inputs from nodes at one instant at which nothing is due: an input that led to no output is not followed by a poll, unless a node is not ready or may be at its limit of requests |
 //!
-//! [`Promise::Steps`] and [`Promise::Advances`] are looked at on the way. More than [`Promise::Batches`] says is not so:
-//! what is requested and cancelled in one batch never leaves, though it would have left in between. That a driver may poll
+//! [`Promise::Steps`] and [`Promise::Advances`] are checked on the way. [`Promise::Batches`] does not hold in general:
+//! a request that is cancelled in the same batch never leaves, though it would have left in between. That a driver may poll
 //! after a batch all the same is seen by all other promises, in the schedules in which all clients do. While a node is not
 //! ready or at its limit of pending requests, a poll that gives nothing may have asked it, and been refused: that is one more try,
 //! after which pauses are longer.
@@ -44,7 +44,7 @@ pub(crate) trait Machine {
     /// Whether the input is a request of the user's.
     fn is_user_request(input: &Self::Input) -> bool;
 
-    /// Whether whoever is asked at a poll has a chance to answer.
+    /// Whether the nodes that a poll sends requests to can reply.
     fn reaches_all(&self) -> bool {
         true
     }
@@ -136,16 +136,16 @@ fn replay<M: Machine>(
     for (index, logged) in record.inputs.iter().enumerate() {
         let at = logged.at;
         if twist.early && settled && rng.once_in(4) {
-            look_early(&mut machine, due, (latest, at), &mut rng)?;
+            poll_early(&mut machine, due, (latest, at), &mut rng)?;
         }
         // An instant that it has seen already says the same as any earlier one.
-        let told = if twist.back && at == latest && rng.once_in(2) {
+        let passed_in = if twist.back && at == latest && rng.once_in(2) {
             Instant::from_micros(rng.below(at.as_micros() + 1))
         } else {
             at
         };
         latest = latest.max(at);
-        machine.apply(&logged.input, told, twist.split.then_some(&mut rng));
+        machine.apply(&logged.input, passed_in, twist.split.then_some(&mut rng));
         let next = record.inputs.get(index + 1);
         let batched = !M::is_user_request(&logged.input)
             && machine.reaches_all()
@@ -170,7 +170,7 @@ fn replay<M: Machine>(
 }
 
 /// Calls `handle_timeout` between two inputs, before it is due.
-fn look_early<M: Machine>(
+fn poll_early<M: Machine>(
     machine: &mut M,
     due: Option<Instant>,
     (latest, next): (Instant, Instant),
@@ -209,5 +209,5 @@ pub(crate) fn drain<M: Machine>(
             return Ok(due);
         }
     }
-    Err(Promise::Steps.broken("poll_output does not come to an end"))
+    Err(Promise::Steps.broken("poll_output does not reach a timeout"))
 }

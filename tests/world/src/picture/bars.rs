@@ -1,4 +1,4 @@
-//! What clients believe and what servers keep, as bars.
+//! Locks of clients and values on servers, as bars.
 
 use svg::node::element::Group;
 
@@ -15,7 +15,7 @@ pub(super) fn bars(subject: &Subject<'_>, layout: &Layout, row: &Row) -> Group {
         }
     }
     for (index, claim) in subject.record.claims.iter().enumerate() {
-        if let Some(bar) = believed(subject, layout, row, claim) {
+        if let Some(bar) = lock_bar(subject, layout, row, claim) {
             all = all.add(bar.set("data-claim", index));
         }
     }
@@ -31,18 +31,18 @@ fn kept(subject: &Subject<'_>, layout: &Layout, row: &Row, stored: &Stored) -> O
         Some(client) => (format!("kept c{}", client % 9), format!("client {client}")),
         None => ("kept foreign".to_owned(), "nobody here".to_owned()),
     };
-    let told = format!(
+    let text = format!(
         "{} of {whose} on node {} from {:?} to {:?}",
         stored.key, stored.node, stored.since, stored.end
     );
     let bar = rect("bar", (x, y + 1.), (end - x).max(0.8), height - 2.);
-    Some(group(&class).add(tip(&told)).add(bar))
+    Some(group(&class).add(tip(&text)).add(bar))
 }
 
-/// A thin line while the client waits, a bar while it believes.
-fn believed(subject: &Subject<'_>, layout: &Layout, row: &Row, claim: &Claim) -> Option<Group> {
+/// A thin line while the client waits, a bar while it holds the lock.
+fn lock_bar(subject: &Subject<'_>, layout: &Layout, row: &Row, claim: &Claim) -> Option<Group> {
     let end = claim.end.unwrap_or(subject.record.end);
-    row.part(claim.asked, end)?;
+    row.part(claim.requested_at, end)?;
     let lane = row.lane(Who::Client(claim.client))?;
     let disputed = if is_disputed(subject, claim) {
         " disputed"
@@ -50,11 +50,11 @@ fn believed(subject: &Subject<'_>, layout: &Layout, row: &Row, claim: &Claim) ->
         ""
     };
     let class = format!("claim c{}{disputed}", claim.client % 9);
-    let mut all = group(&class).add(tip(&told(claim)));
+    let mut all = group(&class).add(tip(&tip_text(claim)));
     for key in &claim.keys {
         let (y, height) = layout.line(lane, subject.record.keys.binary_search(key).ok()?);
         let middle = y + height / 2.;
-        if let Some((x, until)) = row.part(claim.asked, claim.since.unwrap_or(end)) {
+        if let Some((x, until)) = row.part(claim.requested_at, claim.since.unwrap_or(end)) {
             all = all.add(line("wait", (x, middle), (until.max(x + 0.8), middle)));
         }
         if claim.since.is_none() && row.has(end) {
@@ -83,11 +83,11 @@ fn believed(subject: &Subject<'_>, layout: &Layout, row: &Row, claim: &Claim) ->
     Some(all)
 }
 
-fn told(claim: &Claim) -> String {
+fn tip_text(claim: &Claim) -> String {
     let keys = claim.keys.join(" and ");
     let mut text = format!(
-        "client {} asks for {keys} at {:?}",
-        claim.client, claim.asked
+        "client {} requests {keys} at {:?}",
+        claim.client, claim.requested_at
     );
     if let Some(since) = claim.since {
         text += &format!(
@@ -97,7 +97,7 @@ fn told(claim: &Claim) -> String {
     }
     if let Some(end) = claim.end {
         let how = if claim.how.is_empty() {
-            "let go"
+            "released"
         } else {
             &claim.how
         };
@@ -106,21 +106,21 @@ fn told(claim: &Claim) -> String {
     text
 }
 
-/// Somebody else believed in the same key when exclusion was broken.
+/// Another client held the same key when exclusion was broken.
 fn is_disputed(subject: &Subject<'_>, claim: &Claim) -> bool {
     let Some(violation) = &subject.report.violation else {
         return false;
     };
-    let believed = |claim: &Claim| {
+    let holds = |claim: &Claim| {
         claim.since.is_some_and(|since| since <= violation.at)
             && claim.end.is_none_or(|end| end >= violation.at)
     };
     let rival = |other: &Claim| {
         (other.client, other.lock) != (claim.client, claim.lock)
-            && believed(other)
+            && holds(other)
             && other.keys.iter().any(|key| claim.keys.contains(key))
     };
     violation.promise == Promise::Exclusion
-        && believed(claim)
+        && holds(claim)
         && subject.record.claims.iter().any(rival)
 }

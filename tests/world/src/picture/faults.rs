@@ -91,12 +91,12 @@ pub(super) fn spans(subject: &Subject<'_>, row: &Row) -> Group {
         } else {
             rect("hatched", (x, lane.top), end - x, lane.height)
         };
-        all = all.add(group("span").add(tip(&told(fault))).add(shape));
+        all = all.add(group("span").add(tip(&tip_text(fault))).add(shape));
     }
     all
 }
 
-fn told(fault: &Fault) -> String {
+fn tip_text(fault: &Fault) -> String {
     let until = if fault.end > fault.since {
         format!(" until {:?}", fault.end)
     } else {

@@ -1,4 +1,4 @@
-//! What stands in every row: lanes with their names, the scale, and the moment at which a promise was broken.
+//! The parts of every row: lanes with their names, the scale, and the moment at which a promise was broken.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(super) fn lanes(subject: &Subject<'_>, layout: &Layout, row: &Row) -> Group 
     all
 }
 
-/// In seconds, with as many digits as tell two marks apart.
+/// In seconds, with enough digits to distinguish two marks.
 fn seconds(micros: u64, step: u64) -> String {
     let digits = match step {
         1_000_000.. => 0,

@@ -62,7 +62,7 @@ fn counts(subject: &Subject<'_>) -> String {
         .filter(|claim| claim.since.is_some())
         .count();
     format!(
-        "{:.1} virtual seconds, {} messages ({lost} lost), {} locks asked for, {held} obtained, {} faults. Point at \
+        "{:.1} virtual seconds, {} messages ({lost} lost), {} locks requested, {held} obtained, {} faults. Point at \
          anything to read more.",
         subject.report.time.as_secs_f64(),
         record.messages.len(),
@@ -83,14 +83,14 @@ fn legend(y: f64) -> Group {
         x += 36. + text.len() as f64 * 5.3;
     };
     let claim = || group("claim c0");
-    add(claim().add(line("wait", (0., 0.), (22., 0.))), "asks");
+    add(claim().add(line("wait", (0., 0.), (22., 0.))), "wait");
     add(
         claim().add(rect("lease", (0., -4.), 22., 8.)).add(line(
             "refreshed",
             (11., -3.),
             (11., 3.),
         )),
-        "believes, refreshed",
+        "holds it, refreshed",
     );
     add(
         claim()

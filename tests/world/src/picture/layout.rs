@@ -112,7 +112,7 @@ impl Layout {
         let keys = self.keys as f64;
         let clients = subject.record.clients.iter().enumerate();
         for (client, came) in clients {
-            // Whoever comes later has no lane before.
+            // A client has no lane before it joins.
             if came.as_micros() < to {
                 let height = if is_idle(subject, &row, client) {
                     IDLE
@@ -208,7 +208,7 @@ fn instants(subject: &Subject<'_>) -> Vec<u64> {
     let claims = record
         .claims
         .iter()
-        .flat_map(|claim| [Some(claim.asked), claim.since, claim.end]);
+        .flat_map(|claim| [Some(claim.requested_at), claim.since, claim.end]);
     let faults = record
         .faults
         .iter()
@@ -237,7 +237,7 @@ fn is_idle(subject: &Subject<'_>, row: &Row, client: usize) -> bool {
     let claims = record.claims.iter();
     let mut mine = claims.filter(|claim| claim.client == client);
     !mine.any(|claim| {
-        row.part(claim.asked, claim.end.unwrap_or(record.end))
+        row.part(claim.requested_at, claim.end.unwrap_or(record.end))
             .is_some()
     })
 }

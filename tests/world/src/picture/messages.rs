@@ -89,10 +89,10 @@ fn arrow(subject: &Subject<'_>, row: &Row, messages: &[&Message]) -> Option<(Pat
         format!("M{},{}L{},{}", ends[0], ends[1], ends[2], ends[3]),
     );
     let cross = (first.lost && is_whole).then(|| cross("lost", stop, 2.2));
-    Some((path.add(tip(&told(messages))), cross))
+    Some((path.add(tip(&tip_text(messages))), cross))
 }
 
-fn told(messages: &[&Message]) -> String {
+fn tip_text(messages: &[&Message]) -> String {
     const SHOWN: usize = 2;
     let mut lines: Vec<String> = messages
         .iter()

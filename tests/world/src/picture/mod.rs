@@ -1,6 +1,6 @@
 //! A schedule as a picture: rows of time one below the other, as a seismograph draws them.
 //!
-//! Each row has a lane per client and per node. A client's lane has what the client believes, a node's lane what stands
+//! Each row has a lane per client and per node. A client's lane shows its locks, a node's lane the values
 //! on its server; both have a line per key. Messages cross from one to the other.
 
 mod bars;

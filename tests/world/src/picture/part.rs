@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use tenure_core::Instant;
 
-/// From when to when, in seconds as they stand on the scale of the whole picture: `12.5..13`.
+/// From when to when, in seconds as on the scale of the whole picture: `12.5..13`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Part {
     pub(super) from: Instant,

@@ -23,8 +23,8 @@ pub(crate) struct Extras {
     pub(crate) limited: bool,
     /// Each client has workers.
     workers: Option<Workers>,
-    /// Some steps do what is in `strange.rs`.
-    pub(crate) strange: bool,
+    /// Some steps do what is in `rare.rs`.
+    pub(crate) rare: bool,
 }
 
 /// Whose token is the same.
@@ -78,7 +78,7 @@ impl Extras {
             },
             limited: server == 6,
             workers,
-            strange: header[7] >> 4 & 3 == 3,
+            rare: header[7] >> 4 & 3 == 3,
         }
     }
 

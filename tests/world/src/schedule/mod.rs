@@ -2,20 +2,20 @@
 //!
 //! The first [`HEADER`] bytes choose the world, every following [`STEP`] bytes are one step. Any bytes are a schedule.
 
-mod cast;
-mod chores;
 mod ending;
 mod extras;
 mod play;
+mod rare;
+mod setup;
 mod shrink;
 mod spans;
-mod strange;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use rare::LINES;
 pub use shrink::shrink;
-pub use strange::LINES;
 use tenure_core::Rng;
 
 use crate::world::{Promise, Record, Violation};
@@ -68,16 +68,16 @@ pub struct Report {
     pub violation: Option<Violation>,
     /// How much virtual time passed.
     pub time: Duration,
-    /// How often each promise was looked at and kept.
+    /// How often each promise was checked and kept.
     pub checks: BTreeMap<Promise, u64>,
-    /// How often a promise could not be looked at, because an assumption that it rests on was broken on purpose.
+    /// How often a promise could not be checked, because an assumption that it rests on was broken on purpose.
     pub excused: BTreeMap<Promise, u64>,
     /// How often it did what not every schedule does, by name.
     pub used: BTreeMap<&'static str, u64>,
     /// A hash of all that engines and servers said, and when, and of this report: the same schedule has the same on every
     /// platform.
     pub trace: u64,
-    /// What happened, line by line, if it was asked for.
+    /// What happened, line by line, if requested.
     pub lines: Vec<String>,
 }
 
@@ -115,8 +115,8 @@ impl Schedule {
 
     /// Who takes part, and what they have to reckon with.
     #[must_use]
-    pub fn cast(&self) -> String {
-        cast::Cast::new(&self.header).describe()
+    pub fn describe(&self) -> String {
+        setup::Setup::new(&self.header).describe()
     }
 
     /// Plays it to its end, or to the first broken promise.
@@ -127,7 +127,7 @@ impl Schedule {
 
     /// Plays it and writes down what happens.
     #[must_use]
-    pub fn tell(&self) -> Report {
+    pub fn play_logged(&self) -> Report {
         self.record().0
     }
 

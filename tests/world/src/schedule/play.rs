@@ -7,22 +7,22 @@ use std::time::Duration;
 use tenure_core::memory::Trouble;
 use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
 
-use super::cast::{Cast, LONGEST_MS, honest_rate};
-use super::spans::{Chore, pause, span};
+use super::setup::{LONGEST_MS, Setup, allowed_rate};
+use super::spans::{Task, pause, span};
 use super::{Report, STEP, Schedule, ending};
 use crate::laws;
 use crate::world::{ClientId, Lasting, Leftover, Place, Record, TRUE_RATE, Weather, World};
 
 /// A schedule under way.
 pub(crate) struct Play {
-    pub(crate) cast: Cast,
+    pub(crate) setup: Setup,
     pub(crate) world: World,
     pub(crate) rng: Rng,
     pub(crate) clients: Vec<ClientId>,
-    /// What each client asked for and has not let go of.
+    /// The locks that each client requested and has not released.
     pub(crate) locks: Vec<Vec<LockId>>,
     /// What is to be repaired when.
-    pub(super) chores: BinaryHeap<Reverse<(Instant, Chore)>>,
+    pub(super) tasks: BinaryHeap<Reverse<(Instant, Task)>>,
     /// How often something went wrong or was repaired: in all, by client and by node.
     pub(super) troubles: u64,
     pub(super) client_troubles: Vec<u64>,
@@ -33,32 +33,32 @@ pub(crate) struct Play {
     pub(super) endless: Vec<(usize, usize)>,
     pub(super) swapped: Vec<usize>,
     /// Nodes that say that keys have another type.
-    pub(super) lying: Vec<usize>,
+    pub(super) wrongtype_nodes: Vec<usize>,
     /// What must be gone from nodes, and how often something had gone wrong there before.
-    pub(super) to_go: Vec<(Leftover, [u64; 2])>,
+    pub(super) released: Vec<(Leftover, [u64; 2])>,
 }
 const MS: Duration = Duration::from_millis(1);
 
 pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record>) {
-    let cast = Cast::new(&schedule.header);
-    let world = cast.world(watched);
+    let setup = Setup::new(&schedule.header);
+    let world = setup.world(watched);
     let mut play = Play {
-        clients: (0..cast.clients).map(ClientId).collect(),
-        locks: vec![Vec::new(); cast.clients],
-        rng: Rng::new(cast.seed ^ 0x5eed),
-        chores: BinaryHeap::new(),
+        clients: (0..setup.clients).map(ClientId).collect(),
+        locks: vec![Vec::new(); setup.clients],
+        rng: Rng::new(setup.seed ^ 0x5eed),
+        tasks: BinaryHeap::new(),
         troubles: 0,
-        client_troubles: vec![0; cast.clients],
-        node_troubles: vec![0; cast.nodes],
-        to_go: Vec::new(),
+        client_troubles: vec![0; setup.clients],
+        node_troubles: vec![0; setup.nodes],
+        released: Vec::new(),
         used: BTreeMap::new(),
         endless: Vec::new(),
         swapped: Vec::new(),
-        lying: Vec::new(),
-        cast,
+        wrongtype_nodes: Vec::new(),
+        setup,
         world,
     };
-    for name in play.cast.names() {
+    for name in play.setup.names() {
         play.used(name);
     }
     for step in &schedule.steps {
@@ -83,15 +83,15 @@ pub(crate) fn play(schedule: &Schedule, watched: bool) -> (Report, Option<Record
 impl Play {
     fn pass(&mut self, duration: Duration) {
         let end = self.world.now() + duration;
-        while let Some(Reverse((at, chore))) = self
-            .chores
+        while let Some(Reverse((at, task))) = self
+            .tasks
             .peek()
             .copied()
             .filter(|Reverse((at, _))| *at <= end)
         {
-            self.chores.pop();
+            self.tasks.pop();
             self.world.pass(at.saturating_since(self.world.now()));
-            self.repair(chore);
+            self.run_task(task);
         }
         self.world.pass(end.saturating_since(self.world.now()));
     }
@@ -118,21 +118,21 @@ impl Play {
             return;
         }
         let client = usize::from(who) % self.clients.len();
-        let node = usize::from(b) % self.cast.nodes;
+        let node = usize::from(b) % self.setup.nodes;
         match op {
             0..=99 => self.obtain(client, a, b, c),
             100..=134 => self.release(client, a),
             135..=148 => self.refresh(client, a, b),
             149..=152 => self.inspect(client, a),
-            _ if self.cast.calm => {}
-            189..=210 | 236..=239 | 243..=255 if self.cast.mild => {}
-            _ => self.disturb(op, client, node, a, c),
+            _ if self.setup.calm => {}
+            189..=210 | 236..=239 | 243..=255 if self.setup.mild => {}
+            _ => self.inject_fault(op, client, node, a, c),
         }
     }
 
     fn obtain(&mut self, client: usize, a: u8, b: u8, c: u8) {
         let mut request = self.request(a, b, c);
-        for name in self.cast.extras.adjust(&mut request, client, (a, c)) {
+        for name in self.setup.extras.adjust(&mut request, client, (a, c)) {
             self.used(name);
         }
         let id = self.clients[client];
@@ -145,7 +145,7 @@ impl Play {
             Some(MS * 6000),
         ];
         let hold = hold[usize::from(c >> 4) % 6];
-        self.world.say(|| {
+        self.world.note_line(|| {
             let or = |time: Option<Duration>, other: &str| {
                 time.map_or_else(|| other.to_owned(), |time| format!("{time:?}"))
             };
@@ -164,7 +164,7 @@ impl Play {
     pub(crate) fn request(&mut self, a: u8, b: u8, c: u8) -> Obtain {
         const TTL: [u64; 8] = [300, 1000, 2000, 3000, 5000, LONGEST_MS, 1000, 500];
         const WAIT: [u64; 8] = [0, 0, 100, 1000, 3000, 6000, 10_000, 5000];
-        let keys = self.cast.keys;
+        let keys = self.setup.keys;
         let first = usize::from(a) % keys;
         let key = if a >= 208 && keys > 1 {
             format!("k{first}+k{}", (first + 1) % keys)
@@ -190,8 +190,8 @@ impl Play {
             4 => Retry::every(MS * 100).limit(3),
             _ => Retry::default(),
         };
-        request.fence = self.cast.extras.fence(c);
-        if a & 0x1f == 0x1e && !self.cast.needs_all_commands() {
+        request.fence = self.setup.extras.fence(c);
+        if a & 0x1f == 0x1e && !self.setup.needs_all_commands() {
             // A token of the user's own: none like it, but it cannot be drawn anew.
             let text = format!("own-{}", self.rng.next_u64());
             request.token = Token::new(text).expect("a token");
@@ -209,15 +209,15 @@ impl Play {
     fn release(&mut self, client: usize, nth: u8) {
         if let Some(lock) = self.lock(client, nth) {
             self.world
-                .say(|| format!("client {client} releases {lock:?}"));
-            let leftovers = self.world.who_must_let_go(self.clients[client], lock);
+                .note_line(|| format!("client {client} releases {lock:?}"));
+            let leftovers = self.world.nodes_to_clear(self.clients[client], lock);
             self.world.release(self.clients[client], lock);
-            let at = self.world.now() + self.cast.longest_release();
+            let at = self.world.now() + self.setup.longest_release();
             for leftover in leftovers {
-                let chore = Chore::LetGo(self.to_go.len());
+                let task = Task::Released(self.released.len());
                 let before = self.troubles_of(client, leftover.node);
-                self.to_go.push((leftover, before));
-                self.chores.push(Reverse((at, chore)));
+                self.released.push((leftover, before));
+                self.tasks.push(Reverse((at, task)));
             }
             self.locks[client].retain(|other| *other != lock);
         }
@@ -233,7 +233,7 @@ impl Play {
 
     pub(super) fn refresh_for(&mut self, client: usize, lock: LockId, ttl: Option<u64>) {
         self.world
-            .say(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
+            .note_line(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
         let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
         self.world.refresh(self.clients[client], lock, ttl);
     }
@@ -243,34 +243,34 @@ impl Play {
         self.world.inspect(self.clients[client], keys);
     }
 
-    fn disturb(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
+    fn inject_fault(&mut self, op: u8, client: usize, node: usize, a: u8, c: u8) {
         self.troubles += 1;
-        if self.cast.extras.strange && matches!(op, 229..=239) {
-            return self.strange(op, client, node, (a, c));
+        if self.setup.extras.rare && matches!(op, 229..=239) {
+            return self.rare(op, client, node, (a, c));
         }
         match op {
             189..=204 | 232..=235 | 249..=251 => self.client_troubles[client] += 1,
             _ => self.node_troubles[node] += 1,
         }
         let id = self.clients[client];
-        let wild = self.cast.wild;
+        let wild = self.setup.wild;
         match op {
             153..=168 => {
                 let kept = |nibble: u8| usize::from(nibble & 15) * 1000 / 15;
                 self.world.cut_keeping(id, node, kept(a), kept(a >> 4));
             }
-            169..=188 => self.spoil(client, node, a, c),
+            169..=188 => self.degrade_link(client, node, a, c),
             189..=198 => self.stall(client, a, c),
             199..=204 => self.kill(client, usize::from(a) * 1000 / 255),
             205..=210 => {
                 self.used("a silent node");
                 self.world.pause(node, true);
-                self.later(c, Chore::Unpause(node));
+                self.later(c, Task::Unpause(node));
             }
             211..=216 => {
                 self.world.crash(node);
                 self.world.down(node, true);
-                self.later(c, Chore::Up(node));
+                self.later(c, Task::Up(node));
             }
             217..=220 => {
                 if self.world.anybody_waits() {
@@ -283,11 +283,11 @@ impl Play {
             229..=231 => {
                 let options = self.world.server(node).options_mut();
                 options.tracking = a & 1 == 0;
-                options.compare ^= a & 6 == 6 && !self.cast.needs_all_commands();
+                options.compare ^= a & 6 == 6 && !self.setup.needs_all_commands();
                 self.world.crash(node);
             }
             232..=235 => {
-                let rate = honest_rate(&mut self.rng);
+                let rate = allowed_rate(&mut self.rng);
                 self.world.run_clock(id, rate);
             }
             236..=239 => self.world.stretch(id, node, span(c) / 20),
@@ -298,65 +298,65 @@ impl Play {
                 let rate =
                     [0, TRUE_RATE / 2, TRUE_RATE * 9 / 10, TRUE_RATE * 3][usize::from(a & 3)];
                 self.world.run_clock(id, rate);
-                self.later(c, Chore::Clock(client));
+                self.later(c, Task::Clock(client));
             }
-            252..=253 if wild => self.meddle(node, a, c),
-            _ => self.straggle(client, node, a, c),
+            252..=253 if wild => self.change_key(node, a, c),
+            _ => self.delay_bytes(client, node, a, c),
         }
     }
 
     /// The link to a node is bad for a while.
-    fn spoil(&mut self, client: usize, node: usize, a: u8, c: u8) {
+    fn degrade_link(&mut self, client: usize, node: usize, a: u8, c: u8) {
         const KINDS: [Weather; 4] = [
             Weather::Silent,
             Weather::Deaf,
             Weather::Refusing,
             Weather::Holding,
         ];
-        let kinds = if self.cast.mild { 3 } else { 4 };
+        let kinds = if self.setup.mild { 3 } else { 4 };
         let weather = KINDS[usize::from(a) % kinds];
         self.world.weather(self.clients[client], node, weather);
-        self.later(c, Chore::Weather(client, node));
+        self.later(c, Task::Weather(client, node));
     }
 
     /// A client does nothing for a while.
     fn stall(&mut self, client: usize, a: u8, c: u8) {
-        if span(c) > self.cast.request_timeout {
+        if span(c) > self.setup.request_timeout {
             self.used("a driver that stalls for longer than the request timeout");
         }
         self.world.suspend(self.clients[client], true);
-        self.later(c, Chore::Wake(client, a & 1 == 0));
+        self.later(c, Task::Wake(client, a & 1 == 0));
     }
 
     /// What is sent from now on over this connection comes late, behind what later connections bring: perhaps a refresh
     /// for a short time whose user wants a long one soon after.
-    fn straggle(&mut self, client: usize, node: usize, a: u8, c: u8) {
+    fn delay_bytes(&mut self, client: usize, node: usize, a: u8, c: u8) {
         let id = self.clients[client];
         let Some(conn) = self.world.stick(id, node) else {
             return;
         };
-        self.later(c, Chore::Stuck(conn));
+        self.later(c, Task::Stuck(conn));
         if a & 3 == 0
             && let Some(lock) = self.world.any_held(id)
         {
             self.refresh_for(client, lock, Some(LONGEST_MS / 4));
             let half = span(c) / 2;
-            let longer = Chore::Longer(client, lock.to_bits());
+            let longer = Task::Longer(client, lock.to_bits());
             let at = self.world.now() + half;
-            self.chores.push(Reverse((at, longer)));
+            self.tasks.push(Reverse((at, longer)));
         }
     }
 
-    /// Who must hear when a key of the only server is changed by somebody else.
-    pub(super) fn who_must_hear(&self, key: usize) -> Vec<(ClientId, LockId, Duration)> {
+    /// The holders that must learn of it when a key of the only server is changed by another program.
+    pub(super) fn holders_to_notify(&self, key: usize) -> Vec<(ClientId, LockId, Duration)> {
         let key = Key::new(format!("k{key}")).expect("a key");
-        self.world.who_must_hear(&key)
+        self.world.holders_to_notify(&key)
     }
 
     /// Somebody else takes a key away.
-    fn meddle(&mut self, node: usize, a: u8, c: u8) {
+    fn change_key(&mut self, node: usize, a: u8, c: u8) {
         let keys = self.request(a, 0, 0).keys;
-        let hearers = self.world.who_must_hear(keys.first());
+        let holders = self.world.holders_to_notify(keys.first());
         let key = self.world.on_the_wire(keys.first());
         if c & 1 == 0 {
             self.world.command(node, &[b"DEL", &key]);
@@ -364,9 +364,9 @@ impl Play {
             self.world
                 .command(node, &[b"SET", &key, b"foreign", b"PX", b"700"]);
         }
-        for (client, lock, soon) in hearers {
-            let hear = Chore::Hear(client.0, lock.to_bits(), self.troubles);
-            self.chores.push(Reverse((self.world.now() + soon, hear)));
+        for (client, lock, soon) in holders {
+            let report = Task::LossReport(client.0, lock.to_bits(), self.troubles);
+            self.tasks.push(Reverse((self.world.now() + soon, report)));
         }
     }
 
@@ -394,7 +394,7 @@ impl Play {
         };
         self.world.refuses_writes(node, !a.is_multiple_of(3));
         self.world
-            .turns(Place::Node(node), Lasting::Refusing, Some(what));
-        self.later(c, Chore::Trouble(node));
+            .set_fault(Place::Node(node), Lasting::Refusing, Some(what));
+        self.later(c, Task::Trouble(node));
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn span(byte: u8) -> Duration {
     }
 }
 
-/// What is to be repaired, or looked at, later.
+/// A repair or a check that is due later.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Chore {
+pub(super) enum Task {
     Weather(usize, usize),
     Wake(usize, bool),
     Unpause(usize),
@@ -36,8 +36,8 @@ pub(super) enum Chore {
     Clock(usize),
     Stuck(usize),
     Longer(usize, u64),
-    Hear(usize, u64, u64),
-    LetGo(usize),
+    LossReport(usize, u64, u64),
+    Released(usize),
     Successor(usize),
     Pushes(usize, usize),
     Remove(usize, usize),

@@ -19,7 +19,7 @@ pub struct Contest {
     pub latency: Duration,
     /// Each lock is held for up to this long.
     pub hold: Duration,
-    /// Workers ask again at once, without waiting for the outcome of the release.
+    /// Workers make the next request at once, without waiting for the outcome of the release.
     pub drops: bool,
     /// Each lock has two keys: one that only its worker asks for, and behind it the contended one.
     pub two_keys: bool,

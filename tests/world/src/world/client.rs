@@ -1,4 +1,4 @@
-//! One process that uses locks: the engine that ships, a clock of its own, and what it was told.
+//! One process that uses locks: the engine that ships, a clock of its own, and its events.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -16,7 +16,7 @@ use super::trace::Trace;
 use super::wire;
 use crate::laws::STEPS;
 
-/// An engine and what it has told so far.
+/// An engine and its events so far.
 pub struct Client {
     /// The code that ships.
     pub engine: Engine,
@@ -26,7 +26,7 @@ pub struct Client {
     pub(crate) born: Instant,
     pub(crate) clock: Clock,
     /// Its clock kept the bounds so far.
-    pub(crate) honest: bool,
+    pub(crate) clock_in_bounds: bool,
     pub(crate) events: Vec<(Instant, Event)>,
     /// What nodes went through.
     pub nodes: Vec<(Instant, Event)>,
@@ -36,33 +36,33 @@ pub struct Client {
     /// When something last went wrong with it, or was repaired, in true time.
     pub(crate) trouble: Instant,
     /// When bytes of an old connection last came late to a server.
-    pub(crate) straggled: Option<Instant>,
+    pub(crate) late_arrival: Option<Instant>,
     /// Something happened since its engine was last asked what to do.
     pub(crate) undrained: bool,
-    /// It was last told that so late it is, and what follows is still to be seen.
+    /// The time of its last timeout, while the output that follows is not yet checked.
     pub(crate) timed_out: Option<Instant>,
     /// How many writes went out.
     pub writes: usize,
-    pub(crate) beliefs: Vec<Belief>,
-    /// Values after whose release, or after whose end, nothing may be set any more.
-    pub(crate) spent: wire::Values,
+    pub(crate) held_locks: Vec<HeldLock>,
+    /// Values that nothing may set: their lock was released or has ended.
+    pub(crate) retired_values: wire::Values,
     /// Locks whose terminal event is out, and those among them whose event came since all was done.
     ended: Ended,
     just_ended: Vec<LockId>,
-    /// From when (true time) and until when (own time) the lock that ended last was believed in.
+    /// From when (true time) and until when (own time) the last lock that ended was held.
     pub(crate) lost: Option<(Instant, Instant)>,
     /// Locks without a terminal event so far, each with the place of its request.
     pub(crate) open: Vec<(LockId, usize)>,
-    /// How long the lock that is being asked for just now, and others, are to be held.
+    /// How long to hold the lock that is being requested, and later ones.
     pub(crate) hold: Option<Duration>,
     pub(crate) holds: Vec<(LockId, Duration)>,
     /// Every request so far.
     pub(crate) requests: Vec<LockRequest>,
     pub(crate) inspections: Vec<Snapshot>,
     pub(crate) log: Log,
-    /// What there is to look at since the last look.
-    pub(crate) news: Vec<Event>,
-    /// How often each of the promises that are looked at here was kept.
+    /// Events that the oracle has not checked yet.
+    pub(crate) unchecked_events: Vec<Event>,
+    /// How often each of the promises that are checked here was kept.
     pub(crate) kept: Kept,
 }
 
@@ -76,23 +76,23 @@ pub(crate) struct Kept {
     pub(crate) silence: u64,
     pub(crate) steps: u64,
     pub(crate) advances: u64,
-    pub(crate) told: u64,
+    pub(crate) expiry_reported: u64,
 }
 
 /// A lock that this client says is its own.
-pub(crate) struct Belief {
+pub(crate) struct HeldLock {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) value: Box<[u8]>,
     /// True time.
     pub(crate) since: Instant,
-    /// On its own clock, as it was last told.
+    /// On its own clock, as last reported.
     until: Instant,
-    /// Its token is the user's own: a late release of an earlier attempt cannot be told apart from one of this.
+    /// Its token is the user's own: a late release of an earlier attempt looks like one of this lock.
     pub(crate) owned: bool,
     /// No lease of it may end later.
     pub(crate) cap: Option<Instant>,
-    /// A refresh for another time may have made it shorter than it was told.
+    /// A refresh for another time may have made it shorter than last reported.
     pub(crate) reshaped: bool,
 }
 
@@ -105,18 +105,18 @@ impl Client {
             seed,
             born,
             clock,
-            honest: true,
+            clock_in_bounds: true,
             events: Vec::new(),
             nodes: Vec::new(),
             due: None,
             suspended: false,
             trouble: Instant::default(),
-            straggled: None,
+            late_arrival: None,
             undrained: false,
             timed_out: None,
             writes: 0,
-            beliefs: Vec::new(),
-            spent: wire::Values::default(),
+            held_locks: Vec::new(),
+            retired_values: wire::Values::default(),
             ended: Ended::default(),
             just_ended: Vec::new(),
             lost: None,
@@ -126,7 +126,7 @@ impl Client {
             requests: Vec::new(),
             inspections: Vec::new(),
             log: Log::default(),
-            news: Vec::new(),
+            unchecked_events: Vec::new(),
             kept: Kept::default(),
         }
     }
@@ -160,38 +160,38 @@ impl Client {
                     if self.log.on {
                         self.log.outputs.note_bytes(node.index(), bytes);
                     }
-                    net.say(now, || {
+                    net.note_line(now, || {
                         let bytes = wire::show(bytes);
                         format!("client {index} → node {}: {bytes}", node.index())
                     });
-                    wire::watch(bytes, &self.spent)?;
-                    self.kept.silence += u64::from(!self.spent.is_empty());
+                    wire::watch(bytes, &self.retired_values)?;
+                    self.kept.silence += u64::from(!self.retired_values.is_empty());
                     net.send(index, node.index(), bytes, now);
                 }
                 Output::Event(event) => {
-                    net.say(now, || format!("client {index} hears {event:?}"));
+                    net.note_line(now, || format!("client {index} hears {event:?}"));
                     net.trace.happens(2, now, index, event);
                     let clock = self.clock;
-                    net.record(|record| record.hears(index, &event, clock, now));
+                    net.record(|record| record.receives(index, &event, clock, now));
                     self.note(now, event)?;
                 }
                 Output::Timeout(at) => {
                     self.due = at;
                     self.kept.steps += 1;
                     self.log.settle(step > 0);
-                    self.look_for_progress()?;
+                    self.check_progress()?;
                     // What was on its way to the wire when a lock ended goes out together with its release.
                     while let Some(lock) = self.just_ended.pop() {
-                        self.spend(lock);
+                        self.retire_value(lock);
                     }
                     self.note_tokens();
-                    self.look_for_old_beliefs(now)?;
-                    self.kept.told += u64::from(!self.beliefs.is_empty());
+                    self.check_expired_leases(now)?;
+                    self.kept.expiry_reported += u64::from(!self.held_locks.is_empty());
                     return Ok(());
                 }
             }
         }
-        Err(Promise::Steps.broken("poll_output does not come to an end"))
+        Err(Promise::Steps.broken("poll_output does not reach a timeout"))
     }
 
     fn note(&mut self, now: Instant, event: Event) -> Result<(), Violation> {
@@ -199,7 +199,7 @@ impl Client {
             self.log.outputs.events.push(event);
         }
         if let Event::Inspected { .. } = event {
-            self.news.push(event);
+            self.unchecked_events.push(event);
             return Ok(());
         }
         let Some(lock) = lock_of(&event) else {
@@ -207,16 +207,15 @@ impl Client {
             return Ok(());
         };
         if self.ended.contains(&lock.to_bits()) {
-            return Err(
-                Promise::OneEnd.broken(format!("{event:?} after the terminal event of its lock"))
-            );
+            return Err(Promise::OneTerminalEvent
+                .broken(format!("{event:?} after the terminal event of its lock")));
         }
         self.kept.one_end += 1;
         self.events.push((now, event));
-        self.news.push(event);
+        self.unchecked_events.push(event);
         if let Event::Refreshed { lease, .. } = event {
-            for belief in self.beliefs.iter_mut().filter(|b| b.lock == lock) {
-                belief.until = lease.expires_at();
+            for held_lock in self.held_locks.iter_mut().filter(|b| b.lock == lock) {
+                held_lock.until = lease.expires_at();
             }
         }
         if let Event::Obtained { lock, lease } = event {
@@ -228,7 +227,7 @@ impl Client {
                 cap = request.max_hold.map(|most| own + most);
             }
             if let Some(claim) = self.engine.claim(lock) {
-                self.beliefs.push(Belief {
+                self.held_locks.push(HeldLock {
                     lock,
                     keys: claim.keys().clone(),
                     value: claim.value().into(),
@@ -242,41 +241,46 @@ impl Client {
         } else if is_terminal(&event) {
             self.ended.insert(lock.to_bits());
             self.just_ended.push(lock);
-            let belief = self.end_belief(lock);
+            let held_lock = self.end_held_lock(lock);
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
                 self.requests[*at].ended = Some(now);
             }
             self.open.retain(|(other, _)| *other != lock);
-            self.lost = belief
-                .filter(|belief| !(belief.reshaped || belief.owned && self.straggled.is_some()))
-                .map(|belief| (belief.since, belief.until));
+            self.lost = held_lock
+                .filter(|held_lock| {
+                    !(held_lock.reshaped || held_lock.owned && self.late_arrival.is_some())
+                })
+                .map(|held_lock| (held_lock.since, held_lock.until));
         }
         Ok(())
     }
 
-    /// A lock is believed in no longer.
-    pub(crate) fn end_belief(&mut self, lock: LockId) -> Option<Belief> {
-        let at = self.beliefs.iter().position(|belief| belief.lock == lock)?;
-        let belief = self.beliefs.swap_remove(at);
+    /// The client no longer relies on a lock.
+    pub(crate) fn end_held_lock(&mut self, lock: LockId) -> Option<HeldLock> {
+        let at = self
+            .held_locks
+            .iter()
+            .position(|held_lock| held_lock.lock == lock)?;
+        let held_lock = self.held_locks.swap_remove(at);
         let open = self.open.iter().find(|(other, _)| *other == lock);
-        if let Some((_, at)) = open.filter(|_| !belief.reshaped) {
-            self.requests[*at].lease = Some((belief.since, belief.until));
+        if let Some((_, at)) = open.filter(|_| !held_lock.reshaped) {
+            self.requests[*at].lease = Some((held_lock.since, held_lock.until));
         }
-        Some(belief)
+        Some(held_lock)
     }
 
     /// A timeout that was handled is over.
-    fn look_for_progress(&mut self) -> Result<(), Violation> {
-        let Some(told) = self.timed_out.take() else {
+    fn check_progress(&mut self) -> Result<(), Violation> {
+        let Some(timeout) = self.timed_out.take() else {
             return Ok(());
         };
-        if self.due.is_none_or(|due| due > told) {
+        if self.due.is_none_or(|due| due > timeout) {
             self.kept.advances += 1;
             return Ok(());
         }
         let reason = self.engine.next_reason();
         let due = self.due;
-        let how = format!("after handle_timeout({told:?}) {reason:?} is due at {due:?}");
+        let how = format!("after handle_timeout({timeout:?}) {reason:?} is due at {due:?}");
         Err(Promise::Advances.broken(how))
     }
 
@@ -284,7 +288,7 @@ impl Client {
     fn note_tokens(&mut self) {
         for (lock, at) in &self.open {
             let request = &mut self.requests[*at];
-            // What was obtained is not denied any more: then nobody asks for this.
+            // A lock that was obtained cannot be denied, so this event may be replaced.
             if !(request.renamed || request.obtained)
                 && let Some(claim) = self.engine.claim(*lock)
             {
@@ -294,25 +298,28 @@ impl Client {
     }
 
     /// When a lease is over its lock is lost, at once.
-    fn look_for_old_beliefs(&self, now: Instant) -> Result<(), Violation> {
+    fn check_expired_leases(&self, now: Instant) -> Result<(), Violation> {
         let own = self.clock.read(now);
-        let over = self.beliefs.iter().find(|belief| {
-            let lease = self.engine.lease(belief.lock);
+        let over = self.held_locks.iter().find(|held_lock| {
+            let lease = self.engine.lease(held_lock.lock);
             lease.is_some_and(|lease| !lease.is_valid(own))
         });
-        over.map_or(Ok(()), |belief| {
-            let how = format!("the lease of {:?} is over and nobody was told", belief.lock);
-            Err(Promise::Told.broken(how))
+        over.map_or(Ok(()), |held_lock| {
+            let how = format!(
+                "the lease of {:?} is over and was not reported",
+                held_lock.lock
+            );
+            Err(Promise::ExpiryReported.broken(how))
         })
     }
 
-    /// From now on nothing may set the value of this lock any more.
-    pub(crate) fn spend(&mut self, lock: LockId) {
+    /// From now on nothing may set the value of this lock.
+    pub(crate) fn retire_value(&mut self, lock: LockId) {
         if let Some(claim) = self.engine.claim(lock)
             && is_drawn(claim.token())
-            && !self.spent.contains(claim.value())
+            && !self.retired_values.contains(claim.value())
         {
-            self.spent.insert(claim.value().into());
+            self.retired_values.insert(claim.value().into());
         }
     }
 
@@ -356,10 +363,10 @@ impl Client {
     }
 
     /// The locks that this client would say are its own just now.
-    pub(crate) fn believes(&self, now: Instant) -> impl Iterator<Item = &Belief> {
+    pub(crate) fn valid_locks(&self, now: Instant) -> impl Iterator<Item = &HeldLock> {
         let own = self.clock.read(now);
-        self.beliefs.iter().filter(move |belief| {
-            let lease = self.engine.lease(belief.lock);
+        self.held_locks.iter().filter(move |held_lock| {
+            let lease = self.engine.lease(held_lock.lock);
             lease.is_some_and(|lease| lease.is_valid(own))
         })
     }

@@ -1,4 +1,4 @@
-//! What users do with locks that they have asked for.
+//! What users do with locks.
 
 use tenure_core::{Keys, LockId, Ttl};
 
@@ -6,15 +6,15 @@ use super::log::Input;
 use super::{ClientId, World};
 
 impl World {
-    /// Lets go.
+    /// Releases a lock.
     pub fn release(&mut self, client: ClientId, lock: LockId) {
-        self.look_before_release(client.0, lock);
+        self.check_before_release(client.0, lock);
         self.share(client.0, lock);
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Release(lock));
-        of.spend(lock);
-        of.end_belief(lock);
+        of.retire_value(lock);
+        of.end_held_lock(lock);
         let (clock, now) = (of.clock, self.now);
         self.net
             .record(|record| record.ends(client.0, Some(lock), "", clock, now));
@@ -27,8 +27,8 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Refresh(lock, ttl));
-        for belief in of.beliefs.iter_mut().filter(|b| b.lock == lock) {
-            belief.reshaped |= ttl.is_some();
+        for held_lock in of.held_locks.iter_mut().filter(|b| b.lock == lock) {
+            held_lock.reshaped |= ttl.is_some();
         }
         // A lock that is not held is no matter here.
         let begun = of.engine.refresh(lock, ttl, own).is_ok();
@@ -39,14 +39,14 @@ impl World {
         {
             request.refreshed |= ttl.is_some();
             if begun {
-                // All that were asked for are told as one, after the latest.
+                // All open requests are answered by one report, after the latest.
                 request.unanswered = Some((own, 0));
             }
         }
         self.drain(client.0);
     }
 
-    /// Looks who holds keys, and forgets the result.
+    /// Inspects keys and discards the result.
     pub fn inspect(&mut self, client: ClientId, keys: Keys) {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
@@ -61,10 +61,14 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Close);
-        let believed: Vec<LockId> = of.beliefs.iter().map(|belief| belief.lock).collect();
-        for lock in believed {
-            of.end_belief(lock);
-            of.spend(lock);
+        let held: Vec<LockId> = of
+            .held_locks
+            .iter()
+            .map(|held_lock| held_lock.lock)
+            .collect();
+        for lock in held {
+            of.end_held_lock(lock);
+            of.retire_value(lock);
         }
         let (clock, now) = (of.clock, self.now);
         self.net

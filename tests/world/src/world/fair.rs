@@ -1,6 +1,6 @@
-//! [`Promise::Fair`]: of several engines that contend for a key, none is passed over for ever.
+//! [`Promise::Fair`]: of several engines that contend for a key, none is passed over forever.
 //!
-//! A turn is an unbroken series of grants of one key to one client. A client waits for a key if it asked for that key alone
+//! A turn is an unbroken series of grants of one key to one client. A client waits for a key if it requested that key alone
 //! and is connected to a quorum of nodes that report changes. Two things are counted for it: how many turns of others have
 //! begun since it waits ([`World::most_turns`]) and how long that took ([`World::longest_queue`]), and how long a turn of
 //! another client goes on ([`World::longest_turn`]). Counting begins anew when anything goes wrong anywhere.
@@ -53,7 +53,7 @@ const MS: Duration = Duration::from_millis(1);
 
 impl World {
     /// A client has obtained a key.
-    pub(super) fn look_at_turn(&mut self, client: usize, key: &Key) -> Result<(), Violation> {
+    pub(super) fn check_turn(&mut self, client: usize, key: &Key) -> Result<(), Violation> {
         let now = self.now;
         let place = self.turns.iter().position(|turns| turns.key == *key);
         let mut turns = match place {
@@ -77,15 +77,15 @@ impl World {
             turns.longest = turns.longest.max(now.saturating_since(turns.last));
         }
         turns.last = now;
-        let result = self.look_at_waiting(&mut turns, is_new);
+        let result = self.check_turns_of_others(&mut turns, is_new);
         let mine = waiting(&mut turns.waiting, client);
         (mine.passed, mine.since, mine.granted) = (0, now, now);
         self.turns.push(turns);
         result
     }
 
-    /// Counts for each client that waits, and looks whether it is too much.
-    fn look_at_waiting(&mut self, turns: &mut Turns, is_new: bool) -> Result<(), Violation> {
+    /// Counts for each client that waits, and checks the bounds.
+    fn check_turns_of_others(&mut self, turns: &mut Turns, is_new: bool) -> Result<(), Violation> {
         let now = self.now;
         let contenders = self.contenders(&turns.key, turns.client);
         for (client, _) in &contenders {
@@ -93,16 +93,16 @@ impl World {
         }
         // Also those that do not wait just now, because it is their turn or they are about to ask.
         let count = u32::try_from(turns.waiting.len()).unwrap_or(u32::MAX);
-        for (client, asked) in contenders {
+        for (client, requested_at) in contenders {
             let settled = self.settled(client, self.waiters.trouble);
             let one = waiting(&mut turns.waiting, client);
             // After its share it may defer.
             let turn = self.clients[client].config.turn.min(ALONE);
             let deferral = (turn * TURNS_PER_DEFERRAL).clamp(LEAST_DEFERRAL, MOST_DEFERRAL);
             let begin = if one.granted == Instant::default() {
-                asked
+                requested_at
             } else {
-                asked.max(one.granted.max(one.ended) + deferral)
+                requested_at.max(one.granted.max(one.ended) + deferral)
             };
             if one.since < begin.max(settled) {
                 (one.since, one.passed) = (begin.max(settled), 0);
@@ -127,7 +127,7 @@ impl World {
                 let lasted = now.saturating_since(turns.began.max(since));
                 let saw = waiting(&mut turns.waiting, turns.client).saw;
                 let alone = saw.is_none_or(|at| at + FORGETS < turns.began);
-                // One that is far away may ask while the key is held, and hears of that a round trip later.
+                // A distant client may send its request while the key is held, and learns the outcome a round trip later.
                 let missed = if self.arrangement == Arrangement::Quorum {
                     32
                 } else {
@@ -154,7 +154,7 @@ impl World {
             let other = watch.waits && watch.client != but;
             let about = other && watch.keys.iter().any(|other| other == key);
             if about && all.iter().all(|(client, _)| *client != watch.client) {
-                all.push((watch.client, watch.asked));
+                all.push((watch.client, watch.requested_at));
             }
         }
         // The oldest lock of an engine asks: one with several keys may be waiting for another of them.
@@ -163,28 +163,28 @@ impl World {
                 watch.waits && watch.client == *client && watch.keys.iter().any(|k| k == key)
             };
             let first = self.waiters.watches.iter().find(of);
-            first.is_some_and(|watch| watch.keys.len() == 1) && self.is_told(*client)
+            first.is_some_and(|watch| watch.keys.len() == 1) && self.is_notified(*client)
         });
         all
     }
 
-    /// Whether a client hears of changes from a quorum of nodes.
-    fn is_told(&self, client: usize) -> bool {
+    /// Whether a client receives notifications from a quorum of nodes.
+    fn is_notified(&self, client: usize) -> bool {
         let of = &self.clients[client];
-        let told = (0..self.nodes.len())
+        let notified = (0..self.nodes.len())
             .filter(|node| self.reaches(client, *node) && of.is_ready(*node) == Some(true));
-        self.wakes && !of.suspended && of.honest && told.count() >= self.quorum()
+        self.wakes && !of.suspended && of.clock_in_bounds && notified.count() >= self.quorum()
     }
 
     /// How many turns of others may begin while a client waits.
     ///
     /// Eight for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
-    /// to 8: whoever is farther away comes second more often. With a quorum contenders spread at random, and 16 more for
+    /// to 8: a distant client comes second more often. With a quorum contenders spread at random, and 16 more for
     /// each make it less likely than one in a million that chance alone gets there.
     fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
         let mine = self.trip(client);
         let near = (0..self.clients.len())
-            .filter(|other| self.is_told(*other))
+            .filter(|other| self.is_notified(*other))
             .map(|other| self.trip(other))
             .min()
             .unwrap_or(mine)
@@ -227,7 +227,7 @@ impl World {
     }
 
     /// How long a turn may last while others wait: its time, then the lock that is held just then, the yield and the round
-    /// trips of what is under way; with a quorum the spread of contenders, and as long a rest for it, too.
+    /// trips of pending requests. With a quorum the spread of contenders is added, and as long a rest.
     fn longest_turn(&self, client: usize, alone: bool, hold: Duration) -> Duration {
         let round = self.trip(client) * 2;
         let count = u32::try_from(self.nodes.len()).unwrap_or(1);

@@ -11,7 +11,7 @@ use super::net::{Conn, Weather};
 use super::{ClientId, Clock, Happening, Lasting, Place, TRUE_RATE, World};
 
 impl World {
-    /// A server, to look at or to do things to.
+    /// A server, for tests that read or change its state.
     pub fn server(&mut self, node: usize) -> &mut Server {
         &mut self.nodes[node].server
     }
@@ -65,9 +65,9 @@ impl World {
             Weather::Refusing => Some("refused"),
             Weather::Holding => Some("held back"),
         };
-        self.turns(Place::Link(client.0, node), Lasting::Weather, what);
+        self.set_fault(Place::Link(client.0, node), Lasting::Weather, what);
         self.net.links[client.0][node].weather = weather;
-        self.net.stir(self.now, |conn| {
+        self.net.deliver_due(self.now, |conn| {
             conn.client == client.0 && conn.node == node
         });
     }
@@ -108,9 +108,9 @@ impl World {
     /// What was kept on a connection arrives.
     pub(crate) fn unstick(&mut self, conn: usize) {
         let Conn { client, node, .. } = self.net.conns[conn];
-        self.disturbed(Place::Link(client, node));
+        self.note_trouble(Place::Link(client, node));
         self.net.conns[conn].stuck = false;
-        self.net.stir_one(conn, self.now);
+        self.net.deliver_due_on(conn, self.now);
     }
 
     /// Ends a server and starts it again, empty. Everybody's connection breaks.
@@ -131,7 +131,7 @@ impl World {
 
     /// A server that is down refuses connections.
     pub fn down(&mut self, node: usize, down: bool) {
-        self.turns(Place::Node(node), Lasting::Down, down.then_some("down"));
+        self.set_fault(Place::Node(node), Lasting::Down, down.then_some("down"));
         self.nodes[node].down = down;
     }
 
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// A server answers with an error, but says as ever what it holds if it `reads`.
+    /// A server answers writes with an error; with `reads` it still answers reads.
     pub(crate) fn refuses_writes(&mut self, node: usize, reads: bool) {
         self.refuses(node, true);
         self.nodes[node].reads = reads;
@@ -201,10 +201,10 @@ impl World {
         self.nodes[node].is_final = true;
     }
 
-    /// From now on what a server says without having been asked is lost on its way to a client, or not any more.
+    /// From now on push messages of a server to a client are lost, or no longer.
     pub fn lose_pushes(&mut self, client: ClientId, node: usize, lose: bool) {
         let what = lose.then_some("pushes lost");
-        self.turns(Place::Link(client.0, node), Lasting::Weather, what);
+        self.set_fault(Place::Link(client.0, node), Lasting::Weather, what);
         self.net.links[client.0][node].loses_pushes = lose;
     }
 
@@ -258,11 +258,11 @@ impl World {
     /// Stops a server from doing anything, or lets it go on.
     pub fn pause(&mut self, node: usize, paused: bool) {
         let what = paused.then_some("paused");
-        self.turns(Place::Node(node), Lasting::Paused, what);
+        self.set_fault(Place::Node(node), Lasting::Paused, what);
         self.nodes[node].paused = paused;
         if !paused {
             self.net.agenda.push(self.now, Happening::Server(node));
-            self.net.stir(self.now, |conn| conn.node == node);
+            self.net.deliver_due(self.now, |conn| conn.node == node);
         }
     }
 
@@ -274,13 +274,13 @@ impl World {
     /// The same, and chooses whether the client sees its deadline or its bytes first when it goes on.
     pub(crate) fn suspend_order(&mut self, client: ClientId, suspended: bool, timer_first: bool) {
         let what = suspended.then_some("asleep");
-        self.turns(Place::Client(client.0), Lasting::Asleep, what);
+        self.set_fault(Place::Client(client.0), Lasting::Asleep, what);
         self.clients[client.0].suspended = suspended;
         if suspended {
             return;
         }
         if self.clients[client.0].undrained {
-            // Before it does what it had to do it looks at the clock.
+            // It reads the clock before it carries out what was due.
             let of = &mut self.clients[client.0];
             let own = of.clock.read(self.now);
             of.log(own, || Input::Timeout);
@@ -290,7 +290,8 @@ impl World {
         if timer_first {
             self.watch_due(client.0);
         }
-        self.net.stir(self.now, |conn| conn.client == client.0);
+        self.net
+            .deliver_due(self.now, |conn| conn.client == client.0);
         if !timer_first {
             self.watch_due(client.0);
         }
@@ -307,12 +308,12 @@ impl World {
             }
         }
         let old = &self.clients[index];
-        let (clock, honest) = (old.clock, old.honest);
+        let (clock, clock_in_bounds) = (old.clock, old.clock_in_bounds);
         let now = self.now;
         self.net
             .record(|record| record.ends(index, None, "killed", clock, now));
         let mut new = self.process(old.seed.wrapping_add(1000), clock);
-        new.honest = honest;
+        new.clock_in_bounds = clock_in_bounds;
         let old = std::mem::replace(&mut self.clients[index], new);
         self.forget_watches(index);
         self.killed = true;
@@ -326,10 +327,10 @@ impl World {
     pub fn run_clock(&mut self, client: ClientId, rate: u64) {
         let of = &mut self.clients[client.0];
         of.clock.run_at(rate, self.now);
-        of.honest &= is_in_bounds(rate);
+        of.clock_in_bounds &= is_in_bounds(rate);
         let what = format!("clock ×{}", rate as f64 / TRUE_RATE as f64);
         let what = (!is_in_bounds(rate)).then_some(&*what);
-        self.turns(Place::Client(client.0), Lasting::Clock, what);
+        self.set_fault(Place::Client(client.0), Lasting::Clock, what);
         self.watch_due(client.0);
     }
 
@@ -346,7 +347,7 @@ impl World {
             options.trouble = None;
             options.max_keys = 1 << 20;
             self.refuses(node, false);
-            self.turns(Place::Node(node), Lasting::Refusing, None);
+            self.set_fault(Place::Node(node), Lasting::Refusing, None);
             self.pause(node, false);
         }
         for conn in &mut self.net.conns {
@@ -360,7 +361,7 @@ impl World {
                 let latency = self.habits.latency_us;
                 self.net.links[client.0][node].habits.latency_us = latency;
             }
-            self.turns(Place::Client(client.0), Lasting::Clock, None);
+            self.set_fault(Place::Client(client.0), Lasting::Clock, None);
             let of = &mut self.clients[client.0];
             if !is_in_bounds(of.clock.rate()) {
                 of.clock.run_at(TRUE_RATE, self.now);

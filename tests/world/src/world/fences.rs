@@ -1,4 +1,4 @@
-//! [`Promise::Grows`]: each fence is larger than those before it.
+//! [`Promise::FencesGrow`]: each fence is larger than those before it.
 
 use tenure_core::{Fence, LockId};
 
@@ -7,17 +7,17 @@ use super::oracle::{Promise, Violation};
 
 impl World {
     /// A client has obtained a lock.
-    pub(super) fn look_at_fence(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+    pub(super) fn check_fence(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
         let client = &self.clients[index];
         let (Some(fence), Some(request)) =
             (client.engine.fence(lock), self.request_of(index, lock))
         else {
             return Ok(());
         };
-        // Nodes that forgot their counters, a client that hears late because its clock stands still, and two holders of one
-        // token that hear in another order than they were granted the keys.
+        // Nodes that forgot their counters, a client that receives replies late because its clock stopped, and two
+        // holders of one token that receive their grants in another order than the server made them.
         let excused = self.oracle.last_damage.is_some() && self.nodes.len() > 1
-            || !client.honest
+            || !client.clock_in_bounds
             || request.has_own_token();
         let keys = request.keys.clone();
         for key in keys.iter() {
@@ -29,12 +29,12 @@ impl World {
             let before: Fence = *largest;
             *largest = before.max(fence);
             if fence > before {
-                self.oracle.kept(Promise::Grows);
+                self.oracle.kept(Promise::FencesGrow);
             } else if excused {
-                self.oracle.excuse(Promise::Grows);
+                self.oracle.excuse(Promise::FencesGrow);
             } else {
                 let how = format!("{index} has {fence} for {key:?}, and somebody had {before}");
-                return Err(Promise::Grows.broken(how));
+                return Err(Promise::FencesGrow.broken(how));
             }
         }
         Ok(())

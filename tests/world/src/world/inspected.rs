@@ -4,7 +4,7 @@ use tenure_core::{Holding, Inspection, Instant, Keys, LockId};
 
 use super::World;
 use super::oracle::{Promise, Violation};
-use super::prompt::LOOKS;
+use super::prompt::CHECK_INTERVAL;
 
 /// What nodes held of some keys when an inspection began.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl World {
         keys.iter().map(|key| on(key).collect()).collect()
     }
 
-    pub(super) fn look_at_inspection(
+    pub(super) fn check_inspection(
         &mut self,
         index: usize,
         inspection: LockId,
@@ -77,7 +77,7 @@ impl World {
                 .changed
                 .iter()
                 .rev()
-                .take_while(|(at, _)| *at + LOOKS >= before.at);
+                .take_while(|(at, _)| *at + CHECK_INTERVAL >= before.at);
             last.into_iter()
                 .any(|(_, keys)| keys.iter().any(|other| other == key))
         };

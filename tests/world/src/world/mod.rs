@@ -11,16 +11,16 @@
 //!   the assumption has to be written down (`core/docs/guarantees.md`), not only left out here.
 
 mod agenda;
+mod checks;
 mod client;
 mod clock;
 mod commands;
+mod deadlines;
 mod fair;
 mod faults;
 mod fences;
-mod hear;
 mod inspected;
 mod log;
-mod look;
 mod net;
 mod oracle;
 mod pipe;
@@ -47,9 +47,9 @@ use tenure_core::{
 use agenda::Happening;
 pub use client::Client;
 pub use clock::{Clock, TRUE_RATE};
+pub(crate) use deadlines::Leftover;
 use fair::Turns;
 pub(crate) use faults::DRIFT;
-pub(crate) use hear::Leftover;
 use log::Log;
 pub(crate) use log::{After, Input, Logged, Outputs};
 pub use net::Weather;
@@ -85,13 +85,13 @@ pub struct World {
     configure: Box<dyn Fn(&mut Config)>,
     tokens: u64,
     /// How often each key was requested.
-    asked: BTreeMap<Key, u32>,
+    request_counts: BTreeMap<Key, u32>,
     oracle: Oracle,
     /// What waits.
     waiters: Waiters,
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
-    /// The largest fence of each key that anybody was told.
+    /// The largest fence of each key that was reported.
     fences: Vec<(Key, Fence)>,
     workers: Vec<Worker>,
     /// When a node last replied with a final error, or may do so endlessly.
@@ -116,9 +116,9 @@ pub struct World {
     seed: u64,
     habits: Habits,
     /// Every lock is released a moment after it was obtained.
-    brief: bool,
+    release_soon: bool,
     /// How many clients had come when that began.
-    everybody: usize,
+    releasing_count: usize,
     /// Clients do not ask their engines what to do after each thing that happens, but after all that happen at one
     /// instant.
     lazy: bool,
@@ -140,7 +140,7 @@ struct ServerNode {
     /// That error is one that asking again does not mend.
     is_final: bool,
     /// When it last said that keys are not what they were.
-    lied: Option<Instant>,
+    wrongtype_at: Option<Instant>,
     /// When something last went wrong with it, or was repaired.
     trouble: Instant,
     /// On its own clock.
@@ -190,7 +190,7 @@ impl World {
             refuses: false,
             reads: false,
             is_final: false,
-            lied: None,
+            wrongtype_at: None,
             trouble: Instant::default(),
             due: None,
             open: Vec::new(),
@@ -205,7 +205,7 @@ impl World {
             arrangement,
             configure: Box::new(configure),
             tokens: 0,
-            asked: BTreeMap::new(),
+            request_counts: BTreeMap::new(),
             oracle: Oracle::new(nodes, arrangement == Arrangement::Ordered),
             waiters: Waiters::default(),
             turns: Vec::new(),
@@ -226,8 +226,8 @@ impl World {
                 jitter_us: 0,
                 splits: false,
             },
-            brief: false,
-            everybody: usize::MAX,
+            release_soon: false,
+            releasing_count: usize::MAX,
             lazy: false,
             recording: false,
         }
@@ -302,7 +302,7 @@ impl World {
             keys: request.keys.clone(),
             token: request.token.clone(),
             ttl: request.ttl.as_duration(),
-            asked: own,
+            requested_at: own,
             wait: request.wait.filter(|wait| !wait.is_zero()),
             max_hold: match request.renewal {
                 Renewal::Automatic { max_hold } => max_hold,
@@ -317,12 +317,12 @@ impl World {
             obtained: false,
         };
         for key in request.keys.iter() {
-            *self.asked.entry(key.clone()).or_default() += 1;
+            *self.request_counts.entry(key.clone()).or_default() += 1;
         }
         let lock = of.engine.obtain(request, own);
         let now = self.now;
         self.net
-            .record(|record| record.asks(client.0, lock, &noted.keys, now));
+            .record(|record| record.requests(client.0, lock, &noted.keys, now));
         noted.lock = lock;
         let (keys, waits) = (noted.keys.clone(), noted.wait.is_some());
         of.open.push((lock, of.requests.len()));

@@ -70,7 +70,7 @@ pub(crate) struct Conn {
 
 /// Nobody wants to know most of the time: apart, so that it is not in the way.
 #[cold]
-fn tell(lines: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
+fn push_line(lines: &mut Vec<String>, now: Instant, line: impl FnOnce() -> String) {
     lines.push(format!("{now:?}  {}", line()));
 }
 
@@ -123,9 +123,9 @@ impl Net {
         }
     }
 
-    pub(crate) fn say(&mut self, now: Instant, line: impl FnOnce() -> String) {
+    pub(crate) fn note_line(&mut self, now: Instant, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
-            tell(lines, now, line);
+            push_line(lines, now, line);
         }
     }
 
@@ -271,19 +271,19 @@ impl Net {
         self.trace.happens(3, now, conn, (up, count));
         if let Some(record) = &mut self.record {
             let of = &self.conns[conn];
-            let heard = if up { of.server.is_some() } else { of.wanted };
-            record.arrives((conn, up), count, heard, now);
+            let received = if up { of.server.is_some() } else { of.wanted };
+            record.arrives((conn, up), count, received, now);
         }
     }
 
     /// Says what a client has just read, if anybody wants to know.
-    pub(crate) fn tell_arrived(&mut self, conn: usize, now: Instant) {
+    pub(crate) fn note_arrived(&mut self, conn: usize, now: Instant) {
         let Self { lines, conns, .. } = self;
         if let Some(lines) = lines {
             let Conn {
                 client, node, down, ..
             } = &conns[conn];
-            tell(lines, now, || {
+            push_line(lines, now, || {
                 let text = down.arrived().escape_ascii().to_string();
                 let text = &text[..text.len().min(200)];
                 format!("client {client} ← node {node}: {text}")
@@ -292,16 +292,16 @@ impl Net {
     }
 
     /// Lets everything of these connections that is due happen now.
-    pub(crate) fn stir(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
+    pub(crate) fn deliver_due(&mut self, now: Instant, which: impl Fn(&Conn) -> bool) {
         for index in 0..self.conns.len() {
             if which(&self.conns[index]) {
-                self.stir_one(index, now);
+                self.deliver_due_on(index, now);
             }
         }
     }
 
     /// Lets everything of this connection that is due happen now.
-    pub(crate) fn stir_one(&mut self, index: usize, now: Instant) {
+    pub(crate) fn deliver_due_on(&mut self, index: usize, now: Instant) {
         let conn = &self.conns[index];
         if !conn.up.is_empty() {
             self.agenda.push(now, Happening::Up(index));

@@ -10,30 +10,30 @@ use tenure_core::Instant;
 /// A promise of Tenure, as the README gives it.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Promise {
-    /// At no instant do two clients believe in the same key.
+    /// At no instant do two clients rely on the same key.
     Exclusion,
-    /// Whoever believes is backed by enough nodes until its lease is over.
+    /// A holder is backed by enough nodes until its lease is over.
     Cover,
-    /// When a lease is over, its holder has been told.
-    Told,
-    /// Whoever holds a key on one server that tracks hears within five round trips that somebody deleted or overwrote
-    /// it, if that is not in the middle of a refresh and nothing else happens meanwhile.
-    Heard,
+    /// The end of a lease is reported when it comes.
+    ExpiryReported,
+    /// The holder of a key on one server that tracks learns within five round trips that the key was deleted or
+    /// overwritten, unless it is in the middle of a refresh or anything else happens meanwhile.
+    LossReported,
     /// A lock has one terminal event, and nothing after it.
-    OneEnd,
+    OneTerminalEvent,
     /// A lock is not lost, and not said to be taken, for no reason.
     NoFalseAlarm,
     /// As long as nothing goes wrong, no renewed lock is lost, and every release is confirmed.
     Calm,
-    /// What was asked for and is not held any more is released as soon as the node can be reached.
-    Tidy,
-    /// While nothing goes wrong, whoever waits for several nodes has nothing on any of them.
-    EmptyHanded,
-    /// After a release, or the end of a lock, nothing sets or prolongs it any more.
-    Silence,
+    /// A requested lock that is no longer held is released as soon as the node can be reached.
+    TimelyRelease,
+    /// While nothing goes wrong, a client that waits for several nodes has nothing on any of them.
+    NoPartialHolds,
+    /// After a release, or the end of a lock, nothing sets or prolongs it.
+    NoLateWrites,
     /// When faults stop, every request ends.
     Ends,
-    /// When faults stop, whoever asks gets a free lock.
+    /// When faults stop, every request for a free lock is granted.
     Progress,
     /// A lock that waits, and could be obtained on a quorum of nodes that its client can reach, is obtained by somebody
     /// within a few round trips, whatever other nodes and clients do.
@@ -42,14 +42,14 @@ pub enum Promise {
     /// of another goes on for long.
     Fair,
     /// Each fence of a key is larger than every one before it.
-    Grows,
-    /// What a client is told of a lock, of a key or of a node was so at that moment.
+    FencesGrow,
+    /// A report about a lock, a key or a node was true at that moment.
     Truth,
     /// After all releases and a ttl no key is left.
     NothingLeft,
     /// After closing, the engine is drained in bounded time.
     Drains,
-    /// The outputs come to an end in bounded steps.
+    /// The outputs reach a timeout in bounded steps.
     Steps,
     /// After a timeout that was handled, the next one is later.
     Advances,
@@ -83,19 +83,19 @@ impl Promise {
     pub const ALL: [Self; 26] = [
         Self::Exclusion,
         Self::Cover,
-        Self::Told,
-        Self::Heard,
-        Self::OneEnd,
+        Self::ExpiryReported,
+        Self::LossReported,
+        Self::OneTerminalEvent,
         Self::NoFalseAlarm,
         Self::Calm,
-        Self::Tidy,
-        Self::EmptyHanded,
-        Self::Silence,
+        Self::TimelyRelease,
+        Self::NoPartialHolds,
+        Self::NoLateWrites,
         Self::Ends,
         Self::Progress,
         Self::Prompt,
         Self::Fair,
-        Self::Grows,
+        Self::FencesGrow,
         Self::Truth,
         Self::NothingLeft,
         Self::Drains,
@@ -137,17 +137,17 @@ pub(crate) struct Oracle {
     pub(crate) violation: Option<Violation>,
     /// How many nodes two quorums share at least.
     pub(crate) overlap: usize,
-    /// Until when a node may have forgotten a lock that somebody still believes in.
+    /// Until when a node may have forgotten a lock that a client still relies on.
     pub(crate) forgetful: Vec<Instant>,
     /// The longest ttl that anybody asks for, with what a slow server clock makes of it.
     pub(crate) longest: Duration,
-    /// When a node last lost, or was deprived of, what it had been told.
+    /// When a node last lost, or was deprived of, data that it had acknowledged.
     pub(crate) last_damage: Option<Instant>,
     /// The longest round in a world in which nothing goes wrong; `None` elsewhere.
     pub(crate) calm: Option<Duration>,
-    /// How often each promise was looked at and kept.
+    /// How often each promise was checked and kept.
     pub(crate) checks: BTreeMap<Promise, u64>,
-    /// How often a promise was not looked at because an assumption was broken.
+    /// How often a promise was not checked because an assumption was broken.
     pub(crate) excused: BTreeMap<Promise, u64>,
 }
 
@@ -168,7 +168,7 @@ impl Oracle {
         self.last_damage = Some(now);
     }
 
-    /// Whether so many nodes forgot that two clients may believe in one lock.
+    /// Whether so many nodes forgot that two clients may rely on one lock.
     pub(crate) fn is_excused(&self, now: Instant) -> bool {
         let forgetful = self.forgetful.iter().filter(|until| **until > now).count();
         forgetful >= self.overlap

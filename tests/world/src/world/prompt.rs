@@ -5,8 +5,8 @@
 //! a lock that shares one of them ends, or a request occupies a key. If it reaches [`World::promptness`], the promise is
 //! broken.
 //!
-//! Looks are rare, because a world takes thousands of steps: after an event that may have freed a key, when a time would
-//! be over, and now and then. While a time runs, every request that reaches a node is looked at, so that no interruption
+//! Checks are rare, because a world takes thousands of steps: after an event that may have freed a key, when a time would
+//! be over, and now and then. While a time runs, every request that reaches a node is checked, so that no interruption
 //! is missed.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::client::is_terminal;
 use super::oracle::{Promise, quorum};
 use super::{Place, World};
 
-/// All locks that were asked for and have not been obtained, in the order in which they were asked for.
+/// All locks that were requested and not obtained, in the order of their requests.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     pub(crate) watches: Vec<Watch>,
@@ -27,7 +27,7 @@ pub(crate) struct Waiters {
     pub(crate) running: usize,
     /// When something last went wrong, or was repaired, anywhere.
     pub(crate) trouble: Instant,
-    /// How often to look at locks whose keys were taken.
+    /// How often to check locks whose keys were taken.
     pub(crate) every: Duration,
 }
 
@@ -43,14 +43,14 @@ impl Default for Waiters {
     }
 }
 
-/// One lock that was asked for.
+/// One requested lock.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) client: usize,
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
-    /// When it was asked for, in true time.
-    pub(crate) asked: Instant,
+    /// When it was requested, in true time.
+    pub(crate) requested_at: Instant,
     /// It waits; otherwise it tries once.
     pub(crate) waits: bool,
     /// From when on it could have been obtained.
@@ -58,8 +58,8 @@ pub(crate) struct Watch {
     /// From when on its client could reach a quorum, and from when on not even as many nodes as can deny one.
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
-    /// How much its client had heard of its connections when these times began.
-    pub(super) heard: usize,
+    /// How many connection events its client had received when these times began.
+    pub(super) events_seen: usize,
     next: Instant,
 }
 
@@ -75,12 +75,12 @@ const NEVER: Instant = Instant::from_micros(u64::MAX);
 const MS: Duration = Duration::from_millis(1);
 
 impl World {
-    /// Looks at locks that wait every few milliseconds, so that no stall is too short to be seen.
-    pub(crate) fn look_often(&mut self) {
+    /// Checks waiting locks every few milliseconds, so that no stall is too short to be seen.
+    pub(crate) fn check_often(&mut self) {
         self.waiters.every = 5 * MS;
     }
 
-    /// A lock was asked for.
+    /// A lock was requested.
     pub(super) fn watch(&mut self, client: usize, lock: LockId, keys: Keys, waits: bool) {
         let next = self.now + 4 * MS;
         self.waiters.due = self.waiters.due.min(next);
@@ -88,18 +88,18 @@ impl World {
             client,
             lock,
             keys,
-            asked: self.now,
+            requested_at: self.now,
             waits,
             since: None,
             reached: None,
             cut_off: None,
-            heard: 0,
+            events_seen: 0,
             next,
         });
     }
 
     /// An engine reports something about a lock.
-    pub(super) fn watches_hear(&mut self, client: usize, event: &Event, lock: LockId) {
+    pub(super) fn update_watches(&mut self, client: usize, event: &Event, lock: LockId) {
         let obtained = matches!(event, Event::Obtained { .. });
         if !obtained && !is_terminal(event) {
             return;
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Something went wrong there, or was repaired: times begin anew.
-    pub(super) fn disturbed(&mut self, place: Place) {
+    pub(super) fn note_trouble(&mut self, place: Place) {
         let now = self.now;
         match place {
             Place::Node(node) => self.nodes[node].trouble = now,
@@ -151,14 +151,14 @@ impl World {
         }
     }
 
-    /// A process has ended, and what it asked for with it.
+    /// A process has ended, and its requests with it.
     pub(super) fn forget_watches(&mut self, client: usize) {
         self.waiters.watches.retain(|watch| watch.client != client);
     }
 
     /// A request has reached a node while a time runs: whether it has occupied a key.
     #[cold]
-    pub(super) fn watches_see(&mut self, node: usize) {
+    pub(super) fn check_watches(&mut self, node: usize) {
         for at in 0..self.waiters.watches.len() {
             let watch = &self.waiters.watches[at];
             if watch.since.is_none() || self.is_free(node, &watch.keys) {
@@ -175,22 +175,22 @@ impl World {
         }
     }
 
-    /// Looks at every lock that is due to be looked at.
+    /// Checks every lock whose check is due.
     #[cold]
-    pub(super) fn look_at_waiters(&mut self) {
+    pub(super) fn check_waiters(&mut self) {
         let now = self.now;
         for at in 0..self.waiters.watches.len() {
             if self.waiters.watches[at].next <= now {
-                self.look_at_waiter(at);
+                self.check_waiter(at);
             }
         }
         let nexts = self.waiters.watches.iter().map(|watch| watch.next);
         self.waiters.due = nexts.min().unwrap_or(NEVER);
     }
 
-    fn look_at_waiter(&mut self, at: usize) {
+    fn check_waiter(&mut self, at: usize) {
         let now = self.now;
-        self.look_at_reach(at);
+        self.check_reach(at);
         let found = self.find(at);
         let every = self.waiters.every;
         let watch = &mut self.waiters.watches[at];
@@ -227,7 +227,7 @@ impl World {
         let watch = &self.waiters.watches[at];
         let client = &self.clients[watch.client];
         let possible = watch.keys.len() == 1 || self.sets_several;
-        if !watch.waits || !possible || client.suspended || !client.honest {
+        if !watch.waits || !possible || client.suspended || !client.clock_in_bounds {
             return Found::Taken;
         }
         let since = watch.since.unwrap_or(self.now);
@@ -267,7 +267,7 @@ impl World {
         (free >= self.quorum()).then_some(steady >= self.quorum())
     }
 
-    /// From when on a fault that was last seen then is no matter to a client any more.
+    /// From when on a fault that was last seen then no longer affects a client.
     pub(super) fn settled(&self, client: usize, trouble: Instant) -> Instant {
         if trouble == Instant::default() {
             // Nothing ever went wrong.
@@ -291,12 +291,12 @@ impl World {
         quorum(self.nodes.len(), self.arrangement == Arrangement::Ordered)
     }
 
-    /// Whether a push was lost so short a while before that whoever waits may not have looked again.
+    /// Whether a push was lost so recently that waiting clients may not have checked the key since.
     fn has_lost_pushes(&self, client: usize, node: usize) -> bool {
         let link = &self.net.links[client][node];
         let timeout = self.clients[client].config.request_timeout;
         link.lost_push
-            .is_some_and(|at| at + (LOOKS + timeout) * 2 > self.now)
+            .is_some_and(|at| at + (CHECK_INTERVAL + timeout) * 2 > self.now)
     }
 
     /// How long it takes at most until somebody's request occupies a key that can be obtained.
@@ -309,10 +309,10 @@ impl World {
     /// | a script that is missing, then the wake and the new attempt | `2 r` |
     /// | the engine whose turn is over lets others go first | 9 `r`, at least 1 ms; with a quorum 10 ms more |
     /// | with a quorum, contenders spread | 10 ms |
-    /// | an older lock of the same engine asks first and is denied for another key | `2 n r` |
+    /// | an older lock of the same engine makes its attempt first and is denied for another key | `2 n r` |
     /// | nobody reports that the key has expired: clocks that differ | 1 % of the longest ttl |
     /// | a fault on such a node, on the way to it or of the client, a short while before | two request timeouts and a pause |
-    /// | a report was lost on its way a short while before | 3 s, after which whoever waits looks again, and a request timeout |
+    /// | a report was lost on its way a short while before | 3 s, after which waiting clients check the key, and a request timeout |
     /// | a token of the user's own: an attempt waits until the last one is taken back, also on silent nodes | the same |
     /// | a node does not report changes: the pause of the lock, and of an older one | 1 s each, or the request timeout if that is longer |
     ///
@@ -341,7 +341,7 @@ impl World {
         }
         let lost = (0..self.nodes.len()).any(|node| self.has_lost_pushes(client, node));
         if lost {
-            bound += LOOKS + of.config.request_timeout;
+            bound += CHECK_INTERVAL + of.config.request_timeout;
         }
         if !steady || of.has_own_tokens() {
             bound += self.recovery(client);
@@ -351,8 +351,8 @@ impl World {
     }
 }
 
-/// How often whoever waits looks again.
-pub(super) const LOOKS: Duration = Duration::from_secs(3);
+/// How often waiting clients check their keys.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 pub(super) fn share_a_key(a: &Keys, b: &Keys) -> bool {
     a.iter().any(|key| b.iter().any(|other| other == key))

@@ -4,7 +4,7 @@ use super::World;
 
 impl World {
     /// Notes from when on its client can reach a quorum, or cannot.
-    pub(super) fn look_at_reach(&mut self, at: usize) {
+    pub(super) fn check_reach(&mut self, at: usize) {
         let now = self.now;
         let client = self.waiters.watches[at].client;
         let reached = (0..self.nodes.len()).filter(|node| self.reaches(client, *node));
@@ -17,10 +17,10 @@ impl World {
         // A look also learns from a node that only refuses to write that the keys are held.
         let reading = (0..self.nodes.len()).filter(|node| self.reads(client, *node));
         let could_deny = reached + reading.count() + unsure + self.quorum() > self.nodes.len();
-        let heard = self.clients[client].nodes.len();
+        let events_seen = self.clients[client].nodes.len();
         let watch = &mut self.waiters.watches[at];
-        if watch.heard != heard {
-            watch.heard = heard;
+        if watch.events_seen != events_seen {
+            watch.events_seen = events_seen;
             self.waiters.running -= usize::from(watch.since.take().is_some());
             (watch.reached, watch.cut_off) = (None, None);
         }

@@ -1,4 +1,4 @@
-//! What a client asked for, and what became of it.
+//! The requests of a client, and their outcomes.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use tenure_core::{Instant, Keys, Lease, LockId, Token};
 /// How long a drawn token is.
 const DRAWN: usize = 22;
 
-/// What a client asked for.
+/// One request of a client.
 pub(crate) struct LockRequest {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) token: Token,
     pub(crate) ttl: Duration,
-    /// When it was asked for, on the clock of its client, and how long it waits.
-    pub(crate) asked: Instant,
+    /// When it was requested, on the clock of its client, and how long it waits.
+    pub(crate) requested_at: Instant,
     pub(crate) wait: Option<Duration>,
     pub(crate) max_hold: Option<Duration>,
     /// When it ended, in true time.
     pub(crate) ended: Option<Instant>,
-    /// From when on (true time) and until when (own time) it was believed in, once it is not any more.
+    /// From when on (true time) and until when (own time) it was held, once it has ended.
     pub(crate) lease: Option<(Instant, Instant)>,
     /// It renews itself for as long as it is held.
     pub(crate) renewed: bool,
-    /// Somebody asked for another time since.
+    /// A refresh for another time was requested since.
     pub(crate) refreshed: bool,
-    /// When somebody asked for a refresh, on the clock of its client, if that has not been told yet while so many others
-    /// were.
+    /// The last requested refresh that is not yet reported: its time on the clock of its client, and how many others were
+    /// reported since.
     pub(crate) unanswered: Option<(Instant, u8)>,
     /// It had to take another token.
     pub(crate) renamed: bool,
@@ -35,11 +35,11 @@ pub(crate) struct LockRequest {
 }
 
 impl LockRequest {
-    /// A refresh is told. `asked`: as one that somebody asked for. Whether none of those is passed over, since only one
-    /// round may be under way when it is asked for, and whether it was asked of nodes after that.
-    pub(crate) fn is_refreshed(&mut self, lease: Lease, asked: bool) -> bool {
+    /// A refresh is reported. `requested_at`: as one that was requested. Returns whether no requested one is passed over, since
+    /// only one round may be under way when it is requested, and whether nodes were asked after that.
+    pub(crate) fn is_refreshed(&mut self, lease: Lease, requested: bool) -> bool {
         match &mut self.unanswered {
-            Some((_, others)) if !asked => {
+            Some((_, others)) if !requested => {
                 *others += 1;
                 *others < 2
             }

@@ -48,7 +48,7 @@ impl World {
         self.client_with(clock)
     }
 
-    /// Obtains, and lets go so long after it was obtained.
+    /// Obtains a lock, and releases it this long after it was obtained.
     pub(crate) fn obtain_and_hold(
         &mut self,
         client: ClientId,
@@ -65,14 +65,14 @@ impl World {
         lock
     }
 
-    /// From now on everybody lets go a moment after having obtained.
-    pub(crate) fn let_go_of_all(&mut self) {
-        self.brief = true;
+    /// From now on each lock is released a moment after it was obtained.
+    pub(crate) fn release_all(&mut self) {
+        self.release_soon = true;
         self.end_of_work();
-        self.everybody = self.clients.len();
+        self.releasing_count = self.clients.len();
         for client in 0..self.clients.len() {
             let held: Vec<LockId> = self.clients[client]
-                .beliefs
+                .held_locks
                 .iter()
                 .map(|b| b.lock)
                 .collect();
@@ -82,12 +82,12 @@ impl World {
         }
     }
 
-    /// A lock was obtained: its user lets go of it later.
+    /// A lock was obtained: its user releases it later.
     pub(super) fn plan_release(&mut self, client: usize, lock: LockId) {
         let of = &mut self.clients[client];
         let at = of.holds.iter().position(|(id, _)| *id == lock);
         let mut hold = at.map(|at| of.holds.swap_remove(at).1).or(of.hold);
-        if self.brief && client < self.regulars() {
+        if self.release_soon && client < self.releasing_clients() {
             hold = Some(Duration::from_millis(20));
         }
         if let Some(hold) = hold {
@@ -96,9 +96,9 @@ impl World {
         }
     }
 
-    /// How many clients have the habit of letting go: all that were there when that began.
-    fn regulars(&self) -> usize {
-        self.net.links.len().min(self.everybody)
+    /// How many clients release at once: all that were there when that began.
+    fn releasing_clients(&self) -> usize {
+        self.net.links.len().min(self.releasing_count)
     }
 
     pub(crate) fn all_ended(&self) -> bool {
@@ -125,7 +125,7 @@ impl World {
 
     /// Something that a client holds, if it holds anything.
     pub(crate) fn any_held(&self, client: ClientId) -> Option<LockId> {
-        self.clients[client.0].beliefs.last().map(|b| b.lock)
+        self.clients[client.0].held_locks.last().map(|b| b.lock)
     }
 
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
@@ -168,9 +168,9 @@ impl World {
     }
 
     /// Whether an engine that was closed has nothing left to do by now.
-    pub(crate) fn look_whether_drained(&mut self, client: ClientId) {
+    pub(crate) fn check_drained(&mut self, client: ClientId) {
         let of = &self.clients[client.0];
-        if of.suspended || !of.honest {
+        if of.suspended || !of.clock_in_bounds {
             return;
         }
         if of.engine.is_drained() {
@@ -192,24 +192,24 @@ impl World {
         self.net.links[client.0][node].habits.latency_us = micros(latency);
     }
 
-    /// Servers give errors that are final, for ever.
+    /// Servers give final errors, always.
     pub(crate) fn gives_final_errors(&mut self) {
         self.refused = Some(Instant::from_micros(u64::MAX));
     }
 
     /// A node says that keys are not what they were.
-    pub(crate) fn lies(&mut self, node: usize) {
-        self.nodes[node].lied = Some(self.now);
+    pub(crate) fn sends_wrongtype(&mut self, node: usize) {
+        self.nodes[node].wrongtype_at = Some(self.now);
         self.oracle.damage(node, self.now);
     }
 
-    /// Whether it has said so of a key that may still stand there.
-    pub(crate) fn has_lied(&self, node: usize) -> bool {
-        let at = self.nodes[node].lied;
+    /// Whether it has done so for a key that may still exist.
+    pub(crate) fn has_sent_wrongtype(&self, node: usize) -> bool {
+        let at = self.nodes[node].wrongtype_at;
         at.is_some_and(|at| at + self.oracle.longest > self.now)
     }
 
-    /// Whether a key that stands on a node stands there for ever.
+    /// Whether a key on a node has no ttl.
     pub(crate) fn is_endless(&self, node: usize, key: &Key) -> bool {
         matches!(self.holding(node, key), Some((_, None)))
     }
@@ -219,21 +219,21 @@ impl World {
         self.wakes = false;
     }
 
-    /// Users of several engines use the same token: whoever lets go lets go for all.
+    /// Users of several engines use the same token: a release by one releases for all.
     pub fn shares_tokens(&mut self) {
         self.shared = true;
     }
 
-    /// Servers cannot do what a lock needs, and its user was told so.
+    /// Servers cannot do what a lock needs, and this was reported.
     pub(crate) fn is_refused_for_good(&self, client: ClientId, lock: LockId) -> bool {
-        let told = matches!(
+        let reported = matches!(
             self.last(client, lock),
             Some(Event::NotObtained {
                 reason: NotObtained::Refused(NodeError::NoScripts),
                 ..
             })
         );
-        told && self.refused == Some(Instant::from_micros(u64::MAX))
+        reported && self.refused == Some(Instant::from_micros(u64::MAX))
     }
 
     pub(crate) fn anybody_waits(&self) -> bool {
@@ -241,7 +241,7 @@ impl World {
     }
 
     /// Nothing will go wrong here; a round takes at most so long.
-    pub(crate) fn is_calm(&mut self, round: Duration) {
+    pub(crate) fn expect_calm(&mut self, round: Duration) {
         self.oracle.calm = Some(round);
     }
 
@@ -262,27 +262,27 @@ impl World {
     }
 
     /// Writes down what happens, if anybody wants to know.
-    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn note_line(&mut self, line: impl FnOnce() -> String) {
         let now = self.now;
-        self.net.say(now, line);
+        self.net.note_line(now, line);
     }
 
     /// Notes that something goes wrong, if anybody wants to know.
     pub(crate) fn happens(&mut self, place: Place, what: impl Into<String>) {
-        self.disturbed(place);
+        self.note_trouble(place);
         let (now, what) = (self.now, what.into());
-        self.say(|| format!("{place}: {what}"));
+        self.note_line(|| format!("{place}: {what}"));
         self.net.record(|record| record.happens(place, what, now));
     }
 
-    /// Notes that something is wrong from now on, or not any more.
-    pub(crate) fn turns(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
-        self.disturbed(place);
+    /// Notes that something is wrong from now on, or no longer.
+    pub(crate) fn set_fault(&mut self, place: Place, kind: Lasting, what: Option<&str>) {
+        self.note_trouble(place);
         let record = self.net.record.as_mut();
-        if !record.is_some_and(|record| record.turns(place, kind, what, self.now)) {
+        if !record.is_some_and(|record| record.set_fault(place, kind, what, self.now)) {
             return;
         }
-        self.say(|| match what {
+        self.note_line(|| match what {
             Some(what) => format!("{place}: {what}"),
             None => format!("{place}: no longer {kind}"),
         });
@@ -302,11 +302,11 @@ impl World {
 
     pub(crate) fn add_kept(&mut self, kept: Kept) {
         for (promise, count) in [
-            (Promise::OneEnd, kept.one_end),
-            (Promise::Silence, kept.silence),
+            (Promise::OneTerminalEvent, kept.one_end),
+            (Promise::NoLateWrites, kept.silence),
             (Promise::Steps, kept.steps),
             (Promise::Advances, kept.advances),
-            (Promise::Told, kept.told),
+            (Promise::ExpiryReported, kept.expiry_reported),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }

@@ -18,7 +18,7 @@ impl World {
         }
         self.now = end;
         if self.waiters.due <= end {
-            self.look_at_waiters();
+            self.check_waiters();
         }
     }
 
@@ -42,7 +42,7 @@ impl World {
     fn step(&mut self, at: Instant, what: Happening) {
         self.now = self.now.max(at);
         if self.waiters.due <= self.now {
-            self.look_at_waiters();
+            self.check_waiters();
         }
         match what {
             Happening::Client(client) => self.client_due(client),
@@ -56,12 +56,12 @@ impl World {
                     self.drain_now(client);
                 }
             }
-            Happening::Work(worker) => self.worker_asks(worker),
+            Happening::Work(worker) => self.start_worker_request(worker),
             Happening::Release(client, lock) => {
                 if client < self.clients.len() && !self.clients[client].suspended {
                     let lock = LockId::from_bits(lock);
                     self.release(ClientId(client), lock);
-                    self.worker_let_go(client, lock);
+                    self.worker_released(client, lock);
                 }
             }
         }
@@ -146,12 +146,12 @@ impl World {
             conn.server = None;
         }
         if self.waiters.running > 0 {
-            self.watches_see(node);
+            self.check_watches(node);
         }
         self.carry_answers(node);
         let Conn { client, wanted, .. } = self.net.conns[index];
         if !wanted && arrived.count > 0 {
-            self.look_after_stragglers(client);
+            self.check_late_arrival(client);
         }
     }
 
@@ -177,7 +177,7 @@ impl World {
             let bytes = conn.down.arrived();
             of.log.note_bytes(own, node, bytes);
             of.engine.handle_input(id, bytes, own);
-            self.net.tell_arrived(index, self.now);
+            self.net.note_arrived(index, self.now);
             self.drain(client);
         }
         // The engine may have hung up upon what it read.
@@ -248,10 +248,10 @@ impl World {
         if client.due != before {
             self.watch_due(index);
         }
-        if !self.clients[index].news.is_empty() {
-            self.look(index);
+        if !self.clients[index].unchecked_events.is_empty() {
+            self.check_events(index);
         }
-        self.look_for_hoards(index);
+        self.check_partial_holds(index);
     }
 
     /// Notes when a client is due, on whatever clock it has now.

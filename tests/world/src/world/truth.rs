@@ -1,10 +1,10 @@
-//! [`Promise::Truth`]: what a client is told was so at that moment.
+//! [`Promise::Truth`]: every report to a client was true at that moment.
 //!
-//! | what is said | is wrong if |
+//! | report | is wrong if |
 //! |---|---|
-//! | `TimedOut` | a quorum was free, or so many nodes that could deny it could not be asked, for the whole of the last look interval and a request timeout; what this engine holds itself it need not ask for |
-//! | `Taken`, `TimedOut`, by another | nobody but this engine has asked for any of the keys lately |
-//! | the same, by ourselves | no other lock of this engine was asked for lately |
+//! | `TimedOut` | a quorum was free, or enough nodes to deny it could not be reached, for the whole of the last check interval and a request timeout; a key that this engine holds itself needs no request |
+//! | `Taken`, `TimedOut`, by another | nobody but this engine has requested any of the keys lately |
+//! | the same, by ourselves | no other lock of this engine was requested lately |
 //! | `Unreachable` | a quorum could be reached, and answered, for longer than a request timeout; unless one node is not well and others are held |
 //! | `Refused` | no node has given a final error |
 //! | `TooLate` | less time has passed than the lock was to last |
@@ -12,7 +12,7 @@
 //! | `Expired`, `MaxHold` | that time has not come |
 //! | anything about a wait, or `Obtained` | the wait was over before |
 //! | a lease | it ends later than `max_hold` allows |
-//! | a refresh | one that was asked for is passed over, or was not asked of nodes since |
+//! | a refresh | a requested one is passed over, or no node was asked since |
 //! | the result of an inspection | keys did not change meanwhile, and a quorum had something else |
 
 use std::time::Duration;
@@ -21,28 +21,33 @@ use tenure_core::{Event, Holder, Instant, Lease, LockId, Loss, NodeError, NotObt
 
 use super::World;
 use super::oracle::{Promise, Violation};
-use super::prompt::{LOOKS, share_a_key};
+use super::prompt::{CHECK_INTERVAL, share_a_key};
 use super::request::LockRequest;
 
 /// How late a driver may be with a deadline: here it is never late.
 const TICK: Duration = Duration::from_millis(1);
 
 impl World {
-    /// Looks whether it is so.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
-    pub(super) fn look_at_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+    /// Checks a report.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other events are not checked"
+    )]
+    pub(super) fn check_truth(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
         let (lock, result) = match event {
             Event::Obtained { lock, lease } => (*lock, self.obtained_in_time(index, *lock, *lease)),
-            Event::Refreshed { lock, lease, asked } => {
-                (*lock, self.refreshed(index, *lock, (*lease, *asked)))
-            }
+            Event::Refreshed {
+                lock,
+                lease,
+                requested,
+            } => (*lock, self.refreshed(index, *lock, (*lease, *requested))),
             Event::NotObtained { lock, reason } => (*lock, self.is_so(index, *lock, *reason)),
             Event::Lost { lock, reason } => (*lock, self.was_lost(index, *lock, *reason)),
             Event::Released {
                 lock,
                 proof: Released::Missing,
             } => (*lock, self.was_missing(index, *lock)),
-            Event::Inspected { inspection } => return self.look_at_inspection(index, *inspection),
+            Event::Inspected { inspection } => return self.check_inspection(index, *inspection),
             _ => return Ok(()),
         };
         match result {
@@ -51,7 +56,7 @@ impl World {
                 Ok(())
             }
             Err(why) => {
-                let how = format!("{index} hears {event:?} of {lock:?}, but {why}");
+                let how = format!("{index} got {event:?} for {lock:?}, but {why}");
                 Err(Promise::Truth.broken(how))
             }
         }
@@ -72,7 +77,7 @@ impl World {
             // Its machine sleeps, and somebody calls it all the same.
             return Ok(());
         }
-        let end = (request.asked + wait).max(client.clock.read(client.trouble));
+        let end = (request.requested_at + wait).max(client.clock.read(client.trouble));
         let own = client.clock.read(self.now);
         if own > end + TICK {
             let late = own.saturating_since(end);
@@ -92,21 +97,21 @@ impl World {
         &mut self,
         index: usize,
         lock: LockId,
-        (lease, asked): (Lease, bool),
+        (lease, requested): (Lease, bool),
     ) -> Result<(), String> {
         let mut requests = self.clients[index].requests.iter_mut().rev();
         if let Some(request) = requests.find(|request| request.lock == lock)
-            && !request.is_refreshed(lease, asked)
+            && !request.is_refreshed(lease, requested)
         {
-            return Err("one that was asked for is left out".to_owned());
+            return Err("a requested one is left out".to_owned());
         }
         self.is_capped(index, lock, lease)
     }
 
     fn is_capped(&self, index: usize, lock: LockId, lease: Lease) -> Result<(), String> {
-        let mut beliefs = self.clients[index].beliefs.iter();
-        let cap = beliefs.find(|belief| belief.lock == lock);
-        match cap.and_then(|belief| belief.cap) {
+        let mut held_locks = self.clients[index].held_locks.iter();
+        let cap = held_locks.find(|held_lock| held_lock.lock == lock);
+        match cap.and_then(|held_lock| held_lock.cap) {
             Some(cap) if lease.expires_at() > cap => Err(format!("it may last until {cap:?}")),
             _ => Ok(()),
         }
@@ -125,14 +130,15 @@ impl World {
         match reason {
             NotObtained::LimitReached | NotObtained::Cancelled => return Ok(()),
             NotObtained::TimedOut { by } => {
-                if lasts(watch.since, LOOKS + timeout) {
+                if lasts(watch.since, CHECK_INTERVAL + timeout) {
                     return Err(format!("it has been free since {:?}", watch.since));
                 }
                 // A machine that sleeps asks nobody.
-                let asks = !client.suspended && !self.holds_one(index, request);
+                let can_ask = !client.suspended && !self.holds_one(index, request);
                 // A node that only says that keys are of another type says that they are taken.
-                let lies = (0..self.nodes.len()).any(|node| self.has_lied(node));
-                if asks && !lies && lasts(watch.cut_off, LOOKS + timeout) {
+                let sends_wrongtype =
+                    (0..self.nodes.len()).any(|node| self.has_sent_wrongtype(node));
+                if can_ask && !sends_wrongtype && lasts(watch.cut_off, CHECK_INTERVAL + timeout) {
                     return Err(format!("nobody could be asked since {:?}", watch.cut_off));
                 }
                 self.is_held_by(index, request, by)?;
@@ -142,12 +148,15 @@ impl World {
             NotObtained::Unreachable(_) if self.could_answer(index, request, watch.reached) => {
                 return Err(format!("a quorum answers since {:?}", watch.reached));
             }
-            NotObtained::Refused(_) => self.was_refused(watch.asked)?,
+            NotObtained::Refused(_) => self.was_refused(watch.requested_at)?,
             NotObtained::TooLate => {
                 let lasts = request
                     .max_hold
                     .map_or(request.ttl, |most| most.min(request.ttl));
-                let passed = client.clock.read(now).saturating_since(request.asked);
+                let passed = client
+                    .clock
+                    .read(now)
+                    .saturating_since(request.requested_at);
                 if passed + lasts / 50 + TICK * 3 < lasts {
                     return Err(format!("only {passed:?} have passed"));
                 }
@@ -160,15 +169,15 @@ impl World {
     /// Whether this client itself holds one of the keys.
     fn holds_one(&self, index: usize, request: &LockRequest) -> bool {
         let client = &self.clients[index];
-        let mut held = client.believes(self.now);
-        held.any(|belief| {
-            let held = self.request_of(index, belief.lock);
+        let mut held = client.valid_locks(self.now);
+        held.any(|held_lock| {
+            let held = self.request_of(index, held_lock.lock);
             held.is_some_and(|held| share_a_key(&held.keys, &request.keys))
         })
     }
 
     /// Whether a quorum that could be reached since then has had time to answer: a request, perhaps with a script that the
-    /// node lacks, to one node after the other, and nothing of an earlier fault any more.
+    /// node lacks, to one node after the other, and no earlier fault still has an effect.
     fn could_answer(&self, index: usize, request: &LockRequest, reached: Option<Instant>) -> bool {
         let (client, round) = (&self.clients[index], self.round(index));
         let timeout = client.config.request_timeout;
@@ -197,24 +206,24 @@ impl World {
     /// A key that is taken: by whom?
     fn is_held_by(&self, index: usize, request: &LockRequest, by: Holder) -> Result<(), String> {
         let now = self.now;
-        let heard = LOOKS + self.clients[index].config.request_timeout;
-        // What an attempt with a token of the user's own has left on a silent node cannot be told from what others have,
+        let grace = CHECK_INTERVAL + self.clients[index].config.request_timeout;
+        // A value that an attempt with the user's own token left on a silent node looks like one of other holders,
         // and a key with such a token is not deleted when its lease is over. A wait may end a while after a node said that
         // it was taken.
         let longest = self.oracle.longest;
-        let own = self.clients[index].had_own_tokens(now.saturating_before(longest + heard));
+        let own = self.clients[index].had_own_tokens(now.saturating_before(longest + grace));
         if self.oracle.last_damage.is_some()
             || request.renamed
             || own
-            || self.clients[index].straggled.is_some()
+            || self.clients[index].late_arrival.is_some()
         {
             return Ok(());
         }
         // What could not be released stays until its time is over.
         let lately = if self.waiters.trouble + longest < now {
-            heard
+            grace
         } else {
-            heard + longest
+            grace + longest
         };
         let late = |other: &LockRequest| other.ended.is_none_or(|at| at + lately >= now);
         // Locks of two clients may have the same id.
@@ -230,20 +239,20 @@ impl World {
         match by {
             // What an earlier attempt of a lock left on several nodes may be in its own way for a moment.
             Holder::Ourselves if !ours && self.nodes.len() == 1 => {
-                Err("this engine has asked for none of its keys lately".to_owned())
+                Err("this engine has requested none of its keys lately".to_owned())
             }
             Holder::Other if ours && !self.killed => {
                 let mut others = (0..self.clients.len()).filter(|client| *client != index);
-                // What somebody has long given up may come late to a server, and then stands there for its time.
+                // A request that was given up long ago may reach a server late, and its value then lasts for its ttl.
                 let came_late = |client: usize| {
-                    let at = self.clients[client].straggled;
-                    let stands = at.is_some_and(|at| at + longest + heard >= now);
-                    stands && of(client).next().is_some()
+                    let at = self.clients[client].late_arrival;
+                    let lasts_still = at.is_some_and(|at| at + longest + grace >= now);
+                    lasts_still && of(client).next().is_some()
                 };
                 if others.any(|client| of(client).any(late) || came_late(client)) {
                     return Ok(());
                 }
-                Err("nobody else has asked for its keys lately".to_owned())
+                Err("nobody else has requested its keys lately".to_owned())
             }
             Holder::Ourselves | Holder::Other => Ok(()),
         }
@@ -252,7 +261,7 @@ impl World {
     /// A final error was given by some node since then.
     fn was_refused(&self, since: Instant) -> Result<(), String> {
         let now = self.nodes.iter().any(|node| node.is_final);
-        // A node that refused is not asked again before it is connected to again.
+        // A node that refused gets no request before the next connection to it.
         let pause = Duration::from_secs(3);
         if now || self.refused.is_some_and(|at| at + pause >= since) {
             return Ok(());
@@ -260,7 +269,10 @@ impl World {
         Err("no node has refused anything".to_owned())
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other reasons are not checked"
+    )]
     fn was_lost(&self, index: usize, lock: LockId, reason: Loss) -> Result<(), String> {
         let Some(request) = self.request_of(index, lock) else {
             return Ok(());
@@ -268,7 +280,7 @@ impl World {
         let own = self.clients[index].clock.read(self.now);
         match reason {
             Loss::Expired { .. } => match request.lease {
-                // A node that has lost a refresh says that there is less time left; so does a node if the clock of the
+                // A node that has lost a refresh reports less remaining time; so does a node if the clock of the
                 // client stood still after the lease began, which is up to a ttl before it was granted; and clocks differ.
                 Some((since, until))
                     if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
@@ -280,10 +292,10 @@ impl World {
                 _ => Ok(()),
             },
             Loss::MaxHold => match request.max_hold {
-                Some(most) if own + TICK >= request.asked + most => Ok(()),
+                Some(most) if own + TICK >= request.requested_at + most => Ok(()),
                 most => Err(format!(
-                    "it was asked for at {:?} for {most:?}",
-                    request.asked
+                    "it was requested at {:?} for {most:?}",
+                    request.requested_at
                 )),
             },
             Loss::Refused(_) => match request.lease {
@@ -311,7 +323,7 @@ impl World {
         };
         let sound = self.is_sound(since);
         let own_token = request.has_own_token();
-        if !sound || !client.honest || own_token || client.clock.read(self.now) >= until {
+        if !sound || !client.clock_in_bounds || own_token || client.clock.read(self.now) >= until {
             return Ok(());
         }
         Err(format!(

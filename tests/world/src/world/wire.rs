@@ -10,8 +10,8 @@ use super::trace::Trace;
 pub(crate) type Values = HashSet<Box<[u8]>, BuildHasherDefault<Trace>>;
 
 /// Whether something is set with a value whose lock is released or over.
-pub(crate) fn watch(bytes: &[u8], spent: &Values) -> Result<(), Violation> {
-    if spent.is_empty() {
+pub(crate) fn watch(bytes: &[u8], retired_values: &Values) -> Result<(), Violation> {
+    if retired_values.is_empty() {
         return Ok(());
     }
     let (mut rest, mut args) = (bytes, [&[][..]; MOST]);
@@ -21,10 +21,10 @@ pub(crate) fn watch(bytes: &[u8], spent: &Values) -> Result<(), Violation> {
             .ok_or_else(|| Promise::Steps.broken("a write that is no whole command"))?;
         let args = &args[..count.min(MOST)];
         if let Some(value) = value_set(args)
-            && spent.contains(value)
+            && retired_values.contains(value)
         {
             let command = String::from_utf8_lossy(args[0]);
-            return Err(Promise::Silence.broken(format!("{command} sets it once more")));
+            return Err(Promise::NoLateWrites.broken(format!("{command} sets it once more")));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Workers: users who obtain a key, hold it for a moment, let it go and at once ask again.
+//! Workers: users who obtain a key, hold it for a moment, release it and at once make the next request.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Work {
     pub ttl: Duration,
     /// It holds each lock for up to this long.
     pub hold: Duration,
-    /// It asks again as soon as it has let go; otherwise when the release has been confirmed.
+    /// The next request follows the release at once; otherwise it waits until the release is confirmed.
     pub drops: bool,
     /// How often it asks.
     pub rounds: u32,
@@ -34,13 +34,13 @@ pub struct Worker {
     pub longest: Duration,
     work: Work,
     lock: Option<LockId>,
-    asked: Instant,
+    requested_at: Instant,
     left: u32,
     rng: Rng,
 }
 
 /// For how long a worker waits: longer than anything in a world lasts.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const WAIT: Duration = Duration::from_secs(3600);
 
 impl World {
     /// Lets a worker of a client begin.
@@ -53,10 +53,10 @@ impl World {
             left: work.rounds,
             work,
             lock: None,
-            asked: self.now,
+            requested_at: self.now,
             rng: Rng::new(number as u64 ^ 0x0b5),
         });
-        self.worker_asks(number);
+        self.start_worker_request(number);
     }
 
     /// All workers. One that is waiting has waited for as long as it has by now.
@@ -68,7 +68,9 @@ impl World {
                 engine.lease(lock).is_some()
             });
             if !held && worker.lock.is_some() {
-                worker.longest = worker.longest.max(now.saturating_since(worker.asked));
+                worker.longest = worker
+                    .longest
+                    .max(now.saturating_since(worker.requested_at));
             }
         }
         &self.workers
@@ -79,7 +81,7 @@ impl World {
         self.habits.jitter_us = super::micros(most);
     }
 
-    /// From now on nobody asks again.
+    /// From now on no worker makes another request.
     pub(crate) fn end_of_work(&mut self) {
         for worker in &mut self.workers {
             worker.left = 0;
@@ -95,24 +97,24 @@ impl World {
         }
     }
 
-    pub(super) fn worker_asks(&mut self, number: usize) {
+    pub(super) fn start_worker_request(&mut self, number: usize) {
         let worker = &mut self.workers[number];
         worker.lock = None;
         if worker.left == 0 {
             return;
         }
         worker.left -= 1;
-        worker.asked = self.now;
+        worker.requested_at = self.now;
         let client = worker.client;
         let (keys, ttl) = (worker.work.keys.clone(), worker.work.ttl);
         let mut request = self.request(&keys, ttl);
-        request.wait = Some(PATIENCE);
+        request.wait = Some(WAIT);
         let lock = self.obtain(client, request);
         self.workers[number].lock = Some(lock);
     }
 
     /// An engine reports something about a lock that may be that of a worker.
-    pub(super) fn workers_hear(&mut self, client: usize, event: &Event, lock: LockId) {
+    pub(super) fn update_workers(&mut self, client: usize, event: &Event, lock: LockId) {
         let now = self.now;
         let Some(number) = self.worker_of(client, lock) else {
             return;
@@ -120,7 +122,9 @@ impl World {
         let worker = &mut self.workers[number];
         if matches!(event, Event::Obtained { .. }) {
             worker.grants += 1;
-            worker.longest = worker.longest.max(now.saturating_since(worker.asked));
+            worker.longest = worker
+                .longest
+                .max(now.saturating_since(worker.requested_at));
             let most = u64::try_from(worker.work.hold.as_micros()).unwrap_or(0);
             let hold = Duration::from_micros(worker.rng.up_to(most));
             let what = Happening::Release(client, lock.to_bits());
@@ -131,12 +135,12 @@ impl World {
         }
     }
 
-    /// A lock was let go of: whoever does not wait for the outcome asks again.
-    pub(super) fn worker_let_go(&mut self, client: usize, lock: LockId) {
+    /// A lock was released: a worker that does not wait for the outcome makes its next request.
+    pub(super) fn worker_released(&mut self, client: usize, lock: LockId) {
         if let Some(number) = self.worker_of(client, lock)
             && self.workers[number].work.drops
         {
-            self.worker_asks(number);
+            self.start_worker_request(number);
         }
     }
 

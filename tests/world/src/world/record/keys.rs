@@ -1,11 +1,11 @@
-//! What stands on servers.
+//! Values on servers.
 
 use tenure_core::Instant;
 
 use super::super::World;
 
 impl World {
-    /// Notes what stands on a server now, if anybody wants to know.
+    /// Notes the values on a server now, if a record is kept.
     pub(crate) fn note_keys(&mut self, node: usize) {
         if self.net.record.is_some() {
             self.note_all_keys(node);
@@ -19,7 +19,7 @@ impl World {
         };
         let of = &self.nodes[node];
         let own = of.clock.read(self.now);
-        for key in self.asked.keys() {
+        for key in self.request_counts.keys() {
             let name = [self.prefix, key.as_bytes()].concat();
             let found = of.server.holding(&name, own).map(|(value, last)| {
                 // It is there for the whole of its last millisecond.
@@ -28,7 +28,7 @@ impl World {
                 (value, gone.unwrap_or(Instant::from_micros(u64::MAX)))
             });
             let key = key.as_bytes().escape_ascii().to_string();
-            record.stands(node, &key, found, self.now);
+            record.stores(node, &key, found, self.now);
         }
     }
 }

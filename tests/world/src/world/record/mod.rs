@@ -1,4 +1,4 @@
-//! What a picture of a world needs, if somebody wants one: who said what to whom, who believed in what, and what went
+//! The data of a picture, recorded if requested: who sent what to whom, who held which lock, and what went
 //! wrong. All instants are true time.
 
 mod keys;
@@ -14,7 +14,7 @@ use tenure_core::{Instant, LockId};
 pub struct Record {
     /// In the order in which they were sent.
     pub messages: Vec<Message>,
-    /// What clients asked for, in the order in which they did.
+    /// What clients requested, in order.
     pub claims: Vec<Claim>,
     /// What stood on servers.
     pub stored: Vec<Stored>,
@@ -24,7 +24,7 @@ pub struct Record {
     pub clients: Vec<Instant>,
     /// How many nodes there are.
     pub nodes: usize,
-    /// The keys that were asked for, sorted.
+    /// The requested keys, sorted.
     pub keys: Vec<String>,
     /// When it was over.
     pub end: Instant,
@@ -64,7 +64,7 @@ pub enum Kind {
     Request,
     /// A server answers.
     Answer,
-    /// A server tells of a change without having been asked.
+    /// A server reports a change in a push message.
     Wake,
 }
 
@@ -77,17 +77,17 @@ pub struct Claim {
     pub lock: LockId,
     /// The keys, in order.
     pub keys: Vec<String>,
-    /// When it was asked for.
-    pub asked: Instant,
-    /// When the client began to believe that it is its own.
+    /// When it was requested.
+    pub requested_at: Instant,
+    /// When it was obtained.
     pub since: Option<Instant>,
-    /// When it was told that the lease is longer.
+    /// When the lease was reported to be longer.
     pub refreshed: Vec<Instant>,
-    /// When it stopped to want it, or to believe in it.
+    /// When the client no longer wanted or held it.
     pub end: Option<Instant>,
-    /// How that came; empty if the client had let go of it.
+    /// Why it ended; empty if the client released it.
     pub how: String,
-    /// Until when it may believe, on its own clock.
+    /// The end of the lease, on the clock of the client.
     until: Instant,
 }
 

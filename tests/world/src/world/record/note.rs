@@ -64,9 +64,15 @@ impl Record {
         });
     }
 
-    /// So many bytes came to the other end; `heard` says whether anybody was there.
+    /// So many bytes came to the other end; `received` says whether anybody was there.
     #[cold]
-    pub(crate) fn arrives(&mut self, pipe: (usize, bool), count: usize, heard: bool, now: Instant) {
+    pub(crate) fn arrives(
+        &mut self,
+        pipe: (usize, bool),
+        count: usize,
+        received: bool,
+        now: Instant,
+    ) {
         let Some(pipe) = self.pipes.get_mut(&pipe) else {
             return;
         };
@@ -75,7 +81,7 @@ impl Record {
         for (_, message) in pipe.under_way.extract_if(.., |(end, _)| *end <= arrived) {
             let message = &mut self.messages[message];
             message.done = Some(now);
-            message.lost = !heard;
+            message.lost = !received;
         }
     }
 
@@ -101,7 +107,7 @@ impl Record {
 
     /// A client begins to obtain a lock.
     #[cold]
-    pub(crate) fn asks(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
+    pub(crate) fn requests(&mut self, client: usize, lock: LockId, keys: &Keys, now: Instant) {
         let keys: Vec<String> = keys
             .iter()
             .map(|key| key.as_bytes().escape_ascii().to_string())
@@ -115,7 +121,7 @@ impl Record {
             client,
             lock,
             keys,
-            asked: now,
+            requested_at: now,
             since: None,
             refreshed: Vec::new(),
             end: None,
@@ -124,10 +130,10 @@ impl Record {
         });
     }
 
-    /// A client is told something.
+    /// A client receives an event.
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not about a lock")]
     #[cold]
-    pub(crate) fn hears(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
+    pub(crate) fn receives(&mut self, client: usize, event: &Event, clock: Clock, now: Instant) {
         match event {
             Event::Obtained { lock, lease } => {
                 if let Some(claim) = self.claim(client, *lock) {
@@ -156,7 +162,7 @@ impl Record {
         self.claims.iter_mut().rev().find(mine)
     }
 
-    /// A client neither wants nor has a lock any more, or none at all.
+    /// A client no longer wants or holds a lock, or all its locks.
     #[cold]
     pub(crate) fn ends(
         &mut self,
@@ -171,7 +177,7 @@ impl Record {
                 && claim.end.is_none()
                 && lock.is_none_or(|lock| lock == claim.lock)
             {
-                claim.end = Some(claim.believed_until(clock, now));
+                claim.end = Some(claim.held_until(clock, now));
                 claim.how = how.to_string();
             }
         }
@@ -179,7 +185,7 @@ impl Record {
 
     /// What stands under a key on a server just now, and until when it will.
     #[cold]
-    pub(crate) fn stands(
+    pub(crate) fn stores(
         &mut self,
         node: usize,
         key: &str,
@@ -222,9 +228,9 @@ impl Record {
         });
     }
 
-    /// From now on this is wrong, or nothing of that kind any more. Gives whether that is something new.
+    /// A fault begins, or with `None` the one of that kind ends. Returns whether that is new.
     #[cold]
-    pub(crate) fn turns(
+    pub(crate) fn set_fault(
         &mut self,
         place: Place,
         kind: Lasting,
@@ -249,7 +255,7 @@ impl Record {
         true
     }
 
-    /// Nothing happens any more.
+    /// The recording ends.
     #[cold]
     pub(crate) fn is_over(&mut self, clients: &[Client], now: Instant) {
         self.end = now;
@@ -266,10 +272,10 @@ impl Record {
 }
 
 impl Claim {
-    /// A sleeper's lease ends on its own clock, though it is told later.
-    fn believed_until(&self, clock: Clock, now: Instant) -> Instant {
+    /// A sleeper's lease ends on its own clock, though that is reported later.
+    fn held_until(&self, clock: Clock, now: Instant) -> Instant {
         let over = self.since.and_then(|_| clock.when(self.until));
-        over.map_or(now, |over| over.min(now).max(self.asked))
+        over.map_or(now, |over| over.min(now).max(self.requested_at))
     }
 }
 

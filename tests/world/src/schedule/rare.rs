@@ -7,7 +7,7 @@ use tenure_core::Key;
 use tenure_core::memory::Trouble;
 
 use super::play::Play;
-use super::spans::{Chore, span};
+use super::spans::{Task, span};
 use crate::world::{Lasting, Place};
 
 /// The errors that a server may answer with, as servers word them. Those up to `PASSING` may pass by themselves.
@@ -41,12 +41,12 @@ const PASSING: usize = 13;
 
 impl Play {
     /// A step of the kind that only some schedules have; what the others do in its place is left out.
-    pub(super) fn strange(&mut self, op: u8, client: usize, node: usize, (a, c): (u8, u8)) {
+    pub(super) fn rare(&mut self, op: u8, client: usize, node: usize, (a, c): (u8, u8)) {
         match op {
             229..=230 => self.close(client, c),
             231..=233 => self.lose_pushes(client, node, c),
             234..=236 => self.answer_with(node, a, c),
-            _ if self.cast.wild => self.by_hand(node, a, c),
+            _ if self.setup.wild => self.by_hand(node, a, c),
             _ => {}
         }
     }
@@ -59,10 +59,10 @@ impl Play {
         self.world.happens(Place::Client(client), "closes");
         self.world.close(id);
         self.locks[client].clear();
-        let at = self.world.now() + self.cast.request_timeout * 2;
-        let drained = Chore::Drained(client, self.client_troubles[client]);
-        self.chores.push(Reverse((at, drained)));
-        self.later(c, Chore::Successor(client));
+        let at = self.world.now() + self.setup.request_timeout * 2;
+        let drained = Task::Drained(client, self.client_troubles[client]);
+        self.tasks.push(Reverse((at, drained)));
+        self.later(c, Task::Successor(client));
     }
 
     /// What a server says by itself does not arrive, while answers do.
@@ -70,14 +70,18 @@ impl Play {
         self.node_troubles[node] += 1;
         self.used("lost pushes");
         self.world.lose_pushes(self.clients[client], node, true);
-        self.later(c, Chore::Pushes(client, node));
+        self.later(c, Task::Pushes(client, node));
     }
 
     /// A server answers with an error.
     fn answer_with(&mut self, node: usize, a: u8, c: u8) {
         self.node_troubles[node] += 1;
-        // Whoever is refused for good does not come back to release what it may have left.
-        let lines = if self.cast.mild { PASSING } else { LINES.len() };
+        // After a final error a client does not return to release leftovers.
+        let lines = if self.setup.mild {
+            PASSING
+        } else {
+            LINES.len()
+        };
         let which = usize::from(a) % lines;
         let line = LINES[which];
         self.used(line);
@@ -89,20 +93,21 @@ impl Play {
             self.world.refuses_for_good(node);
         }
         if line.starts_with("WRONGTYPE") {
-            self.lying.push(node);
-            self.world.lies(node);
+            self.wrongtype_nodes.push(node);
+            self.world.sends_wrongtype(node);
         }
         let word = line.split(' ').next();
-        self.world.turns(Place::Node(node), Lasting::Refusing, word);
-        self.later(c, Chore::Trouble(node));
+        self.world
+            .set_fault(Place::Node(node), Lasting::Refusing, word);
+        self.later(c, Task::Trouble(node));
     }
 
     /// Somebody else changes a key.
     fn by_hand(&mut self, node: usize, a: u8, c: u8) {
         self.troubles += 1;
         self.node_troubles[node] += 1;
-        let key = usize::from(a) % self.cast.keys;
-        let (name, other) = (self.name(key), self.name((key + 1) % self.cast.keys));
+        let key = usize::from(a) % self.setup.keys;
+        let (name, other) = (self.name(key), self.name((key + 1) % self.setup.keys));
         let soon = 50 + span(c).as_millis() / 4;
         let text = soon.to_string();
         let (what, command): (_, &[&[u8]]) = match a >> 5 {
@@ -122,23 +127,24 @@ impl Play {
             _ => ("a key without ttl", &[b"SET", &name, b"foreign"]),
         };
         self.used(what);
-        let hearers = match command[0] {
-            // It has time enough to hear of that before the key is gone.
+        let holders = match command[0] {
+            // The holder has enough time to learn of that before the key expires.
             b"PEXPIRE" => {
-                let mut hearers = self.who_must_hear(key);
-                hearers.retain(|(.., within)| within.as_millis() * 2 < soon);
-                hearers
+                let mut holders = self.holders_to_notify(key);
+                holders.retain(|(.., within)| within.as_millis() * 2 < soon);
+                holders
             }
             _ => Vec::new(),
         };
         self.world.command(node, command);
-        for (client, lock, within) in hearers {
-            let hear = Chore::Hear(client.index(), lock.to_bits(), self.troubles);
-            self.chores.push(Reverse((self.world.now() + within, hear)));
+        for (client, lock, within) in holders {
+            let report = Task::LossReport(client.index(), lock.to_bits(), self.troubles);
+            self.tasks
+                .push(Reverse((self.world.now() + within, report)));
         }
         if !matches!(command[0], b"PEXPIRE") {
             self.endless.push((node, key));
-            self.later(c, Chore::Remove(node, key));
+            self.later(c, Task::Remove(node, key));
         }
     }
 
@@ -148,7 +154,7 @@ impl Play {
         if !self.swapped.contains(&node) {
             self.swapped.push(node);
             self.world.swap_databases(node);
-            self.later(c, Chore::Swap(node));
+            self.later(c, Task::Swap(node));
         }
     }
 
@@ -169,8 +175,8 @@ impl Play {
         if self.endless.is_empty() {
             return;
         }
-        for node in 0..self.cast.nodes {
-            for key in 0..self.cast.keys {
+        for node in 0..self.setup.nodes {
+            for key in 0..self.setup.keys {
                 self.remove_endless(node, key);
             }
         }

@@ -26,7 +26,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 }
 
 #[test]
-fn a_killed_tenure_takes_its_command_along_though_nobody_reads_what_is_said() {
+fn a_killed_tenure_takes_its_command_along_though_nobody_reads_its_messages() {
     let server = Serve::start(&[]);
     let (_reader, writer) = full_pipe();
     let script = "trap '' TERM; echo ready
@@ -45,7 +45,7 @@ fn a_killed_tenure_takes_its_command_along_though_nobody_reads_what_is_said() {
 }
 
 #[test]
-fn a_killed_second_process_stops_no_renewal_though_nobody_reads_what_is_said() {
+fn a_killed_second_process_stops_no_renewal_though_nobody_reads_its_messages() {
     let server = Serve::start(&[]);
     let (_reader, writer) = full_pipe();
     let script = "read pid name state parent group rest < /proc/$$/stat; kill -KILL $group
@@ -72,7 +72,7 @@ fn logs_that_nobody_reads_hold_up_nothing() {
     assert!(!is_held(&server));
 }
 
-/// Whoever started tenure may have made it so that a write fails instead of waiting.
+/// The caller of tenure may have set its output so that a write fails instead of waiting.
 #[test]
 fn a_standard_error_that_never_waits_gets_everything_all_the_same() {
     let server = Serve::start(&[]);
@@ -121,7 +121,7 @@ fn each_message_is_one_write() {
 }
 
 #[test]
-fn a_killed_tenure_says_so_by_its_second_process() {
+fn a_killed_tenure_is_reported_by_its_second_process() {
     let server = Serve::start(&[]);
     let script = "echo $$; trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let mut process = Running::start(&mut run_sh(&server.url(), &["--ttl", "2s"], script));

@@ -6,14 +6,14 @@ use tenure_core::{Arrangement, LockId, Rng};
 
 use crate::world::{ClientId, Promise, Violation, World};
 
-/// How many locks are asked for in one world.
+/// How many locks are requested in one world.
 const LOCKS: usize = 60;
 const KEYS: [&str; 7] = ["a", "b", "c", "a+b", "b+c", "a+c", "a+b+c"];
 const MS: Duration = Duration::from_millis(1);
 
 /// A kind of such worlds.
 #[derive(Copy, Clone, Debug)]
-pub struct Crowd {
+pub struct ManyLocks {
     /// How many clients.
     pub clients: usize,
     /// How many nodes.
@@ -22,7 +22,7 @@ pub struct Crowd {
     pub arrangement: Arrangement,
 }
 
-impl Crowd {
+impl ManyLocks {
     /// Every kind: one and two clients, on one node, three in order, and a quorum of three.
     pub const ALL: [Self; 6] = [
         Self::new(1, 1, Arrangement::Ordered),
@@ -49,13 +49,13 @@ impl Crowd {
     pub fn play(self, seed: u64) -> Result<(), Violation> {
         let mut rng = Rng::new(seed ^ 0xc0_0d);
         let mut world = World::new(self.nodes, self.arrangement);
-        world.look_often();
+        world.check_often();
         world.latency = Duration::from_micros(200 + rng.below(800));
         let clients: Vec<ClientId> = (0..self.clients).map(|_| world.client()).collect();
         world.pass(50 * MS);
         let mut locks: Vec<Vec<LockId>> = vec![Vec::new(); self.clients];
-        let mut asked = 0;
-        while asked < LOCKS && world.violation().is_none() {
+        let mut requested = 0;
+        while requested < LOCKS && world.violation().is_none() {
             if !rng.once_in(3) {
                 world.pass(MS * rng.below(4) as u32 + Duration::from_micros(rng.below(1000)));
             }
@@ -67,7 +67,7 @@ impl Crowd {
                 world.release(clients[at], lock);
                 continue;
             }
-            asked += 1;
+            requested += 1;
             let keys = KEYS[rng.below(KEYS.len() as u64) as usize];
             let mut request = world.request(keys, 30_000 * MS);
             request.wait = Some(100_000 * MS);

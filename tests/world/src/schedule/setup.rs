@@ -10,7 +10,7 @@ use super::extras::{Extras, Servers, Tokens};
 use crate::world::{ClientId, Clock, DRIFT, TRUE_RATE, World};
 
 /// What the header chooses.
-pub(crate) struct Cast {
+pub(crate) struct Setup {
     pub(crate) nodes: usize,
     pub(crate) arrangement: Arrangement,
     pub(crate) clients: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Cast {
     pub(crate) wild: bool,
     /// Nothing goes wrong.
     pub(crate) calm: bool,
-    /// What goes wrong delays nothing: what a client was not told of, it can still release in time.
+    /// Faults delay nothing: a client can still release in time a grant whose reply it never received.
     pub(crate) mild: bool,
     latency: Duration,
     jitter: Duration,
@@ -38,7 +38,7 @@ pub(crate) struct Cast {
 
 const MS: Duration = Duration::from_millis(1);
 
-impl Cast {
+impl Setup {
     pub(crate) fn new(header: &[u8; HEADER]) -> Self {
         const NODES: [usize; 16] = [1, 1, 3, 3, 1, 5, 2, 3, 1, 4, 3, 1, 2, 5, 1, 3];
         const CLIENTS: [usize; 16] = [1, 2, 2, 2, 3, 3, 3, 4, 2, 3, 4, 5, 6, 8, 2, 3];
@@ -168,7 +168,7 @@ impl Cast {
             world.shares_tokens();
         }
         if self.calm && extras.tokens != Tokens::Everybody {
-            world.is_calm(self.longest_round());
+            world.expect_calm(self.longest_round());
         }
         let mut rng = Rng::new(self.seed);
         for node in 0..self.nodes {
@@ -204,7 +204,7 @@ impl Cast {
         if self.same_clocks {
             return Clock::new(0, TRUE_RATE);
         }
-        Clock::new(rng.below(1 << 40), honest_rate(rng))
+        Clock::new(rng.below(1 << 40), allowed_rate(rng))
     }
 }
 
@@ -212,7 +212,7 @@ impl Cast {
 pub(crate) const LONGEST_MS: u64 = 8000;
 
 /// A rate within the bounds, most often at one of their ends.
-pub(crate) fn honest_rate(rng: &mut Rng) -> u64 {
+pub(crate) fn allowed_rate(rng: &mut Rng) -> u64 {
     match rng.below(4) {
         0 => TRUE_RATE - DRIFT,
         1 => TRUE_RATE + DRIFT,

@@ -1,20 +1,19 @@
 //! What `tests/mutate` builds around a copy of the core with a mistake in it, to see what notices.
 //!
-//! `mutant whole SEEDS KNOWN FILE...` plays seeds from 1 on, then these inputs of the corpus, then crowds and contests,
-//! until a promise is broken, and prints which of them broke which. `mutant short` plays no crowds and no contests. What
+//! `mutant whole SEEDS KNOWN FILE...` plays seeds from 1 on, then these inputs of the corpus, then worlds of many locks and contests,
+//! until a promise is broken, and prints which of them broke which. `mutant short` plays neither of these. What
 //! `KNOWN` names, with commas between, is left out; with "all" everything is played, whatever is broken.
-
-pub mod search;
+#![allow(clippy::print_stdout, reason = "tests/mutate reads what it prints")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use tenure_world::trials::{Crowd, goals};
-use tenure_world::{laws, schedule, world};
+use tenure_tests::trials::{ManyLocks, goals};
+use tenure_tests::{laws, schedule, search, world};
 
-/// How many worlds of each kind of crowd.
-const CROWDS: u64 = 100;
+/// How many worlds of many locks of each kind.
+const WORLDS: u64 = 100;
 /// What takes so many seconds never ends: most take milliseconds, and none a second on an idle machine. Seconds in which
 /// the whole machine stands still are not counted.
 const LONGEST: u32 = 60;
@@ -43,7 +42,7 @@ fn main() {
     let wanted = |trial: &Trial| !known.contains(&trial.0.as_str());
     let mut stages = vec![by_seed(seeds), by_corpus(words.collect())];
     if !short {
-        stages.extend([by_crowd(), by_contest()]);
+        stages.extend([by_many_locks(), by_contest()]);
     }
     for stage in stages {
         let stage: Vec<Trial> = stage.into_iter().filter(wanted).collect();
@@ -123,13 +122,14 @@ fn by_corpus(files: Vec<String>) -> Vec<Trial> {
     files.into_iter().map(play).collect()
 }
 
-fn by_crowd() -> Vec<Trial> {
-    let kinds = Crowd::ALL.into_iter().enumerate();
-    let worlds = kinds.flat_map(|(number, kind)| (0..CROWDS).map(move |seed| (number, kind, seed)));
-    let play = |(number, kind, seed): (usize, Crowd, u64)| {
-        trial(format!("crowd-{}-{}", number + 1, seed + 1), move || {
-            broken(|| kind.play(seed).err())
-        })
+fn by_many_locks() -> Vec<Trial> {
+    let kinds = ManyLocks::ALL.into_iter().enumerate();
+    let worlds = kinds.flat_map(|(number, kind)| (0..WORLDS).map(move |seed| (number, kind, seed)));
+    let play = |(number, kind, seed): (usize, ManyLocks, u64)| {
+        trial(
+            format!("many-locks-{}-{}", number + 1, seed + 1),
+            move || broken(|| kind.play(seed).err()),
+        )
     };
     worlds.map(play).collect()
 }

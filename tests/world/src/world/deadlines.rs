@@ -7,7 +7,7 @@ use tenure_core::{Key, Keys, LockId};
 use super::oracle::Promise;
 use super::{ClientId, World};
 
-/// What a client has let go of on a node that it can reach.
+/// A lock that was released, on a node that its client can reach.
 pub(crate) struct Leftover {
     pub(crate) client: ClientId,
     pub(crate) node: usize,
@@ -21,8 +21,8 @@ impl World {
         [self.prefix, key.as_bytes()].concat()
     }
 
-    /// Who holds a key of the only server, and must hear within five round trips when somebody takes it away now.
-    pub(crate) fn who_must_hear(&self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
+    /// The holders of a key of the only server, which must learn within five round trips of a change by another program.
+    pub(crate) fn holders_to_notify(&self, key: &Key) -> Vec<(ClientId, LockId, Duration)> {
         let able = self.nodes.len() == 1 && self.wakes && self.nodes[0].is_well();
         let clients = self.clients.iter().enumerate().filter(|(index, client)| {
             // In the middle of a refresh it would take until the next.
@@ -34,41 +34,44 @@ impl World {
         let mut all = Vec::new();
         for (index, client) in clients {
             let trips = self.net.longest_trip(index, 0) * 10;
-            for belief in client.believes(self.now) {
+            for held_lock in client.valid_locks(self.now) {
                 let there = self.holding(0, key);
-                let ours = there.is_some_and(|(value, _)| *value == *belief.value);
-                if ours && belief.keys.iter().any(|other| other == key) {
-                    all.push((ClientId(index), belief.lock, trips));
+                let ours = there.is_some_and(|(value, _)| *value == *held_lock.value);
+                if ours && held_lock.keys.iter().any(|other| other == key) {
+                    all.push((ClientId(index), held_lock.lock, trips));
                 }
             }
         }
         all
     }
 
-    /// Whether somebody still believes in what was taken away.
-    pub(crate) fn look_who_heard(&mut self, client: ClientId, lock: LockId) {
+    /// Checks that no client still relies on the removed key.
+    pub(crate) fn check_loss_reported(&mut self, client: ClientId, lock: LockId) {
         let of = &self.clients[client.0];
-        let mut beliefs = of.believes(self.now);
-        let belief = beliefs.find(|belief| belief.lock == lock);
+        let mut held_locks = of.valid_locks(self.now);
+        let held_lock = held_locks.find(|held_lock| held_lock.lock == lock);
         let end = of.engine.lease(lock);
         let end = end.and_then(|lease| of.clock.when(lease.expires_at()));
         // What was made shorter may have been refreshed.
-        let backed = |belief| end.is_some_and(|end| self.backs(0, belief, end));
-        let deceived = belief.is_some_and(|belief| !backed(belief));
-        drop(beliefs);
+        let backed = |held_lock| end.is_some_and(|end| self.backs(0, held_lock, end));
+        let deceived = held_lock.is_some_and(|held_lock| !backed(held_lock));
+        drop(held_locks);
         if deceived {
-            let how = format!("{} still believes in {lock:?}", client.0);
-            return self.broken(Promise::Heard, how);
+            let how = format!("{} still relies on {lock:?}", client.0);
+            return self.broken(Promise::LossReported, how);
         }
-        self.kept(Promise::Heard);
+        self.kept(Promise::LossReported);
     }
 
-    /// Where a held lock must be gone from when it is let go of now: on all nodes that its client can reach.
-    pub(crate) fn who_must_let_go(&self, client: ClientId, lock: LockId) -> Vec<Leftover> {
+    /// The nodes from which a held lock must be gone if it is released now: all nodes that its client can reach.
+    pub(crate) fn nodes_to_clear(&self, client: ClientId, lock: LockId) -> Vec<Leftover> {
         let of = &self.clients[client.0];
-        let belief = of.beliefs.iter().find(|belief| belief.lock == lock);
-        let Some(belief) =
-            belief.filter(|belief| !belief.owned && !of.suspended && of.straggled.is_none())
+        let held_lock = of
+            .held_locks
+            .iter()
+            .find(|held_lock| held_lock.lock == lock);
+        let Some(held_lock) = held_lock
+            .filter(|held_lock| !held_lock.owned && !of.suspended && of.late_arrival.is_none())
         else {
             return Vec::new();
         };
@@ -76,14 +79,14 @@ impl World {
         let leftover = |node| Leftover {
             client,
             node,
-            keys: belief.keys.clone(),
-            value: belief.value.clone(),
+            keys: held_lock.keys.clone(),
+            value: held_lock.value.clone(),
         };
         reached.map(leftover).collect()
     }
 
-    /// Whether something is left of what was let go of.
-    pub(crate) fn look_what_is_left(&mut self, leftover: &Leftover) {
+    /// Checks that a released lock is gone from a node.
+    pub(crate) fn check_released(&mut self, leftover: &Leftover) {
         let Leftover { client, node, .. } = leftover;
         let mut keys = leftover.keys.iter();
         let left = keys.find(|key| {
@@ -91,9 +94,9 @@ impl World {
             there.is_some_and(|(value, _)| *value == *leftover.value)
         });
         if left.is_some() {
-            let how = format!("{} has let go, and node {node} was never told", client.0);
-            return self.broken(Promise::Tidy, how);
+            let how = format!("{} has released, and node {node} got no request", client.0);
+            return self.broken(Promise::TimelyRelease, how);
         }
-        self.kept(Promise::Tidy);
+        self.kept(Promise::TimelyRelease);
     }
 }

@@ -1,4 +1,4 @@
-//! The oracle's looks at what clients say.
+//! The oracle's checks of what clients report.
 
 use std::time::Duration;
 
@@ -7,38 +7,41 @@ use tenure_core::{
 };
 
 use super::World;
-use super::client::{Belief, lock_of};
+use super::client::{HeldLock, lock_of};
 use super::oracle::{Promise, Violation, quorum};
 
 impl World {
-    /// Looks at what a client has just said.
-    // Apart from `drain_now`, which mostly has nothing to look at.
+    /// Checks the events that a client has just reported.
+    // Apart from `drain_now`, which mostly has nothing to check.
     #[inline(never)]
-    pub(super) fn look(&mut self, index: usize) {
-        let mut news = std::mem::take(&mut self.clients[index].news);
+    pub(super) fn check_events(&mut self, index: usize) {
+        let mut unchecked_events = std::mem::take(&mut self.clients[index].unchecked_events);
         let mut result = Ok(());
-        for event in &news {
+        for event in &unchecked_events {
             if let Event::Obtained { lock, .. } = event {
                 self.plan_release(index, *lock);
             }
-            result = result.and_then(|()| self.look_at(index, event));
+            result = result.and_then(|()| self.check_event(index, event));
             if let Some(lock) = lock_of(event) {
-                self.watches_hear(index, event, lock);
+                self.update_watches(index, event, lock);
                 if !self.workers.is_empty() {
-                    self.workers_hear(index, event, lock);
+                    self.update_workers(index, event, lock);
                 }
             }
         }
-        news.clear();
-        self.clients[index].news = news;
+        unchecked_events.clear();
+        self.clients[index].unchecked_events = unchecked_events;
         if let Err(violation) = result {
             self.oracle.report(violation, self.now);
         }
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
-    fn look_at(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
-        self.look_at_truth(index, event)?;
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other events are not checked"
+    )]
+    fn check_event(&mut self, index: usize, event: &Event) -> Result<(), Violation> {
+        self.check_truth(index, event)?;
         match event {
             Event::Obtained { lease, .. } | Event::Refreshed { lease, .. } => {
                 let own = self.clients[index].clock.read(self.now);
@@ -48,66 +51,68 @@ impl World {
                     );
                 }
                 if let Event::Obtained { lock, .. } = event {
-                    self.look_at_turns(index, *lock)?;
-                    self.look_at_fence(index, *lock)?;
+                    self.check_turns(index, *lock)?;
+                    self.check_fence(index, *lock)?;
                 }
-                self.look_for_rivals(index)?;
-                self.look_for_cover(index)
+                self.check_exclusion(index)?;
+                self.check_cover(index)
             }
             Event::Lost { lock, reason } => {
-                self.look_at_calm(index, *lock, *reason)?;
-                self.look_at_loss(index, *reason)
+                self.check_calm(index, *lock, *reason)?;
+                self.check_loss(index, *reason)
             }
             Event::Released { lock, proof } if *proof != Released::Confirmed => {
-                self.look_at_release(index, *lock, *proof)
+                self.check_release_result(index, *lock, *proof)
             }
             Event::NotObtained {
                 lock,
                 reason: NotObtained::Taken { .. } | NotObtained::TimedOut { .. },
-            } => self.look_at_denial(index, *lock),
+            } => self.check_denial(index, *lock),
             _ => Ok(()),
         }
     }
 
-    fn look_at_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
-        let beliefs = self.clients[index].beliefs.iter().rev();
-        let keys = beliefs.into_iter().find(|belief| belief.lock == lock);
-        let Some(keys) = keys.map(|belief| belief.keys.clone()) else {
+    fn check_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+        let held_locks = self.clients[index].held_locks.iter().rev();
+        let keys = held_locks
+            .into_iter()
+            .find(|held_lock| held_lock.lock == lock);
+        let Some(keys) = keys.map(|held_lock| held_lock.keys.clone()) else {
             return Ok(());
         };
         // Another lock with the same token may hold a key already: then this is no grant of it, but one holding goes on.
         let goes_on = |key: &Key| {
-            let mut others = self.clients[index].believes(self.now);
+            let mut others = self.clients[index].valid_locks(self.now);
             others.any(|other| other.lock != lock && other.keys.iter().any(|own| own == key))
         };
         let granted: Vec<Key> = keys.iter().filter(|key| !goes_on(key)).cloned().collect();
         granted
             .iter()
-            .try_for_each(|key| self.look_at_turn(index, key))
+            .try_for_each(|key| self.check_turn(index, key))
     }
 
-    /// At no instant do two clients believe in the same key. Beliefs begin only with what a client says, so that
-    /// looking then is looking always.
-    fn look_for_rivals(&mut self, index: usize) -> Result<(), Violation> {
+    /// At no instant do two clients rely on the same key. Reliance begins only with an event of a client, so
+    /// checking at events covers every instant.
+    fn check_exclusion(&mut self, index: usize) -> Result<(), Violation> {
         let now = self.now;
         if self.oracle.is_excused(now) {
             self.oracle.excuse(Promise::Exclusion);
             return Ok(());
         }
         let mut excused = false;
-        for mine in self.clients[index].believes(now) {
+        for mine in self.clients[index].valid_locks(now) {
             for (other, client) in self.clients.iter().enumerate() {
-                for theirs in client.believes(now) {
+                for theirs in client.valid_locks(now) {
                     let same = other == index && theirs.lock == mine.lock;
                     if same || theirs.value == mine.value || !share_a_key(mine, theirs) {
                         continue;
                     }
-                    if !client.honest || !self.clients[index].honest {
+                    if !client.clock_in_bounds || !self.clients[index].clock_in_bounds {
                         excused = true;
                         continue;
                     }
                     let how = format!(
-                        "{index} ({:?}) and {other} ({:?}) both believe in {:?}",
+                        "{index} ({:?}) and {other} ({:?}) both rely on {:?}",
                         mine.lock, theirs.lock, mine.keys
                     );
                     return Err(Promise::Exclusion.broken(how));
@@ -122,11 +127,11 @@ impl World {
         Ok(())
     }
 
-    /// Enough nodes keep what a client believes in until its lease is over.
-    pub(super) fn look_for_cover(&mut self, index: usize) -> Result<(), Violation> {
+    /// Enough nodes keep a lock until the lease that its client relies on is over.
+    pub(super) fn check_cover(&mut self, index: usize) -> Result<(), Violation> {
         let now = self.now;
         let client = &self.clients[index];
-        if !client.honest {
+        if !client.clock_in_bounds {
             self.oracle.excuse(Promise::Cover);
             return Ok(());
         }
@@ -134,27 +139,27 @@ impl World {
         let quorum = quorum(self.nodes.len(), ordered);
         let mut looked = 0;
         let mut excused = 0;
-        for belief in client.believes(now) {
-            let Some(lease) = client.engine.lease(belief.lock) else {
+        for held_lock in client.valid_locks(now) {
+            let Some(lease) = client.engine.lease(held_lock.lock) else {
                 continue;
             };
             let Some(end) = client.clock.when(lease.expires_at()) else {
                 continue;
             };
             let backing = (0..self.nodes.len())
-                .filter(|node| self.backs(*node, belief, end))
+                .filter(|node| self.backs(*node, held_lock, end))
                 .count();
             let sound = self
                 .oracle
                 .last_damage
-                .is_none_or(|damage| damage + self.oracle.longest < belief.since)
-                && !(belief.owned && client.straggled.is_some());
+                .is_none_or(|damage| damage + self.oracle.longest < held_lock.since)
+                && !(held_lock.owned && client.late_arrival.is_some());
             if backing >= quorum {
                 looked += 1;
             } else if sound {
                 let how = format!(
-                    "{index} believes in {:?} until {end:?}, and {backing} nodes back it",
-                    belief.keys
+                    "{index} relies on {:?} until {end:?}, and {backing} nodes back it",
+                    held_lock.keys
                 );
                 return Err(Promise::Cover.broken(how));
             } else {
@@ -171,18 +176,18 @@ impl World {
     }
 
     /// An old connection of a client has delivered something late.
-    pub(super) fn look_after_stragglers(&mut self, index: usize) {
-        self.clients[index].straggled = Some(self.now);
-        if let Err(violation) = self.look_for_cover(index) {
+    pub(super) fn check_late_arrival(&mut self, index: usize) {
+        self.clients[index].late_arrival = Some(self.now);
+        if let Err(violation) = self.check_cover(index) {
             self.oracle.report(violation, self.now);
         }
     }
 
     /// A client that is owed no answer has nothing on any node but what it holds.
-    pub(super) fn look_for_hoards(&mut self, index: usize) {
+    pub(super) fn check_partial_holds(&mut self, index: usize) {
         let several = self.nodes.len() > 1 && self.oracle.calm.is_some();
         let client = &self.clients[index];
-        if !several || client.open.len() == client.beliefs.len() || !self.net.is_quiet(index) {
+        if !several || client.open.len() == client.held_locks.len() || !self.net.is_quiet(index) {
             return;
         }
         let open = client.open.iter().map(|(lock, _)| *lock);
@@ -190,8 +195,8 @@ impl World {
         let hoarding = claims.find_map(|lock| {
             let claim = client.engine.claim(lock)?;
             // Another lock of this client may have the same token.
-            let mut beliefs = client.beliefs.iter();
-            if beliefs.any(|belief| *belief.value == *claim.value())
+            let mut held_locks = client.held_locks.iter();
+            if held_locks.any(|held_lock| *held_lock.value == *claim.value())
                 || self.ends_by_itself(index, claim)
             {
                 return None;
@@ -208,15 +213,18 @@ impl World {
         });
         if let Some((lock, node)) = hoarding {
             let how = format!("{index} waits for {lock:?} and has it on node {node}");
-            let violation = Promise::EmptyHanded.broken(how);
+            let violation = Promise::NoPartialHolds.broken(how);
             return self.oracle.report(violation, self.now);
         }
-        self.oracle.kept(Promise::EmptyHanded);
+        self.oracle.kept(Promise::NoPartialHolds);
     }
 
     /// Whether a lock of this client had this value until its lease was over. A token of the user's own may be another
     /// program's, too: so the key is not deleted then, and a node keeps it a little longer than the lease.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "other events are not checked"
+    )]
     fn ends_by_itself(&self, index: usize, claim: &Claim) -> bool {
         let client = &self.clients[index];
         let (own, round) = (client.clock.read(self.now), self.round(index));
@@ -257,35 +265,41 @@ impl World {
         node.server.holding(name, own)
     }
 
-    /// Whether a node keeps all keys of a belief for its client until `end`.
-    pub(super) fn backs(&self, node: usize, belief: &Belief, end: Instant) -> bool {
+    /// Whether a node keeps all keys of a lock for its client until `end`.
+    pub(super) fn backs(&self, node: usize, held_lock: &HeldLock, end: Instant) -> bool {
         let clock = &self.nodes[node].clock;
-        belief.keys.iter().all(|key| {
+        held_lock.keys.iter().all(|key| {
             let Some((value, last)) = self.holding(node, key) else {
                 return false;
             };
             // It is there for the whole of its last millisecond.
             let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
             let gone = gone.and_then(|gone| clock.when(gone));
-            *value == *belief.value && gone.is_none_or(|gone| gone >= end)
+            *value == *held_lock.value && gone.is_none_or(|gone| gone >= end)
         })
     }
 
-    pub(super) fn look_before_release(&mut self, index: usize, lock: LockId) {
-        if self.clients[index].beliefs.iter().any(|b| b.lock == lock)
-            && let Err(violation) = self.look_for_cover(index)
+    pub(super) fn check_before_release(&mut self, index: usize, lock: LockId) {
+        if self.clients[index]
+            .held_locks
+            .iter()
+            .any(|b| b.lock == lock)
+            && let Err(violation) = self.check_cover(index)
         {
             self.oracle.report(violation, self.now);
         }
     }
 
     /// Nobody else was ever there: then nobody else has it.
-    fn look_at_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+    fn check_denial(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
         let request = self.clients[index]
             .requests
             .iter()
             .find(|request| request.lock == lock);
-        let alone = |keys: &Keys| keys.iter().all(|key| self.asked.get(key) == Some(&1));
+        let alone = |keys: &Keys| {
+            keys.iter()
+                .all(|key| self.request_counts.get(key) == Some(&1))
+        };
         if self.oracle.last_damage.is_some() {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
@@ -300,13 +314,12 @@ impl World {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
-        let how =
-            format!("{index} is told that {lock:?} is taken, and nobody else ever asked for it");
+        let how = format!("{index} got Taken for {lock:?}, and nobody else ever requested it");
         Err(Promise::NoFalseAlarm.broken(how))
     }
 
     /// As long as nothing goes wrong, a lock that is renewed by itself stays.
-    fn look_at_calm(&mut self, index: usize, lock: LockId, reason: Loss) -> Result<(), Violation> {
+    fn check_calm(&mut self, index: usize, lock: LockId, reason: Loss) -> Result<(), Violation> {
         let Some(round) = self.oracle.calm.filter(|_| reason != Loss::MaxHold) else {
             return Ok(());
         };
@@ -327,7 +340,7 @@ impl World {
     }
 
     /// As long as nothing goes wrong, every release is confirmed.
-    fn look_at_release(
+    fn check_release_result(
         &self,
         index: usize,
         lock: LockId,
@@ -351,7 +364,7 @@ impl World {
     }
 
     /// A lock is not said to be taken while nobody can have taken it.
-    fn look_at_loss(&mut self, index: usize, reason: Loss) -> Result<(), Violation> {
+    fn check_loss(&mut self, index: usize, reason: Loss) -> Result<(), Violation> {
         if reason != Loss::Taken {
             return Ok(());
         }
@@ -360,7 +373,9 @@ impl World {
         };
         let client = &self.clients[index];
         let before = self.oracle.last_damage;
-        if !client.honest || before.is_some_and(|damage| damage + self.oracle.longest >= since) {
+        if !client.clock_in_bounds
+            || before.is_some_and(|damage| damage + self.oracle.longest >= since)
+        {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
@@ -373,7 +388,7 @@ impl World {
     }
 }
 
-fn share_a_key(a: &Belief, b: &Belief) -> bool {
+fn share_a_key(a: &HeldLock, b: &HeldLock) -> bool {
     a.keys
         .iter()
         .any(|key| b.keys.iter().any(|other| other == key))
