@@ -1,5 +1,5 @@
 //! Schedules drawn by seeds: every promise, and every law, on each of them.
-#![allow(clippy::print_stdout, reason = "the story of a schedule")]
+#![allow(clippy::print_stdout, reason = "the log of a schedule")]
 
 use tenure_tests::schedule::{Schedule, shrink};
 

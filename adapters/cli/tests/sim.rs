@@ -5,7 +5,7 @@ mod common;
 use common::{finish, tenure};
 
 #[test]
-fn a_story_ends_with_its_verdict_and_is_the_same_again() {
+fn a_run_ends_with_its_verdict_and_is_the_same_again() {
     let done = finish(&mut tenure(&["sim", "--seed", "7"]));
     assert_eq!(done.code(), 0, "{}", done.stderr);
     assert!(

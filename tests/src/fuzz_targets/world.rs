@@ -5,7 +5,7 @@ use crate::schedule::Schedule;
 /// Every byte string is a schedule: see [`Schedule::from_bytes`].
 ///
 /// # Panics
-/// If a promise is broken, with the story.
+/// If a promise is broken, with its log.
 pub fn world(input: &[u8]) {
     let schedule = Schedule::from_bytes(input);
     if schedule.play().violation.is_some() {
