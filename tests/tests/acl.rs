@@ -162,7 +162,7 @@ async fn what_a_fence_misses_is_reported_at_once_and_nothing_is_left() {
             let locker = connect(servers(&server)).await.expect("a locker");
             let obtaining = locker.obtain("k").fence().wait(HOUR);
             let obtained = tokio::time::timeout(Duration::from_secs(60), obtaining).await;
-            // Without any script there is no fence, whatever else the user may do.
+            // Without any script there is no fence, with all other rights.
             let error = match *right {
                 "+eval" => NodeError::NoScripts,
                 _ => NodeError::NoPermission,

@@ -66,7 +66,7 @@ fn an_obtain_that_is_settled_by_deleting_first_is_found_to_break_the_promise() {
         "{trail}"
     );
     assert!(
-        trail.ends_with("two clients believe in the same lock"),
+        trail.ends_with("two clients rely on the same lock"),
         "{trail}"
     );
 }

@@ -28,7 +28,7 @@ impl SearchState {
         }
     }
 
-    /// Whether a fence is larger than those that were told before.
+    /// Whether a fence is larger than those that were reported before.
     pub(super) fn compare(&mut self, c: usize, event: &Event) {
         let Event::Obtained { lock, .. } = *event else {
             return;

@@ -50,7 +50,7 @@ pub struct SearchState {
     pub(super) requests: u8,
     /// A key came to its end, or was forgotten, before it was released.
     pub(super) vanished: bool,
-    /// The largest fence of each key that somebody was told.
+    /// The largest fence of each key that was reported.
     pub(super) fences: [u64; KEYS.len()],
     /// The promise that was broken on the way here.
     pub(super) fault: Option<&'static str>,

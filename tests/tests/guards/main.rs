@@ -1,5 +1,5 @@
 //! Guards: what a resource needs so that it refuses the writes of an old holder. `core/docs/guards.md` explains them; statements and
-//! scripts are tried as they stand there.
+//! scripts are tried as they are in it.
 
 mod http;
 mod postgres;
@@ -41,7 +41,7 @@ fn stale_writes(resource: &mut impl Resource, guard: Guard) -> u64 {
     for round in 0..ROUNDS {
         let (old, new) = (2 * round, 2 * round + 1);
         let (stopped, old_fence) = obtain(&mut world, alice);
-        // She has looked whether she holds the lock, and is stopped before she writes.
+        // She has checked that she holds the lock, and is stopped before she writes.
         world.suspend(alice, true);
         let (next, new_fence) = obtain(&mut world, bob);
         let mut write = |fence, value| match guard {

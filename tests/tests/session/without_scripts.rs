@@ -132,7 +132,7 @@ fn a_lock_of_several_keys_lives_without_a_script() {
 }
 
 #[test]
-fn a_lock_of_one_key_is_spoken_of_as_ever() {
+fn a_lock_of_one_key_needs_no_further_command() {
     let mut talk = Talk::without_scripts(VALKEY_9_0);
     talk.said.clear();
     let lock = talk.obtain(request());
@@ -353,7 +353,7 @@ fn what_needs_a_script_is_refused_at_once() {
             assert_eq!(talk.events.last(), Some(&refused(lock)));
             assert!(talk.said.is_empty(), "{:?}", talk.said);
 
-            // The same if it was asked for before the server was known.
+            // The same if it was requested before the server was known.
             let mut talk = Talk::new(plain());
             let lock = talk.obtain(request);
             talk.greet_without_scripts(commands);

@@ -148,6 +148,8 @@ impl World {
             NotObtained::Unreachable(_) if self.could_answer(index, request, watch.reached) => {
                 return Err(format!("a quorum answers since {:?}", watch.reached));
             }
+            // What a server refused while it was connected to is remembered as long as the connection lasts.
+            NotObtained::Refused(NodeError::NoScripts) if self.refused.is_some() => {}
             NotObtained::Refused(_) => self.was_refused(watch.requested_at)?,
             NotObtained::TooLate => {
                 let lasts = request
