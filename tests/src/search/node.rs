@@ -212,7 +212,7 @@ impl ModelNode {
         self.denied(order, now, manner)
     }
 
-    /// The outcome for a client that learns which values stand there.
+    /// The outcome for a client that learns which values there are.
     pub(super) fn denied(&self, order: &Order, now: Instant, manner: Manner) -> Outcome {
         if order.action == Action::Release {
             return NOTHING_LEFT;
