@@ -122,8 +122,8 @@ impl fmt::Display for NotObtained {
                 remaining: Some(remaining),
                 by,
             } => {
-                let ms = remaining.as_millis();
-                write!(f, "held {by} for up to {ms} ms more")
+                let remaining = Rough(*remaining);
+                write!(f, "held {by} for about {remaining} more")
             }
             Self::Taken {
                 remaining: None,
@@ -142,6 +142,24 @@ impl fmt::Display for NotObtained {
 }
 
 impl core::error::Error for NotObtained {}
+
+/// A time for people, by unit and rounded down. It never shows more than the ttl that was requested: what is known of a key's
+/// end includes the whole of its last millisecond.
+struct Rough(Duration);
+
+impl fmt::Display for Rough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis().saturating_sub(1);
+        let seconds = ms / 1000;
+        match ms {
+            ..1000 => write!(f, "{ms} ms"),
+            ..10_000 => write!(f, "{seconds}.{} s", ms % 1000 / 100),
+            ..120_000 => write!(f, "{seconds} s"),
+            ..7_200_000 => write!(f, "{} min", seconds / 60),
+            _ => write!(f, "{} h", seconds / 3600),
+        }
+    }
+}
 
 /// Why a held lock was lost.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -362,3 +380,17 @@ impl fmt::Display for NodeError {
 }
 
 impl core::error::Error for NodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn no_more_time_is_shown_than_was_requested() {
+        let shown = |ms| Rough(Duration::from_millis(ms)).to_string();
+        assert_eq!([0, 301, 1000].map(shown), ["0 ms", "300 ms", "999 ms"]);
+        assert_eq!([7999, 30_001].map(shown), ["7.9 s", "30 s"]);
+        assert_eq!([120_001, 7_200_001].map(shown), ["2 min", "2 h"]);
+    }
+}

@@ -187,13 +187,21 @@ export class NotObtainedError extends TenureError {
     const code = reasonOf(reason) as NotObtainedCode;
     const ours = reason >= OURS;
     const remaining = code === "taken" && more >= 0 ? more : undefined;
-    const left = remaining === undefined ? "" : ` for up to ${Math.ceil(remaining)} ms more`;
+    const left = remaining === undefined ? "" : ` for about ${rough(remaining)} more`;
     const holder = ours ? "another lock of this Locker" : "another client";
     super(code, `${shownKeys(keys)}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
     this.remaining = remaining;
     this.ours = ours;
     this.fault = why?.fault;
   }
+}
+
+/** A time for people, as the engine shows it: rounded down, and never more than the ttl that was requested. */
+function rough(end: number): string {
+  const ms = Math.max(0, Math.floor(end - 1));
+  if (ms < 1_000) return `${ms} ms`;
+  if (ms < 120_000) return `${ms < 10_000 ? Math.floor(ms / 100) / 10 : Math.floor(ms / 1_000)} s`;
+  return ms < 7_200_000 ? `${Math.floor(ms / 60_000)} min` : `${Math.floor(ms / 3_600_000)} h`;
 }
 
 /** Why a lock is no longer held. */

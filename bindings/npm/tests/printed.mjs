@@ -68,7 +68,8 @@ test("an error has the keys it is about, and shows no more than the first", asyn
   const lock = await tenure.obtain(["a", Buffer.from("b")]);
   const error = await tenure.obtain(["b", "c"]).catch((error) => error);
   assert.ok(error instanceof NotObtainedError && error.name === "NotObtainedError");
-  assert.deepEqual([error.keys, error.message], [["b", "c"], `"b" and 1 more: held by another lock of this Locker for up to ${Math.ceil(error.remaining)} ms more`]);
+  assert.deepEqual(error.keys, ["b", "c"]);
+  assert.match(error.message, /^"b" and 1 more: held by another lock of this Locker for about (30|29) s more$/);
   assert.ok(!inspect(error).includes("keys"));
   const long = "x".repeat(1_024);
   const other = await tenure.obtain(long);

@@ -91,8 +91,13 @@ test("an error says who holds the lock, and what a server did", () => {
   const told = ({ code, ours, remaining, fault, message }) => [code, ours, remaining, fault, message];
   for (const [code, more, expected] of [
     [0, -1, ["taken", false, undefined, undefined, "\"k\": held by another client"]],
-    [0, 4.2, ["taken", false, 4.2, undefined, "\"k\": held by another client for up to 5 ms more"]],
-    [8, 0, ["taken", true, 0, undefined, "\"k\": held by another lock of this Locker for up to 0 ms more"]],
+    [0, 4.2, ["taken", false, 4.2, undefined, "\"k\": held by another client for about 3 ms more"]],
+    [0, 301, ["taken", false, 301, undefined, "\"k\": held by another client for about 300 ms more"]],
+    [0, 7_999, ["taken", false, 7_999, undefined, "\"k\": held by another client for about 7.9 s more"]],
+    [0, 30_001, ["taken", false, 30_001, undefined, "\"k\": held by another client for about 30 s more"]],
+    [0, 120_001, ["taken", false, 120_001, undefined, "\"k\": held by another client for about 2 min more"]],
+    [0, 7_200_001, ["taken", false, 7_200_001, undefined, "\"k\": held by another client for about 2 h more"]],
+    [8, 0, ["taken", true, 0, undefined, "\"k\": held by another lock of this Locker for about 0 ms more"]],
     [1, -1, ["timed_out", false, undefined, undefined, "\"k\": still held by another client when the wait was over"]],
     [9, -1, ["timed_out", true, undefined, undefined, "\"k\": still held by another lock of this Locker when the wait was over"]],
     [3, 0, ["unreachable", false, undefined, "disconnected", "\"k\": too few servers replied: not connected"]],
