@@ -152,10 +152,10 @@ impl fmt::Display for Rough {
         let ms = self.0.as_millis().saturating_sub(1);
         let seconds = ms / 1000;
         match ms {
-            ..1000 => write!(f, "{ms} ms"),
-            ..10_000 => write!(f, "{seconds}.{} s", ms % 1000 / 100),
-            ..120_000 => write!(f, "{seconds} s"),
-            ..7_200_000 => write!(f, "{} min", seconds / 60),
+            0..1000 => write!(f, "{ms} ms"),
+            1000..10_000 => write!(f, "{seconds}.{} s", ms % 1000 / 100),
+            10_000..120_000 => write!(f, "{seconds} s"),
+            120_000..7_200_000 => write!(f, "{} min", seconds / 60),
             _ => write!(f, "{} h", seconds / 3600),
         }
     }

@@ -97,8 +97,8 @@ const RIGHTS: [(&str, &[&str], &[&str]); 15] = [
 const RIGHTS_WITHOUT_SCRIPTS: [(&str, &[&str]); 9] = [
     ("~locks:*", &["inspect", "obtain", "obtain several"]),
     ("+set", &["obtain", "refresh several"]),
-    ("+pttl", &["be told", "inspect"]),
-    ("+client|tracking", &["be told"]),
+    ("+pttl", &["be notified", "inspect"]),
+    ("+client|tracking", &["be notified"]),
     ("+get", &["inspect"]),
     ("+msetex", &["obtain several"]),
     ("+delifeq", &["release", "release several"]),
