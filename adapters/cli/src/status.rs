@@ -1,13 +1,14 @@
 //! `tenure status`: who holds a key, and for how long.
 
 use std::io::Write;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::args::{ServerArgs, StatusArgs};
+use crate::args::StatusArgs;
 use crate::failure::{Failure, Outcome};
 use crate::servers;
-use tenure::{Fence, Holding, Key};
+use tenure::{Fence, Holding, Key, Locker};
 
 /// The status of a free key.
 const FREE: u8 = 1;
@@ -15,15 +16,19 @@ const FREE: u8 = 1;
 const TOKEN: usize = 22;
 
 /// Asks, prints, and says by its status whether the key is held.
-pub(crate) async fn status(args: StatusArgs) -> Outcome {
-    let key = Key::new(&args.key).map_err(|error| Failure::usage(error.to_string()))?;
+pub(crate) async fn status(mut args: StatusArgs) -> Outcome {
+    // An empty key is an error with a prefix, too.
+    let _ = named(&args.key)?;
+    // The locker has no prefix of its own, because the name of the counter begins with a brace.
+    let prefix = args.servers.prefix.take().unwrap_or_default();
+    let name = named(&format!("{prefix}{}", args.key))?;
     let locker = servers::connect(&args.servers).await?;
     let holding = locker
-        .inspect(key)
+        .inspect(name.clone())
         .await
         .map_err(|error| servers::not_inspected(&error, &args.key))?;
+    let fence = last_fence(&locker, &name).await;
     locker.close().await;
-    let fence = last_fence(args.servers, &args.key).await;
     let text = if args.json {
         format!("{}\n", as_json(&args.key, holding.as_ref(), fence))
     } else {
@@ -35,15 +40,14 @@ pub(crate) async fn status(args: StatusArgs) -> Outcome {
     Ok(if holding.is_some() { 0 } else { FREE })
 }
 
+fn named(name: &str) -> Result<Key, Failure> {
+    Key::new(name).map_err(|error| Failure::usage(error.to_string()))
+}
+
 /// The last fence of the key, if there is one. Who may not read the counter can still see who holds the key.
-async fn last_fence(mut servers: ServerArgs, key: &str) -> Option<Fence> {
-    // The name of the counter begins with a brace, not with the prefix.
-    let prefix = servers.prefix.take().unwrap_or_default();
-    let counter = Key::new(Fence::counter(format!("{prefix}{key}").as_bytes())).ok()?;
-    let locker = servers::connect(&servers).await.ok()?;
-    let counted = locker.inspect(counter).await;
-    locker.close().await;
-    let number = counted.ok()??.value;
+async fn last_fence(locker: &Locker, name: &Key) -> Option<Fence> {
+    let counter = Key::new(Fence::counter(name.as_bytes())).ok()?;
+    let number = locker.inspect(counter).await.ok()??.value;
     Some(Fence(std::str::from_utf8(&number).ok()?.parse().ok()?))
 }
 
@@ -66,11 +70,24 @@ fn remaining_ms(holding: Option<&Holding>) -> Option<u64> {
     u64::try_from(remaining.as_micros().div_ceil(1000)).ok()
 }
 
+/// Whole seconds, or tenths below ten seconds, rounded down.
+fn rough(ms: u64) -> humantime::FormattedDuration {
+    let step = match ms {
+        0..1000 => 1,
+        1000..10_000 => 100,
+        _ => 1000,
+    };
+    humantime::format_duration(Duration::from_millis(ms / step * step))
+}
+
 fn as_text(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> String {
     let key = key.escape_debug();
     let mut text = match (holding, remaining_ms(holding)) {
         (None, _) => format!("{key} is free\n"),
-        (_, Some(ms)) => format!("{key} is held for {ms} ms more, unless it is refreshed\n"),
+        (_, Some(ms)) => format!(
+            "{key} is held for {} more, unless it is refreshed\n",
+            rough(ms)
+        ),
         (_, None) => format!("{key} is held without an end: it has no ttl\n"),
     };
     // Any program may have written it, so it must not control the reader's terminal.
@@ -165,6 +182,10 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "{text:?}");
         assert!(text.contains("without an end"));
         assert_eq!(as_text("k", None, None), "k is free\n");
+        let held = as_text("k", Some(&holding("", Some(9_999_999))), None);
+        assert!(held.starts_with("k is held for 10s more,"), "{held}");
+        let held = as_text("k", Some(&holding("", Some(29_996_000))), None);
+        assert!(held.starts_with("k is held for 29s more,"), "{held}");
         let counted = as_text("k", None, Some(Fence(7)));
         assert_eq!(counted, "k is free\n  fence     7\n");
     }

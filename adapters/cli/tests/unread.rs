@@ -7,9 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use common::{
-    Running, Serve, children, has_ended, is_held, latest_lease_end, run_sh, times, until, uptime,
-};
+use common::{Running, Serve, children, has_ended, is_held, is_killed_in_time, run_sh, until};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 
@@ -32,16 +30,9 @@ fn a_killed_tenure_takes_its_command_along_though_nobody_reads_its_messages() {
     let script = "trap '' TERM; echo ready
         while :; do read now rest < /proc/uptime; echo $now; sleep 0.01; done";
     let mut command = run_sh(&server.url(), &["--ttl", "2s", "--grace", "800ms"], script);
-    let mut process = Running::start_with(command.stderr(writer));
+    let process = Running::start_with(command.stderr(writer));
     process.until("ready");
-
-    process.signal(Signal::SIGKILL);
-
-    let killed_at = uptime();
-    let _ = process.wait();
-    let last = times(&process.rest()).last().copied().unwrap_or(killed_at);
-    let end = latest_lease_end(killed_at, TTL);
-    assert!(last < end, "{last} after {killed_at}");
+    is_killed_in_time(process, TTL);
 }
 
 #[test]

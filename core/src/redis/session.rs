@@ -31,8 +31,9 @@ pub(crate) struct Session {
     phase: Phase,
     decoder: Decoder,
     capability: Capability,
-    /// With fewer open requests than this, nothing speaks against the next one.
-    unchecked: usize,
+    /// How many requests may be open before each further one is checked: none where some requests need a script that the
+    /// server does not run, else as many as the limit allows.
+    check_from: usize,
     exchange: Exchange,
     /// The key of the last wake, without the prefix.
     woken: Vec<u8>,
@@ -114,7 +115,7 @@ impl Session {
             },
             decoder: Decoder::new(limits),
             capability: Capability::BASIC,
-            unchecked: config.limits.pending_requests,
+            check_from: config.limits.pending_requests,
             exchange: Exchange::default(),
             woken: Vec::new(),
             waiting: Queue::default(),
@@ -142,7 +143,7 @@ impl Session {
         op: Op<'_>,
         now: Instant,
     ) -> Result<bool, NodeError> {
-        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.unchecked {
+        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.check_from {
             self.check(op)?;
         }
         match self.phase {
@@ -311,7 +312,7 @@ impl Session {
 
     fn become_ready(&mut self, now: Instant) {
         self.phase = Phase::Ready;
-        self.unchecked = if self.capability.scripts {
+        self.check_from = if self.capability.scripts {
             self.setup.pending
         } else {
             0

@@ -205,7 +205,7 @@ fn a_wrong_guess_about_a_server_costs_one_trip_and_is_remembered() {
     assert_eq!(
         talk.names(),
         ["EVALSHA"],
-        "and the refresh that nobody wants is not sent"
+        "the lock is released, so its refresh is not sent"
     );
 }
 

@@ -67,6 +67,18 @@ pub(crate) fn latest_lease_end(now: f64, ttl: Duration) -> f64 {
     now + ttl.as_secs_f64() * 0.99 - 0.002 + 0.01
 }
 
+/// Kills a run whose command prints the time again and again, and checks that this stops before the lease ends.
+pub(crate) fn is_killed_in_time(mut process: Running, ttl: Duration) {
+    process.signal(Signal::SIGKILL);
+    let killed_at = uptime();
+    let _ = process.wait();
+    let last = times(&process.rest()).last().copied().unwrap_or(killed_at);
+    assert!(
+        last < latest_lease_end(killed_at, ttl),
+        "{last} after {killed_at}"
+    );
+}
+
 /// Whether somebody holds `k`.
 pub(crate) fn is_held(server: &Serve) -> bool {
     let done = finish(&mut tenure(&["status", "--url", &server.url(), "k"]));
