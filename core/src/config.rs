@@ -192,7 +192,8 @@ pub struct Limits {
     pub locks: usize,
     /// Bytes of one answer: [`crate::NodeError::AnswerTooLarge`]. Default: 1 MiB.
     pub answer_bytes: usize,
-    /// Requests that wait for the answer of one node: [`crate::NodeError::Overloaded`]. Default: 65,536.
+    /// Requests that wait for the answer of one node: [`crate::NodeError::Overloaded`]. Releases are sent to a connected node
+    /// in any case, one for each lock. Default: 65,536.
     pub pending_requests: usize,
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Config, Event, Key, Limits, NodeConfig, NodeError, NodeState, NotObtained, Secret,
+    Config, Event, Key, Limits, NodeConfig, NodeError, NodeState, NotObtained, Obtain, Released,
+    Secret,
 };
 
 use crate::{Talk, plain, request};
@@ -67,6 +68,35 @@ fn requests_that_wait_for_an_answer() {
     talk.answer(b"+OK\r\n:30000\r\n$-1\r\n:30000\r\n");
     assert!(talk.engine.lease(first).is_some());
     assert!(talk.engine.lease(second).is_none());
+}
+
+/// Otherwise a key would stay on a server for no reason but a limit of ours.
+#[test]
+fn a_release_is_sent_past_the_limit_of_requests() {
+    let mut config = plain();
+    config.limits = Limits {
+        pending_requests: 1,
+        ..Limits::default()
+    };
+    let mut talk = Talk::greeted(config);
+    let first = talk.hold();
+    let other = || Obtain {
+        keys: Key::new("other").expect("a key").into(),
+        ..request()
+    };
+    talk.obtain(other());
+    let past = talk.obtain(other());
+    let reason = NotObtained::Unreachable(NodeError::Overloaded);
+    let last = Some(&Event::NotObtained { lock: past, reason });
+    assert_eq!(talk.events.last(), last, "the limit is reached");
+    talk.said.clear();
+    talk.engine.release(first, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), ["EVALSHA"]);
+    talk.answer(b"+OK\r\n:30000\r\n:1\r\n");
+    let proof = Released::Confirmed;
+    let last = Some(&Event::Released { lock: first, proof });
+    assert_eq!(talk.events.last(), last);
 }
 
 #[test]

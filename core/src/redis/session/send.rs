@@ -14,7 +14,10 @@ impl Session {
     /// Whether a request may be sent or kept.
     #[cold]
     pub(super) fn check(&self, op: Op<'_>) -> Result<(), NodeError> {
-        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.setup.pending {
+        let requests = self.exchange.requests().saturating_add(self.waiting.len());
+        // The limit must not delay releases, which would keep keys from others. A lock has one release under way at most.
+        let release = self.phase == Phase::Ready && matches!(op, Op::Release { .. });
+        if requests >= self.setup.pending && !release {
             Err(NodeError::Overloaded)
         } else if self.phase == Phase::Ready && self.capability.refuses(op) {
             Err(NodeError::NoScripts)
