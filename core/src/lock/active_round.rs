@@ -80,6 +80,8 @@ pub(crate) struct ActiveRound {
     pub(crate) is_shortened: bool,
     /// When the keys may become free on the first of the nodes that denied.
     free_at: Option<Instant>,
+    /// When the first of several keys may become free, if others hold them for different times.
+    first_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
     /// For a lock with several keys: the keys that others held, per node that reported them.
@@ -108,6 +110,7 @@ impl ActiveRound {
             wake: Wake::None,
             is_shortened: false,
             free_at: None,
+            first_at: None,
             watched: true,
             held: Vec::new(),
             error: None,
@@ -216,12 +219,17 @@ impl ActiveRound {
     fn note_denial(&mut self, outcome: Outcome, several: bool, now: Instant) {
         if let Outcome::Denied {
             retry_after,
+            first_free,
             watched,
             held,
         } = outcome
         {
-            let free_at = retry_after.map(|after| now + after);
-            self.free_at = [self.free_at, free_at].into_iter().flatten().min();
+            let earliest = |known: Option<Instant>, after: Option<Duration>| {
+                let at = after.map(|after| now + after);
+                known.into_iter().chain(at).min()
+            };
+            self.free_at = earliest(self.free_at, retry_after);
+            self.first_at = earliest(self.first_at, first_free.filter(|_| several));
             self.watched &= watched;
             self.held.extend(held.filter(|_| several));
         }
@@ -313,6 +321,11 @@ impl ActiveRound {
         self.watched
     }
 
+    /// When the first of several keys may become free, before the others.
+    pub(crate) const fn first_at(&self) -> Option<Instant> {
+        self.first_at
+    }
+
     /// When to retry after a denial if wakes are certain: when the keys may expire.
     pub(crate) fn watch_until(&self) -> Option<Instant> {
         self.free_at
@@ -331,7 +344,8 @@ impl ActiveRound {
             .hash(hasher);
         if self.kind.obtains() {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
-            self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
+            let left = |at: Option<Instant>| at.map(|at| at.saturating_since(now));
+            (left(self.free_at), left(self.first_at)).hash(hasher);
         }
     }
 

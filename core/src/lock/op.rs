@@ -118,6 +118,8 @@ pub enum Outcome {
         /// The longest remaining time of a key: before its end there is nothing to win. `None` if it is not known or there is
         /// no end.
         retry_after: Option<Duration>,
+        /// The shortest remaining time of a key, if another key lasts longer: at its end, others may obtain that key.
+        first_free: Option<Duration>,
         /// Whether the node will send a wake when a key changes.
         watched: bool,
         /// Which of the keys have another value; `None` if the node does not report it.

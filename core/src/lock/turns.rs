@@ -187,9 +187,13 @@ impl Turn {
         self.free.is_some_and(|at| at + self.pause <= now)
     }
 
-    /// Counts a turn that has ended. Defers if this engine has had its share.
+    /// Counts a turn that has ended. Defers if this engine has had its share, unless it has left the key alone since then.
     fn count(&mut self, longest: Micros, now: Instant) {
         let Some(since) = self.since else { return };
+        if self.has_yielded(now) {
+            self.had = Micros(0);
+            return;
+        }
         let end = self.free.map_or(now, |free| free.min(now));
         self.had = self.had + end.micros_since(since);
         let turn = longest.min(UNCONTENDED_TURN);
@@ -305,6 +309,18 @@ mod tests {
         assert!(!turns.is_over(KEY, now));
         let now = have(&mut turns, now, ms(39));
         assert!(!turns.is_over(KEY, now));
+    }
+
+    #[test]
+    fn an_engine_that_has_left_the_key_alone_does_not_defer() {
+        for (later, defers) in [(Micros(999), true), (ms(1), false)] {
+            let mut turns = Turns::new(TURN);
+            turns.granted(KEY, START);
+            let end = START + ms(3_000);
+            turns.released(KEY, end, Micros(30), Micros(0));
+            turns.lost(KEY, end + later);
+            assert_eq!(turns.is_over(KEY, end + later), defers);
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use core::time::Duration;
 use crate::event::{Event, Holder, NotObtained};
 use crate::id::LockId;
 use crate::keys::Keys;
-use crate::lock::{KeySet, LastFailure, Lock, LockState, RoundKind, Verdict, Wake};
+use crate::lock::{ActiveRound, KeySet, LastFailure, Lock, LockState, RoundKind, Verdict, Wake};
+use crate::rng::Rng;
 use crate::time::Instant;
 
 use super::waiters::Freed;
@@ -94,6 +95,7 @@ impl Locks {
     /// An obtain or a look was lost, or won too late. Decides whether the lock tries again.
     pub(super) fn obtain_failed(&mut self, id: LockId) {
         let (now, after_wake) = (self.now, self.after_wake(id));
+        let spread = after_wake.saturating_since(now);
         let by = self.holder(id);
         let timeout = Duration::from(self.setup.request_timeout);
         // Not through `lock_mut`: the random numbers are needed beside it.
@@ -122,17 +124,13 @@ impl Locks {
         // An earlier release of this engine may have to be sent again: then the attempt came too early.
         let early = lock.give_up_at.is_none() && lock.progress.attempts == 1;
         let early = early && by == Holder::Ourselves && active.round.is_denied();
+        // Others may obtain a key that becomes free before the rest of them: then this lock no longer contends for it.
+        let first_at = active.first_at().map(|at| at + spread);
         let until = match active.watch_until() {
             _ if active.wake != Wake::None => Some(after_wake),
             // Several locks may wait for the same key to expire.
-            Some(at) => Some(at + after_wake.saturating_since(now)),
-            None => {
-                let pause = lock.retry.pause(&mut lock.progress, &mut self.rng);
-                // A lock that no node will wake must retry at some time, even if the user set no pause.
-                let blind = !active.is_watched() || !active.round.is_denied();
-                let pause = pause.or_else(|| blind.then_some(timeout));
-                active.pause_until(now, pause)
-            }
+            Some(at) => Some(at + spread),
+            None => pause_until(lock, &active, now, (timeout, &mut self.rng)),
         };
         lock.state = LockState::Waiting {
             until,
@@ -158,7 +156,7 @@ impl Locks {
             // An older lock has requested the same keys meanwhile.
             self.park(id, until);
         } else {
-            self.plan_look(id);
+            self.plan_look(id, first_at);
         }
         self.continue_waiting(id, until);
     }
@@ -226,4 +224,17 @@ impl Locks {
             self.pass_key_on(key, Freed::Left(last_failure.about(place)));
         }
     }
+}
+
+/// When to retry after a round that no node follows up with a wake.
+fn pause_until(
+    lock: &mut Lock,
+    active: &ActiveRound,
+    now: Instant,
+    (timeout, rng): (Duration, &mut Rng),
+) -> Option<Instant> {
+    let pause = lock.retry.pause(&mut lock.progress, rng);
+    // A lock that no node will wake must retry at some time, even if the user set no pause.
+    let blind = !active.is_watched() || !active.round.is_denied();
+    active.pause_until(now, pause.or_else(|| blind.then_some(timeout)))
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::id::LockId;
 use crate::lock::{KeySet, LockState, Order, RoundKind, Verdict, hash, yield_time};
-use crate::time::Micros;
+use crate::time::{Instant, Micros};
 
 use super::Locks;
 
@@ -80,7 +80,8 @@ impl Locks {
             lock.yielding = None;
             return self.obtain_failed(id);
         }
-        let (since, looks) = lock.yielding.take().unwrap_or((active.at, 0));
+        let yielding = lock.yielding.take();
+        let (since, looks) = yielding.unwrap_or((active.at, 0));
         let took = now.micros_since(active.at);
         // There is time for one attempt, and a wait must not end without one while the key is free.
         let next_end = now + took.times(trips + 1) + LAST_MARGIN;
@@ -88,6 +89,7 @@ impl Locks {
         // The number of looks is limited because some clocks stand still while the process is busy.
         let yielded =
             looks >= MOST_LOOKS || since + yield_time(took) + self.longest_spread(took) <= now;
+        let yields = yielding.is_some() || self.is_turn_over(id);
         if verdict == Verdict::Lost || yielded {
             // No other process took the key, or that is not known: a new turn of this engine begins.
             self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.yielded(key));
@@ -95,7 +97,7 @@ impl Locks {
         let looks_on = self.is_turn_over(id) && !is_last;
         let ours = self.taken_by_ourselves();
         if let Some(lock) = self.lock_mut(id) {
-            if looks_on || yielded {
+            if yields && (looks_on || yielded) {
                 // This engine is the one that delays the lock.
                 lock.failure = Some(ours);
             }
@@ -127,13 +129,13 @@ impl Locks {
         }
     }
 
-    /// Plans the next look of a waiter, and a last one so early that there is time for a request after it.
-    pub(super) fn plan_look(&mut self, id: LockId) {
+    /// Plans the next look of a waiter, at the latest at `first`, and a last one so early that there is time for a request after it.
+    pub(super) fn plan_look(&mut self, id: LockId, first: Option<Instant>) {
         let now = self.now;
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
-        let next = now + LOOK;
+        let next = first.map_or(now + LOOK, |first| first.min(now + LOOK));
         // A look, an obtain, and a margin.
         let needed = Duration::from(lock.round_trip) * 3 + Duration::from(LAST_MARGIN);
         let LockState::Waiting { look_at, .. } = &mut lock.state else {

@@ -99,6 +99,11 @@ impl Capability {
         !self.set_ifeq || self.delete == Delete::Script
     }
 
+    /// Whether no lock can be refreshed and released on this server.
+    pub(crate) fn is_useless(&self) -> bool {
+        !self.scripts && self.needs_scripts()
+    }
+
     /// Whether `op` takes a script that the server does not run. See the table in `core/docs/scripts.md`.
     #[inline]
     pub(crate) fn refuses(&self, op: Op<'_>) -> bool {

@@ -151,7 +151,7 @@ impl Handshake {
             }
             (Step::Proof, error) => {
                 capability.scripts = !error.is_some_and(forbids);
-                if !capability.scripts && capability.needs_scripts() {
+                if capability.is_useless() {
                     return Greeting::Refused(NodeError::NoScripts);
                 }
                 self.after_proof()

@@ -274,7 +274,14 @@ impl Session {
                 Read::Answer(request, Finding::Found(found), _) => {
                     return Some(Report::Found(request, found));
                 }
-                Read::Answer(request, Finding::Again, _) => self.waiting.push_back(request),
+                Read::Answer(request, Finding::Again, _) => {
+                    self.waiting.push_back(request);
+                    // Only another handshake could show that this has changed. Until then requests are refused.
+                    if self.capability.is_useless() {
+                        self.hang_up(NodeError::NoScripts, now);
+                        self.holds_requests = false;
+                    }
+                }
                 Read::WakeAll => return Some(Report::WakeAll),
                 Read::Wake => return Some(self.wake()),
                 Read::Broken(error) => self.hang_up(error, now),

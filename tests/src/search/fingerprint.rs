@@ -272,9 +272,10 @@ fn print_outcome(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Denied {
             retry_after,
+            first_free,
             watched,
             held,
-        } => print((what, retry_after, watched, held)),
+        } => print((what, retry_after, first_free, watched, held)),
         Outcome::Failed(error) => print((what, error)),
         Outcome::Granted { fence, .. } => print((what, fence)),
         Outcome::Unknown | _ => print(what),

@@ -219,8 +219,18 @@ impl ModelNode {
         }
         let lasts = order.keys().filter_map(|key| self.entries[key]);
         let lasts = lasts.map(|entry| entry.until.saturating_since(now));
+        let (first, longest) = lasts.fold(
+            (None, None),
+            |(first, longest): (Option<Duration>, _), left| {
+                (
+                    Some(first.map_or(left, |first| first.min(left))),
+                    longest.max(Some(left)),
+                )
+            },
+        );
         Outcome::Denied {
-            retry_after: lasts.max().filter(|_| order.action != Action::Check),
+            retry_after: longest.filter(|_| order.action != Action::Check),
+            first_free: first.filter(|first| Some(*first) < longest),
             watched: manner.watch,
             held: Some(self.held(order)),
         }
@@ -299,6 +309,7 @@ impl ModelNode {
 /// The outcome of a release that did not find all keys.
 const NOTHING_LEFT: Outcome = Outcome::Denied {
     retry_after: None,
+    first_free: None,
     watched: false,
     held: None,
 };

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, LockId, Retry};
+use tenure_core::{Arrangement, LockId, Renewal, Retry};
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
-use crate::{MS, TTL, is_held, obtain, until_held, wait_for};
+use crate::{MS, TTL, held, is_held, obtain, quiet_about_expiry, until_held, wait_for};
 
 /// A world in which a client waits for `a+b`, whose `a` somebody else holds.
 fn waits_for_a(nodes: usize, arrangement: Arrangement) -> (World, [ClientId; 2], [LockId; 2]) {
@@ -34,6 +34,26 @@ fn a_waiter_for_a_free_key_is_not_parked_behind_one_that_waits_for_another() {
         let alone = wait_for(&mut world, alice, "b");
         let waited = until_held(&mut world, alice, alone, TTL);
         assert_eq!(waited, trips(nodes, arrangement) * world.latency);
+    }
+}
+
+/// The nodes do not report that a key has expired, and its holder is cut off and cannot release it.
+#[test]
+fn a_waiter_is_not_kept_behind_one_that_waits_for_a_key_that_lasts_longer() {
+    for (nodes, arrangement) in ARRANGEMENTS {
+        for keys in ["a+b", "b+a"] {
+            let mut world = World::with(nodes, arrangement, quiet_about_expiry(), |_| {});
+            let (alice, bob) = (world.client(), world.client());
+            obtain(&mut world, bob, "a");
+            let mut short = world.request("b", 500 * MS);
+            short.renewal = Renewal::Manual;
+            held(&mut world, bob, short);
+            (0..nodes).for_each(|node| world.weather(bob, node, Weather::Silent));
+            wait_for(&mut world, alice, keys);
+            let alone = wait_for(&mut world, alice, "b");
+            let waited = until_held(&mut world, alice, alone, TTL);
+            assert!(waited < 600 * MS, "{nodes} {keys}: {waited:?}");
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Config, Event, Holder, Key, NodeConfig, NodeError, NotObtained, Obtain, Retry, Token,
+    Config, Event, Holder, Key, NodeConfig, NodeError, NodeState, NotObtained, Obtain, Released,
+    Retry, Token,
 };
 
-use crate::{Talk, patient, plain, request};
+use crate::without_scripts::VALKEY_9_1;
+use crate::{HELLO_VALKEY_9, OK, Talk, patient, plain, request};
 
 fn own() -> Obtain {
     Obtain {
@@ -154,4 +156,27 @@ fn one_request_that_a_lent_client_has_lost_leaves_the_connection_as_it_is() {
         "what it may have left is released"
     );
     assert_eq!(talk.disconnects, 0);
+}
+
+/// Otherwise this client would refuse every lock itself, for as long as the connection lasts.
+#[test]
+fn a_server_that_lost_what_its_commands_could_do_is_connected_to_again() {
+    let mut talk = Talk::without_scripts(VALKEY_9_1);
+    let lock = talk.hold();
+    talk.engine.release(lock, talk.now);
+    talk.drain();
+    assert_eq!(talk.names(), ["DELIFEQ"]);
+    talk.answer(b"-ERR syntax error\r\n");
+    let state = NodeState::Down(NodeError::NoScripts);
+    let node = talk.node;
+    assert!(talk.events.contains(&Event::Node { node, state }));
+
+    talk.sleep();
+    talk.connect();
+    talk.answer(HELLO_VALKEY_9);
+    talk.answer(&[OK, OK, OK, OK, VALKEY_9_1, b":1\r\n"].concat());
+    assert_eq!(talk.said.last().expect("the release")[0], "DELIFEQ");
+    talk.answer(b":1\r\n");
+    let proof = Released::Confirmed;
+    assert_eq!(talk.events.last(), Some(&Event::Released { lock, proof }));
 }

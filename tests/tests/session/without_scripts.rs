@@ -10,7 +10,7 @@ use tenure_core::{
 use crate::{HELLO_VALKEY_9, OK, Talk, plain, request};
 
 /// `COMMAND INFO DELIFEQ DELEX MSETEX` of Valkey 9.1, of Valkey 9.0 and of Redis 8.4.
-const VALKEY_9_1: &[u8] = b"*3\r\n*1\r\n:0\r\n*-1\r\n*1\r\n:0\r\n";
+pub(crate) const VALKEY_9_1: &[u8] = b"*3\r\n*1\r\n:0\r\n*-1\r\n*1\r\n:0\r\n";
 const VALKEY_9_0: &[u8] = b"*3\r\n*1\r\n:0\r\n*-1\r\n*-1\r\n";
 const REDIS_8_4: &[u8] = b"*3\r\n*-1\r\n*1\r\n:0\r\n*1\r\n:0\r\n";
 /// The reply to `COMMAND INFO` of a user who may not ask.
@@ -29,7 +29,7 @@ const ODD: &str = "$3\r\nodd\r\n";
 const TIMES: &str = ":30000\r\n:30000\r\n";
 
 impl Talk {
-    fn without_scripts(commands: &[u8]) -> Self {
+    pub(crate) fn without_scripts(commands: &[u8]) -> Self {
         let mut talk = Self::new(plain());
         talk.greet_without_scripts(commands);
         talk

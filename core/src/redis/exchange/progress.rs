@@ -22,7 +22,7 @@ pub(super) struct ReplyProgress {
     pub(super) decided: Option<Decision>,
     /// The longest remaining time of a key, as PTTL reports it: -1 without an expiry, -2 without a key.
     longest: Option<i64>,
-    /// The shortest remaining time of a key, in a check.
+    /// The shortest remaining time of a key that has one.
     least: Option<u64>,
     /// The keys that exist, as far as reported.
     held: KeySet,
@@ -80,6 +80,10 @@ impl ReplyProgress {
                 known
             }
         }));
+        if let time @ 0.. = time {
+            let time = time.unsigned_abs();
+            self.least = Some(self.least.map_or(time, |least| least.min(time)));
+        }
     }
 
     /// Values and times alternate. Reading the time watches the key again, since any write by another client ends that.
@@ -88,14 +92,9 @@ impl ReplyProgress {
             return self.note_value(reply, is_ours);
         }
         self.note_time(reply, usize::from(self.replies / 2));
-        match reply.as_integer() {
-            Some(time @ 0..) => {
-                let time = time.unsigned_abs();
-                self.least = Some(self.least.map_or(time, |least| least.min(time)));
-            }
-            // The key expired between the two commands.
-            Some(-2) => self.all_equal = false,
-            _ => {}
+        // The key expired between the two commands.
+        if reply.as_integer() == Some(-2) {
+            self.all_equal = false;
         }
     }
 
@@ -194,13 +193,19 @@ impl ReplyProgress {
 
     fn denied(&self, watched: bool) -> Outcome {
         // One millisecond more, because a key with less than a millisecond left still exists.
+        let after = |time: u64| Duration::from_millis(time.saturating_add(1));
         let retry_after = match self.longest {
             Some(-2) => Some(Duration::ZERO),
-            Some(time @ 0..) => Some(Duration::from_millis(time.unsigned_abs().saturating_add(1))),
+            Some(time @ 0..) => Some(after(time.unsigned_abs())),
             _ => None,
         };
+        let first_free = self
+            .least
+            .map(after)
+            .filter(|first| retry_after.is_none_or(|all| *first < all));
         Outcome::Denied {
             retry_after,
+            first_free,
             // Without the time, the key is not watched and no wake will come.
             watched: watched && self.longest.is_some(),
             held: (self.longest.is_some() && !self.missing_time).then_some(self.held),

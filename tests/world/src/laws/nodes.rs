@@ -140,8 +140,10 @@ impl PlainNode {
         let places = keys.iter().enumerate();
         let there = places.filter(|(_, key)| of.contains_key(key));
         there.for_each(|(place, _)| held.insert(place));
+        let longest = left.clone().max();
         Outcome::Denied {
-            retry_after: left.max(),
+            retry_after: longest,
+            first_free: left.min().filter(|first| Some(*first) < longest),
             watched,
             held: Some(held),
         }
