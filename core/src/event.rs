@@ -251,7 +251,7 @@ pub enum NodeError {
     Malformed,
     /// A reply exceeds a limit of [`crate::Limits`].
     AnswerTooLarge,
-    /// More bytes wait to be sent than [`crate::Limits`] allows.
+    /// More requests wait for its reply than [`crate::Limits`] allows.
     Overloaded,
     /// `LOADING`: it is loading its data set.
     Loading,
@@ -337,7 +337,7 @@ table! {
     TimedOut: Retry, "no reply in time";
     Malformed: Retry, "it does not reply in RESP";
     AnswerTooLarge: Retry, "a reply is larger than allowed";
-    Overloaded: Retry, "too many bytes wait to be sent";
+    Overloaded: Retry, "too many requests wait for its reply";
     Loading: Retry, "LOADING: it is still loading its data";
     ReadOnly: Reconnect, "READONLY: it is a replica, connect to the primary";
     MasterDown: Reconnect, "MASTERDOWN: it is a replica without its primary";

@@ -88,7 +88,7 @@ const NODES = {
   timed_out: "no reply in time",
   malformed: "it does not reply in RESP",
   answer_too_large: "a reply is larger than allowed",
-  overloaded: "too many bytes wait to be sent",
+  overloaded: "too many requests wait for its reply",
   loading: "LOADING: it is still loading its data",
   read_only: "READONLY: it is a replica, connect to the primary",
   master_down: "MASTERDOWN: it is a replica without its primary",

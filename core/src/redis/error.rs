@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// Lines as Redis 7, Redis 6.2 and Valkey 9 send them.
-    const LINES: [(&str, ServerError); 26] = [
+    const LINES: [(&str, ServerError); 32] = [
         (
             "NOSCRIPT No matching script. Please use EVAL.",
             ServerError::NoScript,
@@ -171,6 +171,30 @@ mod tests {
             "DENIED Redis is running in protected mode because protected mode is enabled",
             node(NodeError::ProtectedMode),
         ),
+        (
+            "NOREPLICAS Not enough good replicas to write.",
+            node(NodeError::NoReplicas),
+        ),
+        (
+            "NOPROTO unsupported protocol version",
+            ServerError::Unsupported,
+        ),
+        (
+            "ERR unknown subcommand 'X'. Try CLIENT HELP.",
+            ServerError::Unsupported,
+        ),
+        (
+            "ERR The user executing the script can't run this command or subcommand",
+            node(NodeError::NoPermission),
+        ),
+        (
+            "The user executing the script can't run this command or subcommand",
+            node(NodeError::NoPermission),
+        ),
+        (
+            "ERR ACL failure in script: User u has no permissions to run the 'get' command",
+            node(NodeError::NoPermission),
+        ),
         ("ERR something new", node(NodeError::Other)),
         (
             "ERR Error running script (call to f_5fef): @user_script:13: @user_script: 13: -OOM command not allowed",
@@ -198,6 +222,16 @@ mod tests {
         ] {
             let expected = ServerError::Node(NodeError::NoPermission);
             assert_eq!(ServerError::of(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    /// What a server really says must begin with these words.
+    #[test]
+    fn every_entry_of_the_table_has_a_line_of_a_real_server() {
+        for (words, expected) in TABLE {
+            let mut lines = LINES.iter().filter(|(_, known)| *known == expected);
+            let words = core::str::from_utf8(words).expect("ASCII");
+            assert!(lines.any(|(line, _)| line.starts_with(words)), "{words}");
         }
     }
 
