@@ -88,6 +88,10 @@ impl Exchange {
         self.sent.len().saturating_sub(usize::from(self.probing))
     }
 
+    pub(crate) const fn is_probing(&self) -> bool {
+        self.probing
+    }
+
     /// Appends a probe: a command that every server answers, if only with an error.
     pub(crate) fn probe(&mut self, node: NodeId, wire: &mut Wire<'_>, at: Instant) {
         /// The id of no lock.
@@ -169,6 +173,7 @@ impl Exchange {
             Kind::Probe => {
                 self.sent.pop_front();
                 self.probing = false;
+                capability.scripts |= !matches!(reply.item(), Item::Error(_));
                 return Some(None);
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),

@@ -9,7 +9,7 @@ use crate::id::NodeId;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply, command};
-use crate::redis::script::{PROOF, Script};
+use crate::redis::script::{Script, prove};
 
 /// Two trips: `HELLO 3` with the password first (or `AUTH`, where `HELLO` is refused or not wanted), then all the rest at
 /// once.
@@ -243,7 +243,7 @@ impl Handshake {
             .arg(b"DELIFEQ")
             .arg(b"DELEX")
             .arg(b"MSETEX");
-        command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
+        prove(out);
         if self.node.prepare {
             for script in Script::ALL {
                 command(out, 3)

@@ -19,6 +19,7 @@ pub(crate) use frame::Frame;
 #[cfg(feature = "memory")]
 pub(crate) use script::PROOF;
 pub use script::Script;
+pub(crate) use script::prove;
 pub(crate) use session::{Report, Session};
 pub(crate) use slot::companion;
 pub use slot::slot;

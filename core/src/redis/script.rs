@@ -1,6 +1,9 @@
 //! The scripts, and the names that a server knows them by.
 
+use alloc::vec::Vec;
 use core::str;
+
+use crate::redis::resp::command;
 
 /// A script as it is sent, made from its file when this is compiled.
 macro_rules! bare {
@@ -32,6 +35,11 @@ pub enum Script {
 
 /// A script without effect: whether a server runs it shows whether it runs scripts at all.
 pub(crate) const PROOF: &str = "return 1";
+
+/// Sends it.
+pub(crate) fn prove(out: &mut Vec<u8>) {
+    command(out, 3).arg(b"EVAL").arg(PROOF.as_bytes()).arg(b"0");
+}
 
 impl Script {
     /// All of them.

@@ -17,7 +17,7 @@ use crate::redis::exchange::{Exchange, Finding};
 use crate::redis::handshake::Handshake;
 use crate::redis::outbox::Outbox;
 use crate::redis::resp::{DecodeLimits, Decoder};
-use crate::redis::wire::{LastTtl, Wire};
+use crate::redis::wire::LastTtl;
 use crate::time::{Instant, Micros};
 
 mod read;
@@ -144,7 +144,7 @@ impl Session {
         now: Instant,
     ) -> Result<bool, NodeError> {
         if self.exchange.requests().saturating_add(self.waiting.len()) >= self.check_from {
-            self.check(op)?;
+            self.check(op, now)?;
         }
         match self.phase {
             Phase::Down { .. } if !self.holds_requests => Err(self.error),
@@ -206,13 +206,7 @@ impl Session {
         if due > now {
             return due;
         }
-        let mut wire = Wire {
-            out: self.out.open(),
-            capability: &mut self.capability,
-            prefix: &self.setup.prefix,
-            ttl: &mut self.ttl,
-        };
-        self.exchange.probe(self.setup.node, &mut wire, now);
+        self.send_probe(now);
         now + silence
     }
 

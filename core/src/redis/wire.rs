@@ -22,9 +22,9 @@ use crate::fence::{Fence, Keep};
 use crate::keys::Keys;
 use crate::lock::Op;
 use crate::obtain::Mode;
-use crate::redis::Script;
 use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
+use crate::redis::{Script, prove};
 use crate::ttl::Ttl;
 
 /// How the replies to an operation are read. Unless it says otherwise the first reply decides; further ones are remaining times.
@@ -189,9 +189,13 @@ impl Wire<'_> {
         }
     }
 
-    /// Every user may send `PING`, and even a refusal shows that the connection works.
+    /// Any reply shows that the connection works, even a refusal. Where scripts did not run, they may run by now.
     pub(crate) fn probe(&mut self) -> Kind {
-        command(self.out, 1).arg(b"PING");
+        if self.capability.scripts {
+            command(self.out, 1).arg(b"PING");
+        } else {
+            prove(self.out);
+        }
         Kind::Probe
     }
 

@@ -180,3 +180,26 @@ fn a_server_that_lost_what_its_commands_could_do_is_connected_to_again() {
     let proof = Released::Confirmed;
     assert_eq!(talk.events.last(), Some(&Event::Released { lock, proof }));
 }
+
+/// The refusal says what to permit; then the next request must not need another connection.
+#[test]
+fn scripts_that_are_permitted_later_are_noticed() {
+    let mut talk = Talk::without_scripts(VALKEY_9_1);
+    talk.said.clear();
+    let refused = |lock| {
+        let reason = NotObtained::Refused(NodeError::NoScripts);
+        Event::NotObtained { lock, reason }
+    };
+    for _ in 0..2 {
+        let lock = talk.obtain(own());
+        assert_eq!(talk.events.last(), Some(&refused(lock)));
+    }
+    assert_eq!(talk.names(), ["EVAL"], "one probe at a time");
+    talk.answer(b"-NOPERM this user has no permissions to run the 'eval' command\r\n");
+    let lock = talk.obtain(own());
+    assert_eq!(talk.events.last(), Some(&refused(lock)));
+    talk.said.clear();
+    talk.answer(b":1\r\n");
+    talk.obtain(own());
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL"]);
+}

@@ -13,13 +13,17 @@ use crate::time::Instant;
 impl Session {
     /// Whether a request may be sent or kept.
     #[cold]
-    pub(super) fn check(&self, op: Op<'_>) -> Result<(), NodeError> {
+    pub(super) fn check(&mut self, op: Op<'_>, now: Instant) -> Result<(), NodeError> {
         let requests = self.exchange.requests().saturating_add(self.waiting.len());
         // The limit must not delay releases, which would keep keys from others. A lock has one release under way at most.
         let release = self.phase == Phase::Ready && matches!(op, Op::Release { .. });
         if requests >= self.setup.pending && !release {
             Err(NodeError::Overloaded)
         } else if self.phase == Phase::Ready && self.capability.refuses(op) {
+            // For the next request: somebody may permit scripts while the connection lasts.
+            if !self.exchange.is_probing() {
+                self.send_probe(now);
+            }
             Err(NodeError::NoScripts)
         } else {
             Ok(())
@@ -48,6 +52,16 @@ impl Session {
                 }
             }
         }
+    }
+
+    pub(super) fn send_probe(&mut self, now: Instant) {
+        let mut wire = Wire {
+            out: self.out.open(),
+            capability: &mut self.capability,
+            prefix: &self.setup.prefix,
+            ttl: &mut self.ttl,
+        };
+        self.exchange.probe(self.setup.node, &mut wire, now);
     }
 
     pub(super) fn send(&mut self, request: RequestId, op: Op<'_>, now: Instant) {
