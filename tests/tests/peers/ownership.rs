@@ -4,8 +4,8 @@ use tenure_core::{Event, Key, Keys, Loss, Metadata, NodeError, NotObtained};
 use tenure_tests::world::World;
 
 use super::{
-    MS, SECOND, TTL, both_worlds, end, exists, is_held, manual, obtain, obtain_as, pttl,
-    silent_world, with_token,
+    MS, SECOND, TTL, both_worlds, ended, exists, held, is_held, manual, obtain, pttl, silent_world,
+    with_token,
 };
 
 /// bsm/redislock compares only as many bytes as the token has.
@@ -15,10 +15,10 @@ fn a_token_does_not_steal_the_lock_of_a_token_that_it_begins() {
         let (alice, bob) = (world.client(), world.client());
         for key in ["k", "a+b"] {
             let ten = with_token(world.request(key, TTL), "worker-10");
-            let lock = obtain_as(&mut world, alice, ten);
+            let lock = held(&mut world, alice, ten);
             let one = with_token(world.request(key, TTL), "worker-1");
             let thief = world.obtain(bob, one);
-            let end = end(&mut world, bob, thief, SECOND);
+            let end = ended(&mut world, bob, thief, SECOND);
             assert!(matches!(
                 end,
                 Event::NotObtained {
@@ -38,11 +38,11 @@ fn the_same_token_with_other_metadata_overwrites_nothing() {
         let (alice, bob) = (world.client(), world.client());
         let mut mine = with_token(world.request("k", TTL), "job");
         mine.metadata = Metadata::new("mine").expect("metadata");
-        let lock = obtain_as(&mut world, alice, mine.clone());
+        let lock = held(&mut world, alice, mine.clone());
         let mut other = mine;
         other.metadata = Metadata::new("other").expect("metadata");
         let second = world.obtain(bob, other);
-        let end = end(&mut world, bob, second, SECOND);
+        let end = ended(&mut world, bob, second, SECOND);
         assert!(matches!(
             end,
             Event::NotObtained {
@@ -71,10 +71,10 @@ fn a_value_that_is_overwritten_under_the_same_token_is_a_loss_that_is_reported_a
         let alice = world.client();
         let mut mine = with_token(world.request("k", TTL), "job");
         mine.metadata = Metadata::new("mine").expect("metadata");
-        let lock = obtain_as(&mut world, alice, mine);
+        let lock = held(&mut world, alice, mine);
         world.run_for(SECOND);
         world.command(0, &[b"SET", b"k", b"jobother", b"PX", b"10000"]);
-        let end = end(&mut world, alice, lock, 5 * MS);
+        let end = ended(&mut world, alice, lock, 5 * MS);
         let reason = Loss::Taken;
         assert_eq!(end, Event::Lost { lock, reason });
         world.run_for(10 * MS);
@@ -92,7 +92,7 @@ fn a_key_of_another_type_is_taken() {
         for key in ["hash", "free+hash"] {
             let request = world.request(key, TTL);
             let lock = world.obtain(alice, request);
-            let end = end(&mut world, alice, lock, SECOND);
+            let end = ended(&mut world, alice, lock, SECOND);
             let taken = matches!(
                 end,
                 Event::NotObtained {
@@ -113,11 +113,11 @@ fn a_refresh_does_not_create_a_lost_lock_again() {
         let mut world = silent_world();
         let alice = world.client();
         let request = manual(world.request(keys, TTL));
-        let lock = obtain_as(&mut world, alice, request);
+        let lock = held(&mut world, alice, request);
         world.command(0, &[b"DEL", b"k"]);
         let refreshed = world.act(alice, |engine, now| engine.refresh(lock, None, now));
         refreshed.expect("it does not know yet");
-        let end = end(&mut world, alice, lock, SECOND);
+        let end = ended(&mut world, alice, lock, SECOND);
         assert_eq!(
             end,
             Event::Lost {
@@ -152,7 +152,7 @@ fn every_loss_is_reported_with_its_reason() {
         );
     }
     world.weather(alice, 0, tenure_tests::world::Weather::Silent);
-    let end = end(&mut world, alice, unreachable, TTL);
+    let end = ended(&mut world, alice, unreachable, TTL);
     assert_eq!(
         end,
         Event::Lost {
@@ -171,7 +171,7 @@ fn the_ttl_of_an_earlier_lock_is_not_used_again() {
         let alice = world.client();
         for (ttl, token) in [(TTL, "one"), (3 * SECOND, "two"), (5 * SECOND, "two")] {
             let request = with_token(world.request("k", ttl), token);
-            let lock = obtain_as(&mut world, alice, request);
+            let lock = held(&mut world, alice, request);
             let left = pttl(&mut world, "k");
             let whole = i64::try_from(ttl.as_millis()).expect("short");
             assert!((whole - 10..=whole).contains(&left), "{left} of {whole}");

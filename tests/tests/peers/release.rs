@@ -4,7 +4,7 @@ use tenure_core::{Arrangement, Event, Loss, Released};
 use tenure_tests::world::{Weather, World};
 
 use super::{
-    MS, SECOND, TTL, both_worlds, end, exists, manual, obtain, obtain_as, silent_world, wait_for,
+    MS, SECOND, TTL, both_worlds, ended, exists, held, manual, obtain, silent_world, wait_at_most,
 };
 
 /// redisson#7272 and #5698, dynamodb-lock-client#1, spring-integration#10513: the renewal outlives the lock.
@@ -26,7 +26,7 @@ fn a_renewal_on_its_way_does_not_outlive_the_release() {
         world.release(alice, lock);
         let writes = world.of(alice).writes;
 
-        let next = wait_for(&mut world, bob, "k", SECOND);
+        let next = wait_at_most(&mut world, bob, "k", SECOND);
         assert!(world.run_until(SECOND, |world| super::is_held(world, bob, next)));
         world.run_for(3 * TTL);
 
@@ -63,7 +63,7 @@ fn a_release_whose_answer_is_lost_is_sent_again() {
             );
 
             world.weather(alice, 0, Weather::Fair);
-            let Event::Released { proof, .. } = end(&mut world, alice, lock, 5 * SECOND) else {
+            let Event::Released { proof, .. } = ended(&mut world, alice, lock, 5 * SECOND) else {
                 panic!("{:?}", world.events(alice));
             };
             // Perhaps the first one was carried out, and only its answer was lost.
@@ -81,11 +81,11 @@ fn a_release_deletes_all_that_is_still_ours() {
     for mut world in both_worlds() {
         let alice = world.client();
         let request = manual(world.request("a+b+c", TTL));
-        let lock = obtain_as(&mut world, alice, request);
+        let lock = held(&mut world, alice, request);
         // Overwritten in the moment in which it is released.
         world.release(alice, lock);
         world.command(0, &[b"SET", b"b", b"bob"]);
-        let end = end(&mut world, alice, lock, SECOND);
+        let end = ended(&mut world, alice, lock, SECOND);
         assert_eq!(
             end,
             Event::Released {
@@ -106,9 +106,9 @@ fn releasing_an_ended_lock_is_no_error() {
     let mut world = silent_world();
     let alice = world.client();
     let request = manual(world.request("k", SECOND));
-    let expired = obtain_as(&mut world, alice, request);
+    let expired = held(&mut world, alice, request);
     assert_eq!(
-        end(&mut world, alice, expired, 2 * SECOND),
+        ended(&mut world, alice, expired, 2 * SECOND),
         Event::Lost {
             lock: expired,
             reason: Loss::Expired { error: None }
@@ -129,7 +129,7 @@ fn releasing_an_ended_lock_is_no_error() {
     world.command(0, &[b"DEL", b"k"]);
     world.release(alice, deleted);
     assert_eq!(
-        end(&mut world, alice, deleted, SECOND),
+        ended(&mut world, alice, deleted, SECOND),
         Event::Released {
             lock: deleted,
             proof: Released::Missing
@@ -149,7 +149,7 @@ fn the_node_that_gave_no_answer_is_released_too() {
         let request = world.request("k", TTL);
         let lock = world.obtain(alice, request);
         assert!(matches!(
-            end(&mut world, alice, lock, 10 * SECOND),
+            ended(&mut world, alice, lock, 10 * SECOND),
             Event::NotObtained { .. }
         ));
         assert!(exists(&mut world, failing, "k"), "it did set the key");
@@ -173,7 +173,7 @@ fn a_script_that_is_gone_does_not_keep_the_key() {
             let lock = obtain(&mut world, alice, keys);
             world.server(0).flush_scripts();
             world.release(alice, lock);
-            let end = end(&mut world, alice, lock, SECOND);
+            let end = ended(&mut world, alice, lock, SECOND);
             assert_eq!(
                 end,
                 Event::Released {

@@ -6,7 +6,7 @@ use tenure_core::{Event, Loss, Renewal, Ttl};
 use tenure_tests::world::World;
 
 use super::{
-    MS, SECOND, TTL, both_worlds, end, exists, is_held, manual, obtain, obtain_as, pttl, wait_for,
+    MS, SECOND, TTL, both_worlds, ended, exists, held, is_held, manual, obtain, pttl, wait_at_most,
 };
 
 /// sherlock and redisync set the key first, and then fail with a ttl that is not a whole number: it stays forever.
@@ -21,7 +21,7 @@ fn no_key_is_ever_without_a_ttl() {
         ] {
             for keys in ["k", "k+l"] {
                 let request = manual(world.request(keys, ttl));
-                let lock = obtain_as(&mut world, alice, request);
+                let lock = held(&mut world, alice, request);
                 let left = pttl(&mut world, "k");
                 let most = i64::try_from(ttl.as_millis()).expect("short") + 1;
                 assert!(left > 0 && left <= most, "{left}");
@@ -44,7 +44,7 @@ fn a_lease_counts_from_the_attempt_that_won() {
         world.latency = latency;
         let (alice, bob) = (world.client(), world.client());
         let first = obtain(&mut world, alice, "k");
-        let second = wait_for(&mut world, bob, "k", 60 * SECOND);
+        let second = wait_at_most(&mut world, bob, "k", 60 * SECOND);
         world.run_for(7 * SECOND);
         world.release(alice, first);
         assert!(world.run_until(SECOND, |world| is_held(world, bob, second)));
@@ -68,7 +68,7 @@ fn a_holder_that_slept_through_its_lease_knows_when_it_wakes() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let lock = obtain(&mut world, alice, "k");
-    let next = wait_for(&mut world, bob, "k", 60 * SECOND);
+    let next = wait_at_most(&mut world, bob, "k", 60 * SECOND);
     world.run_for(10 * MS);
     world.suspend(alice, true);
     assert!(world.run_until(2 * TTL, |world| is_held(world, bob, next)));
@@ -98,9 +98,9 @@ fn renewal_has_an_end_if_one_is_wanted() {
     request.renewal = Renewal::Automatic {
         max_hold: Some(15 * SECOND),
     };
-    let hung = obtain_as(&mut world, alice, request);
-    let next = wait_for(&mut world, bob, "k", 60 * SECOND);
-    let end = end(&mut world, alice, hung, 16 * SECOND);
+    let hung = held(&mut world, alice, request);
+    let next = wait_at_most(&mut world, bob, "k", 60 * SECOND);
+    let end = ended(&mut world, alice, hung, 16 * SECOND);
     assert_eq!(
         end,
         Event::Lost {

@@ -4,7 +4,7 @@ use tenure_core::memory::Options;
 use tenure_core::{Arrangement, Event, NodeError, NotObtained};
 use tenure_tests::world::{Weather, World};
 
-use super::{MS, SECOND, TTL, both_worlds, end, exists, is_held, obtain, wait_for};
+use super::{MS, SECOND, TTL, both_worlds, ended, exists, is_held, obtain, wait_at_most};
 
 /// go-redis#2985, rueidis#630, rueidislock's retry of its own script: the second try finds the first one's key, and says
 /// that somebody else has the lock.
@@ -16,7 +16,7 @@ fn our_own_key_is_never_reported_as_taken_by_others() {
                 let alice = world.client();
                 world.run_for(10 * MS);
                 world.weather(alice, 0, weather);
-                let lock = wait_for(&mut world, alice, keys, 60 * SECOND);
+                let lock = wait_at_most(&mut world, alice, keys, 60 * SECOND);
                 world.run_for(3 * SECOND);
                 assert_eq!(world.last(alice, lock), None, "{:?}", world.events(alice));
                 world.weather(alice, 0, Weather::Fair);
@@ -36,7 +36,7 @@ fn leftovers_on_a_node_do_not_block_the_next_attempt() {
     for node in 0..2 {
         world.command(node, &[b"SET", b"k", b"bob", b"PX", b"3000"]);
     }
-    let lock = wait_for(&mut world, alice, "k", 60 * SECOND);
+    let lock = wait_at_most(&mut world, alice, "k", 60 * SECOND);
     let half_way = world.latency + world.latency / 2;
     world.run_for(half_way);
     world.weather(alice, 2, Weather::Silent);
@@ -54,7 +54,7 @@ fn taken_and_unreachable_are_distinguished() {
     obtain(&mut world, alice, "k");
     let request = world.request("k", TTL);
     let tried = world.obtain(bob, request.clone());
-    let taken = end(&mut world, bob, tried, SECOND);
+    let taken = ended(&mut world, bob, tried, SECOND);
     assert!(matches!(
         taken,
         Event::NotObtained {
@@ -67,7 +67,7 @@ fn taken_and_unreachable_are_distinguished() {
     world.cut(bob, 0);
     world.run_for(10 * MS);
     let tried = world.obtain(bob, request);
-    let unreachable = end(&mut world, bob, tried, 5 * SECOND);
+    let unreachable = ended(&mut world, bob, tried, 5 * SECOND);
     assert_eq!(
         unreachable,
         Event::NotObtained {
@@ -90,7 +90,7 @@ fn a_failed_quorum_reports_the_reason() {
         let lock = world.obtain(alice, request);
         let reason = NotObtained::Unreachable(NodeError::OutOfMemory);
         assert_eq!(
-            end(&mut world, alice, lock, SECOND),
+            ended(&mut world, alice, lock, SECOND),
             Event::NotObtained { lock, reason }
         );
     }
@@ -106,8 +106,8 @@ fn a_wait_ends_in_time_when_no_server_is_there() {
         world.weather(alice, 0, weather);
         world.cut(alice, 0);
         let start = world.now();
-        let lock = wait_for(&mut world, alice, "k", 5 * SECOND);
-        let end = end(&mut world, alice, lock, 6 * SECOND);
+        let lock = wait_at_most(&mut world, alice, "k", 5 * SECOND);
+        let end = ended(&mut world, alice, lock, 6 * SECOND);
         assert!(
             matches!(
                 end,
@@ -132,7 +132,7 @@ fn a_waiter_whose_connection_dies_retries_on_the_next() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     let first = obtain(&mut world, alice, "k");
-    let second = wait_for(&mut world, bob, "k", 60 * SECOND);
+    let second = wait_at_most(&mut world, bob, "k", 60 * SECOND);
     world.run_for(10 * MS);
     world.weather(bob, 0, Weather::Refusing);
     world.cut(bob, 0);
@@ -155,7 +155,7 @@ fn a_denied_second_try_releases_the_grant_of_the_first() {
         world.release(alice, before);
         world.run_for(10 * MS);
         world.weather(alice, 0, Weather::Deaf);
-        let lock = wait_for(&mut world, alice, "a+b", 60 * SECOND);
+        let lock = wait_at_most(&mut world, alice, "a+b", 60 * SECOND);
         world.run_for(10 * MS);
         assert!(exists(&mut world, 0, "b"));
         world.command(0, &[b"SET", b"a", b"bob", b"PX", b"20000"]);

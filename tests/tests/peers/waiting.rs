@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::LockId;
 use tenure_tests::world::{ClientId, World};
 
-use super::{MS, SECOND, TTL, is_held, obtain, obtain_as, wait_for};
+use super::{MS, SECOND, TTL, held, is_held, obtain, wait_at_most};
 
 /// redisson#1763, #763 and #3891: a release between the refusal and the subscription is missed.
 #[test]
@@ -17,14 +17,14 @@ fn a_release_at_any_moment_of_an_attempt_is_noticed() {
             let first = obtain(&mut world, alice, "k");
             let between = Duration::from_micros(offset);
             let second = if bob_first {
-                let second = wait_for(&mut world, bob, "k", 60 * SECOND);
+                let second = wait_at_most(&mut world, bob, "k", 60 * SECOND);
                 world.run_for(between);
                 world.release(alice, first);
                 second
             } else {
                 world.release(alice, first);
                 world.run_for(between);
-                wait_for(&mut world, bob, "k", 60 * SECOND)
+                wait_at_most(&mut world, bob, "k", 60 * SECOND)
             };
             // Two round trips are what a hand-off takes; a missed wake would be the whole ttl.
             let held = world.run_until(5 * world.latency, |world| is_held(world, bob, second));
@@ -44,7 +44,7 @@ fn a_waiter_makes_requests_only_after_a_change_and_checks_at_intervals() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
     obtain(&mut world, alice, "k");
-    wait_for(&mut world, bob, "k", 3600 * SECOND);
+    wait_at_most(&mut world, bob, "k", 3600 * SECOND);
     world.run_for(10 * MS);
     let (asked, renewed) = (world.of(bob).writes, world.of(alice).writes);
     world.run_for(60 * SECOND);
@@ -68,7 +68,10 @@ fn a_release_wakes_one_waiter_of_each_process() {
     let mut waiting: Vec<(ClientId, LockId)> = Vec::new();
     for client in &clients {
         for _ in 0..20 {
-            waiting.push((*client, wait_for(&mut world, *client, "k", 3600 * SECOND)));
+            waiting.push((
+                *client,
+                wait_at_most(&mut world, *client, "k", 3600 * SECOND),
+            ));
         }
     }
     world.run_for(SECOND);
@@ -105,7 +108,7 @@ fn a_waiter_that_gave_up_is_forgotten() {
     obtain(&mut world, alice, "k");
     for _ in 0..100 {
         let waiting: Vec<_> = (0..20)
-            .map(|_| wait_for(&mut world, bob, "k", SECOND))
+            .map(|_| wait_at_most(&mut world, bob, "k", SECOND))
             .collect();
         world.run_for(MS);
         for lock in waiting {
@@ -124,8 +127,8 @@ fn the_next_comes_at_once_for_any_ttl() {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
         let request = world.request("k", ttl);
-        let first = obtain_as(&mut world, alice, request);
-        let second = wait_for(&mut world, bob, "k", 60 * SECOND);
+        let first = held(&mut world, alice, request);
+        let second = wait_at_most(&mut world, bob, "k", 60 * SECOND);
         world.run_for(100 * MS);
         world.release(alice, first);
         let start = world.now();
