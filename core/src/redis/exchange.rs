@@ -215,10 +215,13 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
     match (kind, reply.item()) {
         (_, Item::Error(line)) => match (ServerError::of(line), kind) {
             (ServerError::WrongType, _) => Decision::Denied,
-            (ServerError::NoScript, _) if let Some(script) = kind.script() => {
-                capability.lacks(script, sent.number);
-                Decision::Again
-            }
+            (error @ ServerError::NoScript, _) => match kind.script() {
+                Some(script) => {
+                    capability.lacks(script, sent.number);
+                    Decision::Again
+                }
+                None => Decision::Failed(error.node()),
+            },
             (ServerError::Unsupported, Kind::SetIfEqual) => {
                 capability.refuse_set();
                 Decision::Again
