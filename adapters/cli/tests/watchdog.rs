@@ -11,6 +11,7 @@ use common::{
     times, until, uptime, watchdog_of,
 };
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const TTL: Duration = Duration::from_secs(2);
 
@@ -19,33 +20,60 @@ fn remaining(server: &Serve) -> i64 {
     server.raw().command(&["PTTL", "k"]).int()
 }
 
-/// Waits until the key has just been refreshed, and until both processes know.
-fn renewed(server: &Serve) {
-    let mut before = remaining(server);
-    until(|| {
-        let now = remaining(server);
-        std::mem::replace(&mut before, now) < now
-    });
-    std::thread::sleep(Duration::from_millis(100));
+/// How many bytes a process has written. The watchdog writes nothing but its answers to what the first process sends.
+fn written(pid: Pid) -> u64 {
+    let counters = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("it runs");
+    let mut lines = counters.lines();
+    let count = lines.find_map(|line| line.strip_prefix("wchar: "));
+    count.expect("a counter").parse().expect("a number")
 }
 
-#[test]
-fn a_stop_of_a_second_after_a_renewal_ends_no_command_with_a_ttl_of_two() {
+/// Waits until the watchdog has answered once more.
+fn answered(watchdog: Pid) {
+    let before = written(watchdog);
+    until(|| written(watchdog) > before);
+}
+
+/// Waits until the key has just been refreshed, and until the watchdog knows. Returns a time shortly before the refresh.
+fn renewed(server: &Serve, watchdog: Pid) -> f64 {
+    let look = || (uptime(), written(watchdog), remaining(server));
+    let (mut before, mut now) = (look(), look());
+    until(|| {
+        before = std::mem::replace(&mut now, look());
+        before.2 < now.2
+    });
+    until(|| written(watchdog) > before.1);
+    before.0
+}
+
+/// False if the test itself was held up, and the first process stood still for much longer than a second.
+fn survives_three_stops() -> bool {
     let server = Serve::start(&[]);
     let script = "trap 'exit 0' USR1; echo ready; while :; do sleep 0.01; done";
     let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "2s"], script));
     process.until("ready");
+    let watchdog = watchdog_of(&process);
     for _ in 0..3 {
-        renewed(&server);
+        let refreshed = renewed(&server, watchdog);
+        let stopped = uptime();
         process.signal(Signal::SIGSTOP);
-        std::thread::sleep(Duration::from_secs(1));
+        until(|| uptime() >= stopped + 1.0);
         process.signal(Signal::SIGCONT);
+        if uptime() > refreshed + 1.3 {
+            return false;
+        }
     }
-    renewed(&server);
+    let _ = renewed(&server, watchdog);
     process.signal(Signal::SIGUSR1);
     let done = process.finish();
     assert_eq!(done.code(), 0, "{}", done.stderr);
     assert!(!done.stderr.contains("tenure:"), "{}", done.stderr);
+    true
+}
+
+#[test]
+fn a_stop_of_a_second_after_a_renewal_ends_no_command_with_a_ttl_of_two() {
+    until(survives_three_stops);
 }
 
 /// The lock is renewed at once after that, and a command that ends well does not hide what happened to it.
@@ -113,7 +141,7 @@ fn a_second_process_that_dies_or_stops_during_the_wait_is_replaced() {
 }
 
 /// Whether it ignores or blocks SIGTERM, as it does once it is ready.
-fn is_blocked(pid: nix::unistd::Pid) -> bool {
+fn is_blocked(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -123,10 +151,13 @@ fn is_blocked(pid: nix::unistd::Pid) -> bool {
 #[test]
 fn a_killed_second_process_is_reported_and_ends_nothing() {
     let server = Serve::start(&[]);
-    let script = "read pid name state parent group rest < /proc/$$/stat; kill -KILL $group
-        sleep 0.5; exit 7";
-    let done = finish(&mut run_sh(&server.url(), &[], script));
-    assert_eq!(done.code(), 7);
+    let script = "trap 'exit 7' USR1; read pid name state parent group rest < /proc/$$/stat
+        kill -KILL $group; while :; do sleep 0.01; done";
+    let process = Running::start(&mut run_sh(&server.url(), &[], script));
+    until(|| process.said().contains("the second process is gone"));
+    process.signal(Signal::SIGUSR1);
+    let done = process.finish();
+    assert_eq!(done.code(), 7, "{}", done.stderr);
     assert!(
         done.stderr.contains("the second process is gone"),
         "{}",
@@ -166,14 +197,16 @@ fn a_second_process_that_was_stopped_for_longer_than_a_ttl_ends_nothing() {
     let script = "read pid name state parent group rest < /proc/$$/stat
         trap 'exit 0' USR1; echo $group; while :; do sleep 0.01; done";
     let process = Running::start(&mut run_sh(&server.url(), &["--ttl", "3s"], script));
-    let watchdog = nix::unistd::Pid::from_raw(process.line().parse().expect("a pid"));
+    let watchdog = Pid::from_raw(process.line().parse().expect("a pid"));
     // Tenure lets it go on each time; it is stopped again at once.
     let end = uptime() + 5.0;
-    while uptime() < end {
+    until(|| {
         kill(watchdog, Signal::SIGSTOP).expect("it runs");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(Duration::from_millis(500));
+        uptime() >= end
+    });
+    // What it makes of the first answer is done before the next one.
+    answered(watchdog);
+    answered(watchdog);
     process.signal(Signal::SIGUSR1);
     let done = process.finish();
     assert_eq!(done.code(), 0, "{}", done.stderr);
