@@ -152,7 +152,7 @@ fn is_blocked(pid: Pid) -> bool {
 fn a_killed_second_process_is_reported_and_ends_nothing() {
     let server = Serve::start(&[]);
     let script = "trap 'exit 7' USR1; read pid name state parent group rest < /proc/$$/stat
-        kill -KILL $group; while :; do sleep 0.01; done";
+        kill -KILL $group; while kill -0 $parent; do sleep 0.01; done";
     let process = Running::start(&mut run_sh(&server.url(), &[], script));
     until(|| process.said().contains("the second process is gone"));
     process.signal(Signal::SIGUSR1);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { readme } from "./readme.mjs";
 import { ask, byEsbuild, byWrangler } from "./workers.mjs";
 
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 280_000;
 const tools = new URL("runtimes/", import.meta.url).pathname;
 const from = createRequire(join(tools, "package.json"));
 const tool = (path) => join(tools, "node_modules", path);

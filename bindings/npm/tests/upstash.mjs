@@ -104,6 +104,23 @@ test("the next request reports what this one has seen", async () => {
   rest.requests.forEach(({ sync }, number) => assert.equal(sync, number === 0 ? undefined : `state-${number}`));
 });
 
+test("no request may be answered by a cache", async () => {
+  const { fetch } = globalThis;
+  const modes = [];
+  globalThis.fetch = (address, options) => {
+    modes.push(new Request(address, options).cache);
+    return fetch(address, options);
+  };
+  try {
+    const tenure = await connect(upstash(endpoint));
+    assert.equal(await (await tenure.obtain(["k", "j"])).release(), "confirmed");
+    await tenure.close();
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  assert.deepEqual(new Set(modes), new Set(["no-store"]));
+});
+
 test("text only: other bytes are refused before anything is sent", async () => {
   const tenure = await connect([upstash(endpoint)]);
   const before = rest.requests.length;
