@@ -11,8 +11,11 @@ use tempfile::TempDir;
 
 mod cluster;
 mod launch;
+mod sentinels;
+mod waiting;
 
 pub use cluster::Cluster;
+pub use sentinels::Sentinels;
 
 use crate::ports::free_port;
 use crate::raw::Raw;
@@ -79,6 +82,7 @@ pub struct Builder {
     port: Option<u16>,
     password: Option<String>,
     tls: bool,
+    sentinel: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -111,6 +115,13 @@ impl Builder {
     pub fn tls(mut self) -> Self {
         assert!(self.kind.has_tls(), "{:?} is built without TLS", self.kind);
         self.tls = true;
+        self
+    }
+
+    /// Makes a sentinel of it, with this configuration.
+    #[must_use]
+    fn sentinel(mut self, configuration: String) -> Self {
+        self.sentinel = Some(configuration);
         self
     }
 
@@ -188,6 +199,7 @@ impl Server {
             port: None,
             password: None,
             tls: false,
+            sentinel: None,
             arguments: Vec::new(),
         }
     }
@@ -281,6 +293,10 @@ impl Server {
             assert_eq!(reply.text(), "OK", "the server refuses its own password");
         }
         raw
+    }
+
+    fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     /// Ends the process at once, as a crash does (`SIGKILL`), and waits until it is gone. Its keys go with it.
