@@ -7,6 +7,7 @@ use tenure::{Locker, NotObtained, ObtainError, Released};
 use tenure_core::NodeError;
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::Cluster;
+use tenure_tests::suite::everything;
 
 #[path = "failover/clients.rs"]
 #[allow(dead_code, reason = "not all of it is for clusters")]
@@ -24,6 +25,9 @@ use clients::{Client, fred_cluster as fred, redis_rs_cluster as redis_rs};
 async fn a_cluster_gives_the_same_locks() {
     let cluster = Cluster::start(3);
     for client in Client::ALL {
+        let target = format!("{} for a cluster", client.name());
+        let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
+        everything(&target, alice, bob).await;
         let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
         for index in 0..3 {
             let key = cluster.key_on(index, "k");

@@ -32,6 +32,13 @@ impl Client {
         }
     }
 
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::RedisRs => "redis-rs",
+            Self::Fred => "fred",
+        }
+    }
+
     pub(crate) async fn locker(self, cluster: &Cluster) -> Locker {
         let lent = self.lend_cluster(cluster).await;
         tenure::tokio::connect(lent).await.expect("a locker")

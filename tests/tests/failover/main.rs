@@ -133,7 +133,9 @@ async fn sentinels_give_the_same_locks() {
         for is_resp3 in [true, false] {
             let alice = client.behind(&sentinels, is_resp3).await;
             let bob = client.behind(&sentinels, is_resp3).await;
-            everything(alice, bob).await;
+            let version = if is_resp3 { "RESP3" } else { "RESP2" };
+            let target = format!("{} behind Sentinel, {version}", client.name());
+            everything(&target, alice, bob).await;
         }
     }
 }
