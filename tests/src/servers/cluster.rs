@@ -133,7 +133,9 @@ impl Cluster {
         raw.command(&["READONLY"]);
         until(|| {
             let exists = raw.command(&["EXISTS", key]);
-            (exists.int() == 1).then_some(()).ok_or(key.to_owned())
+            (exists.int() == 1)
+                .then_some(())
+                .ok_or_else(|| key.to_owned())
         });
     }
 

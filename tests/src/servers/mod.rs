@@ -29,12 +29,15 @@ pub enum Kind {
     Redis7,
     /// Redis 6.2, the oldest that Tenure supports.
     Redis62,
+    /// Redis 8.6, which has other commands for that (`SET … IFEQ`, `DELEX`). Needs `tests/setup redis8`, which not every
+    /// machine can do, so it is not among [`ALL`](Self::ALL).
+    Redis8,
     /// Valkey 9, which compares a value itself (`SET … IFEQ`, `DELIFEQ`).
     Valkey9,
 }
 
 impl Kind {
-    /// All of them.
+    /// All that are always there.
     pub const ALL: [Self; 3] = [Self::Redis7, Self::Redis62, Self::Valkey9];
 
     /// Whether the server has `SET … IFEQ` and `DELIFEQ`.
@@ -52,6 +55,7 @@ impl Kind {
         match self {
             Self::Redis7 => "redis7",
             Self::Redis62 => "redis62",
+            Self::Redis8 => "redis8",
             Self::Valkey9 => "valkey9",
         }
     }
@@ -68,7 +72,7 @@ impl Kind {
         let program = std::env::var_os(&variable).map_or_else(installed, PathBuf::from);
         assert!(
             program.exists(),
-            "there is no {}: run `tests/setup servers`, or set {variable}",
+            "there is no {}: run `tests/setup servers redis8`, or set {variable}",
             program.display(),
         );
         std::path::absolute(program).expect("a path")

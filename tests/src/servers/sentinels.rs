@@ -61,7 +61,7 @@ impl Sentinels {
                 let state = state(sentinel);
                 let at = state.iter().position(|word| word == field);
                 let known = at.is_some_and(|at| state.get(at + 1).is_some_and(|is| is == count));
-                known.then_some(()).ok_or(format!("{state:?}"))
+                known.then_some(()).ok_or_else(|| format!("{state:?}"))
             });
         }
         all
@@ -117,7 +117,9 @@ impl Sentinels {
         let mut raw = self.replica.raw();
         until(|| {
             let exists = raw.command(&["EXISTS", key]);
-            (exists.int() == 1).then_some(()).ok_or(key.to_owned())
+            (exists.int() == 1)
+                .then_some(())
+                .ok_or_else(|| key.to_owned())
         });
     }
 
@@ -140,7 +142,7 @@ impl Sentinels {
             let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
             let reply = sentinel.raw().command(&ask);
             let named = matches!(&reply, Value::Array(words) if words.get(1).is_some_and(|word| word.text() == port));
-            named.then_some(()).ok_or(format!("{reply:?}"))
+            named.then_some(()).ok_or_else(|| format!("{reply:?}"))
         });
         wait([&self.replica], |replica| {
             has_line(replica, &["INFO", "replication"], "role:master")
@@ -151,8 +153,9 @@ impl Sentinels {
 /// What a sentinel says about the master: names and values in turn.
 fn state(sentinel: &Server) -> Vec<String> {
     let ask = ["SENTINEL", "MASTER", Sentinels::NAME];
-    match sentinel.raw().command(&ask) {
-        Value::Array(words) => words.iter().map(Value::text).collect(),
-        other => panic!("not a list: {other:?}"),
-    }
+    let reply = sentinel.raw().command(&ask);
+    let Value::Array(words) = reply else {
+        panic!("not a list: {reply:?}");
+    };
+    words.iter().map(Value::text).collect()
 }
