@@ -221,7 +221,7 @@ async fn a_user_who_may_not_run_scripts_has_everything_but_own_tokens_and_fences
         let connect = || connect(format!("{url}{resp}"));
         let alice = connect().await.expect("a locker");
         let bob = connect().await.expect("a locker");
-        everything_without_scripts(alice, bob).await;
+        everything_without_scripts("tokio, no scripts", alice, bob).await;
     }
     let stats = raw.command(&["INFO", "commandstats"]).text();
     assert!(stats.contains("cmdstat_msetex:calls="), "{stats}");

@@ -53,7 +53,7 @@ target!(AsyncStd, async_std, async_std::task::block_on);
 fn in_memory<T: Target>() {
     T::run(async {
         let [alice, bob] = T::memory();
-        everything(alice, bob).await;
+        everything(&format!("{}, embedded server", T::NAME), alice, bob).await;
     });
 }
 
@@ -61,7 +61,7 @@ fn on_a_server<T: Target>() {
     let server = Server::start(Kind::Redis7);
     T::run(async {
         let url = || Servers::from(server.url());
-        everything(T::connect(url()).await, T::connect(url()).await).await;
+        everything(T::NAME, T::connect(url()).await, T::connect(url()).await).await;
 
         // Over a Unix socket, and a key that somebody else deletes.
         let socket = format!("redis+unix://{}", server.socket_path().display());
@@ -77,7 +77,9 @@ fn over_tls<T: Target>() {
     let server = Server::builder(Kind::Redis7).tls().start();
     T::run(async {
         let trusting = || Servers::single(server.url()).root_certificate_pem(server.ca_pem());
-        everything(T::connect(trusting()).await, T::connect(trusting()).await).await;
+        let target = format!("{}, TLS", T::NAME);
+        let (alice, bob) = (T::connect(trusting()).await, T::connect(trusting()).await);
+        everything(&target, alice, bob).await;
     });
 }
 

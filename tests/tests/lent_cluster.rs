@@ -3,83 +3,31 @@
 use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use fred::prelude::*;
-use fred::types::config::ClusterDiscoveryPolicy;
-use redis::cluster::ClusterClientBuilder;
-use tenure::client::redis_rs::lend_cluster;
-use tenure::{Locker, NotObtained, ObtainError, Released, Server as Lent};
+use tenure::{Locker, NotObtained, ObtainError, Released};
 use tenure_core::NodeError;
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::Cluster;
+use tenure_tests::suite::everything;
 
+#[path = "failover/clients.rs"]
+#[allow(dead_code, reason = "not all of it is for clusters")]
+mod clients;
 #[path = "../../adapters/tenure/examples/lent_fred_cluster.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a program of its own, too")]
 mod example;
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// The crates give up sooner by default, which a busy machine may need. A request ends before that.
-const PATIENT: Duration = Duration::from_secs(30);
 
-/// A client for clusters, as its users see it.
-#[derive(Clone, Copy)]
-enum Client {
-    RedisRs,
-    Fred,
-}
-
-impl Client {
-    const ALL: [Self; 2] = [Self::RedisRs, Self::Fred];
-
-    async fn lend(self, cluster: &Cluster) -> Lent {
-        match self {
-            Self::RedisRs => redis_rs(cluster, 0).await,
-            Self::Fred => fred(cluster, 0).await,
-        }
-    }
-
-    async fn locker(self, cluster: &Cluster) -> Locker {
-        let lent = self.lend(cluster).await;
-        tenure::tokio::connect(lent).await.expect("a locker")
-    }
-}
-
-async fn redis_rs(cluster: &Cluster, retries: u32) -> Lent {
-    let client = ClusterClientBuilder::new(cluster.urls())
-        .retries(retries)
-        .response_timeout(PATIENT)
-        .build()
-        .expect("a client");
-    let connection = client.get_async_connection().await;
-    lend_cluster(connection.expect("a connection"))
-}
-
-async fn fred(cluster: &Cluster, redirects: u32) -> Lent {
-    let ports = cluster
-        .servers
-        .iter()
-        .map(tenure_tests::servers::Server::port);
-    let hosts = ports.map(|port| Server::new("127.0.0.1", port));
-    let config = Config {
-        server: ServerConfig::Clustered {
-            hosts: hosts.collect(),
-            policy: ClusterDiscoveryPolicy::default(),
-        },
-        ..Config::default()
-    };
-    let client = Builder::from_config(config)
-        .set_policy(ReconnectPolicy::new_constant(0, 20))
-        .with_connection_config(|config| config.max_redirections = redirects)
-        .build()
-        .expect("a client");
-    client.init().await.expect("a connection");
-    tenure::client::fred::lend(&client)
-}
+use clients::{Client, fred_cluster as fred, redis_rs_cluster as redis_rs};
 
 #[tokio::test]
 async fn a_cluster_gives_the_same_locks() {
     let cluster = Cluster::start(3);
     for client in Client::ALL {
+        let target = format!("{} for a cluster", client.name());
+        let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
+        everything(&target, alice, bob).await;
         let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
         for index in 0..3 {
             let key = cluster.key_on(index, "k");
@@ -101,10 +49,18 @@ async fn a_cluster_gives_the_same_locks() {
         }
         let several = alice.obtain(["{t}b", "{t}c"]).await.expect("both");
         assert_eq!(several.release().await, Released::Confirmed);
+        let mut raw = cluster.servers[0].raw();
+        raw.command(&["CONFIG", "RESETSTAT"]);
         let apart = alice.obtain([cluster.key_on(0, "k"), cluster.key_on(1, "k")]);
-        let reason = apart.await.expect_err("two slots");
-        let cross = NotObtained::Refused(NodeError::CrossSlot);
-        assert_eq!(reason, ObtainError::NotObtained(cross, None));
+        let reason = apart.wait(LONG).await.expect_err("two slots");
+        let expected = format!(
+            "{:?} and {:?} are in different slots of the cluster: give all keys of a lock the same {{tag}}",
+            cluster.key_on(0, "k"),
+            cluster.key_on(1, "k"),
+        );
+        assert_eq!(reason.to_string(), expected);
+        let stats = raw.command(&["INFO", "commandstats"]).text();
+        assert!(!stats.contains("cmdstat_set:"), "nothing was sent: {stats}");
         alice.close().await;
         bob.close().await;
     }

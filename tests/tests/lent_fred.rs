@@ -42,7 +42,8 @@ async fn every_client_gives_the_same_locks_beside_connections_of_our_own() {
     for kind in Kind::ALL {
         let server = servers::Server::start(kind);
         let url = server.url();
-        everything(locker(lend(client(&url).await)).await, own(&server).await).await;
+        let lent = locker(lend(client(&url).await)).await;
+        everything("fred, RESP3", lent, own(&server).await).await;
         // Clients of a pool, in RESP2: without reports.
         let pool = builder(&url, RespVersion::RESP2)
             .build_pool(3)
@@ -50,7 +51,8 @@ async fn every_client_gives_the_same_locks_beside_connections_of_our_own() {
         pool.init().await.expect("connections");
         let mut raw = server.raw();
         raw.command(&["CONFIG", "RESETSTAT"]);
-        everything(locker(lend(&pool)).await, locker(lend(&pool)).await).await;
+        let (alice, bob) = (locker(lend(&pool)).await, locker(lend(&pool)).await);
+        everything("fred, RESP2", alice, bob).await;
         let stats = raw.command(&["INFO", "commandstats"]).text();
         assert_eq!(stats.contains("cmdstat_delifeq"), kind.has_compare());
         pool.quit().await.expect("an end");

@@ -198,12 +198,16 @@ fn of_value(value: Value) -> Reply {
     }
 }
 
+/// In the table of the suite.
+const OWN: &str = "own client";
+
 #[tokio::test]
 async fn a_client_within_the_process_gives_the_same_locks() {
     let hub = Hub::new();
     let locker = || tenure::tokio::connect(lend(InProcess::new(&hub)));
     let (alice, bob) = (locker().await, locker().await);
-    everything(alice.expect("a locker"), bob.expect("a locker")).await;
+    let (alice, bob) = (alice.expect("a locker"), bob.expect("a locker"));
+    everything("own client, with reports", alice, bob).await;
     let state = hub.lock().expect("the hub");
     let left = state.server.keys(state.now());
     let locks = left.filter(|name| !name.ends_with(b"~fence"));
@@ -240,10 +244,10 @@ async fn a_blocking_client_of_ones_own_gives_the_same_locks_on_a_server() {
     let server = Server::start(Kind::Redis7);
     let lent = tenure::tokio::connect(lend(Blocking::new(&server)));
     let own = tenure::tokio::connect(server.url());
-    everything(lent.await.expect("one"), own.await.expect("one")).await;
+    everything(OWN, lent.await.expect("one"), own.await.expect("one")).await;
     let lent = tenure::tokio::connect(lend(Blocking::new(&server)));
     let own = tenure::tokio::connect(server.url());
-    everything(own.await.expect("one"), lent.await.expect("one")).await;
+    everything(OWN, own.await.expect("one"), lent.await.expect("one")).await;
 }
 
 #[test]
@@ -252,12 +256,12 @@ fn a_lent_client_works_on_every_runtime() {
     let lent = || Servers::from(lend(Blocking::new(&server)));
     smol::block_on(async {
         let (alice, bob) = (tenure::smol::connect(lent()), tenure::smol::connect(lent()));
-        everything(alice.await.expect("one"), bob.await.expect("one")).await;
+        everything(OWN, alice.await.expect("one"), bob.await.expect("one")).await;
     });
     async_std::task::block_on(async {
         let alice = tenure::async_std::connect(lent());
         let bob = tenure::async_std::connect(lent());
-        everything(alice.await.expect("one"), bob.await.expect("one")).await;
+        everything(OWN, alice.await.expect("one"), bob.await.expect("one")).await;
     });
     let locker = tenure::blocking::connect(lent()).expect("one");
     let lock = locker.obtain("k").block().expect("the lock");

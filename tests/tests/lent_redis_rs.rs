@@ -61,25 +61,20 @@ async fn every_connection_gives_the_same_locks_beside_connections_of_our_own() {
         let url = server.url();
         let pushes = Pushes::new();
         let connection = multiplexed(&url, &pushes).await;
-        everything(
-            locker(lend(connection).pushes(pushes)).await,
-            own(&server).await,
-        )
-        .await;
+        let lent = locker(lend(connection).pushes(pushes)).await;
+        everything("redis-rs, RESP3", lent, own(&server).await).await;
         let pushes = Pushes::new();
         let connection = manager(&url, &pushes).await;
-        everything(
-            own(&server).await,
-            locker(lend(connection).pushes(pushes)).await,
-        )
-        .await;
+        let lent = locker(lend(connection).pushes(pushes)).await;
+        let target = "redis-rs, connection manager";
+        everything(target, own(&server).await, lent).await;
         // Without reports, and in RESP2.
         let plain = Client::open(url).expect("a URL");
         let connection = plain.get_multiplexed_async_connection().await;
         let connection = connection.expect("a connection");
         let alice = locker(lend(connection.clone())).await;
         let bob = locker(lend(connection).one_at_a_time()).await;
-        everything(alice, bob).await;
+        everything("redis-rs, RESP2", alice, bob).await;
     }
 }
 

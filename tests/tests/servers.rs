@@ -25,6 +25,7 @@ fn every_server_starts_and_answers() {
         let version = match kind {
             Kind::Redis7 => "redis_version:7.",
             Kind::Redis62 => "redis_version:6.2.",
+            Kind::Redis8 => "redis_version:8.",
             Kind::Valkey9 => "valkey_version:9.",
         };
         assert!(info.contains(version), "{kind:?}: {info}");

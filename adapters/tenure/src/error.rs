@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use tenure_core::{ClaimError, ConfigError, Loss, NodeError, NotObtained};
+use tenure_core::{ClaimError, ConfigError, Key, Loss, NodeError, NotObtained};
 
 /// Why connecting failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -191,6 +191,8 @@ impl From<ConfigError> for ConnectError {
 pub enum ObtainError {
     /// The request is invalid: a key, the token, the metadata or the ttl is out of range. Nothing was sent.
     Claim(ClaimError),
+    /// The keys are in different slots of the cluster behind a lent client: these two of them, for example. Nothing was sent.
+    DifferentSlots(Box<[Key; 2]>),
     /// The request ended without the lock, for this reason. For a server error that Tenure does not know
     /// ([`NodeError::Other`]), the text is what the server sent: up to 128 bytes, escaped, never an argument.
     NotObtained(NotObtained, Option<Box<str>>),
@@ -204,6 +206,13 @@ impl fmt::Display for ObtainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(error) => error.fmt(f),
+            Self::DifferentSlots(keys) => {
+                let [one, other] = &**keys;
+                write!(
+                    f,
+                    "{one:?} and {other:?} are in different slots of the cluster: give all keys of a lock the same {{tag}}"
+                )
+            }
             Self::NotObtained(reason, detail) => {
                 write!(f, "not obtained: {reason}{}", Detail(detail.as_deref()))
             }

@@ -287,8 +287,12 @@ impl Obtaining {
                 max_hold: self.max_hold,
             }
         };
+        let keys = self.keys?;
+        if let Some(apart) = self.handle.apart(&keys) {
+            return Err(ObtainError::DifferentSlots(Box::new(apart)));
+        }
         Ok(Obtain {
-            keys: self.keys?,
+            keys,
             token,
             metadata: self.metadata?,
             ttl: self.ttl?,

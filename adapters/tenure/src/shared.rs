@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use tenure_core::{Config, Engine, Event, Instant, Lease, LockId, NodeError, NodeId, NodeState};
+use tenure_core::redis::slot;
+use tenure_core::{
+    Config, Engine, Event, Instant, Key, Keys, Lease, LockId, NodeError, NodeId, NodeState,
+};
 
 use crate::cell::{Cell, Cells, End, Grant};
 use crate::clock::Clock;
@@ -20,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) called: AtomicBool,
     /// Everything but the driver that needs the driver to go on.
     handles: AtomicUsize,
+    /// What stands before each key, if a server goes by the slots of keys.
+    cluster_prefix: Option<Box<[u8]>>,
     pub(crate) state: Mutex<LockerState>,
 }
 
@@ -71,10 +76,12 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         addresses: Vec<String>,
+        has_cluster: bool,
         seed: u64,
         clock: Clock,
     ) -> Arc<Self> {
         let needed = config.quorum();
+        let cluster_prefix = has_cluster.then(|| config.prefix.clone());
         let nodes = addresses.into_iter().map(|address| NodeRecord {
             address,
             health: Health::Unknown,
@@ -93,6 +100,7 @@ impl Shared {
             clock,
             called: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
+            cluster_prefix,
             state: Mutex::new(state),
         })
     }
@@ -134,6 +142,16 @@ impl Handle {
 
     pub(crate) fn state(&self) -> &Mutex<LockerState> {
         &self.0.state
+    }
+
+    /// Two of these keys that no server of a cluster has together.
+    pub(crate) fn apart(&self, keys: &Keys) -> Option<[Key; 2]> {
+        let prefix = self.0.cluster_prefix.as_ref()?;
+        let slot_of = |key: &Key| slot(&[prefix, key.as_bytes()].concat());
+        let first = keys.first();
+        let mut others = keys.iter().skip(1);
+        let other = others.find(|other| slot_of(other) != slot_of(first))?;
+        Some([first.clone(), other.clone()])
     }
 
     /// Starts a lock or an inspection, and makes its cell.

@@ -35,7 +35,10 @@ fn start<R: Runtime>(plan: Plan, clock: Clock) -> Result<(Locker, Driver<R>), Co
         .iter()
         .map(|target| target.endpoint.to_string());
     let seed = getrandom::u64().map_err(|_| ConnectError::NoRandomness)?;
-    let shared = Shared::new(plan.config, addresses.collect(), seed, clock);
+    let goes_by_slot =
+        |target: &Target| matches!(&target.endpoint, Endpoint::Lent(lent) if lent.is_cluster());
+    let has_cluster = plan.targets.iter().any(goes_by_slot);
+    let shared = Shared::new(plan.config, addresses.collect(), has_cluster, seed, clock);
     let locker = Locker::new(Handle::new(Arc::clone(&shared)));
     Ok((locker, Driver::new(shared, plan.targets)))
 }

@@ -35,11 +35,14 @@ export function retraced(error: unknown): unknown {
 /** How much of a key an error shows. */
 const SHOWN = 64;
 
+function shownKey(key: Bytes | undefined): string {
+  const text = typeof key === "string" ? key : new TextDecoder().decode(key);
+  return JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+}
+
 /** @internal */
 export function shownKeys([first, ...others]: readonly Bytes[]): string {
-  const text = typeof first === "string" ? first : new TextDecoder().decode(first);
-  const cut = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
-  return JSON.stringify(cut) + (others.length > 0 ? ` and ${others.length} more` : "");
+  return shownKey(first) + (others.length > 0 ? ` and ${others.length} more` : "");
 }
 
 // The engine gives reasons as the numbers of lines in these tables. The tests of `bindings/wasm/src/codes.rs` see that
@@ -189,7 +192,9 @@ export class NotObtainedError extends TenureError {
     const remaining = code === "taken" && more >= 0 ? more : undefined;
     const left = remaining === undefined ? "" : ` for about ${rough(remaining)} more`;
     const holder = ours ? "another lock of this Locker" : "another client";
-    super(code, `${shownKeys(keys)}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
+    // Which of them are apart is seen only if all are shown.
+    const shown = why?.fault === "cross_slot" ? keys.map(shownKey).join() : shownKeys(keys);
+    super(code, `${shown}: ${NOT_OBTAINED[code].replace("#", holder)}${left}${because(why)}`, keys);
     this.remaining = remaining;
     this.ours = ours;
     this.fault = why?.fault;

@@ -30,10 +30,11 @@ test("clients of ioredis that would break a promise are refused, with what to se
   const cluster = (options) => new Cluster([{ host: "127.0.0.1", port }], { lazyConnect: true, ...options });
   refuses(() => ioredis(cluster({})), "retryDelayOnFailover: 0");
   refuses(() => ioredis(cluster({ maxRedirections: 1 })), "retryDelayOnFailover: 0 for the cluster (maxRedirections is not enough)");
-  refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, enableAutoPipelining: true })), "enableAutoPipelining");
-  refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, scaleReads: "slave" })), "scaleReads");
+  refuses(() => ioredis(cluster({ retryDelayOnFailover: 0 })), "retryDelayOnClusterDown: 0");
+  refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, retryDelayOnClusterDown: 0, enableAutoPipelining: true })), "enableAutoPipelining");
+  refuses(() => ioredis(cluster({ retryDelayOnFailover: 0, retryDelayOnClusterDown: 0, scaleReads: "slave" })), "scaleReads");
   ioredis(redis(safe));
-  ioredis(cluster({ retryDelayOnFailover: 0 }));
+  ioredis(cluster({ retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }));
 });
 
 test("clients of node-redis that would break a promise are refused, with what to do", () => {

@@ -33,7 +33,7 @@ const keysOf = async () => {
 
 const clusters = {
   ioredis() {
-    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0 });
+    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 });
     ends.unshift(() => cluster.disconnect());
     return ioredis(cluster);
   },

@@ -41,7 +41,7 @@ export class Control {
   }
 
   async close() {
-    await Promise.all([...this.#servers.keys()].map((port) => this.#kill(port)));
+    await Promise.all([...this.#servers.keys()].map((port) => this.kill(port)));
     this.#rests.forEach((rest) => rest.close());
     this.#http.closeAllConnections();
     this.#http.close();
@@ -60,7 +60,9 @@ export class Control {
   /** A server that answers. */
   async start(port, more = {}, name = "redis7") {
     const binary = binaryOf(name);
-    const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir: this.#directory, loglevel: "warning" };
+    // Of its own: a replica writes down what it gets, and a node of a cluster which slots it has.
+    const dir = mkdtempSync(join(this.#directory, "server-"));
+    const options = { save: "", appendonly: "no", bind: "127.0.0.1", dir, loglevel: "warning" };
     const words = Object.entries({ ...options, port, ...more }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const child = spawn(binary, words, { stdio: "ignore", argv0: "redis-server" });
     this.#servers.set(port, child);
@@ -80,7 +82,8 @@ export class Control {
     }
   }
 
-  async #kill(port) {
+  /** Ends a server at once, as a crash does. */
+  async kill(port) {
     const child = this.#servers.get(port);
     this.#servers.delete(port);
     if (child) {
@@ -116,12 +119,12 @@ export class Control {
     return { plain, port: tlsPort, ca: readFileSync(ca, "utf8"), socket, password: "hunter2" };
   }
 
-  /** A Sentinel that knows this server as `mymaster`. */
-  async startSentinel(master) {
+  /** A Sentinel that knows this server as `mymaster`; so many have to agree that it is down. */
+  async startSentinel(master, quorum = 1, more = "") {
     for (;;) {
       const port = await freePort();
       const file = join(this.#directory, `sentinel-${port}.conf`);
-      writeFileSync(file, `port ${port}\nbind 127.0.0.1\ndir ${this.#directory}\nsentinel monitor mymaster 127.0.0.1 ${master} 1\n`);
+      writeFileSync(file, `port ${port}\nbind 127.0.0.1\ndir ${this.#directory}\nsentinel monitor mymaster 127.0.0.1 ${master} ${quorum}\n${more}`);
       const child = spawn(binaryOf("redis7"), [file, "--sentinel"], { stdio: "ignore", argv0: "redis-sentinel" });
       this.#servers.set(port, child);
       while (child.exitCode === null) {
@@ -136,12 +139,10 @@ export class Control {
   }
 
   /** Three masters with a third of the slots each. */
-  async startCluster() {
+  async startCluster(more = {}) {
     const nodes = [];
     for (const [first, last] of [["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
-      const bus = await freePort();
-      const files = { "cluster-port": bus, "cluster-config-file": `nodes-${bus}.conf` };
-      const port = await this.startFresh({ "cluster-enabled": "yes", ...files });
+      const { port, bus } = await this.startClusterNode(more);
       await this.command(port, ["CLUSTER", "ADDSLOTSRANGE", first, last]);
       nodes.push({ port, bus });
     }
@@ -153,6 +154,12 @@ export class Control {
       while ((await this.command(port, ["CLUSTER", "NODES"])).trim().split("\n").length < 3);
     }
     return nodes.map(({ port }) => port);
+  }
+
+  /** A server that can be part of a cluster, and the port by which the others reach it. */
+  async startClusterNode(more) {
+    const bus = await freePort();
+    return { port: await this.startFresh({ "cluster-enabled": "yes", "cluster-port": bus, ...more }), bus };
   }
 
   async startFresh(more, name) {
@@ -228,7 +235,7 @@ export class Control {
       return this.startFresh();
     }
     if (kill) {
-      return this.#kill(port);
+      return this.kill(port);
     }
     return restart ? this.start(port) : this.command(port, command);
   }

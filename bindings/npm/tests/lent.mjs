@@ -161,7 +161,7 @@ async function tell(what) {
 
 const clusters = {
   ioredis() {
-    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0 });
+    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 });
     ends.unshift(() => cluster.disconnect());
     return ioredis(cluster);
   },

@@ -2,7 +2,7 @@
 //
 // TENURE_TRACES=write writes the traces of the first runtime down as those expected of all.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -40,6 +40,10 @@ async function complaints(name, project, control) {
     if (process.env.TENURE_TRACES === "write") {
       const oneLine = (text) => text.replace(/\[\s+([^\]]*?)\s+\]/g, (list) => list.replace(/\s+/g, " "));
       writeFileSync(join(here, "traces.json"), `${oneLine(JSON.stringify(traces, null, 1))}\n`);
+    }
+    // For the table in tests/conformance.md.
+    for (const scenario of Object.keys(traces ?? {}).filter((scenario) => !(scenario in failures))) {
+      appendFileSync(join(here, "../../../target/played.txt"), `npm\t${scenario}\t${name}\n`);
     }
     const expected = JSON.parse(readFileSync(join(here, "traces.json"), "utf8"));
     const differ = traces === undefined ? [] : Object.keys(expected).filter(

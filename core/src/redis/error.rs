@@ -16,9 +16,11 @@ pub(crate) enum ServerError {
 }
 
 /// The first words of an error reply, and the error they stand for.
-const TABLE: [(&[u8], ServerError); 26] = [
+const TABLE: [(&[u8], ServerError); 27] = [
     (b"NOSCRIPT", ServerError::NoScript),
     (b"WRONGTYPE", ServerError::WrongType),
+    // The same from `DELEX … IFEQ` of Redis 8.
+    (b"ERR Key should be of string type", ServerError::WrongType),
     (b"LOADING", ServerError::Node(NodeError::Loading)),
     (b"CLUSTERDOWN", ServerError::Node(NodeError::ClusterDown)),
     (b"TRYAGAIN", ServerError::Node(NodeError::TryAgain)),
@@ -96,14 +98,18 @@ mod tests {
         ServerError::Node(error)
     }
 
-    /// Lines as Redis 7, Redis 6.2 and Valkey 9 send them.
-    const LINES: [(&str, ServerError); 32] = [
+    /// Lines as Redis 7, Redis 6.2, Redis 8 and Valkey 9 send them.
+    const LINES: [(&str, ServerError); 33] = [
         (
             "NOSCRIPT No matching script. Please use EVAL.",
             ServerError::NoScript,
         ),
         (
             "WRONGTYPE Operation against a key holding the wrong kind",
+            ServerError::WrongType,
+        ),
+        (
+            "ERR Key should be of string type if conditions are specified",
             ServerError::WrongType,
         ),
         (

@@ -1,23 +1,28 @@
-//! A Redis Cluster of masters on loopback.
+//! A Redis Cluster on loopback.
 
 use std::ops::RangeInclusive;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tenure_core::redis::slot;
 
+use super::waiting::{has_line, ok, until, wait};
 use super::{Kind, Server};
 use crate::ports::free_port;
 
 const SLOTS: u16 = 16_384;
-/// The nodes greet each other within a second or two; past this they never will.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a server is silent before others count it as failed, in milliseconds: a busy machine is no failure.
+const LONG_SILENCE: &str = "60000";
+/// The same once a master has ended. Of three masters two must agree that one has failed, so none of the two that live loses its
+/// slots, however slow it is.
+const SHORT_SILENCE: &str = "1000";
 
 /// Masters that share the slots evenly. Those that live go on when one has ended.
 #[derive(Debug)]
 pub struct Cluster {
     /// The masters, in the order of their first slots.
     pub servers: Vec<Server>,
+    /// The replica of each, if there are replicas.
+    pub replicas: Vec<Server>,
     /// By slot.
     owners: Vec<usize>,
 }
@@ -32,6 +37,7 @@ impl Cluster {
         let servers: Vec<Server> = (0..masters).map(|_| start()).collect();
         let mut cluster = Self {
             servers,
+            replicas: Vec::new(),
             owners: Vec::new(),
         };
         cluster.owners = (0..SLOTS)
@@ -41,14 +47,107 @@ impl Cluster {
             let range = cluster.range(index);
             let (first, last) = (range.start().to_string(), range.end().to_string());
             cluster.command(index, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
-            let port = cluster.servers[0].port().to_string();
-            let bus = cluster.servers[0].bus_port().to_owned();
             if index > 0 {
-                cluster.command(index, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+                cluster.meet(&cluster.servers[index]);
             }
         }
         cluster.wait_until_served();
         cluster
+    }
+
+    /// The same, and each master has a replica, which has all that its master has.
+    ///
+    /// # Panics
+    /// If that does not come about.
+    #[track_caller]
+    pub fn start_with_replicas(masters: usize) -> Self {
+        let mut cluster = Self::start(masters);
+        for _ in 0..masters {
+            let replica = start();
+            cluster.meet(&replica);
+            cluster.replicas.push(replica);
+        }
+        cluster.wait_until_served();
+        for index in 0..masters {
+            let id = cluster.id(index);
+            ok(&cluster.replicas[index], &["CLUSTER", "REPLICATE", &id]);
+        }
+        wait(&cluster.replicas, |replica| {
+            has_line(replica, &["INFO", "replication"], "master_link_status:up")
+        });
+        // Only who is known as a replica is elected.
+        wait(&cluster.servers, |server| {
+            let nodes = server.raw().command(&["CLUSTER", "NODES"]).text();
+            let known = nodes.matches("slave").count() == masters;
+            known.then_some(()).ok_or(nodes)
+        });
+        cluster
+    }
+
+    /// Ends a master, and waits until its replica was elected in its place and all know. From then on that is the server of
+    /// this index, and there is no replica of it.
+    ///
+    /// # Panics
+    /// If that does not come about.
+    #[track_caller]
+    pub fn fail_over(&mut self, index: usize) {
+        self.servers[index].kill();
+        self.replicas[index].resume();
+        std::mem::swap(&mut self.servers[index], &mut self.replicas[index]);
+        let set = |silence| {
+            for server in self.living() {
+                ok(server, &["CONFIG", "SET", "cluster-node-timeout", silence]);
+            }
+        };
+        set(SHORT_SILENCE);
+        let id = self.id(index);
+        wait(self.living(), |server| {
+            let nodes = server.raw().command(&["CLUSTER", "NODES"]).text();
+            let line = nodes.lines().find(|line| line.starts_with(&id));
+            // Slots stand at the end of the line.
+            let elected = line.is_some_and(|line| line.split(' ').nth(8).is_some());
+            elected.then_some(()).ok_or(nodes)
+        });
+        set(LONG_SILENCE);
+        wait(&self.servers, |server| {
+            has_line(server, &["CLUSTER", "INFO"], "cluster_state:ok")
+        });
+    }
+
+    /// Cuts a replica off from its master, until the next failover: what the master takes from now on is lost with it.
+    pub fn cut_replica(&self, index: usize) {
+        self.replicas[index].pause();
+        // What lies in the socket would be read later.
+        let kill = ["CLIENT", "KILL", "TYPE", "replica"];
+        let killed = self.servers[index].raw().command(&kill);
+        assert_eq!(killed.int(), 1, "one replica");
+    }
+
+    /// Waits until the replica of a key's master has it.
+    ///
+    /// # Panics
+    /// If that does not come about.
+    pub fn wait_until_copied(&self, key: &str) {
+        let replica = &self.replicas[self.owner(key)];
+        let mut raw = replica.raw();
+        raw.command(&["READONLY"]);
+        until(|| {
+            let exists = raw.command(&["EXISTS", key]);
+            (exists.int() == 1)
+                .then_some(())
+                .ok_or_else(|| key.to_owned())
+        });
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Server> {
+        let all = self.servers.iter().chain(&self.replicas);
+        all.filter(|server| server.is_running())
+    }
+
+    fn meet(&self, server: &Server) {
+        let port = self.servers[0].port().to_string();
+        let bus = self.servers[0].bus_port();
+        ok(server, &["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
     }
 
     /// The URLs of all masters.
@@ -113,7 +212,7 @@ impl Cluster {
     /// If that does not come about.
     pub fn wait_until_known(&self, port: u16) {
         let port = port.to_string();
-        self.wait(|server| {
+        wait(&self.servers, |server| {
             let nodes = server.raw().command(&["CLUSTER", "NODES"]).text();
             let known = nodes.contains(&format!(":{port}@"));
             known.then_some(()).ok_or(nodes)
@@ -133,29 +232,18 @@ impl Cluster {
 
     #[track_caller]
     fn command(&self, index: usize, words: &[&str]) {
-        let reply = self.servers[index].raw().command(words);
-        assert_eq!(reply.text(), "OK", "{words:?}");
+        ok(&self.servers[index], words);
     }
 
     fn wait_until_served(&self) {
-        let nodes = format!("cluster_known_nodes:{}\r\n", self.servers.len());
-        self.wait(|server| {
+        let count = self.living().count();
+        let nodes = format!("cluster_known_nodes:{count}\r\n");
+        wait(self.living(), |server| {
             let info = server.raw().command(&["CLUSTER", "INFO"]).text();
             let ready = ["cluster_state:ok", "cluster_slots_ok:16384", &nodes];
             let ready = ready.iter().all(|line| info.contains(line));
             ready.then_some(()).ok_or(info)
         });
-    }
-
-    /// Waits until this is true of all masters. Otherwise it panics with the actual state.
-    fn wait(&self, is: impl Fn(&Server) -> Result<(), String>) {
-        let deadline = Instant::now() + LONGEST_WAIT;
-        for server in &self.servers {
-            while let Err(instead) = is(server) {
-                assert!(Instant::now() < deadline, "still: {instead}");
-                thread::sleep(Duration::from_millis(5));
-            }
-        }
     }
 }
 
@@ -164,9 +252,12 @@ fn start() -> Server {
     let arguments = [
         ["--cluster-enabled", "yes"],
         ["--cluster-port", &bus],
-        // Nobody is elected here, and a busy machine is no failure.
-        ["--cluster-node-timeout", "60000"],
+        ["--cluster-node-timeout", LONG_SILENCE],
         ["--cluster-require-full-coverage", "no"],
+        // Replicas stay where they are, and none is too old to be elected.
+        ["--cluster-allow-replica-migration", "no"],
+        ["--cluster-replica-validity-factor", "0"],
+        ["--repl-diskless-sync-delay", "0"],
     ];
     let builder = Server::builder(Kind::Redis7);
     let words = arguments.iter().flatten();

@@ -61,7 +61,14 @@ impl Server {
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(configuration) = &self.builder.sentinel {
+            // It writes down what it learns.
+            let file = self.directory.path().join("sentinel.conf");
+            std::fs::write(file, configuration).expect("a file in our own directory");
+            command.args(["sentinel.conf", "--sentinel"]);
+        }
+        command
             .args(["--port", plain, "--bind", "127.0.0.1"])
             .args(["--unixsocket", "socket", "--dir", ".", "--logfile", LOG])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);

@@ -11,8 +11,11 @@ use tempfile::TempDir;
 
 mod cluster;
 mod launch;
+mod sentinels;
+mod waiting;
 
 pub use cluster::Cluster;
+pub use sentinels::Sentinels;
 
 use crate::ports::free_port;
 use crate::raw::Raw;
@@ -26,12 +29,15 @@ pub enum Kind {
     Redis7,
     /// Redis 6.2, the oldest that Tenure supports.
     Redis62,
+    /// Redis 8.6, which has other commands for that (`SET … IFEQ`, `DELEX`). Needs `tests/setup redis8`, which not every
+    /// machine can do, so it is not among [`ALL`](Self::ALL).
+    Redis8,
     /// Valkey 9, which compares a value itself (`SET … IFEQ`, `DELIFEQ`).
     Valkey9,
 }
 
 impl Kind {
-    /// All of them.
+    /// All that are always there.
     pub const ALL: [Self; 3] = [Self::Redis7, Self::Redis62, Self::Valkey9];
 
     /// Whether the server has `SET … IFEQ` and `DELIFEQ`.
@@ -49,6 +55,7 @@ impl Kind {
         match self {
             Self::Redis7 => "redis7",
             Self::Redis62 => "redis62",
+            Self::Redis8 => "redis8",
             Self::Valkey9 => "valkey9",
         }
     }
@@ -65,7 +72,7 @@ impl Kind {
         let program = std::env::var_os(&variable).map_or_else(installed, PathBuf::from);
         assert!(
             program.exists(),
-            "there is no {}: run `tests/setup servers`, or set {variable}",
+            "there is no {}: run `tests/setup servers redis8`, or set {variable}",
             program.display(),
         );
         std::path::absolute(program).expect("a path")
@@ -79,6 +86,7 @@ pub struct Builder {
     port: Option<u16>,
     password: Option<String>,
     tls: bool,
+    sentinel: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -111,6 +119,13 @@ impl Builder {
     pub fn tls(mut self) -> Self {
         assert!(self.kind.has_tls(), "{:?} is built without TLS", self.kind);
         self.tls = true;
+        self
+    }
+
+    /// Makes a sentinel of it, with this configuration.
+    #[must_use]
+    fn sentinel(mut self, configuration: String) -> Self {
+        self.sentinel = Some(configuration);
         self
     }
 
@@ -188,6 +203,7 @@ impl Server {
             port: None,
             password: None,
             tls: false,
+            sentinel: None,
             arguments: Vec::new(),
         }
     }
@@ -281,6 +297,10 @@ impl Server {
             assert_eq!(reply.text(), "OK", "the server refuses its own password");
         }
         raw
+    }
+
+    fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     /// Ends the process at once, as a crash does (`SIGKILL`), and waits until it is gone. Its keys go with it.

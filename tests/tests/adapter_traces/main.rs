@@ -29,6 +29,8 @@ macro_rules! play {
         $(#[tokio::test]
         async fn $scenario() {
             crate::$scenario(Target::$on).await;
+            let name = stringify!($scenario).replace('_', " ");
+            tenure_tests::suite::played("traces", &name, Target::$on.name());
         })*
     };
 }

@@ -23,6 +23,17 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// In the table of traces.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+            Self::Smol => "smol",
+            Self::AsyncStd => "async_std",
+            Self::RedisRs => "redis-rs, RESP3",
+            Self::Fred => "fred, RESP3",
+        }
+    }
+
     /// A locker on this server, and its events.
     pub(crate) async fn client(self, server: &Server) -> (Locker, Trace) {
         let server = self.reach(server).await;

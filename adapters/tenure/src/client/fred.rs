@@ -34,7 +34,8 @@
 //!   flushed: then a loss is found at the next renewal.
 //! - **Without reports** a waiter retries after pauses ([`retry`](crate::Obtaining::retry)), and a loss is found at the next
 //!   renewal.
-//! - **Clusters.** All keys of one lock must be in one slot: give them the same `{tag}`. Set `max_redirections` to 0 in the
+//! - **Clusters.** All keys of one lock must be in one slot: give them the same `{tag}`. Others are refused with
+//!   [`ObtainError::DifferentSlots`](crate::ObtainError::DifferentSlots). Set `max_redirections` to 0 in the
 //!   `ConnectionConfig` of the client, because its way of following `ASK` takes a reply to some other command for that to
 //!   `ASKING`; without that, connecting fails with an error that says so. Redirections are then followed here (for `ASK` the user
 //!   needs `+cluster|nodes`; without it, such a slot is waited for). If a master fails, the client takes no commands for other
@@ -161,6 +162,10 @@ impl CommandTransport for Fred {
             }
         })
         .await
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.is_cluster
     }
 
     fn name(&self) -> String {

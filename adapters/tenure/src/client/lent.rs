@@ -23,6 +23,7 @@ trait AnyTransport: Send + Sync {
     fn open(self: Arc<Self>) -> Opening;
     fn report(self: Arc<Self>) -> Reporting;
     fn reports(&self) -> bool;
+    fn is_cluster(&self) -> bool;
     fn name(&self) -> String;
 }
 
@@ -41,6 +42,10 @@ impl<T: CommandTransport> AnyTransport for T {
 
     fn reports(&self) -> bool {
         CommandTransport::reports(self)
+    }
+
+    fn is_cluster(&self) -> bool {
+        CommandTransport::is_cluster(self)
     }
 
     fn name(&self) -> String {
@@ -67,6 +72,10 @@ impl Lent {
 
     pub(crate) fn reports(&self) -> bool {
         self.0.reports()
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.is_cluster()
     }
 }
 

@@ -35,6 +35,7 @@
 //! | client | feature | wakes waiters and reports losses by | polls |
 //! |---|---|---|---|
 //! | `redis`: `MultiplexedConnection`, `ConnectionManager` | `redis-rs` | push messages, if they are passed on | with RESP2 |
+//! | `redis`: `SentinelClient`, and the master that its sentinels name | `redis-rs` | push messages | with RESP2 |
 //! | `redis`: `ClusterConnection` | `redis-rs` | | yes |
 //! | `fred`: `Client` for one server or behind Sentinel, one client of a `Pool` | `fred` | push messages | with RESP2 |
 //! | `fred`: `Client` for a cluster | `fred` | | yes |

@@ -39,6 +39,12 @@ pub trait CommandTransport: Send + Sync + 'static {
         std::future::pending()
     }
 
+    /// Whether each command goes to the server that has the slot of its keys. Then a lock whose keys are in different slots is
+    /// refused before anything is sent: [`ObtainError::DifferentSlots`](crate::ObtainError::DifferentSlots). Default: no.
+    fn is_cluster(&self) -> bool {
+        false
+    }
+
     /// What to call it in errors and logs. Default: `a client`.
     fn name(&self) -> String {
         "a client".into()

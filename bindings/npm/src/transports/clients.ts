@@ -24,7 +24,7 @@ export interface NodeRedisCluster {
 /**
  * A client of `ioredis`, for one server (also behind Sentinel) or for a cluster. It must not send a command twice, nor keep it
  * for later: throws an `ArgumentError` that says what to set. A single server needs `autoResendUnfulfilledCommands: false`, a
- * cluster `retryDelayOnFailover: 0`, whatever its `maxRedirections`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as
+ * cluster `retryDelayOnFailover: 0` and `retryDelayOnClusterDown: 0`, whatever its `maxRedirections`; `enableAutoPipelining`, and a cluster's `scaleReads`, stay as
  * they are by default.
  */
 export function ioredis(client: Ioredis): Lent {
@@ -38,6 +38,7 @@ export function ioredis(client: Ioredis): Lent {
   refuse(!!options.enableAutoPipelining, "enableAutoPipelining must be off: it changes the order of commands, and fails for some");
   if (isCluster) {
     refuse(options.retryDelayOnFailover !== 0, "set retryDelayOnFailover: 0 for the cluster (maxRedirections is not enough), or it sends commands twice");
+    refuse(options.retryDelayOnClusterDown !== 0, "set retryDelayOnClusterDown: 0 for the cluster, or it keeps commands for later");
     refuse((options.scaleReads ?? "master") !== "master", "scaleReads must be left at master: replicas do not know of all locks");
   } else {
     refuse(options.autoResendUnfulfilledCommands !== false, "set autoResendUnfulfilledCommands: false, or it sends commands twice");
@@ -52,13 +53,15 @@ export function ioredis(client: Ioredis): Lent {
   };
   return clientOf(client, {
     name: "ioredis",
+    slot: isCluster ? (key) => slotOf(whole(key)) : undefined,
     open: (signal, key) => untilReady(isCluster ? client : serverOf(key), signal).then(() => untilReady(serverOf(key), signal)),
     lane: isCluster ? (key) => nameOf(key) ?? "" : undefined,
     isReady: (key) => serverOf(key).status === "ready",
     // What has no key goes to the server of the lane; all else where the client knows its key to be.
-    carry([name, ...words], key) {
+    carry(all, key) {
+      const [name, ...words] = all;
       const ask = (one: any) => one.callBuffer(`${name}`, words);
-      if (keyOf([name, ...words])) {
+      if (keysOf(all).length > 0) {
         return ask(client);
       }
       const server = serverOf(key);
@@ -90,6 +93,7 @@ export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
   const masterOf = (key: Uint8Array) => cluster.slots[slotOf(key)]?.master;
   return clientOf(client, {
     name: "redis",
+    slot: isCluster ? slotOf : undefined,
     lane: isCluster ? (key) => masterOf(key)?.address ?? "" : undefined,
     isReady: (key) => (isCluster ? !key || !!masterOf(key)?.client?.isReady : cluster.isReady),
     async open(_signal, key) {
@@ -102,7 +106,7 @@ export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
       if (!isCluster) {
         return cluster.sendCommand(words, options);
       }
-      const own = keyOf(words);
+      const [own] = keysOf(words);
       if (own) {
         return cluster.sendCommand(own, false, words, options);
       }
@@ -115,15 +119,22 @@ export function nodeRedis(client: NodeRedis | NodeRedisCluster): Lent {
 }
 
 interface Client extends Pick<CommandTransport, "name" | "open" | "lane"> {
+  /** By which a cluster finds the server of a key. */
+  slot: ((key: Buffer) => number) | undefined;
   isReady(key: Uint8Array | undefined): boolean;
   carry(words: Buffer[], key: Uint8Array | undefined, signal: AbortSignal): Promise<unknown>;
   isReply(error: Error): boolean;
 }
 
-function clientOf(identity: unknown, { isReady, carry, isReply, ...more }: Client): Lent {
+function clientOf(identity: unknown, { slot, isReady, carry, isReply, ...more }: Client): Lent {
   const one = async (command: Command, key: Uint8Array | undefined, signal: AbortSignal): Promise<Reply> => {
+    const words = command.map((word) => Buffer.from(word));
+    if (slot && new Set(keysOf(words).map(slot)).size > 1) {
+      // No server can carry it out.
+      return new Error("CROSSSLOT");
+    }
     try {
-      return (await carry(command.map((word) => Buffer.from(word)), key, signal)) as Reply;
+      return (await carry(words, key, signal)) as Reply;
     } catch (error) {
       if (error instanceof Error && isReply(error)) {
         return error;
@@ -186,9 +197,13 @@ function must(client: any, name: string, method: string): unknown {
   return client;
 }
 
-/** What a cluster finds the server by: the first key, if there is one. */
-function keyOf([name, ...words]: (Buffer | undefined)[]): Buffer | undefined {
+/** The keys, by which a cluster finds the server. */
+function keysOf([name, ...words]: Buffer[]): Buffer[] {
   const command = `${name}`;
-  const place = command.startsWith("EVAL") ? 2 : command === "MSETEX" ? 1 : 0;
-  return /^(COMMAND|SCRIPT|PING)$/.test(command) ? undefined : words[place];
+  if (/^(COMMAND|SCRIPT|PING)$/.test(command)) {
+    return [];
+  }
+  // How many there are, where the first one is, and how far it is to the next: behind each key of `MSETEX` stands its value.
+  const [count, first, step] = command.startsWith("EVAL") ? [words[1], 2, 1] : command === "MSETEX" ? [words[0], 1, 2] : [1, 0, 1];
+  return words.slice(first, first + Number(count) * step).filter((_, at) => at % step === 0);
 }

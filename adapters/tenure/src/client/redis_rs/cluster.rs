@@ -60,6 +60,10 @@ impl CommandTransport for Cluster {
         Ok(self.slots.carry(&commands, one).await)
     }
 
+    fn is_cluster(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> String {
         "redis::cluster_async::ClusterConnection".into()
     }

@@ -22,6 +22,7 @@
 //! |---|---|---|
 //! | [`MultiplexedConnection`] | with [`pushes`](Lend::pushes) | stays closed forever, and so does the server for the locker |
 //! | [`ConnectionManager`] | with [`pushes`](Lend::pushes) | connects again, and sends no command twice |
+//! | [`SentinelClient`] ([`lend_sentinel`]) | with RESP3 | a new connection to the master that the sentinels name then |
 //! | [`ClusterConnection`] ([`lend_cluster`]) | no | connects again; sends commands twice unless it was built with `retries(0)`, which is checked |
 //!
 //! - **Without pushes, or with RESP2**, a waiter retries after pauses ([`retry`](crate::Obtaining::retry)), and a loss is found
@@ -37,10 +38,12 @@
 
 use redis::aio::{AsyncPushSender, ConnectionManager, MultiplexedConnection, SendError};
 use redis::cluster_async::ClusterConnection;
+use redis::sentinel::SentinelClient;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::{Mutex, mpsc};
 
 mod cluster;
+mod sentinel;
 
 use super::{Command, CommandTransport, Reply, Report, TransportError};
 use crate::server::Server;
@@ -58,12 +61,24 @@ pub fn lend(connection: impl Into<Connection>) -> Lend {
 /// again after a lost reply, and connecting fails with an error that says so. (A cluster with one master does not show it.)
 /// Redirections (`MOVED`, `ASK`) are followed here.
 ///
-/// All keys of one lock must be in one slot: give them the same `{tag}`. Waiters retry after pauses.
+/// All keys of one lock must be in one slot: give them the same `{tag}`. Others are refused with
+/// [`ObtainError::DifferentSlots`](crate::ObtainError::DifferentSlots). Waiters retry after pauses.
 ///
 /// If a master fails, its requests are unknown, and those of other masters go on. One that is silent delays replies of the
 /// others by its response timeout, so keep that below [`Servers::request_timeout`](crate::Servers::request_timeout).
 pub fn lend_cluster(connection: ClusterConnection) -> Server {
     super::lend(cluster::Cluster::new(connection))
+}
+
+/// Lends the server that sentinels name as the master. After a connection has ended, they are asked once more, and the
+/// server that they name then is connected to. With RESP3 ([`set_client_to_redis_protocol`]) it reports changes.
+///
+/// A failover may lose a lock that the master has just granted. What it survives is in `core/docs/failover.md` of the
+/// repository.
+///
+/// [`set_client_to_redis_protocol`]: redis::sentinel::SentinelClientBuilder::set_client_to_redis_protocol
+pub fn lend_sentinel(client: SentinelClient) -> Server {
+    super::lend(sentinel::Sentinel::new(client))
 }
 
 /// A connection that is lent.
@@ -183,11 +198,7 @@ impl CommandTransport for Single {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        let count = commands.len();
-        let mut pipeline = Pipeline::with_capacity(count);
-        for command in &commands {
-            pipeline.add_command(packed(command));
-        }
+        let (pipeline, count) = (pipeline(&commands), commands.len());
         let values = match self.connection.clone().0 {
             Kind::Multiplexed(mut one) => one.send_packed_commands(&pipeline, 0, count).await?,
             Kind::Manager(mut one) => one.send_packed_commands(&pipeline, 0, count).await?,
@@ -200,20 +211,9 @@ impl CommandTransport for Single {
     }
 
     async fn report(&self) -> Report {
-        let Some(reports) = &self.reports else {
-            return std::future::pending().await;
-        };
-        let mut reports = reports.lock().await;
-        loop {
-            match reports.recv().await {
-                Some(push) => {
-                    if let Some(report) = report(push) {
-                        return report;
-                    }
-                }
-                // The connection is gone, and so is its sender. Calls find that out.
-                None => return std::future::pending().await,
-            }
+        match &self.reports {
+            Some(reports) => next_report(reports).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -223,6 +223,21 @@ impl CommandTransport for Single {
             Kind::Manager(_) => "redis::aio::ConnectionManager",
         }
         .into()
+    }
+}
+
+async fn next_report(pushes: &Mutex<mpsc::UnboundedReceiver<PushInfo>>) -> Report {
+    let mut pushes = pushes.lock().await;
+    loop {
+        match pushes.recv().await {
+            Some(push) => {
+                if let Some(report) = report(push) {
+                    return report;
+                }
+            }
+            // The connection is gone, and so is its sender. Calls find that out.
+            None => return std::future::pending().await,
+        }
     }
 }
 
@@ -240,6 +255,14 @@ fn report(push: PushInfo) -> Option<Report> {
         (PushKind::Invalidate, _) => Some(Report::AllChanged),
         _ => None,
     }
+}
+
+fn pipeline(commands: &[Command]) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    for command in commands {
+        pipeline.add_command(packed(command));
+    }
+    pipeline
 }
 
 fn packed(command: &Command) -> Cmd {

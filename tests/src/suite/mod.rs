@@ -1,0 +1,287 @@
+//! What every locker does, whatever it runs on and whatever carries its commands.
+
+use std::time::Duration;
+
+use tenure::{Fence, Holder, Loss, NodeError, NotObtained, ObtainError, Released};
+
+mod played;
+mod user;
+
+pub use played::played;
+pub use user::{Held, Request, User};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Far longer than anything takes, on a slow machine too.
+const LONG: Duration = Duration::from_secs(60);
+const K: &str = "{t}k";
+const A: &str = "{t}a";
+const B: &str = "{t}b";
+const C: &str = "{t}c";
+
+fn request(keys: &[&'static str]) -> Request {
+    Request {
+        keys: keys.to_vec(),
+        ..Request::default()
+    }
+}
+
+/// A request that waits until it has the lock.
+fn patient(keys: &[&'static str]) -> Request {
+    Request {
+        wait: Some(LONG),
+        ..request(keys)
+    }
+}
+
+/// Who holds the keys, if that is why a lock was not obtained.
+pub fn taken_by<T>(result: Result<T, ObtainError>) -> Option<Holder> {
+    match result {
+        Err(ObtainError::NotObtained(
+            NotObtained::Taken { by, .. } | NotObtained::TimedOut { by },
+            _,
+        )) => Some(by),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+async fn a_life<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(Request {
+        ttl: Some(30 * SECOND),
+        metadata: Some("host-7"),
+        ..request(&[K])
+    });
+    let lock = lock.await.expect("the lock");
+    assert!(lock.is_held() && lock.remaining() > 20 * SECOND);
+    let holding = bob.inspect(K).await.expect("an answer").expect("held");
+    assert_eq!(*holding.value, *[lock.token(), b"host-7"].concat());
+    let theirs = taken_by(bob.obtain(request(&[K])).await);
+    assert_eq!(theirs, Some(Holder::Other));
+    let ours = taken_by(alice.obtain(request(&[K])).await);
+    assert_eq!(ours, Some(Holder::Ourselves));
+    lock.refresh().await.expect("still held");
+    lock.refresh_for(40 * SECOND).await.expect("still held");
+    lock.verify().await.expect("still held");
+    let left = lock.remaining_on_servers().await.expect("an answer");
+    assert!(left.is_some_and(|left| left > 30 * SECOND), "{left:?}");
+    assert_eq!(lock.release().await, Released::Confirmed);
+    assert_eq!(bob.inspect(K).await.expect("an answer"), None);
+}
+
+async fn several_keys<U: User>(alice: &U, bob: &U) {
+    let both = alice.obtain(request(&[A, B])).await.expect("both");
+    assert_eq!(
+        taken_by(bob.obtain(request(&[B])).await),
+        Some(Holder::Other)
+    );
+    let others = bob.obtain(request(&[B, C])).await;
+    assert_eq!(taken_by(others), Some(Holder::Other));
+    both.refresh().await.expect("still held");
+    assert_eq!(both.release().await, Released::Confirmed);
+    let others = bob.obtain(request(&[B, C])).await.expect("both");
+    assert_eq!(others.release().await, Released::Confirmed);
+}
+
+async fn a_hand_over<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(request(&[K])).await.expect("the lock");
+    let waits = bob.obtain(patient(&[K]));
+    let (released, next) = futures_lite::future::zip(lock.release(), waits).await;
+    assert_eq!(released, Released::Confirmed);
+    let next = next.expect("the lock");
+    assert_eq!(next.release().await, Released::Confirmed);
+}
+
+async fn a_dropped_lock<U: User>(alice: &U, bob: &U) {
+    drop(alice.obtain(request(&[K])).await.expect("the lock"));
+    let next = bob.obtain(patient(&[K])).await.expect("it was released");
+    assert_eq!(next.release().await, Released::Confirmed);
+}
+
+async fn a_dropped_request<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(request(&[K])).await.expect("the lock");
+    let waits = async { Some(bob.obtain(patient(&[K])).await) };
+    let dropped = futures_lite::future::or(waits, async { None }).await;
+    assert!(dropped.is_none(), "it cannot be there yet");
+    assert_eq!(lock.release().await, Released::Confirmed);
+    // Nobody takes it, and nothing is left.
+    let next = alice.obtain(patient(&[K])).await.expect("it is free");
+    assert_eq!(next.release().await, Released::Confirmed);
+    assert_eq!(bob.inspect(K).await.expect("an answer"), None);
+}
+
+async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(request(&[K])).await.expect("the lock");
+    let result = bob.obtain(Request {
+        wait: Some(Duration::from_millis(50)),
+        ..request(&[K])
+    });
+    assert_eq!(taken_by(result.await), Some(Holder::Other));
+    lock.release().await;
+}
+
+async fn a_renewal<U: User>(alice: &U, bob: &U) {
+    let ttl = Some(3 * SECOND);
+    let lock = alice.obtain(Request {
+        ttl,
+        ..request(&[K])
+    });
+    let lock = lock.await.expect("the lock");
+    let first = lock.lease();
+    while lock.lease().expires_at() <= first.expires_at() {
+        assert!(lock.is_held(), "it is renewed in time");
+        // Each answer lets the driver go on.
+        bob.inspect(K).await.expect("an answer");
+    }
+    lock.release().await;
+}
+
+async fn a_longest_hold<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(Request {
+        ttl: Some(3 * SECOND),
+        max_hold: Some(SECOND / 10),
+        ..request(&[K])
+    });
+    match lock.await {
+        Ok(lock) => assert_eq!(lock.lost().await, Loss::MaxHold),
+        // On a machine that is slow enough.
+        Err(error) => assert_eq!(error, ObtainError::NotObtained(NotObtained::TooLate, None)),
+    }
+    let next = bob.obtain(patient(&[K])).await.expect("the lock");
+    next.release().await;
+}
+
+async fn an_end<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(Request {
+        ttl: Some(SECOND / 10),
+        manual: true,
+        ..request(&[K])
+    });
+    let lock = lock.await.expect("the lock");
+    assert_eq!(lock.lost().await, Loss::Expired { error: None });
+    assert!(!lock.is_held());
+    assert_eq!(lock.release().await, Released::Expired);
+    let next = bob.obtain(patient(&[K])).await.expect("the lock");
+    next.release().await;
+}
+
+/// Two locks of one locker with the same token are one, until both are released.
+async fn a_shared_token<U: User>(alice: &U, bob: &U) {
+    let mine = Request {
+        token: Some("mine"),
+        ..request(&[K])
+    };
+    let first = alice.obtain(mine.clone()).await.expect("the lock");
+    let second = alice.obtain(mine).await.expect("the same lock");
+    assert_eq!(first.release().await, Released::Shared);
+    assert_eq!(
+        taken_by(bob.obtain(request(&[K])).await),
+        Some(Holder::Other)
+    );
+    second.verify().await.expect("still held");
+    assert_eq!(second.release().await, Released::Confirmed);
+}
+
+async fn a_close<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(request(&[K])).await.expect("the lock");
+    alice.close().await;
+    assert_eq!(lock.lost().await, Loss::Closed);
+    match alice.obtain(request(&[K])).await {
+        Err(ObtainError::Closed) => {}
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a lock of a closed locker"),
+    }
+    let next = bob.obtain(patient(&[K])).await.expect("the lock");
+    next.release().await;
+    bob.close().await;
+}
+
+/// Fences grow, no matter who gets the lock, and with one key or several; nobody gets one without a request.
+///
+/// # Panics
+/// If a number is not larger than `last` and each before it.
+pub async fn fences_grow<U: User>(alice: &U, bob: &U, last: &mut Option<Fence>) {
+    for (locker, keys) in [
+        (alice, vec!["{f}1"]),
+        (bob, vec!["{f}1"]),
+        (bob, vec!["{f}2", "{f}1"]),
+        (alice, vec!["{f}1", "{f}2"]),
+        (bob, vec!["{f}2"]),
+        // Each key has a counter of its own. This leaves both as large as `last`.
+        (alice, vec!["{f}2", "{f}1"]),
+    ] {
+        let lock = locker.obtain(Request {
+            fence: true,
+            ..request(&keys)
+        });
+        let lock = lock.await.expect("the lock");
+        assert!(lock.fence() > *last, "{:?} after {last:?}", lock.fence());
+        *last = lock.fence();
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+    let lock = alice.obtain(request(&["{f}1"])).await.expect("the lock");
+    assert_eq!(lock.fence(), None);
+    lock.release().await;
+}
+
+/// Plays scenarios one after the other, and notes each.
+macro_rules! play {
+    ($target:expr, $alice:expr, $bob:expr; $($name:literal: $scenario:ident),*) => {
+        $(
+            $scenario($alice, $bob).await;
+            played("suite", $name, $target);
+        )*
+    };
+}
+
+/// All of it, with two lockers on the same server. They are closed then. `target` is what they are, as in the table.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn everything<U: User>(target: &str, alice: U, bob: U) {
+    all_but_scripts(target, &alice, &bob).await;
+    play!(target, &alice, &bob; "two locks with the same token": a_shared_token);
+    fences_grow(&alice, &bob, &mut None).await;
+    played("suite", "fences", target);
+    play!(target, &alice, &bob; "close": a_close);
+}
+
+/// The same on a server that runs no scripts: what needs one is refused at once, with the reason.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn everything_without_scripts<U: User>(target: &str, alice: U, bob: U) {
+    all_but_scripts(target, &alice, &bob).await;
+    for needy in [
+        Request {
+            fence: true,
+            ..patient(&[K])
+        },
+        Request {
+            token: Some("mine"),
+            ..patient(&[A, B])
+        },
+    ] {
+        let Err(ObtainError::NotObtained(reason, _)) = alice.obtain(needy).await else {
+            panic!("a lock that needs a script");
+        };
+        assert_eq!(reason, NotObtained::Refused(NodeError::NoScripts));
+    }
+    play!(target, &alice, &bob; "close": a_close);
+}
+
+async fn all_but_scripts<U: User>(target: &str, alice: &U, bob: &U) {
+    play!(target, alice, bob;
+        "life of a lock": a_life,
+        "several keys": several_keys,
+        "hand-over to a waiter": a_hand_over,
+        "a wait that ends": a_wait_that_ends,
+        "a dropped lock": a_dropped_lock
+    );
+    if U::CAN_DROP_REQUESTS {
+        play!(target, alice, bob; "a dropped request": a_dropped_request);
+    }
+    play!(target, alice, bob;
+        "automatic renewal": a_renewal,
+        "the longest hold": a_longest_hold,
+        "loss by time": an_end
+    );
+}

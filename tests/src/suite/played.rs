@@ -1,0 +1,18 @@
+//! What was played on what, for the tables in `tests/conformance.md`, which `tests/conformance` writes and compares.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Notes that a scenario ended as it must.
+///
+/// # Panics
+/// If the file cannot be written.
+pub fn played(table: &str, scenario: &str, target: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/played.txt");
+    let line = format!("{table}\t{scenario}\t{target}\n");
+    // Test programs write at the same time: one write each, behind all others.
+    let open = OpenOptions::new().create(true).append(true).open(file);
+    let written = open.and_then(|mut file| file.write_all(line.as_bytes()));
+    written.expect("a file below target");
+}

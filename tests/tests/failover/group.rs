@@ -1,0 +1,70 @@
+//! Servers of which one takes the place of another.
+
+use tenure_tests::servers::{Cluster, Sentinels, Server};
+
+pub(crate) trait Group {
+    /// A key that the master of `fail_over` has.
+    fn key(&self) -> String;
+    fn master(&self) -> &Server;
+    fn wait_until_copied(&self, key: &str);
+    fn cut_replica(&self);
+    fn fail_over(&mut self);
+}
+
+impl Group for Cluster {
+    fn key(&self) -> String {
+        self.key_on(0, "k")
+    }
+
+    fn master(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    fn wait_until_copied(&self, key: &str) {
+        self.wait_until_copied(key);
+    }
+
+    fn cut_replica(&self) {
+        self.cut_replica(0);
+    }
+
+    fn fail_over(&mut self) {
+        self.fail_over(0);
+    }
+}
+
+impl Group for Sentinels {
+    fn key(&self) -> String {
+        "k".into()
+    }
+
+    fn master(&self) -> &Server {
+        &self.master
+    }
+
+    fn wait_until_copied(&self, key: &str) {
+        self.wait_until_copied(key);
+    }
+
+    fn cut_replica(&self) {
+        self.cut_replica();
+    }
+
+    fn fail_over(&mut self) {
+        self.fail_over();
+    }
+}
+
+/// Waits until the server has received that many requests for a lock.
+pub(crate) fn is_asked(server: &Server, times: u64) {
+    let mut raw = server.raw();
+    loop {
+        let stats = raw.command(&["INFO", "commandstats"]).text();
+        let (_, rest) = stats.split_once("cmdstat_set:calls=").unwrap_or_default();
+        let (count, _) = rest.split_once(',').unwrap_or_default();
+        if count.parse().unwrap_or(0) >= times {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
