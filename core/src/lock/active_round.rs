@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Op, Outcome, Round, Vote};
+use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Vote};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
@@ -82,6 +82,8 @@ pub(crate) struct ActiveRound {
     free_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
+    /// Who was in the way at the last denial.
+    by: Obstacle,
     /// For a lock with several keys: the keys that others held, per node that reported them.
     held: Vec<KeySet>,
     error: Option<NodeError>,
@@ -109,6 +111,7 @@ impl ActiveRound {
             is_shortened: false,
             free_at: None,
             watched: true,
+            by: Obstacle::Holder,
             held: Vec::new(),
             error: None,
             ends: None,
@@ -125,7 +128,7 @@ impl ActiveRound {
         &self,
         claim: &'a Claim,
         ttl: Ttl,
-        mode: Mode,
+        (mode, waits): (Mode, bool),
         fencing: Option<&'a Fencing>,
     ) -> Op<'a> {
         let again = self.again;
@@ -136,6 +139,7 @@ impl ActiveRound {
                 again,
                 mode,
                 fence: fencing.map(Fencing::keep),
+                waits,
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -160,9 +164,9 @@ impl ActiveRound {
                     fence,
                 }
             }
-            RoundKind::Check => Op::Check { claim },
+            RoundKind::Check => Op::Check { claim, mode },
             RoundKind::Look => Op::Look { claim },
-            RoundKind::Release => Op::Release { claim, mode },
+            RoundKind::Release => Op::Release { claim, ttl, mode },
         }
     }
 
@@ -218,8 +222,10 @@ impl ActiveRound {
             retry_after,
             watched,
             held,
+            by,
         } = outcome
         {
+            self.by = by;
             let free_at = retry_after.map(|after| now + after);
             self.free_at = [self.free_at, free_at].into_iter().flatten().min();
             self.watched &= watched;
@@ -300,6 +306,11 @@ impl ActiveRound {
         let denied = self.is_shortened && !self.round.denied().is_empty();
         if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
+            let by = match self.by {
+                Obstacle::Holder => by,
+                Obstacle::Sharing => Holder::Sharing,
+                Obstacle::Queue => Holder::Queue,
+            };
             return NotObtained::Taken { remaining, by };
         }
         match self.refusal(refused) {
@@ -331,6 +342,7 @@ impl ActiveRound {
             .hash(hasher);
         if self.kind.obtains() {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
+            self.by.hash(hasher);
             self.free_at.map(|at| at.saturating_since(now)).hash(hasher);
         }
     }

@@ -20,5 +20,7 @@ pub(crate) use frame::Frame;
 pub(crate) use script::PROOF;
 pub use script::Script;
 pub(crate) use session::{Report, Session};
+#[cfg(feature = "modes")]
+pub(crate) use slot::CompanionKey;
 pub(crate) use slot::companion;
 pub use slot::slot;

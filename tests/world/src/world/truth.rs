@@ -256,7 +256,7 @@ impl World {
                 }
                 Err("nobody else has requested its keys lately".to_owned())
             }
-            Holder::Ourselves | Holder::Other => Ok(()),
+            Holder::Ourselves | Holder::Other | Holder::Sharing | Holder::Queue => Ok(()),
         }
     }
 
