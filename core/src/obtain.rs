@@ -52,6 +52,17 @@ impl Mode {
         }
     }
 
+    /// Whether any number of others may hold the key at the same time.
+    pub(crate) const fn is_unlimited(self) -> bool {
+        match self {
+            Self::Exclusive => false,
+            #[cfg(feature = "modes")]
+            Self::InTurn | Self::Shared { limit: Some(_) } => false,
+            #[cfg(feature = "modes")]
+            Self::Shared { limit: None } => true,
+        }
+    }
+
     /// Whether a key that is refused to an `older` request of this mode is refused to one of mode `self` as well, or must not
     /// be given to it first. A request then waits until the older one has ended.
     pub(crate) const fn waits_behind(self, older: Self) -> bool {

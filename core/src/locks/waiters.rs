@@ -240,6 +240,13 @@ impl Locks {
         lock.failure = match freed {
             // For other locks this means that a lock of this engine held the key.
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Requested => ours,
+            // Those who share the key are in nobody's way who wants to share it, too: but the lock in front was.
+            Freed::Left(Some((NotObtained::Taken { remaining, by }, at)))
+                if by == Holder::Sharing && lock.mode.is_unlimited() =>
+            {
+                let by = Holder::Queue;
+                Some((NotObtained::Taken { remaining, by }, at))
+            }
             Freed::Left(Some(known)) => Some(known),
             // It may be a leftover of an attempt of this same lock.
             Freed::Left(None) | Freed::Leftovers | Freed::On(_) => lock.failure.or(ours),
