@@ -10,8 +10,10 @@
 use core::fmt;
 use core::time::Duration;
 
+pub use crate::holder::Holder;
 use crate::id::{LockId, NodeId};
 use crate::lease::Lease;
+use crate::obtain::Unsupported;
 
 /// Something that happened.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -95,24 +97,8 @@ pub enum NotObtained {
     Cancelled,
     /// The engine has reached `locks` of [`crate::Limits`].
     LimitReached,
-}
-
-/// Who holds a key.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Holder {
-    /// A client outside this engine.
-    Other,
-    /// Another lock of this engine.
-    Ourselves,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Other => "by another client",
-            Self::Ourselves => "by another lock of this program",
-        })
-    }
+    /// The request cannot be served. Nothing was sent.
+    Unsupported(Unsupported),
 }
 
 impl fmt::Display for NotObtained {
@@ -137,6 +123,7 @@ impl fmt::Display for NotObtained {
             Self::Refused(error) => write!(f, "refused: {error}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::LimitReached => f.write_str("too many locks at one time"),
+            Self::Unsupported(why) => write!(f, "not possible: {why}"),
         }
     }
 }

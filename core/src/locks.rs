@@ -121,15 +121,17 @@ impl Locks {
         let now = self.clamp(now);
         self.arrivals = self.arrivals.saturating_add(1);
         let full = self.slab.len() >= self.setup.limit;
+        let by_quorum = self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel;
+        let unsupported = request.unsupported(by_quorum);
         let (prefix, arrival) = (&self.setup.prefix, self.arrivals);
         let id = self
             .slab
             .insert(Entry::Lock(Lock::new(request, prefix, arrival, now)));
-        if full || self.closing {
-            let reason = if full {
-                NotObtained::LimitReached
-            } else {
-                NotObtained::Cancelled
+        if full || self.closing || unsupported.is_some() {
+            let reason = match unsupported {
+                Some(why) => NotObtained::Unsupported(why),
+                None if full => NotObtained::LimitReached,
+                None => NotObtained::Cancelled,
             };
             self.slab.remove(id);
             self.events

@@ -1,5 +1,8 @@
 //! A request for a lock.
 
+use core::fmt;
+#[cfg(feature = "modes")]
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::fence::Keep;
@@ -8,13 +11,116 @@ use crate::retry::Retry;
 use crate::token::Token;
 use crate::ttl::Ttl;
 
-/// Who may hold a key at the same time.
+/// Who may hold a key at the same time. See `core/docs/modes.md`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Mode {
-    /// One holder.
+    /// One holder. It takes the key whenever it is free, as every other lock library does.
     #[default]
     Exclusive,
+    /// One holder, which knows of the others that share the key: a write lock. It does not pass clients that wait in order.
+    #[cfg(feature = "modes")]
+    InTurn,
+    /// Several holders: a read lock, or with a limit a permit.
+    #[cfg(feature = "modes")]
+    Shared {
+        /// How many holders there may be at the time of the grant, this one included. `None`: any number.
+        limit: Option<NonZeroU32>,
+    },
+}
+
+impl Mode {
+    /// Whether it is the mode that needs no more than a string key.
+    #[inline]
+    pub(crate) const fn is_exclusive(self) -> bool {
+        match self {
+            Self::Exclusive => true,
+            #[cfg(feature = "modes")]
+            Self::InTurn | Self::Shared { .. } => false,
+        }
+    }
+
+    /// Whether others may hold the key at the same time.
+    #[inline]
+    pub(crate) const fn is_shared(self) -> bool {
+        match self {
+            Self::Exclusive => false,
+            #[cfg(feature = "modes")]
+            Self::InTurn => false,
+            #[cfg(feature = "modes")]
+            Self::Shared { .. } => true,
+        }
+    }
+
+    /// Whether any number of others may hold the key at the same time.
+    pub(crate) const fn is_unlimited(self) -> bool {
+        match self {
+            Self::Exclusive => false,
+            #[cfg(feature = "modes")]
+            Self::InTurn | Self::Shared { limit: Some(_) } => false,
+            #[cfg(feature = "modes")]
+            Self::Shared { limit: None } => true,
+        }
+    }
+
+    /// Whether a key that is refused to an `older` request of this mode is refused to one of mode `self` as well, or must not
+    /// be given to it first. A request then waits until the older one has ended.
+    pub(crate) const fn waits_behind(self, older: Self) -> bool {
+        match (self, older) {
+            (Self::Exclusive, _) => true,
+            #[cfg(feature = "modes")]
+            (Self::InTurn, _) | (Self::Shared { .. }, Self::Exclusive | Self::InTurn) => true,
+            #[cfg(feature = "modes")]
+            (Self::Shared { limit: None }, Self::Shared { .. }) => false,
+            #[cfg(feature = "modes")]
+            (Self::Shared { limit: Some(_) }, Self::Shared { limit: None }) => true,
+            #[cfg(feature = "modes")]
+            (Self::Shared { limit: Some(own) }, Self::Shared { limit: Some(older) }) => {
+                own.get() <= older.get()
+            }
+        }
+    }
+}
+
+/// The value of a key while others share it. No lock may have it as its own.
+pub(crate) const SHARED_VALUE: &[u8] = b"~shared";
+
+/// Why a request cannot be served, whatever the servers hold.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// Token and metadata together are `~shared`, which is the value of keys that are shared.
+    ReservedValue,
+    /// [`Mode`] other than `Exclusive` under a quorum. Each node counts only its own holders: with three nodes, a quorum of
+    /// two and a limit of two there can be three holders. Readers without a limit would be safe, but without an order that
+    /// all nodes share, a writer would starve.
+    ModeUnderQuorum,
+    /// [`Mode`] other than `Exclusive` for several keys: one that waits would have to be the first for each of them.
+    ModeWithSeveralKeys,
+    /// A fence for a lock that is shared: a resource that refuses the older of two numbers would refuse a holder in good
+    /// standing.
+    SharedFence,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReservedValue => {
+                "token and metadata must not be \"~shared\", the value of keys that are shared"
+            }
+            Self::ModeUnderQuorum => {
+                "read locks, write locks and permits need one server, or all of several in order: with a quorum, \
+                 each server counts only its own holders"
+            }
+            Self::ModeWithSeveralKeys => {
+                "read locks, write locks and permits have one key: to wait in order, a lock with several keys would \
+                 have to be the first for each of them"
+            }
+            Self::SharedFence => {
+                "a lock that others share has no fence: a resource would refuse the older of two valid holders"
+            }
+        })
+    }
 }
 
 /// Whether the lease is kept alive without the caller's help.
@@ -75,5 +181,91 @@ impl Obtain {
             mode: Mode::default(),
             fence: None,
         }
+    }
+
+    /// Why it cannot be served by nodes of which a quorum counts, if `by_quorum`, or else all.
+    #[inline]
+    pub(crate) fn unsupported(&self, by_quorum: bool) -> Option<Unsupported> {
+        let (token, metadata) = (self.token.as_bytes(), self.metadata.as_bytes());
+        if token.len().wrapping_add(metadata.len()) == SHARED_VALUE.len()
+            && token.iter().chain(metadata).eq(SHARED_VALUE)
+        {
+            return Some(Unsupported::ReservedValue);
+        }
+        if self.mode.is_exclusive() {
+            return None;
+        }
+        if by_quorum {
+            Some(Unsupported::ModeUnderQuorum)
+        } else if self.keys.len() > 1 {
+            Some(Unsupported::ModeWithSeveralKeys)
+        } else if self.mode.is_shared() && self.fence.is_some() {
+            Some(Unsupported::SharedFence)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "modes")]
+mod tests {
+    use super::*;
+    use crate::keys::Key;
+    use crate::limits::MAX_KEYS;
+
+    fn request(mode: Mode, keys: usize) -> Obtain {
+        let keys = (0..keys).map(|n| Key::new([n as u8]).unwrap());
+        let keys = Keys::new(keys).unwrap();
+        let mut request = Obtain::new(keys, Token::random([0; 16]), Ttl::DAY);
+        request.mode = mode;
+        request
+    }
+
+    #[test]
+    fn each_mode_is_refused_where_it_would_not_be_sound() {
+        let permit = Mode::Shared {
+            limit: NonZeroU32::new(1),
+        };
+        for mode in [Mode::InTurn, permit, Mode::Shared { limit: None }] {
+            let mut one = request(mode, 1);
+            assert_eq!(one.unsupported(false), None);
+            assert_eq!(one.unsupported(true), Some(Unsupported::ModeUnderQuorum));
+            let two = request(mode, 2).unsupported(false);
+            assert_eq!(two, Some(Unsupported::ModeWithSeveralKeys));
+            one.fence = Some(Keep::default());
+            let fenced = mode.is_shared().then_some(Unsupported::SharedFence);
+            assert_eq!(one.unsupported(false), fenced, "{mode:?}");
+        }
+        let mut many = request(Mode::Exclusive, MAX_KEYS);
+        many.fence = Some(Keep::default());
+        assert_eq!(many.unsupported(true), None);
+    }
+
+    #[test]
+    fn the_value_of_shared_keys_is_nobodys_own() {
+        let refused = |token: &str, metadata: &str| {
+            let mut request = request(Mode::Exclusive, 1);
+            request.token = Token::new(token).unwrap();
+            request.metadata = Metadata::new(metadata).unwrap();
+            request.unsupported(false) == Some(Unsupported::ReservedValue)
+        };
+        assert!(refused("~shared", "") && refused("~sha", "red") && refused("~", "shared"));
+        assert!(!refused("~shared", "x") && !refused("~share", "") && !refused("x~share", ""));
+    }
+
+    #[test]
+    fn a_request_waits_behind_an_older_one_that_is_denied_whenever_it_is() {
+        let shared = |limit| Mode::Shared {
+            limit: NonZeroU32::new(limit),
+        };
+        let (read, one, two) = (shared(0), shared(1), shared(2));
+        for older in [Mode::Exclusive, Mode::InTurn] {
+            for mode in [Mode::Exclusive, Mode::InTurn, read, one, two] {
+                assert!(mode.waits_behind(older));
+            }
+        }
+        assert!(!read.waits_behind(read) && !read.waits_behind(one) && one.waits_behind(read));
+        assert!(one.waits_behind(two) && one.waits_behind(one) && !two.waits_behind(one));
     }
 }

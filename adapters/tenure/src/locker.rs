@@ -1,8 +1,9 @@
 //! The handle that obtains locks.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
-use tenure_core::Holding;
+use tenure_core::{Holding, Mode};
 
 use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::inspect::inspect;
@@ -41,6 +42,64 @@ impl Locker {
     /// ```
     pub fn obtain(&self, keys: impl IntoKeys) -> Obtaining {
         Obtaining::new(self.handle.clone(), keys.into_keys())
+    }
+
+    /// Requests a read lock: any number of them share a key, and exclude write locks and locks by [`obtain`](Self::obtain),
+    /// also those of other libraries. See [the modes](https://docs.rs/tenure-core) for what it promises, and when to use it.
+    ///
+    /// It has one key, and needs one server, or [several in order](crate::Servers::ordered): otherwise the request ends with
+    /// [`NotObtained::Unsupported`](crate::NotObtained::Unsupported) before anything is sent. Servers need scripts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tenure::ObtainError> {
+    /// use tenure::{Holder, NotObtained, ObtainError};
+    ///
+    /// # let locker = tenure::tokio::memory();
+    /// let one = locker.read("report").await?;
+    /// let other = locker.read("report").await?;
+    /// let Err(ObtainError::NotObtained(NotObtained::Taken { by, .. }, _)) = locker.write("report").await else {
+    ///     panic!("there are readers");
+    /// };
+    /// assert_eq!(by, Holder::Sharing);
+    /// one.release().await;
+    /// other.release().await;
+    /// locker.write("report").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn read(&self, key: impl IntoKeys) -> Obtaining {
+        self.obtain(key).in_mode(Mode::Shared { limit: None })
+    }
+
+    /// Requests a write lock: it excludes all others, and learns whether readers are in its way
+    /// ([`Holder::Sharing`](crate::Holder::Sharing)). The same is needed as for [`read`](Self::read).
+    ///
+    /// It differs from [`obtain`](Self::obtain) in that it comes as soon as the lease of a crashed reader ends, and knows of
+    /// clients that wait in order.
+    pub fn write(&self, key: impl IntoKeys) -> Obtaining {
+        self.obtain(key).in_mode(Mode::InTurn)
+    }
+
+    /// Requests one of `limit` permits for a key. At no time do more share it than the largest limit with which one of them
+    /// was requested. 0 counts as 1. The same is needed as for [`read`](Self::read).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tenure::ObtainError> {
+    /// # let locker = tenure::tokio::memory();
+    /// let first = locker.permit("api", 2).await?;
+    /// let second = locker.permit("api", 2).await?;
+    /// assert!(locker.permit("api", 2).if_free().await?.is_none());
+    /// first.release().await;
+    /// assert!(locker.permit("api", 2).if_free().await?.is_some());
+    /// # drop(second);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn permit(&self, key: impl IntoKeys, limit: u32) -> Obtaining {
+        let limit = Some(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN));
+        self.obtain(key).in_mode(Mode::Shared { limit })
     }
 
     /// Tries once to obtain a lock with the default options, and returns `None` if a key is held. With other options:

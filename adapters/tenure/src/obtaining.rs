@@ -52,6 +52,7 @@ pub struct Obtaining {
     manual: bool,
     max_hold: Option<Duration>,
     fence: Option<Keep>,
+    mode: Mode,
 }
 
 impl Obtaining {
@@ -67,7 +68,13 @@ impl Obtaining {
             manual: false,
             max_hold: None,
             fence: None,
+            mode: Mode::Exclusive,
         }
+    }
+
+    pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// How long the servers keep the lock without a refresh: after a crash it is free this long after the last one. From 3
@@ -299,7 +306,7 @@ impl Obtaining {
             wait: self.wait,
             retry: self.retry,
             renewal,
-            mode: Mode::Exclusive,
+            mode: self.mode,
             fence: self.fence,
         })
     }

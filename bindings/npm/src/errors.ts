@@ -138,7 +138,7 @@ function because(why: Why | undefined): string {
 }
 
 /** Why a lock was not obtained. */
-export type NotObtainedCode = "taken" | "timed_out" | "too_late" | "unreachable" | "refused" | "limit_reached";
+export type NotObtainedCode = "taken" | "timed_out" | "too_late" | "unreachable" | "refused" | "limit_reached" | "unsupported";
 
 /** `#` stands for the holder. */
 const NOT_OBTAINED: Record<NotObtainedCode | "cancelled", string> = {
@@ -149,6 +149,7 @@ const NOT_OBTAINED: Record<NotObtainedCode | "cancelled", string> = {
   refused: "refused",
   limit_reached: "too many locks at one time",
   cancelled: "",
+  unsupported: "not possible",
 };
 
 /** @internal The number of its line. */
@@ -171,7 +172,8 @@ export function reasonOf(code: number): NotObtainedCode | "cancelled" {
  * - `too_late`: it was granted so late that its `ttl` or `maxHold` was over by then: they are shorter than a round trip;
  * - `unreachable`: too few servers gave an answer, so who holds it is not known. `fault` says what a server did;
  * - `refused`: a server refuses for a reason that trying again does not mend. `fault` says which;
- * - `limit_reached`: there are as many locks at once as `limits.locks` allows.
+ * - `limit_reached`: there are as many locks at once as `limits.locks` allows;
+ * - `unsupported`: token and metadata together are `~shared`, which servers keep for locks that share a key.
  */
 export class NotObtainedError extends TenureError {
   declare readonly code: NotObtainedCode;

@@ -48,6 +48,7 @@ pub(crate) fn not_obtained(reason: NotObtained) -> (u8, f64) {
         NotObtained::Refused(error) => (4, fault(Some(error))),
         NotObtained::LimitReached => (5, NONE),
         NotObtained::Cancelled => (6, NONE),
+        NotObtained::Unsupported(_) => (7, NONE),
         _ => (NEW, NONE),
     }
 }
@@ -56,7 +57,7 @@ const NONE: f64 = -1.0;
 
 const fn holder(by: Holder) -> u8 {
     match by {
-        Holder::Other => 0,
+        Holder::Other | Holder::Sharing | Holder::Queue => 0,
         Holder::Ourselves => OURS,
     }
 }
@@ -125,6 +126,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::string::String;
     use std::vec::Vec;
+    use tenure_core::Unsupported;
 
     const CORE: &str = concat!(
         include_str!("../../../core/src/config.rs"),
@@ -312,6 +314,7 @@ mod tests {
             (NotObtained::Refused(busy), fault),
             (NotObtained::LimitReached, -1.0),
             (NotObtained::Cancelled, -1.0),
+            (NotObtained::Unsupported(Unsupported::ReservedValue), -1.0),
         ];
         agree(
             "NotObtained",

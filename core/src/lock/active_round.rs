@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Op, Outcome, Round, Vote};
+use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Vote};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
@@ -84,6 +84,8 @@ pub(crate) struct ActiveRound {
     first_at: Option<Instant>,
     /// Whether every node that denied will send a wake.
     watched: bool,
+    /// Who was in the way at the last denial.
+    by: Obstacle,
     /// For a lock with several keys: the keys that others held, per node that reported them.
     held: Vec<KeySet>,
     error: Option<NodeError>,
@@ -112,6 +114,7 @@ impl ActiveRound {
             free_at: None,
             first_at: None,
             watched: true,
+            by: Obstacle::Holder,
             held: Vec::new(),
             error: None,
             ends: None,
@@ -128,7 +131,7 @@ impl ActiveRound {
         &self,
         claim: &'a Claim,
         ttl: Ttl,
-        mode: Mode,
+        (mode, waits): (Mode, bool),
         fencing: Option<&'a Fencing>,
     ) -> Op<'a> {
         let again = self.again;
@@ -139,6 +142,7 @@ impl ActiveRound {
                 again,
                 mode,
                 fence: fencing.map(Fencing::keep),
+                waits,
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -163,9 +167,9 @@ impl ActiveRound {
                     fence,
                 }
             }
-            RoundKind::Check => Op::Check { claim },
+            RoundKind::Check => Op::Check { claim, mode },
             RoundKind::Look => Op::Look { claim },
-            RoundKind::Release => Op::Release { claim, mode },
+            RoundKind::Release => Op::Release { claim, ttl, mode },
         }
     }
 
@@ -222,8 +226,10 @@ impl ActiveRound {
             first_free,
             watched,
             held,
+            by,
         } = outcome
         {
+            self.by = by;
             let earliest = |known: Option<Instant>, after: Option<Duration>| {
                 let at = after.map(|after| now + after);
                 known.into_iter().chain(at).min()
@@ -308,6 +314,11 @@ impl ActiveRound {
         let denied = self.is_shortened && !self.round.denied().is_empty();
         if denied || self.round.is_denied() {
             let remaining = self.free_at.map(|at| at.saturating_since(now));
+            let by = match self.by {
+                Obstacle::Holder => by,
+                Obstacle::Sharing => Holder::Sharing,
+                Obstacle::Queue => Holder::Queue,
+            };
             return NotObtained::Taken { remaining, by };
         }
         match self.refusal(refused) {
@@ -344,6 +355,7 @@ impl ActiveRound {
             .hash(hasher);
         if self.kind.obtains() {
             (self.again, self.watched, &self.held, self.error).hash(hasher);
+            self.by.hash(hasher);
             let left = |at: Option<Instant>| at.map(|at| at.saturating_since(now));
             (left(self.free_at), left(self.first_at)).hash(hasher);
         }

@@ -134,7 +134,10 @@ impl Lock {
         match &self.active {
             Some(active) if self.round == request.round => {
                 let wanted = active.round.pending().contains(request.node);
-                wanted.then(|| active.op(&self.claim, self.ttl, self.mode, self.fencing.as_deref()))
+                wanted.then(|| {
+                    let mode = (self.mode, self.give_up_at.is_some());
+                    active.op(&self.claim, self.ttl, mode, self.fencing.as_deref())
+                })
             }
             _ => self.late_op(request),
         }
@@ -151,6 +154,7 @@ impl Lock {
             again: true,
             mode: self.mode,
             fence: self.fencing.as_deref().map(Fencing::keep),
+            waits: false,
         })
     }
 

@@ -21,7 +21,7 @@ impl Lock {
     pub(crate) fn fingerprint<H: Hasher>(&self, now: Instant, name: u64, hasher: &mut H) {
         let ahead = |at: Instant| at.saturating_since(now);
         (name, self.claim.keys(), self.claim.token().is_random()).hash(hasher);
-        (self.ttl, self.is_waiter()).hash(hasher);
+        (self.ttl, self.mode, self.is_waiter()).hash(hasher);
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, LockState::Releasing(_)) {
             (self.shortest, self.renewal).hash(hasher);

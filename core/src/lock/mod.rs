@@ -34,7 +34,7 @@ pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
 pub(crate) use fencing::Fencing;
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
-pub use op::{KeySet, Op, Outcome};
+pub use op::{KeySet, Obstacle, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
@@ -252,11 +252,11 @@ impl Lock {
 
     /// Whether another lock of this engine with `claim` must not request the keys now. A lock that does not wait makes its attempt even
     /// if this one holds them.
-    pub(crate) fn blocks(&self, claim: &Claim, waits: bool) -> bool {
+    pub(crate) fn blocks(&self, (claim, mode): (&Claim, Mode), waits: bool) -> bool {
         match &self.state {
-            LockState::Held(_) => match self.mode {
-                Mode::Exclusive => waits && self.claim.value() != claim.value(),
-            },
+            // Others that share the key do not wait for this one: only a server knows whether the limit is reached.
+            LockState::Held(_) if self.mode.is_shared() && mode.is_shared() => false,
+            LockState::Held(_) => waits && self.claim.value() != claim.value(),
             // Requests on one connection are carried out in order, so an obtain may follow a release that was handed out.
             // But a release that is sent again must not delete what an obtain with the same value has set.
             LockState::Releasing(_) => self.active.as_ref().is_some_and(|active| {

@@ -35,6 +35,8 @@ pub enum Op<'a> {
         mode: Mode,
         /// Step the counters of all keys, to one number that is larger than each was.
         fence: Option<Keep>,
+        /// Whether the lock waits, so that a lock that shares its key has to be watched as well. Any other always is.
+        waits: bool,
     },
     /// Set the remaining time of all keys, if all have our value.
     Refresh {
@@ -53,6 +55,8 @@ pub enum Op<'a> {
     Check {
         /// Keys and value.
         claim: &'a Claim,
+        /// Who else may hold the keys.
+        mode: Mode,
     },
     /// Read whether all keys are free, and watch each.
     Look {
@@ -63,6 +67,8 @@ pub enum Op<'a> {
     Release {
         /// Keys and value.
         claim: &'a Claim,
+        /// For how long the lock has the keys, if it has them.
+        ttl: Ttl,
         /// Who else may hold the keys.
         mode: Mode,
     },
@@ -79,20 +85,21 @@ impl<'a> Op<'a> {
         match self {
             Self::Obtain { claim, .. }
             | Self::Refresh { claim, .. }
-            | Self::Check { claim }
+            | Self::Check { claim, .. }
             | Self::Look { claim }
             | Self::Release { claim, .. } => Some(claim),
             Self::Inspect { .. } => None,
         }
     }
 
-    /// Who else may hold the keys, for operations that change a node.
-    pub(crate) const fn mode(self) -> Option<Mode> {
+    /// Who else may hold the keys; `Exclusive` where that makes no difference.
+    pub(crate) const fn mode(self) -> Mode {
         match self {
-            Self::Obtain { mode, .. } | Self::Refresh { mode, .. } | Self::Release { mode, .. } => {
-                Some(mode)
-            }
-            Self::Check { .. } | Self::Look { .. } | Self::Inspect { .. } => None,
+            Self::Obtain { mode, .. }
+            | Self::Refresh { mode, .. }
+            | Self::Check { mode, .. }
+            | Self::Release { mode, .. } => mode,
+            Self::Look { .. } | Self::Inspect { .. } => Mode::Exclusive,
         }
     }
 
@@ -124,6 +131,8 @@ pub enum Outcome {
         watched: bool,
         /// Which of the keys have another value; `None` if the node does not report it.
         held: Option<KeySet>,
+        /// Who is in the way, as far as the node says.
+        by: Obstacle,
     },
     /// It was certainly not carried out, for a reason that has nothing to do with other holders.
     Failed(NodeError),
@@ -138,6 +147,18 @@ impl Outcome {
         fence: None,
         remaining: None,
     };
+}
+
+/// Who is in the way of an operation.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Obstacle {
+    /// Who has the key alone; also if that is not known.
+    #[default]
+    Holder,
+    /// Those who share the key.
+    Sharing,
+    /// A client that has waited for longer.
+    Queue,
 }
 
 /// A subset of the keys of one lock, by their place in the list.

@@ -48,7 +48,9 @@ impl Locks {
         let Some(active) = &lock.active else { return };
         if verdict == Verdict::Won {
             let (requested_at, late) = (active.at, active.round.pending());
-            let recheck = active.wake == Wake::Changed;
+            let shared = lock.mode.is_shared();
+            // A key that is shared changes whenever others come and go.
+            let recheck = active.wake == Wake::Changed && !shared;
             if lock.hold_until.is_none() {
                 lock.hold_until = lock.max_hold().map(|longest| requested_at + longest);
             }
@@ -66,7 +68,9 @@ impl Locks {
                 let waited = lock.is_waiter();
                 lock.hold(lease, requested_at, late, recheck);
                 self.timers.set(id.slot, lock.deadline());
-                self.turns.granted(lock.key_hash, now);
+                if !shared {
+                    self.turns.granted(lock.key_hash, now);
+                }
                 let several = lock.claim.keys().len() > 1;
                 self.events.push_back(Event::Obtained { lock: id, lease });
                 if several {
@@ -77,8 +81,8 @@ impl Locks {
                 if waited {
                     self.queue(id, false);
                 }
-                if self.is_for_several(id) {
-                    // Locks with the same token can be granted the same keys now.
+                if shared || self.is_for_several(id) {
+                    // Others that share the key, or have the same token, can be granted the same keys now.
                     let keys = self.lock(id).map(Lock::keys);
                     self.pass_on_all(keys);
                 }

@@ -117,6 +117,7 @@ impl Locks {
         let done = lock.may_hold.is_empty();
         let (requested_at, ttl) = (lock.active.as_ref().map(|active| active.at), lock.ttl);
         let (key_hash, several) = (lock.key_hash, lock.claim.keys().len() > 1);
+        let shared = lock.mode.is_shared();
         let LockState::Releasing(releasing) = &mut lock.state else {
             return;
         };
@@ -134,7 +135,9 @@ impl Locks {
             let took = requested_at
                 .map(|at| now.micros_since(at))
                 .unwrap_or_default();
-            self.turn_released(key_hash, took);
+            if !shared {
+                self.turn_released(key_hash, took);
+            }
             if several {
                 self.for_keys(id, KeySet::ALL_BUT_FIRST, |locks, key| {
                     locks.turn_released(key, took);

@@ -9,7 +9,6 @@ use crate::claim::Claim;
 use crate::id::LockId;
 use crate::keys::{Key, Keys};
 use crate::lock::{Lock, LockState};
-use crate::obtain::Mode;
 
 use super::Locks;
 
@@ -95,9 +94,8 @@ impl Locks {
             }
             let holds = self.lock(other).is_some_and(|other| match other.state {
                 _ if other.claim.value() != lock.claim.value() => false,
-                LockState::Held(_) => match lock.mode {
-                    Mode::Exclusive => true,
-                },
+                // In any mode: what ends one that shares the key also deletes it if its value is the whole one.
+                LockState::Held(_) => true,
                 LockState::Attempting => other
                     .active
                     .as_ref()

@@ -23,9 +23,11 @@ impl Locks {
         self.begin_attempt(id, first_round(self.is_turn_over(id)));
     }
 
-    /// It is time to read whether the keys are still held.
+    /// It is time to read whether the keys are still held. Where others share a key it may be free for this lock all the
+    /// same, which only an attempt shows.
     pub(super) fn start_look(&mut self, id: LockId) {
-        self.begin_attempt(id, RoundKind::Look);
+        let looks = self.lock(id).is_some_and(|lock| lock.mode.is_exclusive());
+        self.begin_attempt(id, first_round(looks));
     }
 
     fn begin_attempt(&mut self, id: LockId, kind: RoundKind) {
@@ -56,7 +58,8 @@ impl Locks {
     }
 
     fn is_turn_over(&self, id: LockId) -> bool {
-        let Some(lock) = self.lock(id) else {
+        // Grants of a key that is shared overlap, so they are nobody's turn.
+        let Some(lock) = self.lock(id).filter(|lock| !lock.mode.is_shared()) else {
             return false;
         };
         let mut others = lock.claim.keys().iter().skip(1);
@@ -106,14 +109,16 @@ impl Locks {
         }
     }
 
-    /// Calls `act` with the hash of each of these keys of a lock.
+    /// Calls `act` with the hash of each of these keys of a lock, for its turn. Locks that share their key have none.
     pub(super) fn for_keys(
         &mut self,
         id: LockId,
         keys: KeySet,
         mut act: impl FnMut(&mut Self, u64),
     ) {
-        let Some(lock) = self.lock(id) else { return };
+        let Some(lock) = self.lock(id).filter(|lock| !lock.mode.is_shared()) else {
+            return;
+        };
         if keys.contains(0) {
             let key_hash = lock.key_hash;
             act(self, key_hash);

@@ -106,7 +106,16 @@ impl Locks {
                 let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
                     || before.active.as_ref().is_some_and(seals);
-                let by = Holder::Ourselves;
+                if before.is_waiter() && !before.mode.is_shared() && lock.mode.is_shared() {
+                    // It may be denied by others that share the key, but this one is denied by it.
+                    let by = Holder::Queue;
+                    return NotObtained::TimedOut { by };
+                }
+                let by = if before.mode.is_shared() && !lock.mode.is_exclusive() {
+                    Holder::Sharing
+                } else {
+                    Holder::Ourselves
+                };
                 // Or it has no reply about this key yet.
                 let last_failure = before.last_failure_about(key);
                 return match last_failure {

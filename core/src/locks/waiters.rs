@@ -91,9 +91,11 @@ impl Locks {
             let other = self.lock(other);
             let blocks = |other: &&Lock| {
                 if is_waiter {
-                    other.contends_for(key.as_bytes())
+                    lock.mode.waits_behind(other.mode)
+                        && (other.contends_for(key.as_bytes())
+                            || self.keeps_place(lock, other, key))
                 } else {
-                    other.blocks(&lock.claim, waits)
+                    other.blocks((&lock.claim, lock.mode), waits)
                 }
             };
             if at != lock.rank
@@ -103,6 +105,19 @@ impl Locks {
             }
         }
         None
+    }
+
+    /// Whether `older` is parked because of `key`, and would never get it if later locks went on sharing it.
+    fn keeps_place(&self, lock: &Lock, older: &Lock, key: &Key) -> bool {
+        lock.mode.is_shared()
+            && !older.mode.is_shared()
+            && matches!(older.state, LockState::Waiting { parked: true, .. })
+            && self.blocker(older, key).is_some()
+    }
+
+    /// Whether those behind this waiter may try to share the key with it.
+    fn lets_others_share(&self, id: LockId) -> bool {
+        self.lock(id).is_some_and(|lock| lock.mode.is_shared())
     }
 
     /// The next lock of `key` from this rank on, with its rank; `rank` is then set to the one after it.
@@ -186,16 +201,24 @@ impl Locks {
         while let Some((_, id)) = self.next_of(key.as_bytes(), &mut rank) {
             let Some(lock) = self.lock(id) else { continue };
             match lock.state {
-                LockState::Attempting => return self.note_freed(id, freed),
+                LockState::Attempting => {
+                    self.note_freed(id, freed);
+                    if !self.lets_others_share(id) {
+                        return;
+                    }
+                }
                 LockState::Waiting { parked: false, .. } if lock.waits_for(key.as_bytes()) => {
                     self.attempt_if_freed(id, freed);
-                    if self.contends_for(id, key.as_bytes()) {
+                    if self.contends_for(id, key.as_bytes()) && !self.lets_others_share(id) {
                         return;
                     }
                 }
                 LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
                     self.inherit_failure(id, freed);
-                    return self.attempt_now(id);
+                    self.attempt_now(id);
+                    if !self.lets_others_share(id) {
+                        return;
+                    }
                 }
                 // The lock in front has ended, but what it left on nodes still blocks this one. It learns why.
                 LockState::Waiting { parked: true, .. }
@@ -217,6 +240,13 @@ impl Locks {
         lock.failure = match freed {
             // For other locks this means that a lock of this engine held the key.
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Requested => ours,
+            // Those who share the key are in nobody's way who wants to share it, too: but the lock in front was.
+            Freed::Left(Some((NotObtained::Taken { remaining, by }, at)))
+                if by == Holder::Sharing && lock.mode.is_unlimited() =>
+            {
+                let by = Holder::Queue;
+                Some((NotObtained::Taken { remaining, by }, at))
+            }
             Freed::Left(Some(known)) => Some(known),
             // It may be a leftover of an attempt of this same lock.
             Freed::Left(None) | Freed::Leftovers | Freed::On(_) => lock.failure.or(ours),
@@ -277,9 +307,15 @@ impl Locks {
             let waits = lock.waits_for(key);
             let is_concerned = match lock.state {
                 LockState::Waiting { parked: true, .. } if !self.is_blocked(id) => {
-                    return self.attempt_now(id);
+                    self.attempt_now(id);
+                    if self.lets_others_share(id) {
+                        continue;
+                    }
+                    return;
                 }
                 LockState::Waiting { .. } => waits,
+                // A key that is shared changes whenever others come and go. Its loss shows with the next refresh.
+                LockState::Held(_) if lock.mode.is_shared() => false,
                 LockState::Attempting | LockState::Held(_) => true,
                 LockState::Releasing(_) => false,
             };
@@ -287,7 +323,7 @@ impl Locks {
                 self.wake(id, node, amid);
             }
             // If it has to wait for another key now, this key goes to the next waiter.
-            if at >= WAITER && self.contends_for(id, key) {
+            if at >= WAITER && self.contends_for(id, key) && !self.lets_others_share(id) {
                 return;
             }
         }

@@ -14,6 +14,12 @@ pub(super) struct ClientState {
     pub(super) tracking: bool,
     /// Whether tracking was ever on. Only then can it be registered anywhere, which a disconnect has to undo.
     pub(super) has_tracked: bool,
+    /// `OPTOUT`: `CLIENT CACHING NO` keeps the next command from registering it.
+    pub(super) opt_out: bool,
+    /// What `CLIENT CACHING` said right now.
+    pub(super) caching_for_next: Option<bool>,
+    /// It is not registered for what the current command reads.
+    pub(super) skips_registration: bool,
     /// `NOLOOP`: no push messages about its own changes.
     pub(super) no_loop: bool,
     /// It has sent `QUIT`.
@@ -29,6 +35,9 @@ impl ClientState {
             name: Vec::new(),
             tracking: false,
             has_tracked: false,
+            opt_out: false,
+            caching_for_next: None,
+            skips_registration: false,
             no_loop: false,
             quits: false,
         }

@@ -2,8 +2,8 @@
 //!
 //! [`Server`] replies to the commands that Tenure sends as Redis 7 does. Bytes and the time go in, bytes come out, and the
 //! same inputs give the same outputs. `tests/tests/memory_vs_real` compares it with real servers, reply by reply: a
-//! simulation on a server that differs would prove nothing about real ones. It is meant for locks. Hashes and lists exist
-//! only so that a key can be of another type.
+//! simulation on a server that differs would prove nothing about real ones. It is meant for locks. There is no
+//! more of hashes and sorted sets than locks need, and lists exist only so that a key can be of another type.
 //!
 //! Call any number of `handle_*`, then [`Server::poll_output`] until it returns [`Output::Timeout`], then wait:
 //! ```
@@ -21,6 +21,7 @@
 //! - `SET … IFEQ` and `DELIFEQ` are those of Valkey 9 ([`Options::compare`]), `MSETEX` is that of Valkey 9.1
 //!   ([`Options::set_several`]), without `EXAT` and `PXAT`.
 //! - `EVAL` runs only the scripts of Tenure. Their errors do not name a line.
+//! - Scores are whole numbers.
 //! - `PEXPIRE` and `EXPIRE` take no conditions. There are no inline commands.
 
 mod client;
@@ -29,6 +30,7 @@ mod connection;
 mod options;
 mod request;
 mod server;
+mod sorted_set;
 mod state;
 mod store;
 #[cfg(test)]

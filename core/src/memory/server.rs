@@ -226,6 +226,20 @@ impl Server {
         Some((value, last))
     }
 
+    /// The score of a member of a sorted set of database 0 at `now`; `None` if there is none. Not a command either.
+    #[must_use]
+    pub fn score(&self, key: &[u8], member: &[u8], now: Instant) -> Option<i64> {
+        let store = &self.state.store;
+        let entry = store
+            .entry(0, key)
+            .filter(|_| !store.is_expired(0, key, millis(now)))?;
+        if let Value::SortedSet(members) = &entry.value {
+            members.score(member)
+        } else {
+            None
+        }
+    }
+
     /// The options, to be changed while the server runs. Clients stay connected.
     pub fn options_mut(&mut self) -> &mut Options {
         &mut self.state.options

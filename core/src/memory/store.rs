@@ -3,9 +3,12 @@
 //! The store has no clock. Its callers decide when a key has expired, because Redis does so in two ways: when a command
 //! touches the key, and in the background.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use super::sorted_set::SortedSet;
 
 /// How many databases there are, as in Redis.
 pub(super) const DATABASES: u8 = 16;
@@ -13,12 +16,15 @@ pub(super) const DATABASES: u8 = 16;
 /// A point in time, or a duration, in whole milliseconds, as Redis counts.
 pub(super) type Millis = i64;
 
+/// The fields of a hash.
+pub(super) type Fields = BTreeMap<Box<[u8]>, Vec<u8>>;
+
 /// The value of a key.
 #[derive(Clone)]
 pub(super) enum Value {
     String(Vec<u8>),
-    /// A hash; its fields are not kept.
-    Hash,
+    Hash(Fields),
+    SortedSet(SortedSet),
     /// A list; only the number of its elements is kept.
     List(i64),
 }
@@ -27,7 +33,11 @@ impl Value {
     fn len(&self) -> usize {
         match self {
             Self::String(bytes) => bytes.len(),
-            Self::Hash | Self::List(_) => 0,
+            Self::Hash(fields) => fields.iter().fold(0, |sum, (name, value)| {
+                sum.saturating_add(name.len()).saturating_add(value.len())
+            }),
+            Self::SortedSet(members) => members.bytes(),
+            Self::List(_) => 0,
         }
     }
 }
@@ -132,14 +142,20 @@ impl Store {
         );
     }
 
-    /// Adds an element to a list. Returns their number.
-    pub(super) fn push_element(&mut self, db: u8, key: &[u8]) -> Option<i64> {
+    /// Changes the value of a key in place; `None` if there is none.
+    pub(super) fn change<T>(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        change: impl FnOnce(&mut Value) -> T,
+    ) -> Option<T> {
         let database = self.databases.get_mut(usize::from(db))?;
-        let Value::List(elements) = &mut database.get_mut(key)?.value else {
-            return None;
-        };
-        *elements = elements.saturating_add(1);
-        Some(*elements)
+        let value = &mut database.get_mut(key)?.value;
+        let before = value.len();
+        let result = change(value);
+        let after = value.len();
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        Some(result)
     }
 
     pub(super) fn set_expiry(&mut self, db: u8, key: &[u8], expires_at: Option<Millis>) {

@@ -15,10 +15,24 @@ pub(crate) enum Delete {
     Delex,
 }
 
+/// Whether a command can be kept from registering us for the keys that it reads.
+#[cfg(feature = "modes")]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Caching {
+    /// Not as tracking was requested.
+    Always,
+    /// By `CLIENT CACHING NO` right before it.
+    OptOut,
+    /// The server refuses that. Then notifications are more than are needed.
+    Refused,
+}
+
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Capability {
     /// It sends push messages about changed keys on this connection.
     pub(crate) tracking: bool,
+    #[cfg(feature = "modes")]
+    pub(crate) caching: Caching,
     /// `SET key value IFEQ value` (Valkey 8.1, Redis 8.4).
     pub(crate) set_ifeq: bool,
     pub(crate) delete: Delete,
@@ -38,6 +52,8 @@ impl Capability {
     /// What every server from Redis 6.2 on can do.
     pub(crate) const BASIC: Self = Self {
         tracking: false,
+        #[cfg(feature = "modes")]
+        caching: Caching::Always,
         set_ifeq: false,
         delete: Delete::Script,
         set_several: false,
@@ -113,6 +129,7 @@ impl Capability {
     #[cold]
     fn lacks_scripts_for(&self, op: Op<'_>) -> bool {
         match op {
+            Op::Obtain { mode, .. } if !mode.is_exclusive() => true,
             // Without comparing, it could not be refreshed or released.
             Op::Obtain { claim, fence, .. } => {
                 let several = claim.keys().len() > 1;

@@ -14,8 +14,12 @@ use crate::redis::resp::{Item, Reply, skip_integer};
 use crate::redis::wire::{Kind, Wire};
 use crate::time::Instant;
 
+#[cfg(feature = "modes")]
+mod modes;
 mod progress;
 
+#[cfg(feature = "modes")]
+use modes::Part;
 use progress::{Decision, ReplyProgress};
 
 /// The requests without a full reply, first in first out, and the replies to the first of them so far.
@@ -143,6 +147,8 @@ impl Exchange {
             | Kind::Check
             | Kind::ValuesAndTimes
             | Kind::Probe => None,
+            #[cfg(feature = "modes")]
+            Kind::Mode { .. } | Kind::SharedCheck { .. } => None,
         };
         let mut rest = first?;
         // The remaining times follow, which a holder does not need.
@@ -178,6 +184,14 @@ impl Exchange {
             }
             Kind::ValuesAndTimes => progress.note_holding(reply),
             Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
+            #[cfg(feature = "modes")]
+            Kind::Mode { before, watch, .. } => match watch.part(before, progress.replies) {
+                Part::Ignored => modes::note_caching(reply, capability),
+                Part::Time => progress.note_time(reply, 0),
+                Part::Decisive => progress.decided = Some(decide(&sent, reply, capability)),
+            },
+            #[cfg(feature = "modes")]
+            Kind::SharedCheck { before } => progress.note_shared(reply, before, capability),
             Kind::PerKey { command, keys } if progress.replies < sent.kind.deciding() => {
                 progress.note_each((command, keys), reply, capability);
             }
@@ -240,6 +254,8 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
             }
             (error, _) => Decision::Failed(error.node()),
         },
+        #[cfg(feature = "modes")]
+        (Kind::Mode { script, .. }, _) => modes::decide(script, reply),
         (Kind::Set | Kind::SetIfEqual, Item::Simple(b"OK")) => Decision::Granted,
         (Kind::Set | Kind::SetIfEqual, Item::Null) => Decision::Denied,
         (Kind::Script { all, .. }, Item::Integer(n)) if n == i64::from(all) => Decision::Granted,

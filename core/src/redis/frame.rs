@@ -82,6 +82,16 @@ impl Frame {
         self.bytes.get(keys).unwrap_or_default()
     }
 
+    /// The one key itself, with its prefix. Of several keys it is not that of any.
+    #[cfg(feature = "modes")]
+    pub(crate) fn raw_key(&self) -> &[u8] {
+        let argument = self.keys();
+        let start = argument.iter().position(|byte| *byte == b'\n');
+        let start = start.map_or(0, |at| at.saturating_add(1));
+        let end = argument.len().saturating_sub(2);
+        argument.get(start..end).unwrap_or_default()
+    }
+
     /// The value, as an argument.
     pub(crate) fn value(&self) -> &[u8] {
         self.bytes.get(self.value_argument..).unwrap_or_default()

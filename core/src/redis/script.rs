@@ -5,10 +5,10 @@ use core::str;
 
 use crate::redis::resp::command;
 
-/// A script as it is sent, made from its file when this is compiled.
+/// A script as it is sent, made from its files when this is compiled.
 macro_rules! bare {
-    ($file:literal) => {{
-        const SOURCE: &[u8] = include_bytes!($file);
+    ($($file:literal),+) => {{
+        const SOURCE: &[u8] = concat!($(include_str!($file)),+).as_bytes();
         const BYTES: [u8; bare_len(SOURCE)] = bare(SOURCE);
         const TEXT: &str = match str::from_utf8(&BYTES) {
             Ok(text) => text,
@@ -31,6 +31,18 @@ pub enum Script {
     Refresh,
     /// `KEYS`, value → how many keys held the value, and are deleted now.
     Release,
+    /// The key and its companions, value, ttl, what the queue needs → 1 or the fence if the lock has the key alone now.
+    #[cfg(feature = "modes")]
+    Enter,
+    /// The same → 1 if the lock shares the key now.
+    #[cfg(feature = "modes")]
+    Share,
+    /// The key and who shares it, value, ttl in ms, perhaps `keep` → 1 if the lock shares the key for the ttl from now.
+    #[cfg(feature = "modes")]
+    Stay,
+    /// The key and its companions, value, ttl in ms, limit → 1 if the lock had the key, alone or not.
+    #[cfg(feature = "modes")]
+    Leave,
 }
 
 /// A script without effect: whether a server runs it shows whether it runs scripts at all.
@@ -43,6 +55,18 @@ pub(crate) fn prove(out: &mut Vec<u8>) {
 
 impl Script {
     /// All of them.
+    #[cfg(feature = "modes")]
+    pub const ALL: [Self; 7] = [
+        Self::Obtain,
+        Self::Refresh,
+        Self::Release,
+        Self::Enter,
+        Self::Share,
+        Self::Stay,
+        Self::Leave,
+    ];
+    /// All of them.
+    #[cfg(not(feature = "modes"))]
     pub const ALL: [Self; 3] = [Self::Obtain, Self::Refresh, Self::Release];
 
     /// The program without its comments and indentation, for `SCRIPT LOAD` and `EVAL`.
@@ -52,6 +76,19 @@ impl Script {
             Self::Obtain => bare!("lua/obtain.lua"),
             Self::Refresh => bare!("lua/refresh.lua"),
             Self::Release => bare!("lua/release.lua"),
+            #[cfg(feature = "modes")]
+            Self::Enter => bare!("lua/mode.lua", "lua/queue.lua", "lua/enter.lua"),
+            #[cfg(feature = "modes")]
+            Self::Share => bare!(
+                "lua/mode.lua",
+                "lua/queue.lua",
+                "lua/cover.lua",
+                "lua/share.lua"
+            ),
+            #[cfg(feature = "modes")]
+            Self::Stay => bare!("lua/mode.lua", "lua/cover.lua", "lua/stay.lua"),
+            #[cfg(feature = "modes")]
+            Self::Leave => bare!("lua/mode.lua", "lua/leave.lua"),
         }
     }
 
@@ -62,6 +99,14 @@ impl Script {
             Self::Obtain => "1e1f0675263576c0a935fc767a14501107cfa8ed",
             Self::Refresh => "8a0074714290da8e6b2b8891a48fd3f8937b77cd",
             Self::Release => "f189b9a3b5c0384ddbf102578dd1ba20bc9f0071",
+            #[cfg(feature = "modes")]
+            Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
+            #[cfg(feature = "modes")]
+            Self::Share => "c02d49ac920337d610f724418416075c6ee18f45",
+            #[cfg(feature = "modes")]
+            Self::Stay => "997efc60238e4adaec3735063d8f98e982e07c0a",
+            #[cfg(feature = "modes")]
+            Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
         }
     }
 }
@@ -128,7 +173,7 @@ mod tests {
         assert_eq!(sent, "if a then\nreturn 1 - -1\nend\n");
         for script in Script::ALL {
             assert!(
-                ["\nreturn 1\n", "fence\n", "released\n"]
+                ["\nreturn 1\n", "fence\n", "released\n", "done\n"]
                     .iter()
                     .any(|end| script.text().ends_with(end))
             );

@@ -31,9 +31,53 @@ fn tag(key: &[u8]) -> Option<&[u8]> {
 ///
 /// A key with a `}` but without a valid tag has no such name. Its companion then lies in another slot, which a cluster refuses.
 pub(crate) fn companion(key: &[u8], name: &[u8]) -> Vec<u8> {
+    let [open, close] = companion_parts(key);
+    [open, key, close, name].concat()
+}
+
+/// What stands around the key in the name of each companion.
+pub(crate) fn companion_parts(key: &[u8]) -> [&'static [u8]; 2] {
     match tag(key) {
-        Some(_) => [key, b"~", name].concat(),
-        None => [b"{", key, b"}~", name].concat(),
+        Some(_) => [b"", b"~"],
+        None => [b"{", b"}~"],
+    }
+}
+
+/// What a server keeps beside a key that locks share or wait for.
+#[cfg(feature = "modes")]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum CompanionKey {
+    /// Who shares the key: a sorted set by the end of each lease.
+    In,
+    /// Who waits to have it alone: a sorted set by the turn.
+    Exclusive,
+    /// Who waits to share it.
+    Shared,
+    /// Until when each of those who wait counts: a hash.
+    Alive,
+    /// What a client rings when it leaves the queue. Its name ends with the first bytes of that client's value.
+    Bell,
+}
+
+#[cfg(feature = "modes")]
+impl CompanionKey {
+    /// All of them, in the order in which scripts get them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::In,
+        Self::Exclusive,
+        Self::Shared,
+        Self::Alive,
+        Self::Bell,
+    ];
+
+    pub(crate) const fn name(self) -> &'static [u8] {
+        match self {
+            Self::In => b"in",
+            Self::Exclusive => b"exclusive",
+            Self::Shared => b"shared",
+            Self::Alive => b"alive",
+            Self::Bell => b"bell:",
+        }
     }
 }
 

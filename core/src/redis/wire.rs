@@ -13,7 +13,14 @@
 //! Bytes that are the same for every lock are literals here, and those that are the same for every command of a lock are
 //! rendered once ([`crate::redis::Frame`]): see `core/docs/hot-path.md`.
 
+mod kind;
+#[cfg(feature = "modes")]
+mod modes;
 mod several;
+
+#[cfg(feature = "modes")]
+pub(crate) use kind::Watch;
+pub(crate) use kind::{Kind, PerKey};
 
 use alloc::vec::Vec;
 
@@ -26,84 +33,6 @@ use crate::redis::capability::{Capability, Delete};
 use crate::redis::resp::{command, prepared};
 use crate::redis::{Script, prove};
 use crate::ttl::Ttl;
-
-/// How the replies to an operation are read. Unless it says otherwise the first reply decides; further ones are remaining times.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    Set,
-    SetIfEqual,
-    Script {
-        script: Script,
-        /// The number that the script returns if it has changed all keys.
-        all: u16,
-    },
-    DeleteIfEqual,
-    /// The obtain script for a lock with a fence: it returns the number, or 0.
-    Fenced,
-    /// Several keys are set, or none.
-    SetSeveral,
-    /// A command for each key, because no script runs.
-    PerKey {
-        command: PerKey,
-        keys: u16,
-    },
-    /// Remaining times only, one per key: the keys are free if none has one.
-    Times,
-    /// For each key its value and its remaining time: whether all are still ours.
-    Check,
-    /// The same, for an inspection.
-    ValuesAndTimes,
-    /// A `PING`. Any reply, even an error, shows that the connection works.
-    Probe,
-}
-
-/// What is sent for each key of a lock, where no script runs.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum PerKey {
-    /// `SET … IFEQ`, and behind all of them the command of an obtain.
-    Settle,
-    /// `SET … IFEQ`.
-    Refresh,
-    /// `DELIFEQ` or `DELEX`.
-    Release,
-}
-
-impl Kind {
-    /// The script that it needs.
-    pub(crate) const fn script(self) -> Option<Script> {
-        match self {
-            Self::Script { script, .. } => Some(script),
-            Self::Fenced => Some(Script::Obtain),
-            Self::Set
-            | Self::SetIfEqual
-            | Self::DeleteIfEqual
-            | Self::SetSeveral
-            | Self::PerKey { .. }
-            | Self::Times
-            | Self::Check
-            | Self::ValuesAndTimes
-            | Self::Probe => None,
-        }
-    }
-
-    /// How many replies decide.
-    pub(crate) const fn deciding(self) -> u16 {
-        match self {
-            Self::PerKey {
-                command: PerKey::Settle,
-                keys,
-            } => keys.saturating_add(1),
-            Self::PerKey { keys, .. } => keys,
-            Self::Set
-            | Self::SetIfEqual
-            | Self::Script { .. }
-            | Self::DeleteIfEqual
-            | Self::Fenced
-            | Self::SetSeveral => 1,
-            Self::Times | Self::Check | Self::ValuesAndTimes | Self::Probe => 0,
-        }
-    }
-}
 
 /// The ttl that was sent last, rendered as an argument: most locks of a program have the same.
 #[derive(Default)]
@@ -136,7 +65,15 @@ impl Wire<'_> {
     /// Appends the commands of `op`. Returns how their replies are read, and how many there will be.
     pub(crate) fn write(&mut self, op: Op<'_>) -> (Kind, u16) {
         // The commands below fit only an exclusive lock: a new mode does not compile here until it has its own.
-        let (Some(Mode::Exclusive) | None) = op.mode();
+        match op.mode() {
+            Mode::Exclusive => {}
+            #[cfg(feature = "modes")]
+            mode @ (Mode::InTurn | Mode::Shared { .. }) => {
+                if let Some(sent) = self.write_in_mode(op, mode) {
+                    return sent;
+                }
+            }
+        }
         match op {
             Op::Obtain {
                 claim,
@@ -174,7 +111,7 @@ impl Wire<'_> {
             Op::Release { claim, .. } if claim.keys().len() == 1 => self.release_one(claim),
             Op::Release { claim, .. } if !self.capability.scripts => self.release_each(claim),
             Op::Release { claim, .. } => (self.script(Script::Release, claim, None), 1),
-            Op::Check { claim } => {
+            Op::Check { claim, .. } => {
                 self.values_and_times(claim.keys());
                 (Kind::Check, count(claim.keys(), 2))
             }
@@ -312,6 +249,8 @@ impl Wire<'_> {
         let all = match script {
             Script::Release => count(claim.keys(), 1),
             Script::Obtain | Script::Refresh => 1,
+            #[cfg(feature = "modes")]
+            Script::Enter | Script::Share | Script::Stay | Script::Leave => 1,
         };
         Kind::Script { script, all }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Fence, Instant, KeySet, Mode, Op, Outcome};
+use tenure_core::{Fence, Instant, KeySet, Mode, Obstacle, Op, Outcome};
 
 use super::per_key::{Commands, Progress};
 
@@ -85,6 +85,7 @@ impl Order {
                 again,
                 mode: Mode::Exclusive,
                 fence,
+                ..
             } => {
                 let fence = fence.is_some();
                 (Action::Obtain { again, fence }, claim, ttl.as_duration())
@@ -99,11 +100,12 @@ impl Order {
                 let seal = fence.map(|(fence, _)| fence.0);
                 (Action::Refresh { keep, seal }, claim, ttl.as_duration())
             }
-            Op::Check { claim } => (Action::Check, claim, Duration::ZERO),
+            Op::Check { claim, .. } => (Action::Check, claim, Duration::ZERO),
             Op::Look { claim } => (Action::Look, claim, Duration::ZERO),
             Op::Release {
                 claim,
                 mode: Mode::Exclusive,
+                ..
             } => (Action::Release, claim, Duration::ZERO),
             Op::Inspect { .. } => return None,
             // A new operation or mode.
@@ -233,6 +235,7 @@ impl ModelNode {
             first_free: first.filter(|first| Some(*first) < longest),
             watched: manner.watch,
             held: Some(self.held(order)),
+            by: Obstacle::Holder,
         }
     }
 
@@ -312,6 +315,7 @@ const NOTHING_LEFT: Outcome = Outcome::Denied {
     first_free: None,
     watched: false,
     held: None,
+    by: Obstacle::Holder,
 };
 
 /// How long a key lasts on the client's clock: the whole ttl, or all but 1 % and 2 ms.

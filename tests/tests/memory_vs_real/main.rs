@@ -4,6 +4,7 @@
 //! listed in `pair.rs` and `operations.rs`.
 
 mod fences;
+mod modes;
 mod operations;
 mod pair;
 
@@ -11,6 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use tenure_core::memory;
 use tenure_tests::servers::{Kind, Server};
@@ -19,6 +21,14 @@ use operations::operations;
 use pair::{Pair, words};
 
 fn alike(kind: Kind) {
+    answers_alike(kind, operations(kind), |_| {});
+}
+
+fn answers_alike(
+    kind: Kind,
+    operations: impl Strategy<Value = Vec<operations::Operation>>,
+    prepare: impl Fn(&mut Pair),
+) {
     let server = Server::start(kind);
     // The same operations in each run; `PROPTEST_CASES` makes it more.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
@@ -27,8 +37,9 @@ fn alike(kind: Kind) {
         ..Config::default()
     };
     TestRunner::new_with_rng(config, rng)
-        .run(&operations(kind), |operations| {
+        .run(&operations, |operations| {
             let mut pair = Pair::new(&server, kind);
+            prepare(&mut pair);
             for (client, words) in &operations {
                 pair.step(*client, words).map_err(TestCaseError::fail)?;
             }

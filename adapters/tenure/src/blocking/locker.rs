@@ -67,6 +67,31 @@ impl Locker {
         Obtaining(self.0.obtain(keys))
     }
 
+    /// Requests a read lock: see [`tenure::Locker::read`](crate::Locker::read).
+    pub fn read(&self, key: impl IntoKeys) -> Obtaining {
+        Obtaining(self.0.read(key))
+    }
+
+    /// Requests a write lock: see [`tenure::Locker::write`](crate::Locker::write).
+    pub fn write(&self, key: impl IntoKeys) -> Obtaining {
+        Obtaining(self.0.write(key))
+    }
+
+    /// Requests one of `limit` permits: see [`tenure::Locker::permit`](crate::Locker::permit).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tenure::ObtainError> {
+    /// let locker = tenure::blocking::memory();
+    /// let permit = locker.permit("api", 1).block()?;
+    /// assert!(locker.permit("api", 1).if_free()?.is_none());
+    /// # drop(permit);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn permit(&self, key: impl IntoKeys, limit: u32) -> Obtaining {
+        Obtaining(self.0.permit(key, limit))
+    }
+
     /// Tries once to obtain a lock with the default options, and returns `None` if a key is held. With other options:
     /// [`Obtaining::if_free`].
     ///

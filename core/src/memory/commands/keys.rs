@@ -30,7 +30,8 @@ pub(super) fn kind(call: &mut Call<'_>) {
     let kind: &[u8] = match call.state.entry(db, key).map(|entry| &entry.value) {
         None => b"none",
         Some(Value::String(_)) => b"string",
-        Some(Value::Hash) => b"hash",
+        Some(Value::Hash(_)) => b"hash",
+        Some(Value::SortedSet(_)) => b"zset",
         Some(Value::List(_)) => b"list",
     };
     call.simple(kind);

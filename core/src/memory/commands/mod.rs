@@ -3,8 +3,12 @@
 //! Error texts are those of Redis, literally: sessions distinguish errors by their first words, and real servers are compared
 //! with this one.
 
+mod collections;
 mod fences;
 mod keys;
+#[cfg(feature = "modes")]
+mod modes;
+mod replies;
 mod script_reads;
 mod scripts;
 mod session;
@@ -17,9 +21,6 @@ use super::client::ClientState;
 use super::options::Trouble;
 use super::state::ServerState;
 use super::store::Millis;
-use crate::redis::resp::{
-    write_array, write_bulk, write_error, write_integer, write_map, write_null, write_simple,
-};
 
 /// One command on one connection.
 pub(super) struct Call<'a> {
@@ -155,9 +156,16 @@ const COMMANDS: &[Command] = &[
     command("flushdb", -1, Access::Other, KeyArgs::None, keys::flushdb),
     command("get", 2, Access::Read, KeyArgs::First, strings::get),
     command("hello", -1, Access::Open, KeyArgs::None, session::hello),
-    command("hset", -4, Access::Write, KeyArgs::First, strings::hset),
+    command("hget", 3, Access::Read, KeyArgs::First, collections::hget),
+    command("hset", -4, Access::Write, KeyArgs::First, collections::hset),
     command("info", -1, Access::Other, KeyArgs::None, session::info),
-    command("lpush", -3, Access::Write, KeyArgs::First, strings::lpush),
+    command(
+        "lpush",
+        -3,
+        Access::Write,
+        KeyArgs::First,
+        collections::lpush,
+    ),
     command("msetex", -4, Access::Write, KeyArgs::First, several::msetex),
     command("persist", 2, Access::Write, KeyArgs::First, keys::persist),
     command("pexpire", 3, Access::Write, KeyArgs::First, keys::pexpire),
@@ -170,6 +178,22 @@ const COMMANDS: &[Command] = &[
     command("set", -3, Access::Write, KeyArgs::First, strings::set),
     command("ttl", 2, Access::Read, KeyArgs::First, keys::ttl),
     command("type", 2, Access::Read, KeyArgs::First, keys::kind),
+    command("zadd", -4, Access::Write, KeyArgs::First, collections::zadd),
+    command("zcard", 2, Access::Read, KeyArgs::First, collections::zcard),
+    command(
+        "zrange",
+        -4,
+        Access::Read,
+        KeyArgs::First,
+        collections::zrange,
+    ),
+    command(
+        "zscore",
+        3,
+        Access::Read,
+        KeyArgs::First,
+        collections::zscore,
+    ),
 ];
 
 /// Executes a command and appends its reply.
@@ -188,6 +212,7 @@ pub(super) fn execute(call: &mut Call<'_>) {
         return call.error(trouble.text());
     }
     (command.run)(call);
+    let for_next = core::mem::take(&mut call.session.caching_for_next);
     if command.kind == Access::Read && call.session.tracking {
         let keys = match command.keys {
             KeyArgs::None => &[],
@@ -198,6 +223,7 @@ pub(super) fn execute(call: &mut Call<'_>) {
             call.register(key);
         }
     }
+    call.session.skips_registration = call.session.opt_out && for_next == Some(false);
 }
 
 /// The trouble because of which the server refuses the command, if any. All scripts write, except [`scripts::is_proof`].
@@ -326,68 +352,13 @@ impl<'a> Call<'a> {
 
     /// This connection has read a key.
     fn register(&mut self, key: &[u8]) {
+        if self.session.skips_registration {
+            return;
+        }
         self.state.register(self.id, self.session.database, key);
     }
 
     fn now(&self) -> Millis {
         self.state.now()
-    }
-
-    fn ok(&mut self) {
-        write_simple(self.out, b"OK");
-    }
-
-    fn simple(&mut self, text: &[u8]) {
-        write_simple(self.out, text);
-    }
-
-    fn integer(&mut self, value: i64) {
-        write_integer(self.out, value);
-    }
-
-    fn bulk(&mut self, bytes: &[u8]) {
-        write_bulk(self.out, bytes);
-    }
-
-    fn null(&mut self) {
-        write_null(self.out, self.session.resp3);
-    }
-
-    fn array(&mut self, len: usize) {
-        write_array(self.out, len);
-    }
-
-    /// The header of a map, which is an array in RESP2.
-    fn map(&mut self, pairs: usize) {
-        if self.session.resp3 {
-            write_map(self.out, pairs);
-        } else {
-            write_array(self.out, pairs.saturating_mul(2));
-        }
-    }
-
-    fn error(&mut self, text: &[u8]) {
-        write_error(self.out, text);
-    }
-
-    fn error_of(&mut self, parts: &[&[u8]]) {
-        write_error(self.out, &parts.concat());
-    }
-
-    /// `name` is the command, and its subcommand if there is one.
-    fn wrong_arity(&mut self, name: &[&[u8]]) {
-        let name = name.join(&b'|');
-        self.error_of(&[b"ERR wrong number of arguments for '", &name, b"' command"]);
-    }
-
-    fn unknown_subcommand(&mut self, command: &[u8]) {
-        let name = self.arg(1);
-        self.error_of(&[
-            b"ERR unknown subcommand '",
-            name,
-            b"'. Try ",
-            command,
-            b" HELP.",
-        ]);
     }
 }

@@ -1,4 +1,4 @@
-//! The three scripts of Tenure, by their text and by their hash.
+//! The scripts of Tenure, by their text and by their hash.
 //!
 //! There is no Lua here: what each script does is written once more in Rust. `memory_vs_real` compares it with the scripts
 //! themselves on real servers. It must read the same keys in the same order, because reads register for push messages.
@@ -6,7 +6,9 @@
 use alloc::vec::Vec;
 
 use super::fences;
-use super::script_reads::{Failed, register};
+#[cfg(feature = "modes")]
+use super::modes::{self, Answer};
+use super::script_reads::{Failed, MISSING_ARGUMENT, register};
 use super::strings::{WrongType, end_of};
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, integer, is, keys};
 use crate::memory::store::Value;
@@ -130,6 +132,19 @@ fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
             refresh(call, keys, (value, ttl, keep), seal)
         }
         Script::Release => Ok(release(call, keys, value)),
+        #[cfg(feature = "modes")]
+        Script::Enter | Script::Share | Script::Stay | Script::Leave => {
+            match modes::run(call, script, keys, args) {
+                Ok(Answer::Number(number)) => Ok(number),
+                Ok(Answer::Behind(by, left, one)) => {
+                    write_array(call.out, 3);
+                    write_integer(call.out, by);
+                    write_integer(call.out, left);
+                    return write_bulk(call.out, &one);
+                }
+                Err(error) => Err(error),
+            }
+        }
     };
     match result {
         Ok(answer) => write_integer(call.out, answer),
@@ -141,8 +156,6 @@ fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
         }
     }
 }
-
-const MISSING_ARGUMENT: Failed = b"ERR Lua redis lib command arguments must be strings or integers";
 
 fn obtain(
     call: &mut Call<'_>,
@@ -156,7 +169,7 @@ fn obtain(
     for key in keys {
         match look(call, all, key, value) {
             Ownership::Other => return Ok(0),
-            Ownership::Same if lasts_longer(call, key, ttl) => longer.push(*key),
+            Ownership::Same if lasts_longer(call, all, key, ttl) => longer.push(*key),
             Ownership::Same | Ownership::Nothing => {}
         }
     }
@@ -192,7 +205,7 @@ fn refresh(
         }
     }
     for key in keys {
-        if keep && lasts_longer(call, key, ttl) {
+        if keep && lasts_longer(call, all, key, ttl) {
             continue;
         }
         let ttl = integer(ttl?).ok_or(NOT_AN_INTEGER)?;
@@ -221,9 +234,16 @@ fn release(call: &mut Call<'_>, keys: &[&[u8]], value: Option<&[u8]>) -> i64 {
 }
 
 /// Whether a key expires later than the ttl would end.
-fn lasts_longer(call: &mut Call<'_>, key: &[u8], ttl: Result<&[u8], Failed>) -> bool {
+fn lasts_longer(
+    call: &mut Call<'_>,
+    all: &[&[u8]],
+    key: &[u8],
+    ttl: Result<&[u8], Failed>,
+) -> bool {
     let ttl = ttl.ok().and_then(integer).unwrap_or_default();
-    keys::remaining_of(call, key).is_ok_and(|left| left > ttl)
+    let left = keys::remaining_of(call, key);
+    register(call, all, key);
+    left.is_ok_and(|left| left > ttl)
 }
 
 /// The value of a key, compared with that of the lock.

@@ -157,6 +157,7 @@ pub(super) fn client(call: &mut Call<'_>) {
         b"no-evict" => (b"no-evict", given.len() == 1),
         b"no-touch" => (b"no-touch", given.len() == 1),
         b"tracking" if call.state.options.tracking => (b"tracking", !given.is_empty()),
+        b"caching" if call.state.options.tracking => (b"caching", given.len() == 1),
         _ => return call.unknown_subcommand(b"CLIENT"),
     };
     if !right {
@@ -179,6 +180,7 @@ pub(super) fn client(call: &mut Call<'_>) {
         }
         (b"setinfo", _) => call.ok(),
         (b"tracking", _) => tracking(call, given),
+        (b"caching", [answer]) => caching(call, answer),
         (_, [state]) if is(state, "ON") || is(state, "OFF") => call.ok(),
         _ => call.error(SYNTAX_ERROR),
     }
@@ -190,13 +192,38 @@ fn tracking(call: &mut Call<'_>, given: &[&[u8]]) {
         [state, options @ ..] if is(state, "OFF") => (false, options),
         _ => return call.error(SYNTAX_ERROR),
     };
-    if !options.iter().all(|option| is(option, "NOLOOP")) {
+    let has = |name| options.iter().any(|option| is(option, name));
+    if !options
+        .iter()
+        .all(|option| is(option, "NOLOOP") || is(option, "OPTOUT"))
+    {
         return call.error(SYNTAX_ERROR);
     }
     call.session.tracking = on;
     call.session.has_tracked |= on;
-    call.session.no_loop = on && !options.is_empty();
+    call.session.no_loop = on && has("NOLOOP");
+    call.session.opt_out = on && has("OPTOUT");
     call.ok();
+}
+
+/// There is no `OPTIN` here, so `YES` is always wrong.
+fn caching(call: &mut Call<'_>, answer: &[u8]) {
+    if !call.session.tracking {
+        return call.error(
+            b"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
+            enabled",
+        );
+    }
+    if is(answer, "NO") && !call.session.opt_out {
+        call.error(b"ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.");
+    } else if is(answer, "NO") {
+        call.session.caching_for_next = Some(false);
+        call.ok();
+    } else if is(answer, "YES") {
+        call.error(b"ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.");
+    } else {
+        call.error(SYNTAX_ERROR);
+    }
 }
 
 pub(super) fn command(call: &mut Call<'_>) {

@@ -1,4 +1,4 @@
-//! Commands on strings, and the little of hashes and lists that makes a key of another type.
+//! Commands on strings.
 
 use super::{Call, NOT_AN_INTEGER, OUT_OF_MEMORY, SYNTAX_ERROR, WRONG_TYPE, code, integer, word};
 use crate::memory::store::{Millis, Value};
@@ -13,7 +13,7 @@ impl Call<'_> {
         match self.state.entry(db, key).map(|entry| &entry.value) {
             None => Ok(None),
             Some(Value::String(bytes)) => Ok(Some(bytes)),
-            Some(Value::Hash | Value::List(_)) => Err(WrongType),
+            Some(Value::Hash(_) | Value::SortedSet(_) | Value::List(_)) => Err(WrongType),
         }
     }
 
@@ -190,38 +190,4 @@ pub(super) fn delifeq(call: &mut Call<'_>) {
     };
     let deleted = equal && call.state.remove(db, key);
     call.integer(i64::from(deleted));
-}
-
-/// Creates a hash, whose fields are not kept: it counts as having one.
-pub(super) fn hset(call: &mut Call<'_>) {
-    let (db, key) = (call.database(), call.arg(1));
-    if !call.args.len().is_multiple_of(2) {
-        return call.wrong_arity(&[b"hset"]);
-    }
-    let is_hash = |value: &Value| matches!(value, Value::Hash);
-    match call.state.entry(db, key).map(|entry| is_hash(&entry.value)) {
-        Some(true) => {
-            call.state.tracking.invalidate(key);
-            call.integer(0);
-        }
-        Some(false) => call.error(WRONG_TYPE),
-        None if call.store(key, Value::Hash, None) => call.integer(1),
-        None => call.error(OUT_OF_MEMORY),
-    }
-}
-
-/// Creates a list, or adds an element.
-pub(super) fn lpush(call: &mut Call<'_>) {
-    let (db, key) = (call.database(), call.arg(1));
-    let is_list = |value: &Value| matches!(value, Value::List(_));
-    match call.state.entry(db, key).map(|entry| is_list(&entry.value)) {
-        Some(true) => {
-            let elements = call.state.store.push_element(db, key).unwrap_or_default();
-            call.state.tracking.invalidate(key);
-            call.integer(elements);
-        }
-        Some(false) => call.error(WRONG_TYPE),
-        None if call.store(key, Value::List(1), None) => call.integer(1),
-        None => call.error(OUT_OF_MEMORY),
-    }
 }

@@ -7,10 +7,12 @@ use core::time::Duration;
 use super::{Finding, Sent};
 use crate::event::NodeError;
 use crate::fence::Fence;
-use crate::lock::{Holding, KeySet, Outcome};
+use crate::lock::{Holding, KeySet, Obstacle, Outcome};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
 use crate::redis::wire::Kind;
+#[cfg(feature = "modes")]
+use crate::redis::wire::Watch;
 
 mod each;
 
@@ -42,6 +44,9 @@ pub(super) enum Decision {
     /// Granted, with this number.
     Fenced(Fence),
     Denied,
+    /// Denied, by whom, and for how many milliseconds; negative: without an end.
+    #[cfg(feature = "modes")]
+    Behind(Obstacle, i64),
     Failed(NodeError),
     Unknown,
     /// The server needs another command.
@@ -102,7 +107,7 @@ impl ReplyProgress {
         clippy::wildcard_enum_match_arm,
         reason = "any other reply that a server may send"
     )]
-    fn note_value(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
+    pub(super) fn note_value(&mut self, reply: Reply<'_>, is_ours: impl FnOnce(&[u8]) -> bool) {
         match reply.item() {
             Item::Bulk(value) => self.all_equal &= is_ours(value),
             Item::Null => self.all_equal = false,
@@ -171,6 +176,15 @@ impl ReplyProgress {
                 remaining: None,
             },
             Some(Decision::Denied) => self.denied(watched),
+            #[cfg(feature = "modes")]
+            Some(Decision::Behind(by, left)) => {
+                let watch = if let Kind::Mode { watch, .. } = kind {
+                    watch
+                } else {
+                    Watch::No
+                };
+                self.behind((by, left), watch, watched)
+            }
             Some(Decision::Failed(error)) => Outcome::Failed(error),
             Some(Decision::Unknown | Decision::Again) => Outcome::Unknown,
             None if kind == Kind::Times => self.looked(watched),
@@ -209,13 +223,32 @@ impl ReplyProgress {
             // Without the time, the key is not watched and no wake will come.
             watched: watched && self.longest.is_some(),
             held: (self.longest.is_some() && !self.missing_time).then_some(self.held),
+            by: Obstacle::Holder,
         }
+    }
+
+    /// Whether a remaining time was reported, which registers us for the next change.
+    #[cfg(feature = "modes")]
+    pub(super) const fn has_time(&self) -> bool {
+        self.longest.is_some()
+    }
+
+    /// Whether there is no key, as far as reported.
+    #[cfg(feature = "modes")]
+    pub(super) fn is_free(&self) -> bool {
+        self.longest == Some(-2)
     }
 
     /// The outcome after the connection broke: what was decided stands, anything else is unknown.
     pub(super) fn outcome_if_lost(&self, sent: &Sent) -> Outcome {
         match sent.kind {
             Kind::Times | Kind::Check | Kind::ValuesAndTimes | Kind::Probe => Outcome::Unknown,
+            #[cfg(feature = "modes")]
+            Kind::SharedCheck { .. } => Outcome::Unknown,
+            #[cfg(feature = "modes")]
+            Kind::Mode { .. } if self.decided.is_some() => self.outcome(sent.kind, false),
+            #[cfg(feature = "modes")]
+            Kind::Mode { .. } => Outcome::Unknown,
             Kind::Set
             | Kind::SetIfEqual
             | Kind::Script { .. }

@@ -7,6 +7,7 @@ use super::*;
 use crate::claim::Claim;
 use crate::id::{LockId, NodeId};
 use crate::keys::{Key, Keys};
+use crate::obtain::Mode;
 use crate::redis::resp::{DecodeLimits, Decoder};
 use crate::redis::wire::LastTtl;
 use crate::token::Token;
@@ -20,7 +21,13 @@ fn claim(keys: &[&str]) -> Claim {
 /// What is sent for a check of two keys, and the outcome of the reply.
 fn check(answer: &str) -> (Vec<u8>, Outcome) {
     let claim = claim(&["a", "b"]);
-    let (sent, finding) = find(Op::Check { claim: &claim }, answer);
+    let (sent, finding) = find(
+        Op::Check {
+            claim: &claim,
+            mode: Mode::Exclusive,
+        },
+        answer,
+    );
     let Finding::Outcome(outcome) = finding else {
         panic!("{finding:?}");
     };

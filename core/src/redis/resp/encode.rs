@@ -38,6 +38,18 @@ impl Args<'_> {
         self
     }
 
+    /// One argument of several parts.
+    #[cfg(feature = "modes")]
+    pub(crate) fn parts(&mut self, parts: &[&[u8]]) -> &mut Self {
+        let len = parts.iter().map(|part| part.len()).sum();
+        count(self.out, b'$', len);
+        for part in parts {
+            self.out.extend_from_slice(part);
+        }
+        self.out.extend_from_slice(LINE_END);
+        self
+    }
+
     /// A number in decimal digits.
     pub fn number(&mut self, n: u64) -> &mut Self {
         let (digits, from) = decimal(n);

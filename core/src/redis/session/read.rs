@@ -107,7 +107,7 @@ impl Session {
             NodeError::Other
         };
         let is_ours = |request, value: &[u8]| match locks.op(request) {
-            Some(Op::Check { claim }) => claim.value() == value,
+            Some(Op::Check { claim, .. }) => claim.value() == value,
             _ => false,
         };
         match self.exchange.receive(reply, is_ours, &mut self.capability) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenure_core::{Holding, Instant, Key, KeySet, Keys, Mode, Op, Outcome, RequestId};
+use tenure_core::{Holding, Instant, Key, KeySet, Keys, Mode, Obstacle, Op, Outcome, RequestId};
 
 /// A request on its way.
 pub(super) struct Request {
@@ -32,6 +32,7 @@ impl Request {
                 again,
                 mode: Mode::Exclusive,
                 fence: None,
+                ..
             } => (RequestKind::Obtain(ttl.as_duration(), again), claim),
             Op::Refresh {
                 claim,
@@ -40,11 +41,12 @@ impl Request {
                 mode: Mode::Exclusive,
                 fence: None,
             } => (RequestKind::Refresh(ttl.as_duration(), keep), claim),
-            Op::Check { claim } => (RequestKind::Check, claim),
+            Op::Check { claim, .. } => (RequestKind::Check, claim),
             Op::Look { claim } => (RequestKind::Look, claim),
             Op::Release {
                 claim,
                 mode: Mode::Exclusive,
+                ..
             } => (RequestKind::Release, claim),
             Op::Inspect { keys } => {
                 let (kind, keys, value) = (RequestKind::Inspect, keys.clone(), Vec::new());
@@ -146,6 +148,7 @@ impl PlainNode {
             first_free: left.min().filter(|first| Some(*first) < longest),
             watched,
             held: Some(held),
+            by: Obstacle::Holder,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What only some schedules have, by bits of the header that all others leave alone.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Config, Keep, Metadata, Obtain, Retry, Token, Ttl};
+use tenure_core::{Config, Keep, Metadata, Mode, Obtain, Retry, Token, Ttl};
 
 use super::HEADER;
 use crate::world::Work;
@@ -23,6 +24,8 @@ pub(crate) struct Extras {
     pub(crate) limited: bool,
     /// Each client has workers.
     workers: Option<Workers>,
+    /// Some locks share their key, or know of others that do.
+    pub(crate) modes: bool,
     /// Some steps do what is in `rare.rs`.
     pub(crate) rare: bool,
 }
@@ -77,6 +80,7 @@ impl Extras {
                 _ => Servers::Able,
             },
             limited: server == 6,
+            modes: matches!(habit, 8..=11),
             workers,
             rare: header[7] >> 4 & 3 == 3,
         }
@@ -151,6 +155,20 @@ impl Extras {
         };
         if let Some(token) = token {
             request.token = Token::new(token).expect("a token");
+        } else if self.modes && self.servers != Servers::WithoutEval && request.keys.len() == 1 {
+            // Locks with one token have one mode.
+            let limit = NonZeroU32::new(1 + u32::from(a >> 5 & 1));
+            (request.mode, request.fence) = match c >> 6 {
+                0 => return used,
+                1 => (Mode::InTurn, request.fence),
+                2 => (Mode::Shared { limit: None }, None),
+                _ => (Mode::Shared { limit }, None),
+            };
+            used.push(match request.mode {
+                Mode::Shared { limit: None } => "read locks",
+                Mode::Shared { .. } => "permits",
+                Mode::Exclusive | Mode::InTurn | _ => "write locks",
+            });
         }
         used
     }

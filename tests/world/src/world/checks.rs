@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Arrangement, Claim, Event, Instant, Key, Keys, LockId, Loss, NotObtained, Released,
+    Arrangement, Claim, Event, Key, Keys, LockId, Loss, Mode, NotObtained, Released,
 };
 
 use super::World;
-use super::client::{HeldLock, lock_of};
+use super::client::lock_of;
 use super::oracle::{Promise, Violation, quorum};
 
 impl World {
@@ -73,6 +73,12 @@ impl World {
     }
 
     fn check_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
+        let mut requests = self.clients.iter().flat_map(|client| &client.requests);
+        if requests.any(|request| request.mode != Mode::Exclusive) {
+            // Where locks share a key, those who want it alone may starve: nobody waits in order yet.
+            self.oracle.excuse(Promise::Fair);
+            return Ok(());
+        }
         let held_locks = self.clients[index].held_locks.iter().rev();
         let keys = held_locks
             .into_iter()
@@ -89,42 +95,6 @@ impl World {
         granted
             .iter()
             .try_for_each(|key| self.check_turn(index, key))
-    }
-
-    /// At no instant do two clients rely on the same key. Reliance begins only with an event of a client, so
-    /// checking at events covers every instant.
-    fn check_exclusion(&mut self, index: usize) -> Result<(), Violation> {
-        let now = self.now;
-        if self.oracle.is_excused(now) {
-            self.oracle.excuse(Promise::Exclusion);
-            return Ok(());
-        }
-        let mut excused = false;
-        for mine in self.clients[index].valid_locks(now) {
-            for (other, client) in self.clients.iter().enumerate() {
-                for theirs in client.valid_locks(now) {
-                    let same = other == index && theirs.lock == mine.lock;
-                    if same || theirs.value == mine.value || !share_a_key(mine, theirs) {
-                        continue;
-                    }
-                    if !client.clock_in_bounds || !self.clients[index].clock_in_bounds {
-                        excused = true;
-                        continue;
-                    }
-                    let how = format!(
-                        "{index} ({:?}) and {other} ({:?}) both rely on {:?}",
-                        mine.lock, theirs.lock, mine.keys
-                    );
-                    return Err(Promise::Exclusion.broken(how));
-                }
-            }
-        }
-        if excused {
-            self.oracle.excuse(Promise::Exclusion);
-        } else {
-            self.oracle.kept(Promise::Exclusion);
-        }
-        Ok(())
     }
 
     /// Enough nodes keep a lock until the lease that its client relies on is over.
@@ -265,20 +235,6 @@ impl World {
         node.server.holding(name, own)
     }
 
-    /// Whether a node keeps all keys of a lock for its client until `end`.
-    pub(super) fn backs(&self, node: usize, held_lock: &HeldLock, end: Instant) -> bool {
-        let clock = &self.nodes[node].clock;
-        held_lock.keys.iter().all(|key| {
-            let Some((value, last)) = self.holding(node, key) else {
-                return false;
-            };
-            // It is there for the whole of its last millisecond.
-            let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
-            let gone = gone.and_then(|gone| clock.when(gone));
-            *value == *held_lock.value && gone.is_none_or(|gone| gone >= end)
-        })
-    }
-
     pub(super) fn check_before_release(&mut self, index: usize, lock: LockId) {
         if self.clients[index]
             .held_locks
@@ -386,10 +342,4 @@ impl World {
         self.oracle.kept(Promise::NoFalseAlarm);
         Ok(())
     }
-}
-
-fn share_a_key(a: &HeldLock, b: &HeldLock) -> bool {
-    a.keys
-        .iter()
-        .any(|key| b.keys.iter().any(|other| other == key))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, NodeState, Output};
+use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Mode, NodeState, Output};
 
 use super::clock::Clock;
 use super::inspected::Snapshot;
@@ -84,6 +84,7 @@ pub(crate) struct HeldLock {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) value: Box<[u8]>,
+    pub(crate) mode: Mode,
     /// True time.
     pub(crate) since: Instant,
     /// On its own clock, as last reported.
@@ -219,10 +220,11 @@ impl Client {
             }
         }
         if let Event::Obtained { lock, lease } = event {
-            let mut cap = None;
+            let (mut cap, mut mode) = (None, Mode::Exclusive);
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
                 let request = &mut self.requests[*at];
                 request.obtained = true;
+                mode = request.mode;
                 let own = self.clock.read(now);
                 cap = request.max_hold.map(|most| own + most);
             }
@@ -231,6 +233,7 @@ impl Client {
                     lock,
                     keys: claim.keys().clone(),
                     value: claim.value().into(),
+                    mode,
                     since: now,
                     until: lease.expires_at(),
                     owned: !is_drawn(claim.token()),

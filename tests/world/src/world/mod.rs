@@ -16,6 +16,7 @@ mod client;
 mod clock;
 mod commands;
 mod deadlines;
+mod exclusion;
 mod fair;
 mod faults;
 mod fences;
@@ -301,6 +302,7 @@ impl World {
             lock: LockId::from_bits(0),
             keys: request.keys.clone(),
             token: request.token.clone(),
+            mode: request.mode,
             ttl: request.ttl.as_duration(),
             requested_at: own,
             wait: request.wait.filter(|wait| !wait.is_zero()),

@@ -10,7 +10,8 @@ use tenure_core::Instant;
 /// A promise of Tenure, as the README gives it.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Promise {
-    /// At no instant do two clients rely on the same key.
+    /// At no instant do two clients rely on the same key, unless both share it: then no more do than the largest of their
+    /// limits.
     Exclusion,
     /// A holder is backed by enough nodes until its lease is over.
     Cover,

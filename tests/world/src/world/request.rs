@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, Keys, Lease, LockId, Token};
+use tenure_core::{Instant, Keys, Lease, LockId, Mode, Token};
 
 /// How long a drawn token is.
 const DRAWN: usize = 22;
@@ -12,6 +12,7 @@ pub(crate) struct LockRequest {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) token: Token,
+    pub(crate) mode: Mode,
     pub(crate) ttl: Duration,
     /// When it was requested, on the clock of its client, and how long it waits.
     pub(crate) requested_at: Instant,

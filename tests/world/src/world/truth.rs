@@ -20,6 +20,7 @@ use std::time::Duration;
 use tenure_core::{Event, Holder, Instant, Lease, LockId, Loss, NodeError, NotObtained, Released};
 
 use super::World;
+use super::exclusion::is_shared;
 use super::oracle::{Promise, Violation};
 use super::prompt::{CHECK_INTERVAL, share_a_key};
 use super::request::LockRequest;
@@ -256,7 +257,15 @@ impl World {
                 }
                 Err("nobody else has requested its keys lately".to_owned())
             }
-            Holder::Ourselves | Holder::Other => Ok(()),
+            Holder::Sharing
+                if !(0..self.clients.len()).any(|client| {
+                    let mut sharing = of(client).filter(|other| is_shared(other.mode));
+                    sharing.any(late)
+                }) =>
+            {
+                Err("nobody has requested to share its keys lately".to_owned())
+            }
+            Holder::Ourselves | Holder::Other | Holder::Sharing | Holder::Queue => Ok(()),
         }
     }
 

@@ -36,8 +36,9 @@ pub(crate) fn value_set<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
         [b"SET", _, value, ..] | [b"MSETEX", _, _, value, ..] => Some(value),
         [b"EVALSHA" | b"EVAL", _, keys, rest @ ..] => {
             let keys: usize = std::str::from_utf8(keys).ok()?.parse().ok()?;
-            // With a ttl behind the value it sets, without one it deletes.
-            (rest.len() == keys + 2).then(|| rest[keys])
+            // With a ttl behind the value it sets, without one it deletes. The scripts of the modes that set have more
+            // behind it, and the one that deletes has the ttl and a limit.
+            matches!(rest.len().checked_sub(keys), Some(2 | 5 | 6)).then(|| rest[keys])
         }
         _ => None,
     }

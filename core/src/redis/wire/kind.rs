@@ -1,0 +1,114 @@
+//! What was sent, so far as it decides how the replies are read.
+
+use crate::redis::Script;
+
+/// How the replies to an operation are read. Unless it says otherwise the first reply decides; further ones are remaining times.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Set,
+    SetIfEqual,
+    Script {
+        script: Script,
+        /// The number that the script returns if it has changed all keys.
+        all: u16,
+    },
+    DeleteIfEqual,
+    /// The obtain script for a lock with a fence: it returns the number, or 0.
+    Fenced,
+    /// Several keys are set, or none.
+    SetSeveral,
+    /// A command for each key, because no script runs.
+    PerKey {
+        command: PerKey,
+        keys: u16,
+    },
+    /// Remaining times only, one per key: the keys are free if none has one.
+    Times,
+    /// For each key its value and its remaining time: whether all are still ours.
+    Check,
+    /// The same, for an inspection.
+    ValuesAndTimes,
+    /// A script of a mode other than `Exclusive`: the commands before it do not matter.
+    #[cfg(feature = "modes")]
+    Mode {
+        script: Script,
+        /// How many replies come before it that do not matter, without the time.
+        before: u8,
+        watch: Watch,
+    },
+    /// Whether the key is shared, and whether we are among those who share it.
+    #[cfg(feature = "modes")]
+    SharedCheck {
+        /// How many replies come before the first that matters. If there is any, one more comes between the two.
+        before: u8,
+    },
+    /// A `PING`. Any reply, even an error, shows that the connection works.
+    Probe,
+}
+
+/// What is sent for each key of a lock, where no script runs.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum PerKey {
+    /// `SET … IFEQ`, and behind all of them the command of an obtain.
+    Settle,
+    /// `SET … IFEQ`.
+    Refresh,
+    /// `DELIFEQ` or `DELEX`.
+    Release,
+}
+
+/// Whether the remaining time of the key is read beside a script, which registers us for its next change.
+#[cfg(feature = "modes")]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Watch {
+    No,
+    /// Before the script, because a grant is not to be notified.
+    Before,
+    /// Behind it, because its own write would end the registration.
+    Behind,
+}
+
+impl Kind {
+    /// The script that it needs.
+    pub(crate) const fn script(self) -> Option<Script> {
+        match self {
+            Self::Script { script, .. } => Some(script),
+            Self::Fenced => Some(Script::Obtain),
+            #[cfg(feature = "modes")]
+            Self::Mode { script, .. } => Some(script),
+            #[cfg(feature = "modes")]
+            Self::SharedCheck { .. } => None,
+            Self::Set
+            | Self::SetIfEqual
+            | Self::DeleteIfEqual
+            | Self::SetSeveral
+            | Self::PerKey { .. }
+            | Self::Times
+            | Self::Check
+            | Self::ValuesAndTimes
+            | Self::Probe => None,
+        }
+    }
+
+    /// How many replies decide.
+    pub(crate) const fn deciding(self) -> u16 {
+        match self {
+            Self::PerKey {
+                command: PerKey::Settle,
+                keys,
+            } => keys.saturating_add(1),
+            Self::PerKey { keys, .. } => keys,
+            Self::Set
+            | Self::SetIfEqual
+            | Self::Script { .. }
+            | Self::DeleteIfEqual
+            | Self::Fenced
+            | Self::SetSeveral => 1,
+            #[cfg(feature = "modes")]
+            Self::Mode { .. } => 1,
+            #[cfg(feature = "modes")]
+            Self::SharedCheck { .. } => 0,
+            Self::Times | Self::Check | Self::ValuesAndTimes | Self::Probe => 0,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The commands of locks that know of others that share their key: `core/docs/modes.md` has the table.
+
+use alloc::vec::Vec;
+
+use super::{Kind, Watch, Wire};
+use crate::claim::Claim;
+use crate::fence::Keep;
+use crate::lock::Op;
+use crate::obtain::Mode;
+use crate::redis::capability::Caching;
+use crate::redis::resp::{Args, command};
+use crate::redis::slot::companion_parts;
+use crate::redis::{CompanionKey, Script};
+use crate::ttl::Ttl;
+
+/// Not yet: a lock is in no queue, and has waited for no time that counts there.
+const NO_PATIENCE: u64 = 0;
+const WAITED: u64 = 0;
+/// The lock is no other that changes its mode.
+const NO_CHANGE: &[u8] = b"";
+
+impl Wire<'_> {
+    /// `None` if the commands are those of an exclusive lock.
+    #[cold]
+    pub(super) fn write_in_mode(&mut self, op: Op<'_>, mode: Mode) -> Option<(Kind, u16)> {
+        let limit = match mode {
+            Mode::Exclusive => return None,
+            Mode::InTurn => None,
+            Mode::Shared { limit } => Some(limit.map_or(0, |limit| u64::from(limit.get()))),
+        };
+        Some(match (op, limit) {
+            (
+                Op::Obtain {
+                    claim, ttl, fence, ..
+                },
+                None,
+            ) => self.enter(claim, ttl, fence),
+            (
+                Op::Obtain {
+                    claim, ttl, waits, ..
+                },
+                Some(limit),
+            ) => self.share(claim, ttl, (limit, waits)),
+            (
+                Op::Refresh {
+                    claim, ttl, keep, ..
+                },
+                Some(_),
+            ) => self.stay(claim, ttl, keep),
+            (Op::Check { claim, .. }, Some(_)) => self.check_shared(claim),
+            (Op::Release { claim, ttl, .. }, limit) => {
+                self.leave(claim, ttl, limit.unwrap_or_default())
+            }
+            (Op::Refresh { .. } | Op::Check { .. }, None)
+            | (Op::Look { .. } | Op::Inspect { .. }, _) => return None,
+        })
+    }
+
+    fn enter(&mut self, claim: &Claim, ttl: Ttl, fence: Option<Keep>) -> (Kind, u16) {
+        let before = self.without_registration();
+        let keys = CompanionKey::ALL.len().saturating_add(1);
+        let fenced = usize::from(fence.is_some());
+        let mut command = self.start(Script::Enter, keys.saturating_add(fenced), 5 + fenced);
+        let key = claim.frame().raw_key();
+        command.prepared(claim.frame().keys());
+        companions(&mut command, claim, &CompanionKey::ALL);
+        if fence.is_some() {
+            companion(&mut command, key, &[b"fence"]);
+        }
+        command.prepared(claim.frame().value());
+        command
+            .number(ttl.as_millis())
+            .number(NO_PATIENCE)
+            .number(WAITED)
+            .arg(NO_CHANGE);
+        match fence.map(Keep::as_millis) {
+            Some(Some(millis)) => command.number(millis),
+            Some(None) => command.arg(b"forever"),
+            None => &mut command,
+        };
+        self.for_each(b"PTTL", claim);
+        let kind = Kind::Mode {
+            script: Script::Enter,
+            before,
+            watch: Watch::Behind,
+        };
+        (kind, u16::from(before).saturating_add(2))
+    }
+
+    /// Only a lock that waits watches the key: one that holds it has no use for the news that others come and go.
+    fn share(&mut self, claim: &Claim, ttl: Ttl, (limit, waits): (u64, bool)) -> (Kind, u16) {
+        if waits {
+            self.for_each(b"PTTL", claim);
+        }
+        let before = self.without_registration();
+        let mut command = self.start(Script::Share, CompanionKey::ALL.len().saturating_add(1), 6);
+        command.prepared(claim.frame().keys());
+        companions(&mut command, claim, &CompanionKey::ALL);
+        command.prepared(claim.frame().value());
+        command
+            .number(ttl.as_millis())
+            .number(NO_PATIENCE)
+            .number(WAITED)
+            .number(limit)
+            .arg(NO_CHANGE);
+        let watch = if waits { Watch::Before } else { Watch::No };
+        let kind = Kind::Mode {
+            script: Script::Share,
+            before,
+            watch,
+        };
+        let replies = u16::from(before).saturating_add(1);
+        (kind, replies.saturating_add(u16::from(waits)))
+    }
+
+    fn stay(&mut self, claim: &Claim, ttl: Ttl, keep: bool) -> (Kind, u16) {
+        let before = self.without_registration();
+        let mut command = self.start(Script::Stay, 2, if keep { 3 } else { 2 });
+        command.prepared(claim.frame().keys());
+        companions(&mut command, claim, &[CompanionKey::In]);
+        command.prepared(claim.frame().value());
+        command.number(ttl.as_millis());
+        if keep {
+            command.arg(b"keep");
+        }
+        unwatched(Script::Stay, before)
+    }
+
+    fn leave(&mut self, claim: &Claim, ttl: Ttl, limit: u64) -> (Kind, u16) {
+        let before = self.without_registration();
+        let mut command = self.start(Script::Leave, CompanionKey::ALL.len().saturating_add(1), 3);
+        command.prepared(claim.frame().keys());
+        companions(&mut command, claim, &CompanionKey::ALL);
+        command.prepared(claim.frame().value());
+        command.number(ttl.as_millis()).number(limit);
+        unwatched(Script::Leave, before)
+    }
+
+    fn check_shared(&mut self, claim: &Claim) -> (Kind, u16) {
+        let before = self.without_registration();
+        command(self.out, 2)
+            .arg(b"GET")
+            .prepared(claim.frame().keys());
+        if before > 0 {
+            caching_no(self.out);
+        }
+        let mut score = command(self.out, 3);
+        score.arg(b"ZSCORE");
+        companions(&mut score, claim, &[CompanionKey::In]);
+        score.prepared(claim.frame().value());
+        let between = u16::from(before > 0);
+        let replies = u16::from(before).saturating_add(between).saturating_add(2);
+        (Kind::SharedCheck { before }, replies)
+    }
+
+    /// The beginning of a script with this many keys and arguments.
+    fn start(&mut self, script: Script, keys: usize, args: usize) -> Args<'_> {
+        let whole = self.capability.takes_text(script);
+        let mut command = command(self.out, keys.saturating_add(args).saturating_add(3));
+        if whole {
+            command.arg(b"EVAL").arg(script.text().as_bytes());
+        } else {
+            command.arg(b"EVALSHA").arg(script.sha().as_bytes());
+        }
+        command.number(keys as u64);
+        command
+    }
+
+    /// On a connection that tracks, the next command is to register us for none of its keys. Servers allow that only after
+    /// `OPTOUT`, which changes nothing else: so it is sent with the first of these requests, and no other lock pays for it.
+    /// Returns how many replies there will be.
+    fn without_registration(&mut self) -> u8 {
+        if !self.capability.tracking {
+            return 0;
+        }
+        match self.capability.caching {
+            Caching::Refused => 0,
+            Caching::OptOut => {
+                caching_no(self.out);
+                1
+            }
+            Caching::Always => {
+                command(self.out, 5)
+                    .arg(b"CLIENT")
+                    .arg(b"TRACKING")
+                    .arg(b"ON")
+                    .arg(b"OPTOUT")
+                    .arg(b"NOLOOP");
+                caching_no(self.out);
+                self.capability.caching = Caching::OptOut;
+                2
+            }
+        }
+    }
+}
+
+const fn unwatched(script: Script, before: u8) -> (Kind, u16) {
+    let watch = Watch::No;
+    let kind = Kind::Mode {
+        script,
+        before,
+        watch,
+    };
+    (kind, (before as u16).saturating_add(1))
+}
+
+fn caching_no(out: &mut Vec<u8>) {
+    command(out, 3).arg(b"CLIENT").arg(b"CACHING").arg(b"NO");
+}
+
+fn companions(command: &mut Args<'_>, claim: &Claim, names: &[CompanionKey]) {
+    let key = claim.frame().raw_key();
+    for name in names {
+        match name {
+            CompanionKey::Bell => {
+                let value = claim.value();
+                let start = value.first_chunk::<8>().map_or(value, |start| start);
+                companion(command, key, &[name.name(), start]);
+            }
+            CompanionKey::In
+            | CompanionKey::Exclusive
+            | CompanionKey::Shared
+            | CompanionKey::Alive => companion(command, key, &[name.name()]),
+        }
+    }
+}
+
+fn companion(command: &mut Args<'_>, key: &[u8], name: &[&[u8]]) {
+    let [open, close] = companion_parts(key);
+    let mut parts: [&[u8]; 5] = [open, key, close, b"", b""];
+    for (part, name) in parts.iter_mut().skip(3).zip(name) {
+        *part = name;
+    }
+    command.parts(&parts);
+}
