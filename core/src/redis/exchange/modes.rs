@@ -133,6 +133,7 @@ impl ReplyProgress {
         let mut held = KeySet::NONE;
         held.insert(0);
         Outcome::Denied {
+            first_free: None,
             retry_after,
             watched: tracking && self.has_time() && is_told,
             held: Some(held),
