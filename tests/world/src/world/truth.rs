@@ -257,11 +257,13 @@ impl World {
                 }
                 Err("nobody else has requested its keys lately".to_owned())
             }
+            // The requests of a process that was killed are forgotten.
             Holder::Sharing
-                if !(0..self.clients.len()).any(|client| {
-                    let mut sharing = of(client).filter(|other| is_shared(other.mode));
-                    sharing.any(late)
-                }) =>
+                if !self.killed
+                    && !(0..self.clients.len()).any(|client| {
+                        let mut sharing = of(client).filter(|other| is_shared(other.mode));
+                        sharing.any(late)
+                    }) =>
             {
                 Err("nobody has requested to share its keys lately".to_owned())
             }

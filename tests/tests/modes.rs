@@ -1,0 +1,212 @@
+//! Read locks, write locks and permits on real servers, beside a plain lock of another library.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tenure::tokio::connect;
+use tenure::{Holder, Locker, NodeError, NotObtained, ObtainError, Released, Servers};
+use tenure_tests::raw::Value;
+use tenure_tests::servers::{Kind, Server};
+
+const WAIT: Duration = Duration::from_secs(3600);
+const ROUNDS: usize = 15;
+
+/// How many read at this moment; −1: somebody writes.
+#[derive(Clone, Default)]
+struct Inside(Arc<AtomicI64>);
+
+impl Inside {
+    async fn read(&self) {
+        assert!(
+            self.0.fetch_add(1, Ordering::SeqCst) >= 0,
+            "while it is written"
+        );
+        tokio::task::yield_now().await;
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn write(&self) {
+        let before = self.0.swap(-1, Ordering::SeqCst);
+        assert_eq!(before, 0, "while others are inside");
+        tokio::task::yield_now().await;
+        assert_eq!(self.0.swap(0, Ordering::SeqCst), -1, "somebody came in");
+    }
+}
+
+async fn reads(locker: Locker, inside: Inside) {
+    for _ in 0..ROUNDS {
+        let lock = locker.read("k").wait(WAIT).await.expect("a read lock");
+        inside.read().await;
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+}
+
+async fn writes(locker: Locker, inside: Inside) {
+    for round in 0..ROUNDS {
+        let request = if round % 2 == 0 {
+            locker.write("k").fence()
+        } else {
+            locker.obtain("k")
+        };
+        let lock = request.wait(WAIT).await.expect("a write lock");
+        inside.write().await;
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+}
+
+/// As every library for one server does it.
+async fn plain(server: &Server, inside: Inside) {
+    let mut raw = server.raw();
+    for _ in 0..ROUNDS {
+        while raw.command(&["SET", "k", "plain", "NX", "PX", "600000"]) != Value::ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        inside.write().await;
+        assert_eq!(raw.command(&["DEL", "k"]), Value::Int(1));
+        // The others have to get in, too.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn readers_share_a_key_and_writers_and_plain_locks_have_it_alone() {
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let inside = Inside::default();
+        let mut tasks = Vec::new();
+        for _ in 0..3 {
+            let locker = connect(server.url()).await.expect("a locker");
+            tasks.push(tokio::spawn(reads(locker.clone(), inside.clone())));
+            tasks.push(tokio::spawn(reads(locker.clone(), inside.clone())));
+            tasks.push(tokio::spawn(writes(locker, inside.clone())));
+        }
+        plain(&server, inside).await;
+        for task in tasks {
+            task.await.expect("no violation");
+        }
+        // Fences keep their counter.
+        let left = server.raw().command(&["KEYS", "*"]);
+        assert_eq!(
+            left,
+            Value::Array(vec![Value::bulk("{k}~fence")]),
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_more_permits_are_used_than_there_are() {
+    const LIMIT: u32 = 3;
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let (used, most) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            let locker = connect(server.url()).await.expect("a locker");
+            for _ in 0..3 {
+                let (locker, used, most) = (locker.clone(), used.clone(), most.clone());
+                tasks.push(tokio::spawn(async move {
+                    for _ in 0..5 {
+                        let permit = locker.permit("k", LIMIT).wait(WAIT).await;
+                        let permit = permit.expect("a permit");
+                        let now = used.fetch_add(1, Ordering::SeqCst) + 1;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                        used.fetch_sub(1, Ordering::SeqCst);
+                        assert_eq!(permit.release().await, Released::Confirmed);
+                    }
+                }));
+            }
+        }
+        for task in tasks {
+            task.await.expect("a worker");
+        }
+        assert!(most.load(Ordering::SeqCst) <= i64::from(LIMIT), "{kind:?}");
+        assert_eq!(server.raw().command(&["DBSIZE"]), Value::Int(0), "{kind:?}");
+    }
+}
+
+/// What a user needs beside the rights for fences.
+const RIGHTS: [&str; 14] = [
+    "+time",
+    "+zadd",
+    "+zrem",
+    "+zscore",
+    "+zcard",
+    "+zrange",
+    "+zrevrangebyscore",
+    "+zremrangebyscore",
+    "~{locks:*",
+    // Only where clients wait in order, and to learn less of what others do.
+    "+zcount",
+    "+hget",
+    "+hdel",
+    "+exists",
+    "+client|caching",
+];
+
+/// How many of them every lock needs.
+const NEEDED: usize = 9;
+
+/// Two readers, a permit beside them, and a writer that is refused.
+async fn everything(server: &Server) -> Result<(), ObtainError> {
+    let url = server.url_as("worker", "s3cret");
+    let locker = connect(Servers::single(url).prefix("locks:"))
+        .await
+        .expect("a locker");
+    let first = locker.read("k").wait(WAIT).await?;
+    let second = locker.read("k").wait(WAIT).await?;
+    let third = locker.permit("k", 9).wait(WAIT).await?;
+    match locker.write("k").await {
+        Err(ObtainError::NotObtained(NotObtained::Taken { by, .. }, _)) => {
+            assert_eq!(by, Holder::Sharing);
+        }
+        other => return other.map(drop),
+    }
+    for lock in [first, second, third] {
+        assert!(lock.refresh().await.is_ok());
+        assert_eq!(lock.release().await, Released::Confirmed);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missing_right_inside_a_script_is_final() {
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let rules = [
+            "+set",
+            "+get",
+            "+pttl",
+            "+pexpire",
+            "+del",
+            "+eval",
+            "+evalsha",
+            "+delifeq",
+            "+client|tracking",
+            "~locks:*",
+        ];
+        let rules = rules
+            .into_iter()
+            .filter(|rule| kind == Kind::Valkey9 || *rule != "+delifeq");
+        let rules: Vec<&str> = rules.collect();
+        let user = ["ACL", "SETUSER", "worker", "reset", "on", ">s3cret"];
+        for (place, missing) in RIGHTS.iter().enumerate() {
+            let mut raw = server.raw();
+            assert_eq!(raw.command(&["FLUSHALL"]), Value::ok());
+            let others = RIGHTS.iter().copied().filter(|right| right != missing);
+            let others: Vec<&str> = others.collect();
+            let command = [&user[..], &rules, &others].concat();
+            assert_eq!(raw.command(&command), Value::ok(), "{command:?}");
+            let result = everything(&server).await;
+            if place >= NEEDED {
+                assert_eq!(result, Ok(()), "{kind:?} without {missing}");
+                continue;
+            }
+            let refused = NotObtained::Refused(NodeError::NoPermission);
+            let expected = Err(ObtainError::NotObtained(refused, None));
+            assert_eq!(result, expected, "{kind:?} without {missing}");
+        }
+    }
+}
