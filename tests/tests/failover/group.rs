@@ -1,5 +1,7 @@
 //! Servers of which one takes the place of another.
 
+use std::time::{Duration, Instant};
+
 use tenure_tests::servers::{Cluster, Sentinels, Server};
 
 pub(crate) trait Group {
@@ -58,7 +60,9 @@ impl Group for Sentinels {
 /// Waits until the server has received that many requests for a lock.
 pub(crate) fn is_asked(server: &Server, times: u64) {
     let mut raw = server.raw();
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
+        assert!(Instant::now() < deadline, "no {times} requests");
         let stats = raw.command(&["INFO", "commandstats"]).text();
         let (_, rest) = stats.split_once("cmdstat_set:calls=").unwrap_or_default();
         let (count, _) = rest.split_once(',').unwrap_or_default();

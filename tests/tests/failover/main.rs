@@ -4,18 +4,27 @@
 mod clients;
 mod group;
 
-use std::future::IntoFuture as _;
+use std::future::{Future, IntoFuture as _};
 use std::time::Duration;
 
 use tenure::{InspectError, Locker, Loss, Obtaining, Released};
 use tenure_tests::servers::{Cluster, Sentinels};
 use tenure_tests::suite::everything;
+use tokio::time::timeout;
 
 use clients::Client;
 use group::{Group, is_asked};
 
 /// The time of a lock that does not end by itself here.
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// Far longer than the elections of one test take, on a slow machine too.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A lock that is never seen again would be waited for until its time is over.
+async fn limited(test: impl Future<Output = ()>) {
+    timeout(LIMIT, test).await.expect("it ends");
+}
 
 /// Nothing is renewed, so that only a failover can reveal a loss.
 fn obtain(locker: &Locker, key: &str) -> Obtaining {
@@ -86,119 +95,143 @@ async fn a_request_goes_on_at_the_next_master(mut group: impl Group, alice: Lock
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_cluster_a_copied_lock_survives_its_master() {
-    for client in Client::ALL {
-        let cluster = Cluster::start_with_replicas(3);
-        let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
-        a_copied_lock_survives(cluster, alice, bob).await;
-    }
+    limited(async {
+        for client in Client::ALL {
+            let cluster = Cluster::start_with_replicas(3);
+            let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
+            a_copied_lock_survives(cluster, alice, bob).await;
+        }
+    })
+    .await;
 }
 
 /// The crate fred connects again as a whole, and then all keys are checked: it is lost even sooner.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_cluster_a_lock_that_was_not_copied_is_lost_at_the_next_renewal() {
-    for client in Client::ALL {
-        let mut cluster = Cluster::start_with_replicas(3);
-        let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
-        let elsewhere = obtain(&alice, &cluster.key_on(1, "k")).await;
-        let elsewhere = elsewhere.expect("the lock");
-        let (first, second) =
-            a_lock_that_was_not_copied_is_given_twice(&mut cluster, &alice, &bob).await;
-        if let Client::RedisRs = client {
-            assert!(first.is_held() && second.is_held(), "both rely on it");
+    limited(async {
+        for client in Client::ALL {
+            let mut cluster = Cluster::start_with_replicas(3);
+            let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
+            let elsewhere = obtain(&alice, &cluster.key_on(1, "k")).await;
+            let elsewhere = elsewhere.expect("the lock");
+            let (first, second) =
+                a_lock_that_was_not_copied_is_given_twice(&mut cluster, &alice, &bob).await;
+            if let Client::RedisRs = client {
+                assert!(first.is_held() && second.is_held(), "both rely on it");
+            }
+            let lost = first.refresh().await.expect_err("another one has it");
+            assert_eq!(lost, Loss::Taken);
+            second.verify().await.expect("its end takes nothing along");
+            elsewhere.refresh().await.expect("another master has it");
+            assert_eq!(second.release().await, Released::Confirmed);
+            assert_eq!(elsewhere.release().await, Released::Confirmed);
+            alice.close().await;
+            bob.close().await;
         }
-        let lost = first.refresh().await.expect_err("another one has it");
-        assert_eq!(lost, Loss::Taken);
-        second.verify().await.expect("its end takes nothing along");
-        elsewhere.refresh().await.expect("another master has it");
-        assert_eq!(second.release().await, Released::Confirmed);
-        assert_eq!(elsewhere.release().await, Released::Confirmed);
-        alice.close().await;
-        bob.close().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_cluster_a_request_without_a_reply_goes_on_at_the_next_master() {
-    for client in Client::ALL {
-        let cluster = Cluster::start_with_replicas(3);
-        let alice = client.locker(&cluster).await;
-        a_request_goes_on_at_the_next_master(cluster, alice).await;
-    }
+    limited(async {
+        for client in Client::ALL {
+            let cluster = Cluster::start_with_replicas(3);
+            let alice = client.locker(&cluster).await;
+            a_request_goes_on_at_the_next_master(cluster, alice).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_give_the_same_locks() {
-    let sentinels = Sentinels::start();
-    for client in Client::ALL {
-        for is_resp3 in [true, false] {
-            let alice = client.behind(&sentinels, is_resp3).await;
-            let bob = client.behind(&sentinels, is_resp3).await;
-            let version = if is_resp3 { "RESP3" } else { "RESP2" };
-            let target = format!("{} behind Sentinel, {version}", client.name());
-            everything(&target, alice, bob).await;
+    limited(async {
+        let sentinels = Sentinels::start();
+        for client in Client::ALL {
+            for is_resp3 in [true, false] {
+                let alice = client.behind(&sentinels, is_resp3).await;
+                let bob = client.behind(&sentinels, is_resp3).await;
+                let version = if is_resp3 { "RESP3" } else { "RESP2" };
+                let target = format!("{} behind Sentinel, {version}", client.name());
+                everything(&target, alice, bob).await;
+            }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_sentinels_a_copied_lock_survives_its_master() {
-    for client in Client::ALL {
-        for is_resp3 in [true, false] {
-            let sentinels = Sentinels::start();
-            let alice = client.behind(&sentinels, is_resp3).await;
-            let bob = client.behind(&sentinels, is_resp3).await;
-            a_copied_lock_survives(sentinels, alice, bob).await;
+    limited(async {
+        for client in Client::ALL {
+            for is_resp3 in [true, false] {
+                let sentinels = Sentinels::start();
+                let alice = client.behind(&sentinels, is_resp3).await;
+                let bob = client.behind(&sentinels, is_resp3).await;
+                a_copied_lock_survives(sentinels, alice, bob).await;
+            }
         }
-    }
+    })
+    .await;
 }
 
 /// Over a new connection all keys are checked, so the loss is reported without a renewal. Later reports arrive, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_sentinels_a_lock_that_was_not_copied_is_lost_and_reported() {
-    for client in Client::ALL {
-        let mut sentinels = Sentinels::start();
-        let alice = client.behind(&sentinels, true).await;
-        let bob = client.behind(&sentinels, true).await;
-        let (first, second) =
-            a_lock_that_was_not_copied_is_given_twice(&mut sentinels, &alice, &bob).await;
-        assert_eq!(first.lost().await, Loss::Taken);
-        second.verify().await.expect("its end takes nothing along");
-        let key = sentinels.key();
-        sentinels.master().raw().command(&["DEL", &key]);
-        assert_eq!(second.lost().await, Loss::Taken);
-        alice.close().await;
-        bob.close().await;
-    }
+    limited(async {
+        for client in Client::ALL {
+            let mut sentinels = Sentinels::start();
+            let alice = client.behind(&sentinels, true).await;
+            let bob = client.behind(&sentinels, true).await;
+            let (first, second) =
+                a_lock_that_was_not_copied_is_given_twice(&mut sentinels, &alice, &bob).await;
+            assert_eq!(first.lost().await, Loss::Taken);
+            second.verify().await.expect("its end takes nothing along");
+            let key = sentinels.key();
+            sentinels.master().raw().command(&["DEL", &key]);
+            assert_eq!(second.lost().await, Loss::Taken);
+            alice.close().await;
+            bob.close().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_sentinels_a_request_without_a_reply_goes_on_at_the_next_master() {
-    for client in Client::ALL {
-        let sentinels = Sentinels::start();
-        let alice = client.behind(&sentinels, true).await;
-        a_request_goes_on_at_the_next_master(sentinels, alice).await;
-    }
+    limited(async {
+        for client in Client::ALL {
+            let sentinels = Sentinels::start();
+            let alice = client.behind(&sentinels, true).await;
+            a_request_goes_on_at_the_next_master(sentinels, alice).await;
+        }
+    })
+    .await;
 }
 
 /// A planned change loses nothing: the old master has stopped writes before, and is a replica then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_survives_a_change_of_places() {
-    for client in Client::ALL {
-        for is_resp3 in [true, false] {
-            let mut sentinels = Sentinels::start();
-            let alice = client.behind(&sentinels, is_resp3).await;
-            let bob = client.behind(&sentinels, is_resp3).await;
-            let lock = obtain(&alice, "k").await.expect("the lock");
-            let waits = tokio::spawn(obtain(&bob, "k").wait(HOUR).into_future());
-            is_asked(&sentinels.master, 2);
-            sentinels.wait_until_copied("k");
-            tokio::task::block_in_place(|| sentinels.change_places());
-            lock.refresh().await.expect("the new master has it");
-            assert_eq!(lock.release().await, Released::Confirmed);
-            let next = waits.await.expect("no panic").expect("the lock");
-            assert_eq!(next.release().await, Released::Confirmed);
-            alice.close().await;
-            bob.close().await;
+    limited(async {
+        for client in Client::ALL {
+            for is_resp3 in [true, false] {
+                let mut sentinels = Sentinels::start();
+                let alice = client.behind(&sentinels, is_resp3).await;
+                let bob = client.behind(&sentinels, is_resp3).await;
+                let lock = obtain(&alice, "k").await.expect("the lock");
+                let waits = tokio::spawn(obtain(&bob, "k").wait(HOUR).into_future());
+                is_asked(&sentinels.master, 2);
+                sentinels.wait_until_copied("k");
+                tokio::task::block_in_place(|| sentinels.change_places());
+                lock.refresh().await.expect("the new master has it");
+                assert_eq!(lock.release().await, Released::Confirmed);
+                let next = waits.await.expect("no panic").expect("the lock");
+                assert_eq!(next.release().await, Released::Confirmed);
+                alice.close().await;
+                bob.close().await;
+            }
         }
-    }
+    })
+    .await;
 }
