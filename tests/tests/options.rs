@@ -21,7 +21,8 @@ struct Row(
     &'static [&'static str],
 );
 
-/// `Obtain`, `Obtaining`, `ObtainOptions`, `tenure run`. Keys are arguments, and there is one mode only.
+/// `Obtain`, `Obtaining`, `ObtainOptions`, `tenure run`. Keys are arguments. Each mode has a method of `Locker`, and
+/// npm has one mode only.
 const LOCK: [Row; 10] = [
     Row("keys", &[], &[], &["keys"]),
     Row("token", &["token"], &["token"], &["token"]),
@@ -35,7 +36,7 @@ const LOCK: [Row; 10] = [
         &["renew", "maxHold"],
         &[],
     ),
-    Row("mode", &[], &[], &[]),
+    Row("mode", &[], &[], &["read", "write", "permits"]),
     Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
     Row("", &[], &["signal"], &["servers", "grace", "command"]),

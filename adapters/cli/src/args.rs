@@ -40,6 +40,8 @@ Examples:
   tenure run nightly -- ./backup.sh
   tenure run --ttl 30s --wait 5min deploy -- make deploy
   tenure run --quorum --url redis://a --url redis://b --url redis://c k -- ./job
+  tenure run --read report -- ./show; tenure run --write report -- ./update
+  tenure run --permits 3 --wait 1h api -- ./call
   tenure run --fence k -- sh -c 'curl -T data -H \"Tenure-Fence: $TENURE_FENCE\" http://store'
   tenure run k -- sh -c 'echo \"$TENURE_TOKEN\"'";
 
@@ -168,6 +170,15 @@ pub(crate) struct RunArgs {
     /// The servers need scripts
     #[arg(long)]
     pub(crate) fence: bool,
+    /// Share the key with other runs that have --read; a run with --write, or with none of these, waits for all of them
+    #[arg(long, group = "mode")]
+    pub(crate) read: bool,
+    /// Have the key alone, among runs with --read
+    #[arg(long, group = "mode")]
+    pub(crate) write: bool,
+    /// Share the key with at most N - 1 other runs that have --permits
+    #[arg(long, group = "mode", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) permits: Option<u32>,
     /// The keys to lock, all or none
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
@@ -196,7 +207,7 @@ impl RunArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) servers: ServerArgs,
-    /// Print one JSON object: key, held, remaining_ms, token, metadata, fence
+    /// Print one JSON object: key, held, shared, remaining_ms, token, metadata, fence
     #[arg(long)]
     pub(crate) json: bool,
     /// The key

@@ -169,7 +169,9 @@ pub(crate) fn not_granted(error: &ObtainError, keys: &[String], wait: Duration) 
         ObtainError::NotObtained(NotObtained::TooLate, _) => {
             (Exit::Unavailable, "\nGive --ttl a longer time.")
         }
-        ObtainError::Claim(_) => (Exit::Usage, ""),
+        ObtainError::Claim(_) | ObtainError::NotObtained(NotObtained::Unsupported(_), _) => {
+            (Exit::Usage, "")
+        }
         ObtainError::NoRandomness => (Exit::System, ""),
         // Whatever the reason, nobody knows who holds it.
         ObtainError::NotObtained(..) | ObtainError::Closed | _ => (Exit::Unavailable, ""),

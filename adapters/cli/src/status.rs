@@ -14,6 +14,8 @@ use tenure::{Fence, Holding, Key, Locker};
 const FREE: u8 = 1;
 /// How long a drawn token is: base64url of 16 bytes.
 const TOKEN: usize = 22;
+/// The value of a key that readers or permits share.
+const SHARED: &[u8] = b"~shared";
 
 /// Asks, prints, and says by its status whether the key is held.
 pub(crate) async fn status(mut args: StatusArgs) -> Outcome {
@@ -52,11 +54,13 @@ async fn last_fence(locker: &Locker, name: &Key) -> Option<Fence> {
 }
 
 fn as_json(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> serde_json::Value {
-    let parts = holding.map(|holding| split(&holding.value));
+    let parts = holding.filter(|holding| !is_shared(holding));
+    let parts = parts.map(|holding| split(&holding.value));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     json!({
         "key": key,
         "held": holding.is_some(),
+        "shared": holding.is_some_and(is_shared),
         "remaining_ms": remaining_ms(holding),
         "token": parts.map(|(token, _)| text(token)),
         "metadata": parts.map(|(_, metadata)| text(metadata)),
@@ -80,6 +84,10 @@ fn rough(ms: u64) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_millis(ms / step * step))
 }
 
+fn is_shared(holding: &Holding) -> bool {
+    *holding.value == *SHARED
+}
+
 fn as_text(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> String {
     let key = key.escape_debug();
     let mut text = match (holding, remaining_ms(holding)) {
@@ -90,6 +98,9 @@ fn as_text(key: &str, holding: Option<&Holding>, fence: Option<Fence>) -> String
         ),
         (_, None) => format!("{key} is held without an end: it has no ttl\n"),
     };
+    if holding.is_some_and(is_shared) {
+        return text + "  shared    by readers or permits\n";
+    }
     // Any program may have written it, so it must not control the reader's terminal.
     let (token, metadata) = split(holding.map_or(&[], |held| &held.value));
     for (name, value) in [("token", token), ("metadata", metadata)] {
@@ -160,6 +171,7 @@ mod tests {
             json!({
                 "key": "k",
                 "held": true,
+                "shared": false,
                 "remaining_ms": 1001,
                 "token": "AAECAwQFBgcICQoLDA0ODw",
                 "metadata": "host-7",
@@ -172,7 +184,7 @@ mod tests {
     fn the_json_of_a_free_key_has_the_same_fields() {
         assert_eq!(
             as_json("k", None, None),
-            json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null})
+            json!({"key": "k", "held": false, "shared": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null})
         );
     }
 

@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Vote};
+use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Vote, Wake};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
@@ -48,17 +48,6 @@ impl RoundKind {
             Self::Obtain | Self::Seal | Self::Refresh | Self::Renew
         )
     }
-}
-
-/// What a round has learnt of its keys apart from replies. It decides what the lock does when the round has ended.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum Wake {
-    None,
-    /// A node that had denied has confirmed a release of this engine: after a denial the lock retries at once.
-    Freed,
-    /// A key has changed, perhaps later than any reply was sent: the same after a denial, and after a win the lock is checked
-    /// once.
-    Changed,
 }
 
 #[derive(Clone, Debug)]

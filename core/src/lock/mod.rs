@@ -30,7 +30,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use active_round::{ActiveRound, RoundKind, Wake};
+pub(crate) use active_round::{ActiveRound, RoundKind};
 pub(crate) use fencing::Fencing;
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
@@ -39,7 +39,7 @@ pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
-pub(crate) use state::{Held, LockState, Releasing, pause_after_silence};
+pub(crate) use state::{Held, LockState, Releasing, Wake, pause_after_silence};
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
 use crate::claim::Claim;

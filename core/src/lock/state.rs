@@ -156,3 +156,14 @@ impl Releasing {
 pub(crate) fn pause_after_silence(ttl: Ttl) -> Micros {
     Micros((ttl.as_micros().0 / 16).clamp(5_000, 1_000_000))
 }
+
+/// What a round has learnt of its keys apart from replies. It decides what the lock does when the round has ended.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Wake {
+    None,
+    /// A node that had denied has confirmed a release of this engine: after a denial the lock retries at once.
+    Freed,
+    /// A key has changed, perhaps later than any reply was sent: the same after a denial, and after a win the lock is checked
+    /// once.
+    Changed,
+}

@@ -42,13 +42,15 @@ pub(crate) fn wait_in(world: &mut World, client: ClientId, mode: Mode) -> LockId
 pub(crate) fn refused(world: &mut World, client: ClientId, mode: Mode) -> Holder {
     let request = request(world, mode);
     let lock = world.obtain(client, request);
-    match ended(world, client, lock, 100 * MS) {
-        Event::NotObtained {
-            reason: NotObtained::Taken { by, .. },
-            ..
-        } => by,
-        other => panic!("{other:?}"),
+    let end = ended(world, client, lock, 100 * MS);
+    if let Event::NotObtained {
+        reason: NotObtained::Taken { by, .. },
+        ..
+    } = end
+    {
+        return by;
     }
+    panic!("{end:?}")
 }
 
 /// What a later client would leave in a queue: it waits since then, and counts for so long.

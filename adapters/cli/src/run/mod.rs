@@ -114,7 +114,14 @@ fn check(args: &RunArgs) -> Result<(), ClaimError> {
 
 /// Obtains the lock. The wait, which began at `begin`, counts for all of it: servers may come up meanwhile.
 async fn obtain(locker: &Locker, args: &RunArgs, begin: Instant) -> Result<Lock, Failure> {
-    let mut obtain = locker.obtain(args.keys.clone()).ttl(args.ttl);
+    let keys = args.keys.clone();
+    let obtain = match args.permits {
+        Some(limit) => locker.permit(keys, limit),
+        None if args.read => locker.read(keys),
+        None if args.write => locker.write(keys),
+        None => locker.obtain(keys),
+    };
+    let mut obtain = obtain.ttl(args.ttl);
     if args.wait.is_zero() {
         // Says which servers failed, and why.
         locker
