@@ -10,6 +10,8 @@ pub(crate) trait Group {
     fn master(&self) -> &Server;
     fn wait_until_copied(&self, key: &str);
     fn cut_replica(&self);
+    /// Without an election: the others are patient.
+    fn end_master(&mut self);
     fn fail_over(&mut self);
 }
 
@@ -28,6 +30,10 @@ impl Group for Cluster {
 
     fn cut_replica(&self) {
         self.cut_replica(0);
+    }
+
+    fn end_master(&mut self) {
+        self.servers[0].kill();
     }
 
     fn fail_over(&mut self) {
@@ -50,6 +56,10 @@ impl Group for Sentinels {
 
     fn cut_replica(&self) {
         self.cut_replica();
+    }
+
+    fn end_master(&mut self) {
+        self.master.kill();
     }
 
     fn fail_over(&mut self) {

@@ -7,7 +7,7 @@ mod group;
 use std::future::{Future, IntoFuture as _};
 use std::time::Duration;
 
-use tenure::{InspectError, Locker, Loss, Obtaining, Released};
+use tenure::{InspectError, Locker, Loss, NotObtained, ObtainError, Obtaining, Released};
 use tenure_tests::servers::{Cluster, Sentinels};
 use tenure_tests::suite::everything;
 use tokio::time::timeout;
@@ -73,10 +73,32 @@ async fn a_lock_that_was_not_copied_is_given_twice(
 ) -> (tenure::Lock, tenure::Lock) {
     let key = group.key();
     group.cut_replica();
-    let lock = obtain(alice, &key).await.expect("the lock");
+    let lock = obtain(alice, &key).fence().await.expect("the lock");
     tokio::task::block_in_place(|| group.fail_over());
-    let second = obtain(bob, &key).wait(HOUR).await.expect("the same lock");
+    let second = obtain(bob, &key).fence().wait(HOUR).await;
+    let second = second.expect("the same lock");
+    assert!(second.fence() > lock.fence(), "the clock is the same");
     (lock, second)
+}
+
+/// While there is no new master, requests end without a lock, and a lock ends with its lease.
+async fn without_a_master_all_ends(mut group: impl Group, alice: Locker) {
+    let key = group.key();
+    let lock = alice.obtain(key.as_str()).ttl(Duration::from_secs(3)).await;
+    let lock = lock.expect("the lock");
+    group.end_master();
+    let loss = lock.lost().await;
+    assert!(matches!(loss, Loss::Expired { error: Some(_) }), "{loss}");
+    let request = alice.obtain(key.as_str()).wait(Duration::from_millis(50));
+    let refused = request.await.expect_err("there is no master");
+    assert!(
+        matches!(
+            refused,
+            ObtainError::NotObtained(NotObtained::Unreachable(_), _)
+        ),
+        "{refused}"
+    );
+    alice.close().await;
 }
 
 /// A request whose master never answers is settled on the next master.
@@ -231,6 +253,45 @@ async fn a_lock_survives_a_change_of_places() {
                 alice.close().await;
                 bob.close().await;
             }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_new_master_requests_end_and_locks_expire() {
+    limited(async {
+        for client in Client::ALL {
+            let cluster = Cluster::start_with_replicas(3);
+            let alice = client.locker(&cluster).await;
+            without_a_master_all_ends(cluster, alice).await;
+            let sentinels = Sentinels::start();
+            let alice = client.behind(&sentinels, true).await;
+            without_a_master_all_ends(sentinels, alice).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_release_of_a_lost_lock_leaves_that_of_the_next_one() {
+    limited(async {
+        for client in Client::ALL {
+            let mut sentinels = Sentinels::start();
+            let alice = client.behind(&sentinels, false).await;
+            let bob = client.behind(&sentinels, false).await;
+            let (first, second) =
+                a_lock_that_was_not_copied_is_given_twice(&mut sentinels, &alice, &bob).await;
+            // Sent over the old connection first, so nobody knows what it found there.
+            let released = first.release().await;
+            assert!(
+                matches!(released, Released::Missing | Released::Unconfirmed),
+                "{released:?}"
+            );
+            second.verify().await.expect("still held");
+            assert_eq!(second.release().await, Released::Confirmed);
+            alice.close().await;
+            bob.close().await;
         }
     })
     .await;
