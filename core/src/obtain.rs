@@ -97,6 +97,8 @@ pub enum Unsupported {
     ModeUnderQuorum,
     /// [`Mode`] other than `Exclusive` for several keys: one that waits would have to be the first for each of them.
     ModeWithSeveralKeys,
+    /// Permits of which there is none.
+    NoPermits,
     /// A fence for a lock that is shared: a resource that refuses the older of two numbers would refuse a holder in good
     /// standing.
     SharedFence,
@@ -116,6 +118,7 @@ impl fmt::Display for Unsupported {
                 "read locks, write locks and permits have one key: to wait in order, a lock with several keys would \
                  have to be the first for each of them"
             }
+            Self::NoPermits => "a limit of permits must be at least 1",
             Self::SharedFence => {
                 "a lock that others share has no fence: a resource would refuse the older of two valid holders"
             }

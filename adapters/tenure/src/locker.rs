@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use tenure_core::{Holding, Mode};
+use tenure_core::{Holding, Mode, Unsupported};
 
 use crate::error::{ConnectError, InspectError, ObtainError};
 use crate::inspect::inspect;
@@ -69,7 +69,7 @@ impl Locker {
     /// # }
     /// ```
     pub fn read(&self, key: impl IntoKeys) -> Obtaining {
-        self.obtain(key).in_mode(Mode::Shared { limit: None })
+        self.obtain(key).in_mode(Ok(Mode::Shared { limit: None }))
     }
 
     /// Requests a write lock: it excludes all others, and learns whether readers are in its way
@@ -78,11 +78,11 @@ impl Locker {
     /// It differs from [`obtain`](Self::obtain) in that it comes as soon as the lease of a crashed reader ends, and knows of
     /// clients that wait in order.
     pub fn write(&self, key: impl IntoKeys) -> Obtaining {
-        self.obtain(key).in_mode(Mode::InTurn)
+        self.obtain(key).in_mode(Ok(Mode::InTurn))
     }
 
     /// Requests one of `limit` permits for a key. At no time do more share it than the largest limit with which one of them
-    /// was requested. 0 counts as 1. The same is needed as for [`read`](Self::read).
+    /// was requested. 0 is refused: [`Unsupported::NoPermits`](crate::Unsupported::NoPermits). The same is needed as for [`read`](Self::read).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -98,8 +98,9 @@ impl Locker {
     /// # }
     /// ```
     pub fn permit(&self, key: impl IntoKeys, limit: u32) -> Obtaining {
-        let limit = Some(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN));
-        self.obtain(key).in_mode(Mode::Shared { limit })
+        let limit = NonZeroU32::new(limit).ok_or(Unsupported::NoPermits);
+        self.obtain(key)
+            .in_mode(limit.map(|limit| Mode::Shared { limit: Some(limit) }))
     }
 
     /// Tries once to obtain a lock with the default options, and returns `None` if a key is held. With other options:

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tenure_core::{
     ClaimError, Keep, Keys, LockId, Loss, Metadata, Mode, NotObtained, Obtain, Released, Renewal,
-    Retry, Token, Ttl,
+    Retry, Token, Ttl, Unsupported,
 };
 
 use crate::cell::{Cell, End, Phase};
@@ -52,7 +52,7 @@ pub struct Obtaining {
     manual: bool,
     max_hold: Option<Duration>,
     fence: Option<Keep>,
-    mode: Mode,
+    mode: Result<Mode, Unsupported>,
 }
 
 impl Obtaining {
@@ -68,11 +68,11 @@ impl Obtaining {
             manual: false,
             max_hold: None,
             fence: None,
-            mode: Mode::Exclusive,
+            mode: Ok(Mode::Exclusive),
         }
     }
 
-    pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
+    pub(crate) fn in_mode(mut self, mode: Result<Mode, Unsupported>) -> Self {
         self.mode = mode;
         self
     }
@@ -294,6 +294,8 @@ impl Obtaining {
                 max_hold: self.max_hold,
             }
         };
+        let unsupported = |why| ObtainError::NotObtained(NotObtained::Unsupported(why), None);
+        let mode = self.mode.map_err(unsupported)?;
         let keys = self.keys?;
         if let Some(apart) = self.handle.apart(&keys) {
             return Err(ObtainError::DifferentSlots(Box::new(apart)));
@@ -306,7 +308,7 @@ impl Obtaining {
             wait: self.wait,
             retry: self.retry,
             renewal,
-            mode: self.mode,
+            mode,
             fence: self.fence,
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure::tokio::{Memory, memory};
 use tenure::{
     ClaimError, Holder, Key, Lock, Locker, Loss, NotObtained, ObtainError, RefreshError, Released,
-    Retry,
+    Retry, Unsupported,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -353,5 +353,21 @@ async fn many_locks_of_one_locker_do_not_disturb_each_other() {
     }
     for task in tasks {
         task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_permits_are_refused() {
+    let locker = memory();
+    for (limit, is_possible) in [(0, false), (1, true), (u32::MAX, true)] {
+        let permit = locker.permit("api", limit).await;
+        let reason = NotObtained::Unsupported(Unsupported::NoPermits);
+        match permit {
+            Ok(permit) => assert!(is_possible && permit.is_held()),
+            Err(error) => assert!(
+                !is_possible && matches!(error, ObtainError::NotObtained(why, _) if why == reason),
+                "{limit}"
+            ),
+        }
     }
 }

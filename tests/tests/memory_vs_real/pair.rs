@@ -248,7 +248,7 @@ impl Pair {
         match self.kind {
             Kind::Redis7 => until(error, b", on @user_script"),
             Kind::Redis62 if command.starts_with(b"EVAL") => b"-".to_vec(),
-            Kind::Redis62 | Kind::Valkey9 => until(error, b" "),
+            Kind::Redis62 | Kind::Redis8 | Kind::Valkey9 => until(error, b" "),
         }
     }
 }

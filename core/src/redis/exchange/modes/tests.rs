@@ -258,6 +258,7 @@ fn a_denial_says_who_is_in_the_way_and_whether_a_wake_will_come() {
             watched,
             held,
             by,
+            ..
         }) = outcome
         else {
             panic!("{outcome:?}");
