@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tenure_core::{Event, Holder, LockId, Loss, Mode, NotObtained, Obtain, Released, Token};
+use tenure_core::{Event, Holder, LockId, Loss, Mode, NotObtained, Obtain, Released, Token, Ttl};
 use tenure_tests::world::{ClientId, World};
 
 use crate::{
@@ -306,11 +306,16 @@ fn a_reader_learns_after_a_reconnect_that_it_was_voided() {
 fn readers_that_come_and_go_cost_a_reader_nothing() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
-    hold(&mut world, alice, READ);
+    hold(&mut world, bob, READ);
+    // It has watched the key before it got it.
+    let reader = wait_in(&mut world, alice, READ);
+    until_held(&mut world, alice, reader, 20 * MS);
     world.run_for(100 * MS);
     let before = world.of(alice).writes;
-    for _ in 0..20 {
-        let lock = hold(&mut world, bob, READ);
+    for n in 2..20 {
+        let mut longer = request(&mut world, READ);
+        longer.ttl = Ttl::new(TTL * n).expect("a ttl");
+        let lock = held(&mut world, bob, longer);
         world.release(bob, lock);
         world.run_for(20 * MS);
     }
@@ -340,7 +345,7 @@ fn two_readers_with_one_token_are_one_until_the_last_is_released() {
     let mut request = request(&mut world, READ);
     request.token = Token::new("mine").expect("a token");
     let first = held(&mut world, alice, request.clone());
-    request.ttl = tenure_core::Ttl::new(TTL / 10).expect("a ttl");
+    request.ttl = Ttl::new(TTL / 10).expect("a ttl");
     let second = held(&mut world, alice, request);
     world.run_for(TTL);
     assert!(is_held(&world, alice, first) && is_held(&world, alice, second));

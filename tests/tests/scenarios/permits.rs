@@ -40,6 +40,19 @@ fn a_smaller_limit_waits_for_permits_to_come_back() {
 }
 
 #[test]
+fn a_permit_of_a_crashed_client_comes_back_when_its_lease_is_over() {
+    let mut world = World::single();
+    let [alice, bob, carol] = [world.client(), world.client(), world.client()];
+    hold(&mut world, alice, permit(2));
+    hold(&mut world, bob, permit(2));
+    world.suspend(alice, true);
+    let next = wait_in(&mut world, carol, permit(2));
+    world.run_for(TTL / 2);
+    assert!(!is_held(&world, carol, next));
+    until_held(&mut world, carol, next, TTL / 2 + 100 * MS);
+}
+
+#[test]
 fn permits_freed_together_are_taken_together() {
     let mut world = World::single();
     let (alice, bob) = (world.client(), world.client());
