@@ -106,12 +106,12 @@ impl Locks {
                 let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
                     || before.active.as_ref().is_some_and(seals);
-                if before.is_waiter() && !before.mode.is_shared() && lock.mode.is_shared() {
-                    // It may be denied by others that share the key, but this one is denied by it.
-                    let by = Holder::Queue;
-                    return NotObtained::TimedOut { by };
-                }
-                let by = if before.mode.is_shared() && !lock.mode.is_exclusive() {
+                // Others that share the key may keep it waiting, but this one waits for it.
+                let queued =
+                    before.is_waiter() && !before.mode.is_shared() && lock.mode.is_shared();
+                let by = if queued {
+                    Holder::Queue
+                } else if before.mode.is_shared() && !lock.mode.is_exclusive() {
                     Holder::Sharing
                 } else {
                     Holder::Ourselves
@@ -120,7 +120,12 @@ impl Locks {
                 let last_failure = before.last_failure_about(key);
                 return match last_failure {
                     Some((reason, at)) if !has && !before.was_too_late() => {
-                        self.still_true(reason, at).unwrap_or(UNANSWERED)
+                        match self.still_true(reason, at) {
+                            Some(NotObtained::TimedOut { .. }) if queued => {
+                                NotObtained::TimedOut { by }
+                            }
+                            reason => reason.unwrap_or(UNANSWERED),
+                        }
                     }
                     _ => NotObtained::TimedOut { by },
                 };

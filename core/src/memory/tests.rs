@@ -342,3 +342,24 @@ fn each_limit_holds_at_it_and_one_past_it() {
     );
     assert_eq!(fixture.closed, [conn]);
 }
+
+#[test]
+fn client_caching_concerns_the_next_command_even_if_that_is_refused() {
+    let mut fixture = Fixture::new(|_| {});
+    let reader = fixture.server.connect();
+    let writer = fixture.server.connect();
+    fixture.send(reader, &["HELLO", "3"]);
+    fixture.send(reader, &["CLIENT", "TRACKING", "ON", "OPTOUT"]);
+    for (refused, is_watched) in [(true, true), (false, false)] {
+        fixture.send(reader, &["CLIENT", "CACHING", "NO"]);
+        if refused {
+            let error = fixture.send(reader, &["NOTHING"]);
+            assert!(error.starts_with("-ERR unknown command"), "{error}");
+        }
+        fixture.send(reader, &["GET", "k"]);
+        fixture.sent.clear();
+        fixture.send(writer, &["SET", "k", "v"]);
+        let told = fixture.sent.iter().any(|(conn, _)| *conn == reader);
+        assert_eq!(told, is_watched, "{refused}");
+    }
+}

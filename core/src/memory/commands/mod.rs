@@ -198,6 +198,13 @@ const COMMANDS: &[Command] = &[
 
 /// Executes a command and appends its reply.
 pub(super) fn execute(call: &mut Call<'_>) {
+    carry_out(call);
+    // `CLIENT CACHING` concerns the next command only, even if that is refused.
+    let for_next = core::mem::take(&mut call.session.caching_for_next);
+    call.session.skips_registration = call.session.opt_out && for_next == Some(false);
+}
+
+fn carry_out(call: &mut Call<'_>) {
     let Some(command) = find(call) else {
         return unknown_command(call);
     };
@@ -212,7 +219,6 @@ pub(super) fn execute(call: &mut Call<'_>) {
         return call.error(trouble.text());
     }
     (command.run)(call);
-    let for_next = core::mem::take(&mut call.session.caching_for_next);
     if command.kind == Access::Read && call.session.tracking {
         let keys = match command.keys {
             KeyArgs::None => &[],
@@ -223,7 +229,6 @@ pub(super) fn execute(call: &mut Call<'_>) {
             call.register(key);
         }
     }
-    call.session.skips_registration = call.session.opt_out && for_next == Some(false);
 }
 
 /// The trouble because of which the server refuses the command, if any. All scripts write, except [`scripts::is_proof`].
