@@ -38,7 +38,7 @@ fn states_that_are_taken_for_the_same_have_the_same_future() {
 }
 
 #[test]
-fn a_node_that_forgets_is_found_to_break_the_promise_and_the_story_is_short() {
+fn a_node_that_forgets_is_found_to_break_the_promise_in_few_steps() {
     let mut setup = Setup::new("amnesia", 1, Arrangement::Ordered);
     setup.memory = Memory::Lost;
     setup.budget.node_crashes = 1;
