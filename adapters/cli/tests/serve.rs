@@ -103,7 +103,7 @@ fn status_reports_the_holder_of_a_key() {
     let free: Value = serde_json::from_str(&free.stdout).expect("JSON");
     assert_eq!(
         free,
-        json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null})
+        json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null, "shared": false})
     );
 
     let script = "echo $TENURE_TOKEN; sleep 60";

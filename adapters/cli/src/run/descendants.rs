@@ -68,6 +68,13 @@ pub(crate) fn below(root: i32) -> Option<Vec<Process>> {
     Some(found)
 }
 
+/// The same from the list of all processes: `below` may leave some out while a child ends.
+pub(crate) fn all_below(root: i32) -> Option<Vec<Process>> {
+    let (mut all, mut found) = (processes()?, Vec::new());
+    take(&mut all, &mut found, |process| process.parent == root);
+    Some(found)
+}
+
 /// The children of all threads of a process.
 fn children(pid: i32) -> Option<Vec<i32>> {
     let mut children = Vec::new();

@@ -316,10 +316,17 @@ impl Group {
                 || Some(process.pid) == self.child
                 || (adopts && process.parent == own)
         };
-        let all = descendants::below(own).or_else(descendants::processes)?;
-        let mut members = descendants::of_run(all, &self.mark, self.since, is_root);
-        members.retain(|process| process.pid != self.id);
-        Some(members)
+        let members_of = |all| {
+            let mut members = descendants::of_run(all, &self.mark, self.since, is_root);
+            members.retain(|process| process.pid != self.id);
+            members
+        };
+        match descendants::below(own).map(members_of) {
+            // A list of children may leave some out while another child ends.
+            Some(members) if members.is_empty() => descendants::all_below(own).map(members_of),
+            Some(members) => Some(members),
+            None => descendants::processes().map(members_of),
+        }
     }
 
     /// Collects processes that have ended. Returns the fate of the command, if it has one.
