@@ -120,10 +120,12 @@ impl Locks {
                 let last_failure = before.last_failure_about(key);
                 return match last_failure {
                     Some((reason, at)) if !has && !before.was_too_late() => {
+                        let is_old = at + self.setup.request_timeout < self.now;
                         match self.still_true(reason, at) {
-                            Some(NotObtained::TimedOut { .. }) if queued => {
+                            Some(NotObtained::TimedOut { .. }) | None if queued => {
                                 NotObtained::TimedOut { by }
                             }
+                            Some(_) if queued && is_old => NotObtained::TimedOut { by },
                             reason => reason.unwrap_or(UNANSWERED),
                         }
                     }

@@ -26,7 +26,10 @@ pub const HEADER: usize = 16;
 pub const STEP: usize = 6;
 
 /// Names of what not every schedule does, as in [`Report::used`]. Errors are named by their [`LINES`].
-pub const INGREDIENTS: [&str; 25] = [
+pub const INGREDIENTS: [&str; 28] = [
+    "read locks",
+    "write locks",
+    "permits",
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",
