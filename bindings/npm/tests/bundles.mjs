@@ -73,12 +73,3 @@ test("a first connect on Node does not wait for streams to inflate the engine", 
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", code], { cwd: directory });
   assert.equal(stdout, "ConnectError\n");
 });
-
-test("a first connect in a page needs no streams to unpack the engine", async () => {
-  const code = `
-    for (const name of ["Blob", "Response", "DecompressionStream"]) delete globalThis[name];
-    const connect = () => { throw new Error("no way there"); };
-    require("tenure").connect({ connect }).catch((error) => console.log(error.name, error.message));`;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=browser", "-e", code], { cwd: directory });
-  assert.match(stdout, /^ConnectError .*no way there/);
-});
