@@ -82,7 +82,7 @@ impl Locker {
     }
 
     /// Requests one of `limit` permits for a key. At no time do more share it than the largest limit with which one of them
-    /// was requested. 0 is refused: [`Unsupported::NoPermits`](crate::Unsupported::NoPermits). The same is needed as for [`read`](Self::read).
+    /// was requested. 0 is refused: [`Unsupported::NoPermits`]. The same is needed as for [`read`](Self::read).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
