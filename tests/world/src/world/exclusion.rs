@@ -24,12 +24,12 @@ impl World {
                     if same || theirs.value == mine.value || !share_a_key(mine, theirs) {
                         continue;
                     }
-                    if is_shared(mine.mode) && is_shared(theirs.mode) {
-                        sharing.push((theirs.value.clone(), theirs.mode));
-                        continue;
-                    }
                     if !client.clock_in_bounds || !self.clients[index].clock_in_bounds {
                         excused = true;
+                        continue;
+                    }
+                    if is_shared(mine.mode) && is_shared(theirs.mode) {
+                        sharing.push((theirs.value.clone(), theirs.mode));
                         continue;
                     }
                     let how = format!(
