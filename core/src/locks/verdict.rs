@@ -106,7 +106,6 @@ impl Locks {
                 let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
                 let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
                     || before.active.as_ref().is_some_and(seals);
-                // Others that share the key may keep it waiting, but this one waits for it.
                 let queued =
                     before.is_waiter() && !before.mode.is_shared() && lock.mode.is_shared();
                 let by = if queued {
@@ -118,16 +117,14 @@ impl Locks {
                 };
                 // Or it has no reply about this key yet.
                 let last_failure = before.last_failure_about(key);
+                // The first of a queue is in the way even if others deny it; that servers fail it counts while it is new.
+                let counts = |reason, at: Instant| {
+                    let denied = matches!(reason, NotObtained::Taken { .. });
+                    !queued || !denied && self.now <= at + self.setup.request_timeout
+                };
                 return match last_failure {
-                    Some((reason, at)) if !has && !before.was_too_late() => {
-                        let is_old = at + self.setup.request_timeout < self.now;
-                        match self.still_true(reason, at) {
-                            Some(NotObtained::TimedOut { .. }) | None if queued => {
-                                NotObtained::TimedOut { by }
-                            }
-                            Some(_) if queued && is_old => NotObtained::TimedOut { by },
-                            reason => reason.unwrap_or(UNANSWERED),
-                        }
+                    Some((reason, at)) if !has && !before.was_too_late() && counts(reason, at) => {
+                        self.still_true(reason, at).unwrap_or(UNANSWERED)
                     }
                     _ => NotObtained::TimedOut { by },
                 };

@@ -47,8 +47,8 @@ impl SortedSet {
         Some(score)
     }
 
-    #[cfg(feature = "modes")]
     /// Removes all members up to this score. Returns how many there were.
+    #[cfg(feature = "modes")]
     pub(super) fn remove_up_to(&mut self, score: i64) -> usize {
         let mut removed = 0_usize;
         while let Some((first, member)) = self.order.first()

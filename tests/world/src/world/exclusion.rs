@@ -7,8 +7,8 @@ use super::client::HeldLock;
 use super::oracle::{Promise, Violation};
 
 impl World {
-    /// At no instant do two clients rely on the same key, unless both share it, and then no more than allowed. Reliance begins only with an event of a client, so
-    /// checking at events covers every instant.
+    /// At no instant do two clients rely on the same key, unless both share it, and then no more than allowed. Reliance
+    /// begins only with an event of a client, so checking at events covers every instant.
     pub(super) fn check_exclusion(&mut self, index: usize) -> Result<(), Violation> {
         let now = self.now;
         if self.oracle.is_excused(now) {
