@@ -53,9 +53,9 @@ impl Locks {
         }
     }
 
-    /// A lock that is parked because of one of its keys no longer blocks others on the rest of its keys, nor, if it `contended`,
-    /// others that need not wait for what it waits for: those retry at the next timeout, which is now. Not at once, because that
-    /// could park others in turn, endlessly.
+    /// A lock that is parked because of one of its keys no longer blocks others on the rest of its keys. If it `contended`, it no
+    /// longer blocks those either that need not wait for what it waits for. They retry at the next timeout, which is now: at
+    /// once they could park others in turn, endlessly.
     pub(super) fn unpark_younger(&mut self, id: LockId, contended: bool) {
         let Some(lock) = self.lock(id) else { return };
         let keys = lock.keys();
