@@ -17,6 +17,8 @@ pub(crate) struct CellState {
     pub(crate) phase: Phase,
     /// The locker was closed: the release may be carried out at any moment, so the lock is no longer ours.
     given_up: bool,
+    /// How many handles the lock has besides the first one.
+    further_handles: usize,
     /// The last known lease.
     pub(crate) lease: Option<Lease>,
     /// The lock that was obtained, until the handle takes it.
@@ -137,6 +139,22 @@ impl Cell {
 }
 
 impl CellState {
+    /// Counts one handle more, of a lock that is held.
+    pub(crate) fn join(&mut self) -> Result<(), Loss> {
+        if let Some(loss) = self.loss() {
+            return Err(loss);
+        }
+        self.further_handles += 1;
+        Ok(())
+    }
+
+    /// Counts one handle less. True if it was the last one.
+    pub(crate) fn leave(&mut self) -> bool {
+        let is_last = self.further_handles == 0;
+        self.further_handles = self.further_handles.saturating_sub(1);
+        is_last
+    }
+
     /// Why the lock is no longer held; `None` while it is.
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self.phase {

@@ -1,12 +1,14 @@
 //! The handle of one lock.
 
+mod handles;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_core::{Claim, Fence, Keys, Lease, LockId, Loss, Released, Ttl};
+use tenure_core::{Claim, Fence, Keys, Lease, LockId, Loss, Ttl};
 
-use crate::cell::{Cell, CellState, End, Grant, Phase};
+use crate::cell::{Cell, Grant};
 use crate::error::{InspectError, RefreshError, VerifyError};
 use crate::inspect::inspect;
 use crate::shared::Handle;
@@ -28,6 +30,8 @@ pub struct Lock {
     /// The first lease, for a lock that ended before any other.
     first: Lease,
     fence: Option<Fence>,
+    /// Whether it still counts among the handles of the lock.
+    counts: bool,
 }
 
 impl Lock {
@@ -39,6 +43,7 @@ impl Lock {
             claim: grant.claim,
             first: grant.lease,
             fence: grant.fence,
+            counts: true,
         }
     }
 
@@ -268,54 +273,6 @@ impl Lock {
         let remaining: Option<Vec<Duration>> = holdings.iter().map(ours).collect();
         Ok(remaining.and_then(|each| each.into_iter().min()))
     }
-
-    /// Releases the lock and returns what the release found. Dropping the future does not stop the release.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use tenure::Released;
-    /// # let locker = tenure::tokio::memory();
-    /// let lock = locker.obtain("nightly").await?;
-    /// assert_eq!(lock.release().await, Released::Confirmed);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// - [`Released::Confirmed`]: every key was still ours on enough servers, and is free now.
-    /// - [`Released::Missing`]: the servers replied that the lock was no longer ours.
-    /// - [`Released::Expired`]: the lease had ended before the release, by its ttl or by
-    ///   [`Obtaining::max_hold`](crate::Obtaining::max_hold), even if that was not reported yet. The work may have run
-    ///   without the lock.
-    /// - [`Released::Shared`]: another lock of this locker has the same token and still holds the keys.
-    /// - [`Released::Unconfirmed`]: too few servers confirmed it. The keys are free at the latest when their ttl is over.
-    ///
-    /// It takes at most three request timeouts ([`Servers::request_timeout`](crate::Servers::request_timeout): 3 s by
-    /// default). If the servers have not confirmed the release by then, it resolves to [`Released::Unconfirmed`]. The
-    /// driver then continues to release in the background until they do or the ttl is over.
-    pub async fn release(self) -> Released {
-        self.handle
-            .command(|engine, now| engine.release(self.id, now));
-        let ended = |state: &mut CellState| match state.phase {
-            Phase::Over(End::Released(released)) => Some(released),
-            Phase::Over(End::Lost(loss)) => Some(found_after(loss)),
-            Phase::Over(End::Closed | End::NotObtained(_)) => Some(Released::Unconfirmed),
-            Phase::Asking | Phase::Held => None,
-        };
-        std::future::poll_fn(|cx| self.cell.poll(cx, ended)).await
-    }
-}
-
-/// What the release of a lock finds that has been lost before.
-const fn found_after(loss: Loss) -> Released {
-    match loss {
-        Loss::Taken => Released::Missing,
-        // Renewal stops at `max_hold`, so that the lease ends there.
-        Loss::Expired { .. } | Loss::MaxHold => Released::Expired,
-        // The keys may still be on the servers until their ttl is over; of a reason that is not known here, no more can
-        // be said either.
-        Loss::Refused(_) | Loss::Closed | _ => Released::Unconfirmed,
-    }
 }
 
 /// The token is not shown.
@@ -325,38 +282,5 @@ impl fmt::Debug for Lock {
             .field("keys", self.claim.keys())
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if !matches!(guard(&self.cell.0).phase, Phase::Over(_)) {
-            self.handle
-                .command(|engine, now| engine.release(self.id, now));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tenure_core::NodeError;
-
-    #[test]
-    fn a_release_after_a_loss_reports_the_loss() {
-        let error = Some(NodeError::TimedOut);
-        for (loss, released) in [
-            (Loss::Expired { error: None }, Released::Expired),
-            (Loss::Expired { error }, Released::Expired),
-            (Loss::MaxHold, Released::Expired),
-            (Loss::Taken, Released::Missing),
-            (
-                Loss::Refused(NodeError::NoPermission),
-                Released::Unconfirmed,
-            ),
-            (Loss::Closed, Released::Unconfirmed),
-        ] {
-            assert_eq!(found_after(loss), released, "{loss:?}");
-        }
     }
 }

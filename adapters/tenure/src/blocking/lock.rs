@@ -53,6 +53,25 @@ impl Lock {
         self.0.fence()
     }
 
+    /// Another handle of this lock. It is released when the last handle is released or dropped, and a loss ends all of them.
+    ///
+    /// # Errors
+    /// The [`Loss`], if the lock is no longer held.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").block()?;
+    /// let inner = lock.again()?;
+    /// assert_eq!(inner.release(), tenure::Released::Shared);
+    /// assert!(lock.is_held());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn again(&self) -> Result<Self, Loss> {
+        self.0.again().map(Self)
+    }
+
     /// The current lease, or the last known one if the lock has ended.
     #[must_use]
     pub fn lease(&self) -> Lease {
