@@ -74,7 +74,7 @@ async fn a_release_that_is_not_awaited_counts_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_ttl_is_asked_for_with_any_handle() {
+async fn a_longer_ttl_is_requested_with_any_handle() {
     let locker = tenure::tokio::memory();
     let lock = locker
         .obtain("k")
