@@ -9,7 +9,7 @@ use tenure_tests::suite::{Held as _, Request, User as _, taken_by};
 
 use crate::stage::{Compared, Stage};
 use crate::target::Target;
-use crate::{HOUR, attempt_and_cancel, is_asked, patient, request};
+use crate::{HOUR, attempt_and_cancel, is_asked_after, patient, request};
 
 pub(crate) async fn life_of_a_lock<T: Target>(stage: &mut Stage<T>) {
     let server = Server::start(Kind::Redis7);
@@ -43,7 +43,7 @@ pub(crate) async fn wait_and_hand_off<T: Target>(stage: &mut Stage<T>) {
     );
     let first = a.obtain(request(&["k"])).await.expect("free");
     let release = async {
-        is_asked(&server, 2).await;
+        is_asked_after(&server, 1).await;
         first.release().await
     };
     let (next, released) = zip(b.obtain(patient(&["k"])), release).await;
@@ -51,7 +51,7 @@ pub(crate) async fn wait_and_hand_off<T: Target>(stage: &mut Stage<T>) {
     next.expect("its turn").release().await;
 }
 
-pub(crate) async fn abort<T: Target>(stage: &mut Stage<T>) {
+pub(crate) async fn a_cancelled_request<T: Target>(stage: &mut Stage<T>) {
     let server = Server::start(Kind::Redis7);
     let (a, b) = (
         stage.client("a", &server).await,

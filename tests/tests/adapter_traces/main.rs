@@ -15,6 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_lite::future::yield_now;
+use tenure::{NotObtained, ObtainError};
 use tenure_tests::servers::Server;
 use tenure_tests::suite::Request;
 
@@ -29,11 +30,16 @@ macro_rules! play {
                 "wait and hand-off": life::wait_and_hand_off,
                 "1000 waiters on one key": life::thousand_waiters_on_one_key,
                 "loss by DEL": ends::loss_by_del,
+                "loss by overwrite": ends::loss_by_overwrite,
+                "loss by death of the server": ends::loss_by_death_of_the_server,
                 "loss that only the release finds": ends::loss_that_only_the_release_finds,
                 "server killed and back": ends::server_killed_and_back,
-                "quorum of three": several::quorum_of_three
+                "answers that are lost": ends::answers_that_are_lost,
+                "quorum of three": several::quorum_of_three,
+                "quorum of five": several::quorum_of_five,
+                "three servers in order": several::three_in_order
             );
-            $(play!(scenarios $target: "abort": life::$cancel);)?
+            $(play!(scenarios $target: "a cancelled request": life::$cancel);)?
         })*
     };
     (scenarios $target:ident: $($name:literal: $file:ident::$scenario:ident),*) => {
@@ -44,18 +50,18 @@ macro_rules! play {
             crate::$file::$scenario(&mut stage).await;
             stage.check().await;
             let target = <Target as crate::target::Target>::NAME;
-            tenure_tests::suite::played("traces", $name, target);
+            tenure_tests::suite::played("events", $name, target);
         })*
     };
 }
 
 play!(
-    on_tokio: Tokio + abort,
-    on_smol: Smol + abort,
-    on_async_std: AsyncStd + abort,
+    on_tokio: Tokio + a_cancelled_request,
+    on_smol: Smol + a_cancelled_request,
+    on_async_std: AsyncStd + a_cancelled_request,
     on_threads: Blocking,
-    over_redis_rs: RedisRs + abort,
-    over_fred: Fred + abort
+    over_redis_rs: RedisRs + a_cancelled_request,
+    over_fred: Fred + a_cancelled_request
 );
 
 /// A lock that does not end by itself.
@@ -75,16 +81,24 @@ fn patient(keys: &[&'static str]) -> Request {
     }
 }
 
-/// Waits until the server has received that many requests for a lock.
-async fn is_asked(server: &Server, times: u64) {
-    let mut raw = server.raw();
-    loop {
-        let stats = raw.command(&["INFO", "commandstats"]).text();
-        let (_, rest) = stats.split_once("cmdstat_set:calls=").unwrap_or_default();
-        let (count, _) = rest.split_once(',').unwrap_or_default();
-        if count.parse().unwrap_or(0) >= times {
-            return;
-        }
+fn is_unreachable<T>(result: Result<T, ObtainError>) -> bool {
+    matches!(
+        result,
+        Err(ObtainError::NotObtained(NotObtained::Unreachable(_), _))
+    )
+}
+
+/// How many requests for a lock the server has received.
+fn requests(server: &Server) -> u64 {
+    let stats = server.raw().command(&["INFO", "commandstats"]).text();
+    let (_, rest) = stats.split_once("cmdstat_set:calls=").unwrap_or_default();
+    let (count, _) = rest.split_once(',').unwrap_or_default();
+    count.parse().unwrap_or(0)
+}
+
+/// Waits until the server has received more requests for a lock than these.
+async fn is_asked_after(server: &Server, before: u64) {
+    while requests(server) <= before {
         yield_now().await;
     }
 }

@@ -67,12 +67,19 @@ impl<T: Target> Stage<T> {
             reached.push(T::reach(&server.url()).await);
         }
         let user = self.client_of(name, arrange(reached)).await;
-        let (_, trace) = self.traces.last().expect("its own");
+        self.is_ready(name, servers.len()).await;
+        user
+    }
+
+    /// Waits until servers have been ready so many times.
+    pub(crate) async fn is_ready(&self, client: &str, times: usize) {
+        let mut traces = self.traces.iter();
+        let trace = traces.find_map(|(name, trace)| (*name == client).then_some(trace));
+        let trace = trace.expect("a client");
         let ready = |line: &&String| line.starts_with("node_ready");
-        while trace.lines().iter().filter(ready).count() < servers.len() {
+        while trace.lines().iter().filter(ready).count() < times {
             yield_now().await;
         }
-        user
     }
 
     /// The events must be those that the package's tests expect.

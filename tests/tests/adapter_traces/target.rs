@@ -82,7 +82,7 @@ pub(crate) struct RedisRs;
 impl Target for RedisRs {
     type User = Locker;
 
-    const NAME: &'static str = "redis-rs, RESP3";
+    const NAME: &'static str = "redis-rs, connection manager";
 
     async fn reach(url: &str) -> tenure::Server {
         let pushes = Pushes::new();

@@ -174,10 +174,12 @@ fn word(shown: &str) -> &'static str {
     let words = [
         ("held by another client", "taken"),
         ("the key was deleted", "taken"),
+        ("the lease ended", "expired"),
         ("cancelled", "cancelled"),
         ("too few nodes replied", "unreachable"),
         ("released", "confirmed"),
         ("it was no longer held", "missing"),
+        ("not confirmed", "unconfirmed"),
     ];
     let found = words.iter().find(|(start, _)| shown.starts_with(start));
     found.unwrap_or_else(|| panic!("no word for {shown:?}")).1
