@@ -134,6 +134,13 @@ export class World {
     }
   }
 
+  /** How often depends on time. */
+  leaveOutRepeats() {
+    for (const [name, trace] of Object.entries(this.traces)) {
+      this.traces[name] = [...new Set(trace)];
+    }
+  }
+
   async end() {
     await Promise.all(this.#clients.map((client) => client.close()));
     await Promise.all(this.#servers.map((port) => this.kill(port)));

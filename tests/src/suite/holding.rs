@@ -6,7 +6,11 @@ use tenure::{Lease, Loss, NotObtained, ObtainError, RefreshError, Released, Veri
 
 use super::{Held, K, LONG, Request, SECOND, User, patient, request};
 
-pub(super) async fn a_renewal<U: User>(alice: &U, bob: &U) {
+/// Nobody does anything, and the lease becomes longer.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_renewal<U: User>(alice: &U, bob: &U) {
     let ttl = Some(3 * SECOND);
     let lock = alice.obtain(Request {
         ttl,
@@ -22,7 +26,11 @@ pub(super) async fn a_renewal<U: User>(alice: &U, bob: &U) {
     lock.release().await;
 }
 
-pub(super) async fn a_longest_hold<U: User>(alice: &U, bob: &U) {
+/// Renewal stops in the end.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_longest_hold<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(Request {
         ttl: Some(3 * SECOND),
         max_hold: Some(SECOND / 10),
@@ -85,7 +93,10 @@ pub(super) async fn a_manual_renewal<U: User>(alice: &U, bob: &U) {
 }
 
 /// Longer or shorter: it is what the servers keep, and what later refreshes ask for.
-pub(super) async fn another_ttl<U: User>(alice: &U, bob: &U) {
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn another_ttl<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(manual(10 * LONG)).await.expect("the lock");
     for (ttl, at_least) in [(30 * LONG, 20 * LONG), (5 * LONG, 2 * LONG)] {
         let lease = lock.refresh_for(ttl).await.expect("still held");

@@ -10,7 +10,8 @@ mod holding;
 mod played;
 mod user;
 
-use holding::{a_longest_hold, a_manual_renewal, a_renewal, an_end, another_ttl};
+pub use holding::{a_longest_hold, a_renewal, another_ttl};
+use holding::{a_manual_renewal, an_end};
 pub use played::played;
 pub use user::{Held, Request, User};
 
@@ -71,7 +72,11 @@ async fn a_life<U: User>(alice: &U, bob: &U) {
     assert_eq!(bob.inspect(K).await.expect("an answer"), None);
 }
 
-async fn several_keys<U: User>(alice: &U, bob: &U) {
+/// All keys or none, also where only some of them are taken.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn several_keys<U: User>(alice: &U, bob: &U) {
     let both = alice.obtain(request(&[A, B])).await.expect("both");
     assert_eq!(
         taken_by(bob.obtain(request(&[B])).await),
@@ -135,7 +140,11 @@ async fn a_cancelled_request<U: User>(alice: &U, bob: &U) {
     assert_eq!(bob.inspect(K).await.expect("an answer"), None);
 }
 
-async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
+/// It ends with who holds the key.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(request(&[K])).await.expect("the lock");
     let result = bob.obtain(Request {
         wait: Some(Duration::from_millis(50)),
@@ -146,7 +155,10 @@ async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
 }
 
 /// Two locks of one locker with the same token are one, until both are released.
-async fn a_shared_token<U: User>(alice: &U, bob: &U) {
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_shared_token<U: User>(alice: &U, bob: &U) {
     let mine = Request {
         token: Some("mine"),
         ..request(&[K])
@@ -162,7 +174,11 @@ async fn a_shared_token<U: User>(alice: &U, bob: &U) {
     assert_eq!(second.release().await, Released::Confirmed);
 }
 
-async fn a_close<U: User>(alice: &U, bob: &U) {
+/// Closing takes locks away, and frees their keys.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_close<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(request(&[K])).await.expect("the lock");
     alice.close().await;
     assert_eq!(lock.lost().await, Loss::Closed);

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use tenure::{ObtainError, Released};
 use tenure_tests::raw::Value;
 use tenure_tests::servers::{Kind, Server};
-use tenure_tests::suite::{Held as _, Request, User as _, taken_by};
+use tenure_tests::suite::{self, Held as _, Request, User as _, taken_by};
 
 use crate::stage::{Compared, Stage};
 use crate::target::Target;
@@ -78,3 +78,26 @@ pub(crate) async fn thousand_waiters_on_one_key<T: Target>(stage: &mut Stage<T>)
     }
     assert_eq!(server.raw().command(&["EXISTS", "k"]), Value::Int(0));
 }
+
+/// What the suite plays on every target, here with its events.
+macro_rules! of_suite {
+    ($($name:ident: $scenario:ident $compared:ident),*) => {
+        $(pub(crate) async fn $name<T: Target>(stage: &mut Stage<T>) {
+            stage.compare(Compared::$compared);
+            let server = Server::start(Kind::Redis7);
+            let a = stage.client("a", &server).await;
+            let b = stage.client("b", &server).await;
+            suite::$scenario(&a, &b).await;
+        })*
+    };
+}
+
+of_suite!(
+    several_keys: several_keys All,
+    a_wait_that_ends: a_wait_that_ends All,
+    automatic_renewal: a_renewal Kinds,
+    refresh_with_another_ttl: another_ttl All,
+    the_longest_hold: a_longest_hold All,
+    two_locks_with_the_same_token: a_shared_token All,
+    close: a_close All
+);

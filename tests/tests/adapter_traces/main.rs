@@ -20,6 +20,8 @@ use tenure_tests::servers::Server;
 use tenure_tests::suite::Request;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Far longer than a scenario takes, on a slow machine too.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A module of tests for each target. A thread that blocks cannot cancel.
 macro_rules! play {
@@ -29,6 +31,13 @@ macro_rules! play {
                 "life of a lock": life::life_of_a_lock,
                 "wait and hand-off": life::wait_and_hand_off,
                 "1000 waiters on one key": life::thousand_waiters_on_one_key,
+                "several keys": life::several_keys,
+                "a wait that ends": life::a_wait_that_ends,
+                "automatic renewal": life::automatic_renewal,
+                "refresh with another ttl": life::refresh_with_another_ttl,
+                "the longest hold": life::the_longest_hold,
+                "two locks with the same token": life::two_locks_with_the_same_token,
+                "close": life::close,
                 "loss by DEL": ends::loss_by_del,
                 "loss by overwrite": ends::loss_by_overwrite,
                 "loss by death of the server": ends::loss_by_death_of_the_server,
@@ -47,7 +56,8 @@ macro_rules! play {
         async fn $scenario() {
             type Target = crate::target::$target;
             let mut stage = crate::stage::Stage::<Target>::new($name);
-            crate::$file::$scenario(&mut stage).await;
+            let ended = tokio::time::timeout(crate::LIMIT, crate::$file::$scenario(&mut stage)).await;
+            ended.expect("it ends");
             stage.check().await;
             let target = <Target as crate::target::Target>::NAME;
             tenure_tests::suite::played("events", $name, target);
