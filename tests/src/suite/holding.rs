@@ -52,11 +52,26 @@ pub(super) async fn an_end<U: User>(alice: &U, bob: &U) {
         ..request(&[K])
     });
     let lock = lock.await.expect("the lock");
-    assert_eq!(lock.lost().await, Loss::Expired { error: None });
+    let loss = lock.lost().await;
+    assert!(is_by_time(loss), "{loss}");
     assert!(!lock.is_held());
-    assert_eq!(lock.release().await, Released::Expired);
+    is_found_after(loss, lock.release().await);
     let next = bob.obtain(patient(&[K])).await.expect("the lock");
     next.release().await;
+}
+
+/// On a slow machine the server may report that the key has expired before the clock is read.
+const fn is_by_time(loss: Loss) -> bool {
+    matches!(loss, Loss::Expired { .. } | Loss::Taken)
+}
+
+fn is_found_after(loss: Loss, released: Released) {
+    let expected = if loss == Loss::Taken {
+        Released::Missing
+    } else {
+        Released::Expired
+    };
+    assert_eq!(released, expected);
 }
 
 /// A request that is held for this time, and not renewed by itself.
@@ -79,15 +94,15 @@ pub(super) async fn a_manual_renewal<U: User>(alice: &U, bob: &U) {
 
     // On a machine that is slow enough, the lease is over before the answer is there.
     if let Err(error) = lock.refresh_for(SECOND / 10).await {
-        assert!(matches!(error, RefreshError::Lost(Loss::Expired { .. })));
+        assert!(matches!(error, RefreshError::Lost(loss) if is_by_time(loss)));
     }
     let loss = lock.lost().await;
-    assert!(matches!(loss, Loss::Expired { .. }), "{loss}");
+    assert!(is_by_time(loss), "{loss}");
     assert_eq!(lock.refresh().await, Err(loss));
     assert_eq!(lock.refresh_for(LONG).await, Err(RefreshError::Lost(loss)));
     assert_eq!(lock.verify().await, Err(VerifyError::Lost(loss)));
     assert_eq!(lock.remaining(), Duration::ZERO);
-    assert_eq!(lock.release().await, Released::Expired);
+    is_found_after(loss, lock.release().await);
     let next = bob.obtain(patient(&[K])).await.expect("it is free");
     assert_eq!(next.release().await, Released::Confirmed);
 }
