@@ -6,8 +6,8 @@ use std::time::Duration;
 use tenure::{Locker, NotObtained, ObtainError, Released};
 use tenure_core::NodeError;
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
-use tenure_tests::servers::Cluster;
-use tenure_tests::suite::everything;
+use tenure_tests::servers::{Cluster, Kind};
+use tenure_tests::suite::{everything, everything_without_scripts};
 
 #[path = "failover/clients.rs"]
 #[allow(dead_code, reason = "not all of it is for clusters")]
@@ -63,6 +63,31 @@ async fn a_cluster_gives_the_same_locks() {
         assert!(!stats.contains("cmdstat_set:"), "nothing was sent: {stats}");
         alice.close().await;
         bob.close().await;
+    }
+}
+
+/// Several keys are set by `MSETEX`. Its keys, by which a master is found, are not where scripts have theirs.
+#[tokio::test]
+async fn a_cluster_gives_the_same_locks_without_scripts() {
+    let cluster = Cluster::start_of(Kind::Valkey9, 3);
+    let all = |words: &[&str]| {
+        let masters = cluster.servers.iter();
+        let replies = masters.map(|master| master.raw().command(words).text());
+        replies.collect::<Vec<_>>().join("\n")
+    };
+    all(&["ACL", "SETUSER", "default", "-@scripting"]);
+    for client in Client::ALL {
+        all(&["CONFIG", "RESETSTAT"]);
+        let target = format!("{} for a cluster, no scripts", client.name());
+        let (alice, bob) = (client.locker(&cluster).await, client.locker(&cluster).await);
+        everything_without_scripts(&target, alice, bob).await;
+        let stats = all(&["INFO", "commandstats"]);
+        let sent = stats
+            .lines()
+            .filter(|line| line.contains("cmdstat_msetex:"));
+        let sent: Vec<_> = sent.collect();
+        let right = |line: &&str| line.contains(",rejected_calls=0,");
+        assert!(!sent.is_empty() && sent.iter().all(right), "{sent:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use tenure::client::fred::lend;
 use tenure::{Locker, Released, Server as Lent};
 use tenure_tests::proxy::{Fault, On, Proxy, Then};
 use tenure_tests::servers::{self, Kind};
-use tenure_tests::suite::everything;
+use tenure_tests::suite::{everything, everything_without_scripts};
 
 fn builder(url: &str, version: RespVersion) -> Builder {
     let mut config = Config::from_url(url).expect("a URL");
@@ -57,6 +57,21 @@ async fn every_client_gives_the_same_locks_beside_connections_of_our_own() {
         assert_eq!(stats.contains("cmdstat_delifeq"), kind.has_compare());
         pool.quit().await.expect("an end");
     }
+}
+
+/// In RESP3 the client cannot read what the server says it can do, and finds it out in another way.
+#[tokio::test]
+async fn several_keys_are_obtained_without_scripts() {
+    let server = servers::Server::start(Kind::Valkey9);
+    let mut raw = server.raw();
+    raw.command(&["ACL", "SETUSER", "default", "-@scripting"]);
+    raw.command(&["CONFIG", "RESETSTAT"]);
+    let url = server.url();
+    let alice = locker(lend(client(&url).await)).await;
+    let bob = locker(lend(client(&url).await)).await;
+    everything_without_scripts("fred, RESP3, no scripts", alice, bob).await;
+    let stats = raw.command(&["INFO", "commandstats"]).text();
+    assert!(stats.contains("cmdstat_msetex:"), "{stats}");
 }
 
 #[tokio::test]

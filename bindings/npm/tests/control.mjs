@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 
+import { Lossy } from "./lossy.mjs";
 import { Rest } from "./rest.mjs";
 
 /** Where a server is, by its name in target/servers. */
@@ -28,6 +29,7 @@ export class Control {
   #directory = mkdtempSync(join(tmpdir(), "tenure-npm-"));
   #servers = new Map();
   #rests = new Map();
+  #lossy = new Map();
   #http = createServer((request, response) => void this.#answer(request, response));
   url;
   /** What the page at its address runs: a page may ask only whom it came from. */
@@ -43,14 +45,15 @@ export class Control {
   async close() {
     await Promise.all([...this.#servers.keys()].map((port) => this.kill(port)));
     this.#rests.forEach((rest) => rest.close());
+    this.#lossy.forEach((proxy) => proxy.close());
     this.#http.closeAllConnections();
     this.#http.close();
     rmSync(this.#directory, { recursive: true });
   }
 
-  /** Whether a server of ours has this port. */
+  /** Whether a server or a proxy of ours has this port. */
   has(port) {
-    return this.#servers.has(port);
+    return this.#servers.has(port) || this.#lossy.has(port);
   }
 
   get http() {
@@ -139,10 +142,10 @@ export class Control {
   }
 
   /** Three masters with a third of the slots each. */
-  async startCluster(more = {}) {
+  async startCluster(more = {}, name = "redis7") {
     const nodes = [];
     for (const [first, last] of [["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
-      const { port, bus } = await this.startClusterNode(more);
+      const { port, bus } = await this.startClusterNode(more, name);
       await this.command(port, ["CLUSTER", "ADDSLOTSRANGE", first, last]);
       nodes.push({ port, bus });
     }
@@ -157,9 +160,9 @@ export class Control {
   }
 
   /** A server that can be part of a cluster, and the port by which the others reach it. */
-  async startClusterNode(more) {
+  async startClusterNode(more, name) {
     const bus = await freePort();
-    return { port: await this.startFresh({ "cluster-enabled": "yes", "cluster-port": bus, ...more }), bus };
+    return { port: await this.startFresh({ "cluster-enabled": "yes", "cluster-port": bus, ...more }, name), bus };
   }
 
   async startFresh(more, name) {
@@ -224,7 +227,21 @@ export class Control {
     }
   }
 
-  #do({ port, start, secure, kill, restart, rest, command }) {
+  /** The port of a proxy to a server that can lose answers. */
+  async #lossyTo(target) {
+    const proxy = new Lossy(target);
+    const port = await proxy.open();
+    this.#lossy.set(port, proxy);
+    return port;
+  }
+
+  #do({ port, start, secure, kill, restart, rest, lossy, lose, command }) {
+    if (lossy) {
+      return this.#lossyTo(port);
+    }
+    if (lose) {
+      return this.#lossy.get(port).lose(lose);
+    }
     if (rest) {
       return this.#rest(port);
     }

@@ -160,13 +160,13 @@ async function tell(what) {
 }
 
 const clusters = {
-  ioredis() {
-    const cluster = new Cluster(masters.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 });
+  ioredis(ports) {
+    const cluster = new Cluster(ports.map((port) => ({ host: "127.0.0.1", port })), { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 });
     ends.unshift(() => cluster.disconnect());
     return ioredis(cluster);
   },
-  async "node-redis"() {
-    const cluster = await createCluster({ rootNodes: masters.map((port) => ({ url: `redis://127.0.0.1:${port}` })) }).connect();
+  async "node-redis"(ports) {
+    const cluster = await createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) }).connect();
     ends.unshift(() => cluster.destroy());
     return nodeRedis(cluster);
   },
@@ -174,7 +174,7 @@ const clusters = {
 
 for (const [name, cluster] of Object.entries(clusters)) {
   test(`a cluster of three masters through ${name}`, async () => {
-    const [alice, bob] = await Promise.all([connect(await cluster()), connect(await cluster())]);
+    const [alice, bob] = await Promise.all([connect(await cluster(masters)), connect(await cluster(masters))]);
     for (const port of masters) {
       // A script is known by each master or by none of them.
       await control.command(port, ["SCRIPT", "FLUSH"]);
@@ -207,6 +207,32 @@ for (const [name, cluster] of Object.entries(clusters)) {
     }
   });
 }
+
+// The keys of `MSETEX`, by which a master is found, are not where scripts have theirs.
+test("a cluster sets several keys without scripts", async () => {
+  const ports = await control.startCluster({}, "valkey9");
+  for (const port of ports) {
+    await control.command(port, ["ACL", "SETUSER", "default", "-@scripting"]);
+  }
+  for (const [name, cluster] of Object.entries(clusters)) {
+    await Promise.all(ports.map((port) => control.command(port, ["CONFIG", "RESETSTAT"])));
+    const tenure = await connect(await cluster(ports));
+    // One of them is on each master.
+    for (const tag of ["{a}", "{b}", "{c}"]) {
+      const lock = await tenure.obtain([`${tag}1`, `${tag}2`]);
+      await lock.refresh();
+      assert.equal(await tenure.tryObtain([`${tag}2`, `${tag}3`]), null, name);
+      assert.equal(await lock.release(), "confirmed", name);
+    }
+    await tenure.close();
+    for (const port of ports) {
+      const stats = await control.command(port, ["INFO", "commandstats"]);
+      // A grant and a refusal; none was sent elsewhere first.
+      assert.match(stats, /cmdstat_msetex:calls=2,.*,rejected_calls=0,/, name);
+      assert.equal(await control.command(port, ["DBSIZE"]), 0, name);
+    }
+  }
+});
 
 async function turnsOf(alice, bob, key) {
   const lock = await alice.obtain(key);

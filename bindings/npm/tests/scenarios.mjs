@@ -2,12 +2,17 @@
 // nothing that only one runtime has.
 //
 // A scenario returns the traces of its clients: its events, in order. They must be the same in every runtime.
+import { failing } from "./failing.mjs";
+import { holding } from "./holding.mjs";
 import { World, aborted, check, equal, rejected } from "./world.mjs";
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
 const scenarios = {
+  ...holding,
+  ...failing,
+
   async "life of a lock"(world) {
     const port = await world.server();
     const [a, b] = [await world.client("a", port), await world.client("b", port)];
@@ -54,7 +59,7 @@ const scenarios = {
     await second.release();
   },
 
-  async abort(world) {
+  async "a cancelled request"(world) {
     const port = await world.server();
     const [a, b] = [await world.client("a", port), await world.client("b", port)];
     const lock = await a.obtain("k", { ttl: HOUR });
@@ -193,10 +198,7 @@ const scenarios = {
     equal((await rejected(b.obtain("k"))).code, "unreachable", "one of three is not");
     const refused = await rejected(world.client("c", ports));
     equal([refused.code, refused.failures.size], ["not_connected", 2], "a connect");
-    // In which order servers come and go is theirs.
-    for (const [name, trace] of Object.entries(world.traces)) {
-      world.traces[name] = trace.filter((line) => !line.startsWith("node_"));
-    }
+    world.leaveOutNodes();
     delete world.traces.c;
   },
 
@@ -219,11 +221,12 @@ const scenarios = {
 
     equal(done, 1_000, "how many had their turn");
     equal(await world.command(port, "EXISTS", "k"), 0, "the key");
-    world.traces.a = [...new Set(world.traces.a)];
+    world.leaveOutRepeats();
     equal(world.traces.a, ["node_ready tracking", "obtained", "released confirmed"], "the trace");
   },
 
-  async "fences grow, and a guard refuses the older one"(world) {
+  /** They grow, and a guard refuses the older one. */
+  async fences(world) {
     const port = await world.server();
     const [a, b] = [await world.client("a", port), await world.client("b", port)];
     const plain = await a.obtain("k", { ttl: HOUR });

@@ -71,6 +71,16 @@ export class World {
     return this.#ask({ port, restart: true });
   }
 
+  /** The port of a proxy that can lose answers. */
+  lossy(port) {
+    return this.#ask({ port, lossy: true });
+  }
+
+  /** It loses the answers to the next writes. */
+  lose(port, count = 1) {
+    return this.#ask({ port, lose: count });
+  }
+
   /** Where a server is reached in the format of Upstash. */
   rest(port) {
     return this.#ask({ port, rest: true });
@@ -90,15 +100,45 @@ export class World {
   }
 
   /** Until a client has all its servers: it begins as soon as a quorum is there. */
-  async complete(name, ports) {
-    while (this.traces[name].filter((line) => line.startsWith("node_ready")).length < ports.length) {
-      await this.command(ports[0], "PING");
+  complete(name, ports) {
+    return this.ready(name, ports.length, ports[0]);
+  }
+
+  /** Until servers have been ready so many times; this one is asked meanwhile. */
+  async ready(name, times, port) {
+    while (this.traces[name].filter((line) => line.startsWith("node_ready")).length < times) {
+      await this.command(port, "PING");
     }
   }
 
   /** Until others wait for a key: the server counts the keys that clients have registered for. */
   async tracked(port, keys) {
     while (!(await this.command(port, "INFO", "stats")).includes(`tracking_total_keys:${keys}\r`));
+  }
+
+  /** How many requests for a lock a server has received. */
+  async requests(port) {
+    const stats = await this.command(port, "INFO", "commandstats");
+    return Number(/^cmdstat_set:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+  }
+
+  /** Until it has received more than these. */
+  async askedAfter(port, before) {
+    while ((await this.requests(port)) <= before);
+  }
+
+  /** In which order servers come and go is theirs. */
+  leaveOutNodes() {
+    for (const [name, trace] of Object.entries(this.traces)) {
+      this.traces[name] = trace.filter((line) => !line.startsWith("node_"));
+    }
+  }
+
+  /** How often depends on time. */
+  leaveOutRepeats() {
+    for (const [name, trace] of Object.entries(this.traces)) {
+      this.traces[name] = [...new Set(trace)];
+    }
   }
 
   async end() {

@@ -10,6 +10,8 @@ pub enum On {
     /// Each that changes keys (`SET`, `MSETEX`, `EVAL`, `EVALSHA`, `DELIFEQ`, `DELEX`) and whose number among those is a
     /// multiple of this.
     EveryWrite(u64),
+    /// The next one that changes keys, once.
+    NextWrite,
     /// The next one of this name, once, as in `"EVALSHA"`.
     Named(&'static str),
 }
@@ -71,13 +73,14 @@ impl Plan {
     pub(super) fn next(&mut self, command: &str) -> Option<Loss> {
         let name = command.split(' ').next().unwrap_or_default();
         let writes = WRITES.contains(&name) && !command.starts_with(PROOF);
-        if matches!(self.on, On::EveryWrite(_)) && !writes {
+        if matches!(self.on, On::EveryWrite(_) | On::NextWrite) && !writes {
             return None;
         }
         self.seen += 1;
         let (meets, once) = match self.on {
             On::Nth(number) => (self.seen == number, true),
             On::Every(number) | On::EveryWrite(number) => (self.seen.is_multiple_of(number), false),
+            On::NextWrite => (true, true),
             On::Named(wanted) => (name.eq_ignore_ascii_case(wanted), true),
         };
         if !meets || self.over {

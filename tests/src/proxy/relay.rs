@@ -92,7 +92,7 @@ impl Relay {
             pending.extend_from_slice(&chunk);
             if !begun {
                 begun = true;
-                lock(&self.state).opaque = pending.first() != Some(&b'*');
+                lock(&self.state).opaque = !matches!(pending.first(), Some(b'*' | b'H'));
             }
             let bytes = self.take_commands(&mut pending);
             if !bytes.is_empty() && (&self.server).write_all(&bytes).is_err() {
@@ -110,8 +110,7 @@ impl Relay {
         let mut passing = BytesMut::new();
         let mut state = lock(&self.state);
         let mut lost = state.deaf || state.silent;
-        while let Some((frame, bytes)) = state.take_frame(pending, &mut passing) {
-            let command = text(&frame);
+        while let Some((command, bytes)) = state.take_command(pending, &mut passing) {
             // One fault is enough for a connection.
             let loss = if state.deaf || lost {
                 None
@@ -199,6 +198,22 @@ impl Relay {
 }
 
 impl RelayState {
+    /// Takes one whole command, as text, and its bytes from the front. A client may greet in a line of words.
+    fn take_command(
+        &mut self,
+        pending: &mut BytesMut,
+        passing: &mut BytesMut,
+    ) -> Option<(String, Bytes)> {
+        if !pending.starts_with(b"HELLO ") {
+            let (frame, bytes) = self.take_frame(pending, passing)?;
+            return Some((text(&frame), bytes));
+        }
+        let end = pending.windows(2).position(|two| two == b"\r\n")?;
+        let bytes = pending.split_to(end + 2).freeze();
+        let words = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        Some((words, bytes))
+    }
+
     /// Takes one whole frame and its bytes from the front. What is not RESP passes as it is.
     fn take_frame(
         &mut self,

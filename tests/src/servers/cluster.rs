@@ -34,7 +34,16 @@ impl Cluster {
     /// If that does not come about.
     #[track_caller]
     pub fn start(masters: usize) -> Self {
-        let servers: Vec<Server> = (0..masters).map(|_| start()).collect();
+        Self::start_of(Kind::Redis7, masters)
+    }
+
+    /// The same, of another kind.
+    ///
+    /// # Panics
+    /// If that does not come about.
+    #[track_caller]
+    pub fn start_of(kind: Kind, masters: usize) -> Self {
+        let servers: Vec<Server> = (0..masters).map(|_| start(kind)).collect();
         let mut cluster = Self {
             servers,
             replicas: Vec::new(),
@@ -63,7 +72,7 @@ impl Cluster {
     pub fn start_with_replicas(masters: usize) -> Self {
         let mut cluster = Self::start(masters);
         for _ in 0..masters {
-            let replica = start();
+            let replica = start(Kind::Redis7);
             cluster.meet(&replica);
             cluster.replicas.push(replica);
         }
@@ -255,7 +264,7 @@ impl Cluster {
     }
 }
 
-fn start() -> Server {
+fn start(kind: Kind) -> Server {
     let bus = free_port().to_string();
     let arguments = [
         ["--cluster-enabled", "yes"],
@@ -267,7 +276,7 @@ fn start() -> Server {
         ["--cluster-replica-validity-factor", "0"],
         ["--repl-diskless-sync-delay", "0"],
     ];
-    let builder = Server::builder(Kind::Redis7);
+    let builder = Server::builder(kind);
     let words = arguments.iter().flatten();
     let builder = words.fold(builder, |builder, word| builder.arg(word));
     builder.start()

@@ -1,12 +1,17 @@
 //! What every locker does, whatever it runs on and whatever carries its commands.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tenure::{Fence, Holder, Loss, NodeError, NotObtained, ObtainError, Released};
 
+mod holding;
 mod played;
 mod user;
 
+pub use holding::{a_longest_hold, a_renewal, another_ttl};
+use holding::{a_manual_renewal, an_end};
 pub use played::played;
 pub use user::{Held, Request, User};
 
@@ -67,7 +72,11 @@ async fn a_life<U: User>(alice: &U, bob: &U) {
     assert_eq!(bob.inspect(K).await.expect("an answer"), None);
 }
 
-async fn several_keys<U: User>(alice: &U, bob: &U) {
+/// All keys or none, also where only some of them are taken.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn several_keys<U: User>(alice: &U, bob: &U) {
     let both = alice.obtain(request(&[A, B])).await.expect("both");
     assert_eq!(
         taken_by(bob.obtain(request(&[B])).await),
@@ -90,13 +99,36 @@ async fn a_hand_over<U: User>(alice: &U, bob: &U) {
     assert_eq!(next.release().await, Released::Confirmed);
 }
 
+/// They wait while another locker holds it, and have one turn each.
+async fn a_thousand_waiters<U: User>(alice: &U, bob: &U) {
+    let lock = alice.obtain(request(&[K])).await.expect("the lock");
+    let inside = Cell::new(0);
+    let turn = || async {
+        let lock = bob.obtain(Request {
+            wait: Some(10 * LONG),
+            ..request(&[K])
+        });
+        let lock = lock.await.expect("its turn");
+        assert_eq!(inside.replace(1), 0, "nobody else is inside");
+        futures_lite::future::yield_now().await;
+        assert!(lock.is_held());
+        inside.set(0);
+        lock.release().await
+    };
+    let turns = join_all((0..1_000).map(|_| turn()));
+    let (turns, released) = futures_lite::future::zip(turns, lock.release()).await;
+    assert_eq!(released, Released::Confirmed);
+    assert_eq!(turns, [Released::Confirmed; 1_000]);
+    assert_eq!(alice.inspect(K).await.expect("an answer"), None);
+}
+
 async fn a_dropped_lock<U: User>(alice: &U, bob: &U) {
     drop(alice.obtain(request(&[K])).await.expect("the lock"));
     let next = bob.obtain(patient(&[K])).await.expect("it was released");
     assert_eq!(next.release().await, Released::Confirmed);
 }
 
-async fn a_dropped_request<U: User>(alice: &U, bob: &U) {
+async fn a_cancelled_request<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(request(&[K])).await.expect("the lock");
     let waits = async { Some(bob.obtain(patient(&[K])).await) };
     let dropped = futures_lite::future::or(waits, async { None }).await;
@@ -108,7 +140,11 @@ async fn a_dropped_request<U: User>(alice: &U, bob: &U) {
     assert_eq!(bob.inspect(K).await.expect("an answer"), None);
 }
 
-async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
+/// It ends with who holds the key.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(request(&[K])).await.expect("the lock");
     let result = bob.obtain(Request {
         wait: Some(Duration::from_millis(50)),
@@ -118,53 +154,11 @@ async fn a_wait_that_ends<U: User>(alice: &U, bob: &U) {
     lock.release().await;
 }
 
-async fn a_renewal<U: User>(alice: &U, bob: &U) {
-    let ttl = Some(3 * SECOND);
-    let lock = alice.obtain(Request {
-        ttl,
-        ..request(&[K])
-    });
-    let lock = lock.await.expect("the lock");
-    let first = lock.lease();
-    while lock.lease().expires_at() <= first.expires_at() {
-        assert!(lock.is_held(), "it is renewed in time");
-        // Each answer lets the driver go on.
-        bob.inspect(K).await.expect("an answer");
-    }
-    lock.release().await;
-}
-
-async fn a_longest_hold<U: User>(alice: &U, bob: &U) {
-    let lock = alice.obtain(Request {
-        ttl: Some(3 * SECOND),
-        max_hold: Some(SECOND / 10),
-        ..request(&[K])
-    });
-    match lock.await {
-        Ok(lock) => assert_eq!(lock.lost().await, Loss::MaxHold),
-        // On a machine that is slow enough.
-        Err(error) => assert_eq!(error, ObtainError::NotObtained(NotObtained::TooLate, None)),
-    }
-    let next = bob.obtain(patient(&[K])).await.expect("the lock");
-    next.release().await;
-}
-
-async fn an_end<U: User>(alice: &U, bob: &U) {
-    let lock = alice.obtain(Request {
-        ttl: Some(SECOND / 10),
-        manual: true,
-        ..request(&[K])
-    });
-    let lock = lock.await.expect("the lock");
-    assert_eq!(lock.lost().await, Loss::Expired { error: None });
-    assert!(!lock.is_held());
-    assert_eq!(lock.release().await, Released::Expired);
-    let next = bob.obtain(patient(&[K])).await.expect("the lock");
-    next.release().await;
-}
-
 /// Two locks of one locker with the same token are one, until both are released.
-async fn a_shared_token<U: User>(alice: &U, bob: &U) {
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_shared_token<U: User>(alice: &U, bob: &U) {
     let mine = Request {
         token: Some("mine"),
         ..request(&[K])
@@ -180,7 +174,11 @@ async fn a_shared_token<U: User>(alice: &U, bob: &U) {
     assert_eq!(second.release().await, Released::Confirmed);
 }
 
-async fn a_close<U: User>(alice: &U, bob: &U) {
+/// Closing takes locks away, and frees their keys.
+///
+/// # Panics
+/// If something differs from what is promised.
+pub async fn a_close<U: User>(alice: &U, bob: &U) {
     let lock = alice.obtain(request(&[K])).await.expect("the lock");
     alice.close().await;
     assert_eq!(lock.lost().await, Loss::Closed);
@@ -272,15 +270,18 @@ async fn all_but_scripts<U: User>(target: &str, alice: &U, bob: &U) {
     play!(target, alice, bob;
         "life of a lock": a_life,
         "several keys": several_keys,
-        "hand-over to a waiter": a_hand_over,
+        "wait and hand-off": a_hand_over,
+        "1000 waiters on one key": a_thousand_waiters,
         "a wait that ends": a_wait_that_ends,
         "a dropped lock": a_dropped_lock
     );
     if U::CAN_DROP_REQUESTS {
-        play!(target, alice, bob; "a dropped request": a_dropped_request);
+        play!(target, alice, bob; "a cancelled request": a_cancelled_request);
     }
     play!(target, alice, bob;
         "automatic renewal": a_renewal,
+        "manual renewal": a_manual_renewal,
+        "refresh with another ttl": another_ttl,
         "the longest hold": a_longest_hold,
         "loss by time": an_end
     );
