@@ -7,7 +7,8 @@ use tenure_core::{
     Obtain, Outcome, RequestId, Ttl,
 };
 
-use super::node::{Action, KEYS, ModelNode, Order, Value};
+use super::node::{KEYS, ModelNode};
+use super::order::{Order, Value};
 use super::setup::{NODES, USERS};
 use super::user::{Phase, User, on_event};
 
@@ -47,7 +48,7 @@ impl Line {
         let mut lost: Vec<_> = answered.collect();
         for request in self.requests.drain(..) {
             lost.push(request.id);
-            if !matches!(request.order.action, Action::Check | Action::Look) {
+            if !request.order.action.only_reads() {
                 self.strays.push(request.order);
             }
         }
@@ -126,10 +127,18 @@ impl Client {
         self.leases().any(|(lease, _)| !lease.is_valid(now))
     }
 
-    /// The letters of keys that it may use at `now`; of a lock after the other.
-    pub(super) fn current_keys(&self, now: Instant) -> impl Iterator<Item = &'static str> + '_ {
-        let valid = self.leases().filter(move |(lease, _)| lease.is_valid(now));
-        valid.map(|(_, set)| set)
+    /// The leases that it may rely on at `now`, with the letters of their keys.
+    pub(super) fn valid_leases(
+        &self,
+        now: Instant,
+    ) -> impl Iterator<Item = (Lease, &'static str)> + '_ {
+        self.leases().filter(move |(lease, _)| lease.is_valid(now))
+    }
+
+    /// Whether one of its locks has this value.
+    pub(super) fn has_value(&self, value: Value) -> bool {
+        let mut values = self.locks.values().map(Value::read);
+        values.any(|own| own == value)
     }
 
     pub(super) fn obtain(&mut self, user: usize, request: Obtain, now: Instant) {
@@ -200,25 +209,23 @@ impl Client {
         if line.requests.is_empty() && line.strays.is_empty() {
             return;
         }
-        let coming = |order: &Order| matches!(order.action, Action::Obtain { .. });
+        let coming = |order: &Order| order.action.obtains();
         let requests = line.requests.iter().map(|request| &request.order);
         let mut live: Vec<Value> = requests
             .chain(&line.strays)
             .filter(|order| coming(order))
             .map(|order| order.value)
-            .chain(node.entries.iter().flatten().map(|entry| entry.value))
+            .chain(node.values())
             .collect();
         if self.alive {
             live.extend(locks.values().map(Value::read));
         }
-        let idle = |order: &Order| match order.action {
-            Action::Obtain { .. } => false,
-            Action::Refresh { .. } | Action::Release => !live.contains(&order.value),
-            Action::Check | Action::Look => true,
+        let idle = |order: &Order| {
+            order.action.only_reads() || !coming(order) && !live.contains(&order.value)
         };
         line.strays.retain(|order| !idle(order));
         line.requests.retain(|request| {
-            let watches = watch && request.order.action != Action::Release;
+            let watches = watch && request.order.action.watches();
             watches || !locks.ignores(request.id) || !idle(&request.order)
         });
     }
@@ -248,7 +255,7 @@ impl Client {
                     let mut all = self.users.iter().flat_map(User::locks);
                     let phase = all.find(|(lock, _)| *lock == id.lock());
                     let released = matches!(phase, Some((_, Phase::Releasing | Phase::Over)));
-                    if released && matches!(order.action, Action::Refresh { .. }) {
+                    if released && order.action.refreshes() {
                         effects.fault = Some("a refresh was sent after the lock was over");
                     }
                     self.lines[id.node().index()]

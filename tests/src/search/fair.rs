@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::{Keep, Obtain, Retry, Token};
 
 use super::client::Client;
-use super::node::Value;
+use super::order::Value;
 use super::setup::{Budget, PAUSE, USERS, keys, ttl};
 use super::state::{SearchState, Step};
 use super::user::{Phase, User};
@@ -73,6 +73,7 @@ impl SearchState {
         let request = Obtain {
             wait: Some(ttl().as_duration() * 20),
             retry: Retry::every(PAUSE + Duration::from_millis(7)),
+            mode: self.setup.mode_of(self.clients.len()),
             fence: self.setup.fence.then(Keep::default),
             ..Obtain::new(
                 keys(letters),

@@ -22,10 +22,11 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::quality::FixedState;
-use tenure_core::{Outcome, RequestId};
+use tenure_core::{Instant, Outcome, RequestId};
 
 use super::client::{Answer, Client, Line};
-use super::node::{KEYS, ModelNode, Order, Value};
+use super::node::{KEYS, ModelNode};
+use super::order::{Order, Value};
 use super::setup::{Budget, NODES, node_id};
 use super::state::SearchState;
 
@@ -135,12 +136,19 @@ impl SearchState {
             // Without a name it belongs to nobody.
             node.entries[key].is_some().hash(h);
             if let Some(entry) = node.entries[key] {
-                let owner = usize::from(entry.value.client);
-                let place = order.iter().position(|c| *c == owner);
-                let name = parts[owner].names.of(entry.value);
-                name.map(|name| (place, name)).hash(h);
+                name_of(entry.value, parts, order).hash(h);
                 entry.until.saturating_since(self.now).hash(h);
             }
+            let sharers = &node.sharers[key];
+            let left = |end: Instant| end.saturating_since(self.now);
+            sharers.until.map(left).hash(h);
+            // All whose lease is over are alike.
+            let inside = sharers.inside.iter();
+            let mut inside: Vec<_> = inside
+                .map(|(value, end)| (name_of(*value, parts, order), left(*end)))
+                .collect();
+            inside.sort_unstable();
+            inside.hash(h);
         }
         for c in order {
             parts[*c].lines[n].hash(h);
@@ -192,6 +200,17 @@ impl SearchState {
         rest.dedup();
         names.0.extend(rest);
     }
+}
+
+/// Whose value it is, and which of that client: `None` if it belongs to nobody.
+fn name_of(value: Value, parts: &[Part], order: &[usize]) -> Option<(Option<usize>, usize)> {
+    if value == Value::SHARED {
+        return Some((None, 0));
+    }
+    let owner = usize::from(value.client);
+    let place = order.iter().position(|c| *c == owner);
+    let name = parts[owner].names.of(value);
+    name.map(|name| (place, name))
 }
 
 fn with_budget(but_budget: u64, budget: &Budget) -> u64 {

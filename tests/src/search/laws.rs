@@ -1,8 +1,11 @@
 //! What must hold after every step.
 
-use tenure_core::{Event, Loss, Renewal};
+use std::num::NonZeroU32;
+
+use tenure_core::{Event, Lease, Loss, Mode, Renewal};
 
 use super::client::{Client, Line, blames_others};
+use super::node::{KEYS, ModelNode};
 use super::state::SearchState;
 
 impl SearchState {
@@ -50,23 +53,54 @@ impl SearchState {
 
     /// Whether all is as it must be between two steps.
     pub(super) fn check(&mut self) {
-        let held = self.clients.iter().flat_map(|c| c.current_keys(self.now));
-        let mut letters: Vec<char> = held.flat_map(str::chars).collect();
-        let all = letters.len();
-        letters.sort_unstable();
-        letters.dedup();
         let is_late = |client: &Client| client.overstays(self.now) && !client.is_due(self.now);
         if self.clients.iter().any(is_late) {
             self.fault = Some("the end of a lease went by unnoticed");
         }
-        if letters.len() < all && self.setup.exclusive {
-            self.fault = Some("two clients rely on the same lock");
+        if self.setup.exclusive {
+            self.check_believers();
         }
         if self.is_without_trouble()
             && self.is_over()
             && self.nodes.iter().any(|node| !node.is_empty())
         {
             self.fault = Some("without any trouble, a key was left behind");
+        }
+    }
+
+    /// Who relies on a lock has it alone, or shares it with no more than the largest limit of one of them. Who shares it is noted
+    /// on the node for as long as that.
+    fn check_believers(&mut self) {
+        let clients = self.clients.iter().enumerate();
+        let held: Vec<(usize, Lease, &str)> = clients
+            .flat_map(|(c, client)| {
+                let leases = client.valid_leases(self.now);
+                leases.map(move |(lease, set)| (c, lease, set))
+            })
+            .collect();
+        for (key, letter) in KEYS.iter().enumerate() {
+            let mut shared: Vec<Option<NonZeroU32>> = Vec::new();
+            let mut alone = 0;
+            for (c, lease, _) in held.iter().filter(|(.., set)| set.contains(letter)) {
+                let Mode::Shared { limit } = self.setup.mode_of(*c) else {
+                    alone += 1;
+                    continue;
+                };
+                shared.push(limit);
+                let client = &self.clients[*c];
+                let covers = |node: &ModelNode| node.covers(key, client, *lease);
+                if !self.nodes.iter().all(covers) {
+                    self.fault = Some("a client shares a lock, and a node does not know it");
+                }
+            }
+            if alone > 1 || alone == 1 && !shared.is_empty() {
+                self.fault = Some("two clients rely on the same lock");
+            }
+            let limits = shared.iter().copied().collect::<Option<Vec<_>>>();
+            let largest = limits.and_then(|limits| limits.into_iter().max());
+            if largest.is_some_and(|largest| shared.len() > largest.get() as usize) {
+                self.fault = Some("more clients share a lock than the limit");
+            }
         }
     }
 

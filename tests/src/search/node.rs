@@ -2,132 +2,14 @@
 
 use std::time::Duration;
 
-use tenure_core::{Fence, Instant, KeySet, Mode, Obstacle, Op, Outcome};
+use tenure_core::{Fence, Instant, KeySet, Obstacle, Outcome};
 
-use super::per_key::{Commands, Progress};
+use super::order::{Action, Order, Value};
+use super::per_key::Commands;
+use super::scripts::Sharers;
 
 /// Keys are the letters from a on.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
-
-/// Whose value it is: few enough bytes to be copied, where the real one has 22.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Value {
-    pub(super) client: u8,
-    /// Of its locks, and of the tokens of that.
-    pub(super) number: u16,
-}
-
-impl Value {
-    /// The bytes that a token is drawn from.
-    pub(super) fn token(client: usize, lock: u8) -> [u8; 16] {
-        let mut token = [0; 16];
-        token[0] = u8::try_from(client).unwrap_or(u8::MAX);
-        // The last bits stay free for the successors of the token.
-        token[1] = lock;
-        token
-    }
-
-    /// From what the node is sent: base64url of the token and nothing else.
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let digit = |at: usize| match bytes[at] {
-            upper @ b'A'..=b'Z' => u32::from(upper - b'A'),
-            lower @ b'a'..=b'z' => u32::from(lower - b'a') + 26,
-            number @ b'0'..=b'9' => u32::from(number - b'0') + 52,
-            b'-' => 62,
-            _ => 63,
-        };
-        let first = digit(0) << 12 | digit(1) << 6 | digit(2);
-        let last = digit(20) << 2 | digit(21) >> 4;
-        let [_, client, lock, _] = (first << 6).to_be_bytes();
-        let [.., successor] = last.to_be_bytes();
-        Self {
-            client,
-            number: u16::from_be_bytes([lock, successor]),
-        }
-    }
-}
-
-/// An operation on its way, with all it needs to be carried out at any time.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Order {
-    pub(super) action: Action,
-    /// As bits.
-    pub(super) keys: u8,
-    pub(super) value: Value,
-    pub(super) ttl_ms: u32,
-    /// How far it is, where no script runs.
-    pub(super) progress: Progress,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Action {
-    Obtain {
-        again: bool,
-        fence: bool,
-    },
-    /// Perhaps with a number that the counters shall have at least.
-    Refresh {
-        keep: bool,
-        seal: Option<u64>,
-    },
-    Check,
-    Look,
-    Release,
-}
-
-impl Order {
-    /// `None` for an operation that changes nothing and that no lock waits for.
-    pub(super) fn new(op: Op<'_>) -> Option<Self> {
-        let (action, claim, ttl) = match op {
-            Op::Obtain {
-                claim,
-                ttl,
-                again,
-                mode: Mode::Exclusive,
-                fence,
-                ..
-            } => {
-                let fence = fence.is_some();
-                (Action::Obtain { again, fence }, claim, ttl.as_duration())
-            }
-            Op::Refresh {
-                claim,
-                ttl,
-                keep,
-                mode: Mode::Exclusive,
-                fence,
-            } => {
-                let seal = fence.map(|(fence, _)| fence.0);
-                (Action::Refresh { keep, seal }, claim, ttl.as_duration())
-            }
-            Op::Check { claim, .. } => (Action::Check, claim, Duration::ZERO),
-            Op::Look { claim } => (Action::Look, claim, Duration::ZERO),
-            Op::Release {
-                claim,
-                mode: Mode::Exclusive,
-                ..
-            } => (Action::Release, claim, Duration::ZERO),
-            Op::Inspect { .. } => return None,
-            // A new operation or mode.
-            Op::Obtain { .. } | Op::Refresh { .. } | Op::Release { .. } | _ => {
-                panic!("teach the nodes of the search {op:?}")
-            }
-        };
-        let letters = claim.keys().iter().map(|key| key.as_bytes()[0] - b'a');
-        Some(Self {
-            action,
-            keys: letters.fold(0, |keys, letter| keys | 1 << letter),
-            value: Value::read(claim.value()),
-            ttl_ms: u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX),
-            progress: Progress::default(),
-        })
-    }
-
-    fn keys(&self) -> impl Iterator<Item = usize> + use<> {
-        let keys = self.keys;
-        (0..KEYS.len()).filter(move |key| keys >> key & 1 == 1)
-    }
-}
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
@@ -138,9 +20,10 @@ pub(super) struct Entry {
 /// Clients as bits, by key: who gets a notification of a change.
 pub(super) type Watches = [u8; KEYS.len()];
 
-#[derive(Copy, Clone, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct ModelNode {
     pub(super) entries: [Option<Entry>; KEYS.len()],
+    pub(super) sharers: [Sharers; KEYS.len()],
     pub(super) watches: Watches,
     /// The last fence of each key. Those of real nodes also follow the clock, which only makes them larger.
     pub(super) counters: [u64; KEYS.len()],
@@ -161,7 +44,22 @@ pub(super) struct Manner {
 
 impl ModelNode {
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.iter().all(Option::is_none)
+        let sharers = self.sharers.iter().all(|sharers| sharers.until.is_none());
+        sharers && self.entries.iter().all(Option::is_none)
+    }
+
+    /// When something that it knows comes to its end.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Instant> + '_ {
+        let alone = self.entries.iter().flatten().map(|entry| entry.until);
+        let inside = self.sharers.iter().flat_map(Sharers::ends);
+        alone.chain(inside)
+    }
+
+    /// Every value that is anywhere on it.
+    pub(super) fn values(&self) -> impl Iterator<Item = Value> + '_ {
+        let alone = self.entries.iter().flatten().map(|entry| entry.value);
+        let inside = self.sharers.iter().flat_map(|sharers| &sharers.inside);
+        alone.chain(inside.map(|(value, _)| *value))
     }
 
     /// Carries out an order of `client`, or one that nobody waits for. Adds those who get a notification.
@@ -173,6 +71,9 @@ impl ModelNode {
         manner: Manner,
         wakes: &mut Watches,
     ) -> Outcome {
+        if let Some(outcome) = self.run(order, client, now, manner, wakes) {
+            return outcome;
+        }
         let is_ours = |entry: Entry| entry.value == order.value;
         let granted = match order.action {
             Action::Obtain { again, .. } => order
@@ -183,6 +84,11 @@ impl ModelNode {
                 keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
             Action::Look => order.keys().all(|key| self.entries[key].is_none()),
+            Action::Enter
+            | Action::Share { .. }
+            | Action::Stay { .. }
+            | Action::CheckShared
+            | Action::Leave { .. } => unreachable!("it is a script"),
             Action::Release => return self.release(order, client, wakes),
         };
         if granted && !matches!(order.action, Action::Check | Action::Look) {
@@ -249,6 +155,8 @@ impl ModelNode {
             } => (seal, None),
             Action::Obtain { .. } | Action::Refresh { .. } => return None,
             Action::Check | Action::Look | Action::Release => return None,
+            Action::Enter | Action::Share { .. } => return None,
+            Action::Stay { .. } | Action::CheckShared | Action::Leave { .. } => return None,
         };
         for key in order.keys() {
             self.counters[key] = self.counters[key].max(least);
@@ -304,13 +212,16 @@ impl ModelNode {
                 }
                 any = true;
             }
+            if self.sharers[key].until.is_some_and(|until| until <= now) {
+                self.sharers[key] = Sharers::default();
+            }
         }
         any
     }
 }
 
-/// The outcome of a release that did not find all keys.
-const NOTHING_LEFT: Outcome = Outcome::Denied {
+/// The outcome of a release that did not find all keys, and of a script that changed nothing.
+pub(super) const NOTHING_LEFT: Outcome = Outcome::Denied {
     retry_after: None,
     first_free: None,
     watched: false,
@@ -334,24 +245,5 @@ fn by_node(time: Duration, manner: Manner) -> Duration {
         (time + Duration::from_millis(2)) * 100 / 99
     } else {
         time
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tenure_core::Token;
-
-    use super::*;
-
-    #[test]
-    fn a_value_is_read_as_it_was_drawn() {
-        for (client, lock, successor) in [(1, 2, 0), (254, 1, 3), (255, 255, 255), (0, 0, 64)] {
-            let mut token = Value::token(client, lock);
-            token[15] = successor;
-            let read = Value::read(Token::random(token).as_bytes());
-            let number = u16::from_be_bytes([lock, successor]);
-            assert_eq!(usize::from(read.client), client);
-            assert_eq!(read.number, number);
-        }
     }
 }

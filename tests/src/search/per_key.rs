@@ -3,7 +3,8 @@
 
 use tenure_core::{Instant, Outcome};
 
-use super::node::{Action, Entry, KEYS, Manner, ModelNode, Order, Watches, lifetime};
+use super::node::{Entry, KEYS, Manner, ModelNode, Watches, lifetime};
+use super::order::{Action, Order};
 
 /// How a node carries out an operation.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,11 @@ impl ModelNode {
                 false
             }
             Action::Release => false,
+            Action::Enter
+            | Action::Share { .. }
+            | Action::Stay { .. }
+            | Action::CheckShared
+            | Action::Leave { .. } => panic!("a mode needs a script"),
         };
         let left = order.keys & !order.progress.done;
         if left != 0 {

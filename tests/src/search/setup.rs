@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, Config, Key, Keys, NodeConfig, NodeId, Renewal, Ttl};
+use tenure_core::{Arrangement, Config, Key, Keys, Mode, NodeConfig, NodeId, Renewal, Ttl};
 
 use super::per_key::Commands;
 use super::user::{User, Wants};
@@ -28,6 +28,8 @@ pub struct Setup {
     pub wait: Option<Duration>,
     /// Who keeps a lock alive.
     pub renewal: Renewal,
+    /// Who else may hold the key, by client; where there are none, nobody.
+    pub modes: &'static [Mode],
     /// Whether every grant gets a fence.
     pub fence: bool,
     /// The last fence of each node at the beginning, as failures have left them.
@@ -131,6 +133,7 @@ impl Setup {
             patient: false,
             wait: Some(ttl().as_duration() * 2),
             renewal: Renewal::Manual,
+            modes: &[],
             fence: false,
             counters: [0; NODES],
             watch: false,
@@ -162,8 +165,15 @@ impl Setup {
     }
 
     /// Clients that want the same are alike, and may change places.
-    pub(super) const fn has_equal_clients(&self) -> bool {
-        self.users.is_empty()
+    pub(super) fn has_equal_clients(&self) -> bool {
+        let equal = |client| self.mode_of(client) == self.mode_of(0);
+        self.users.is_empty() && (0..self.clients).all(equal)
+    }
+
+    /// A newcomer wants what the first one wants.
+    pub(super) fn mode_of(&self, client: usize) -> Mode {
+        let mode = self.modes.get(client).or_else(|| self.modes.first());
+        mode.copied().unwrap_or_default()
     }
 
     pub(super) fn users_of(&self, client: usize) -> [User; USERS] {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tenure_core::{Instant, Keep, Obtain, Retry, Token};
 
 use super::client::{Answer, Client, Line, REFUSED};
-use super::node::{KEYS, Manner, ModelNode, Value, Watches};
+use super::node::{KEYS, Manner, ModelNode, Watches};
+use super::order::Value;
 use super::setup::{Budget, Memory, PAUSE, Setup, keys, node_id, short_ttl, ttl};
 use super::user::Phase;
 
@@ -158,11 +159,7 @@ impl SearchState {
         let nodes = self.nodes.iter();
         deadlines
             .filter_map(|client| client.deadline)
-            .chain(
-                nodes
-                    .clone()
-                    .flat_map(|n| n.entries.iter().flatten().map(|e| e.until)),
-            )
+            .chain(nodes.clone().flat_map(ModelNode::ends))
             .chain(nodes.filter_map(|node| node.down_until))
             .filter(|at| *at > self.now)
             .min()
@@ -264,6 +261,7 @@ impl SearchState {
             wait: self.setup.wait,
             retry: Retry::every(PAUSE),
             renewal: self.setup.renewal,
+            mode: self.setup.mode_of(c),
             fence: self.setup.fence.then(Keep::default),
             ..Obtain::new(keys(letters), Token::random(token), ttl())
         }
@@ -342,7 +340,7 @@ impl SearchState {
         let node = &mut self.nodes[n];
         if self.setup.memory != Memory::Kept {
             self.vanished |= !node.is_empty();
-            (node.entries, node.counters) = Default::default();
+            (node.entries, node.sharers, node.counters) = Default::default();
         }
         if self.setup.memory == Memory::LostAndLate {
             node.down_until = Some(self.now + ttl().as_duration());

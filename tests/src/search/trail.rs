@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use tenure_core::{Event, Outcome};
 
-use super::node::Action;
+use super::order::Action;
 use super::state::{SearchState, Step};
 
 /// Clients have letters, nodes have numbers.

@@ -1,5 +1,7 @@
 //! The worlds that are searched.
 
+mod fences;
+mod modes;
 mod without_scripts;
 
 use std::time::Duration;
@@ -10,6 +12,8 @@ use super::per_key::Commands;
 use super::setup::{Memory, Setup};
 use super::user::Wants;
 use super::walk::Limits;
+use fences::fences;
+use modes::modes;
 use without_scripts::without_scripts;
 
 /// A world, and how far it is searched.
@@ -56,7 +60,11 @@ pub fn short() -> Vec<Plan> {
     ];
     plans.extend(without_scripts().into_iter().take(2));
     plans.extend(users().into_iter().filter(|plan| plan.setup.nodes == 1));
-    let large = |plan: &&mut Plan| plan.setup.patient || plan.setup.commands == Commands::PerKey;
+    plans.extend(modes());
+    let large = |plan: &&mut Plan| {
+        let setup = &plan.setup;
+        setup.patient || setup.commands == Commands::PerKey || !setup.modes.is_empty()
+    };
     for plan in plans.iter_mut().filter(large) {
         plan.limits.states = 20_000;
     }
@@ -84,6 +92,7 @@ pub fn long() -> Vec<Plan> {
     plans.extend(quorums());
     plans.extend(troubled_quorums());
     plans.extend(fences());
+    plans.extend(modes());
     plans
 }
 
@@ -366,31 +375,5 @@ fn troubled_quorums() -> Vec<Plan> {
                 (s.budget.node_crashes, s.budget.client_crashes) = (1, 1);
             },
         ),
-    ]
-}
-
-/// Counters that differ, as failures leave them: only then the numbers of one grant differ, too.
-fn fences() -> Vec<Plan> {
-    let single = |name, change| plan((1, Arrangement::Ordered), 1, ONE, name, change);
-    let ordered = |name, change| plan((3, Arrangement::Ordered), 10, ONE, name, change);
-    vec![
-        single("2 clients twice, 1 node: fences, slow, prompt", |s| {
-            (s.requests, s.fence, s.prompt, s.budget.late) = (2, true, true, 1);
-        }),
-        ordered("2 clients, 3 ordered: fences, cut", |s| {
-            (s.fence, s.counters, s.budget.cuts) = (true, [2, 0, 1], 1);
-        }),
-        quorum(10, ONE, "2 clients, quorum of 3: fences, cut", |s| {
-            (s.prompt, s.budget.cuts) = (true, 1);
-            (s.fence, s.counters) = (true, [0, 1, 2]);
-        }),
-        quorum(10, 2 * ONE, "2 clients, quorum of 3: fences, slow", |s| {
-            (s.prompt, s.budget.late) = (true, 1);
-            (s.fence, s.counters) = (true, [0, 1, 1]);
-        }),
-        quorum(100, ONE, "3 clients, quorum of 3: fences", |s| {
-            (s.clients, s.prompt) = (3, true);
-            (s.fence, s.counters) = (true, [0, 1, 1]);
-        }),
     ]
 }

@@ -1,0 +1,65 @@
+//! Worlds in which clients share a key. Nobody waits in order, and nobody changes from one mode to another.
+
+use std::num::NonZeroU32;
+
+use tenure_core::{Arrangement, Mode};
+
+use super::{Plan, plan};
+use crate::search::setup::Setup;
+
+const READER: Mode = Mode::Shared { limit: None };
+const WRITER: Mode = Mode::InTurn;
+/// As every other library has it.
+const PLAIN: Mode = Mode::Exclusive;
+const OF_ONE: Mode = Mode::Shared {
+    limit: NonZeroU32::new(1),
+};
+const OF_TWO: Mode = Mode::Shared {
+    limit: NonZeroU32::new(2),
+};
+
+/// One node. Clients try again until their wait ends.
+pub(super) fn modes() -> Vec<Plan> {
+    let world = |name, modes: &'static [Mode], change: fn(&mut Setup)| {
+        let mut plan = plan((1, Arrangement::Ordered), 20, usize::MAX, name, change);
+        (plan.setup.modes, plan.setup.clients) = (modes, modes.len());
+        plan
+    };
+    let slow_and_cut: fn(&mut Setup) = |s| (s.budget.late, s.budget.cuts) = (1, 1);
+    vec![
+        world(
+            "reader | writer: slow, cut",
+            &[READER, WRITER],
+            slow_and_cut,
+        ),
+        world("reader | plain: slow, cut", &[READER, PLAIN], slow_and_cut),
+        world("writer | plain: slow, cut", &[WRITER, PLAIN], slow_and_cut),
+        world(
+            "reader | reader | writer: slow, prompt",
+            &[READER, READER, WRITER],
+            |s| {
+                (s.prompt, s.budget.late) = (true, 1);
+            },
+        ),
+        world(
+            "reader | writer | plain: slow, prompt",
+            &[READER, WRITER, PLAIN],
+            |s| {
+                (s.prompt, s.budget.late) = (true, 1);
+            },
+        ),
+        world("3 permits of 2: slow, prompt", &[OF_TWO; 3], |s| {
+            (s.prompt, s.budget.late) = (true, 1);
+        }),
+        world(
+            "2 permits of 1 | writer: slow, prompt",
+            &[OF_ONE, OF_ONE, WRITER],
+            |s| {
+                (s.prompt, s.budget.late) = (true, 1);
+            },
+        ),
+        world("2 permits of 1, twice: slow, prompt", &[OF_ONE; 2], |s| {
+            (s.prompt, s.requests, s.budget.late) = (true, 2, 1);
+        }),
+    ]
+}
