@@ -185,6 +185,8 @@ impl Lock {
     /// Waits until the lock has ended, and returns the cause if it was lost. It does not keep the lock.
     #[cfg(feature = "blocking")]
     pub(crate) fn ended(&self) -> impl Future<Output = Option<Loss>> + Send + 'static {
+        use crate::cell::{CellState, End, Phase};
+
         let cell = Arc::clone(&self.cell);
         async move {
             let ended = |state: &mut CellState| match state.phase {

@@ -357,3 +357,22 @@ fn two_readers_with_one_token_are_one_until_the_last_is_released() {
     world.run_for(20 * MS);
     nothing_is_left(&mut world);
 }
+
+#[test]
+fn a_reader_whose_wait_ends_before_its_reply_says_what_the_one_before_it_has_met() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    hold(&mut world, bob, WRITE);
+    let mut older = request(&mut world, READ);
+    older.wait = Some(100 * MS);
+    world.obtain(alice, older);
+    world.run_for(100 * MS - MS / 20);
+    // Readers do not wait for one another, so this one asks at once. Its wait is over before the reply, and after the other's.
+    let mut younger = request(&mut world, READ);
+    younger.wait = Some(MS / 10);
+    let lock = world.obtain(alice, younger);
+    world.run_for(MS);
+    let by = Holder::Other;
+    let reason = NotObtained::TimedOut { by };
+    assert_eq!(world.last(alice, lock), Some(not_obtained(lock, reason)));
+}

@@ -281,6 +281,7 @@ fn a_server_that_refuses_scripts_is_refused_before_anything_is_obtained_where_th
                     let reason = NotObtained::Refused(error);
                     let refused = Event::NotObtained { lock, reason };
                     assert!(talk.events.contains(&refused), "{line}");
+                    assert!(!talk.events.contains(&ready(&talk, true)), "{line}");
                 }
                 None => assert!(talk.events.contains(&ready(&talk, true)), "{line}"),
             }

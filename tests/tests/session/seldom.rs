@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Config, Event, Holder, Key, NodeConfig, NodeError, NodeState, NotObtained, Obtain, Released,
-    Retry, Token,
+    Config, Event, Holder, Key, Loss, NodeConfig, NodeError, NodeState, NotObtained, Obtain,
+    Released, Retry, Token,
 };
 
 use crate::without_scripts::VALKEY_9_1;
@@ -202,4 +202,28 @@ fn scripts_that_are_permitted_later_are_noticed() {
     talk.answer(b":1\r\n");
     talk.obtain(own());
     assert_eq!(talk.names(), ["EVALSHA", "PTTL"]);
+}
+
+/// The reply that was there before the report may be older than the change, and the one behind it does not show the value.
+#[test]
+fn a_change_that_is_reported_between_two_replies_to_a_check_is_checked_again() {
+    let changed: &[u8] = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
+    let mut talk = Talk::greeted(plain());
+    talk.obtain(request());
+    let value = talk.said[0][2].clone();
+    talk.answer(b"+OK\r\n:30000\r\n");
+    talk.said.clear();
+    talk.answer(changed);
+    assert_eq!(talk.names(), ["GET", "PTTL"]);
+    let ours = format!("${}\r\n{value}\r\n", value.len());
+    talk.answer(&[ours.as_bytes(), changed, b":30000\r\n"].concat());
+    assert_eq!(talk.names(), ["GET", "PTTL"], "once more");
+    talk.answer(b"$5\r\nother\r\n:30000\r\n");
+    assert!(matches!(
+        talk.events.last(),
+        Some(Event::Lost {
+            reason: Loss::Taken,
+            ..
+        })
+    ));
 }
