@@ -26,7 +26,7 @@ impl User for Threads {
         let locker = self.0.clone();
         let obtain = move || with_options!(locker.obtain(&request.keys[..]), request).block();
         let (sender, result) = smol::channel::bounded(1);
-        thread::spawn(move || sender.try_send(obtain()));
+        thread::spawn(move || sender.try_send(obtain()).is_ok());
         let result = result.recv().await.expect("the thread answers");
         Ok(OfThread(result?))
     }
