@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use tenure_core::{Arrangement, Mode};
+use tenure_core::{Arrangement, Mode, Renewal};
 
 use super::{Plan, plan};
 use crate::search::setup::Setup;
@@ -25,15 +25,21 @@ pub(super) fn modes() -> Vec<Plan> {
         (plan.setup.modes, plan.setup.clients) = (modes, modes.len());
         plan
     };
-    let slow_and_cut: fn(&mut Setup) = |s| (s.budget.late, s.budget.cuts) = (1, 1);
+    let all: fn(&mut Setup) = |s| {
+        (s.budget.late, s.budget.cuts, s.budget.client_crashes) = (1, 1, 1);
+    };
     vec![
+        world("reader | writer: slow, cut, crash", &[READER, WRITER], all),
+        world("reader | plain: slow, cut, crash", &[READER, PLAIN], all),
+        world("writer | plain: slow, cut, crash", &[WRITER, PLAIN], all),
         world(
-            "reader | writer: slow, cut",
-            &[READER, WRITER],
-            slow_and_cut,
+            "reader | plain: renewal, slow, watching",
+            &[READER, PLAIN],
+            |s| {
+                s.renewal = Renewal::Automatic { max_hold: None };
+                (s.watch, s.budget.late) = (true, 1);
+            },
         ),
-        world("reader | plain: slow, cut", &[READER, PLAIN], slow_and_cut),
-        world("writer | plain: slow, cut", &[WRITER, PLAIN], slow_and_cut),
         world(
             "reader | reader | writer: slow, prompt",
             &[READER, READER, WRITER],
