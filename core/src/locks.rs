@@ -9,6 +9,7 @@ mod explore;
 mod hold;
 mod inspect;
 mod obtain;
+mod queued;
 mod release;
 mod rounds;
 mod share;

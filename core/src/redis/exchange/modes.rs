@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::progress::{Decision, ReplyProgress};
 use crate::fence::Fence;
-use crate::lock::{KeySet, Obstacle, Outcome};
+use crate::lock::{Bell, KeySet, Obstacle, Outcome};
 use crate::obtain::SHARED_VALUE;
 use crate::redis::Script;
 use crate::redis::capability::{Caching, Capability};
@@ -66,7 +66,11 @@ pub(super) fn decide(script: Script, reply: Reply<'_>) -> Decision {
             match (by, left) {
                 (Some(0), Some(left)) => Decision::Behind(Obstacle::Holder, left),
                 (Some(-1), Some(left)) => Decision::Behind(Obstacle::Sharing, left),
-                (Some(-2), Some(left)) => Decision::Behind(Obstacle::Queue, left),
+                (Some(-2), Some(left)) => {
+                    let bell = parts.next().and_then(|part| part.as_bytes());
+                    let bell = bell.filter(|bell| !bell.is_empty()).map(Bell::of);
+                    Decision::Behind(Obstacle::Queue(bell), left)
+                }
                 _ => Decision::Unknown,
             }
         }
@@ -115,20 +119,25 @@ impl ReplyProgress {
     pub(super) fn behind(
         &self,
         (by, left): (Obstacle, i64),
-        watch: Watch,
+        (watch, queued): (Watch, bool),
         tracking: bool,
     ) -> Outcome {
         // One millisecond more, because a key with less than a millisecond left still exists.
         let left = u64::try_from(left).ok();
         let mut retry_after = left.map(|left| Duration::from_millis(left.saturating_add(1)));
-        if watch == Watch::Behind && self.is_free() && by != Obstacle::Queue {
+        if watch == Watch::Behind && self.is_free() && !matches!(by, Obstacle::Queue(_)) {
             retry_after = Some(Duration::ZERO);
         }
-        // Nobody says when a client leaves the queue, or one of several that share the key.
+        // One of several that share the key notifies only those in the queue when it leaves. The lock itself knows which bell it
+        // has registered for.
         let is_told = match by {
             Obstacle::Holder => true,
-            Obstacle::Sharing => watch == Watch::Behind,
-            Obstacle::Queue => false,
+            Obstacle::Sharing => queued || watch == Watch::Behind,
+            Obstacle::Queue(_) => false,
+        };
+        let by = match by {
+            Obstacle::Queue(bell) => Obstacle::Queue(bell.filter(|_| tracking && queued)),
+            Obstacle::Holder | Obstacle::Sharing => by,
         };
         let mut held = KeySet::NONE;
         held.insert(0);

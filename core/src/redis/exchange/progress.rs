@@ -178,10 +178,10 @@ impl ReplyProgress {
             Some(Decision::Denied) => self.denied(watched),
             #[cfg(feature = "modes")]
             Some(Decision::Behind(by, left)) => {
-                let watch = if let Kind::Mode { watch, .. } = kind {
-                    watch
+                let watch = if let Kind::Mode { watch, queued, .. } = kind {
+                    (watch, queued)
                 } else {
-                    Watch::No
+                    (Watch::No, false)
                 };
                 self.behind((by, left), watch, watched)
             }

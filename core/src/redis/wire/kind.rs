@@ -35,6 +35,8 @@ pub(crate) enum Kind {
         /// How many replies come before it that do not matter, without the time.
         before: u8,
         watch: Watch,
+        /// The lock waits in order, so that it is notified when one of those who share the key leaves.
+        queued: bool,
     },
     /// Whether the key is shared, and whether we are among those who share it.
     #[cfg(feature = "modes")]
