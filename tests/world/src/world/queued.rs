@@ -98,6 +98,12 @@ impl World {
         }
     }
 
+    /// Whether a place in a queue counts.
+    pub(super) fn is_queued(&self) -> bool {
+        let mut queues = self.queues_of(0).into_iter();
+        queues.any(|queue| !queue.waiting.is_empty())
+    }
+
     /// A request has reached a node: nobody has got a key before one who is older there.
     pub(super) fn check_order(&mut self, node: usize, before: &[Queue]) {
         if node > 0 {
