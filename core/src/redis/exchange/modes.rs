@@ -10,7 +10,7 @@ use crate::redis::Script;
 use crate::redis::capability::{Caching, Capability};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
-use crate::redis::wire::Watch;
+use crate::redis::wire::{Kind, Queued, Watch};
 
 /// Which reply to a script of a mode it is.
 pub(super) enum Part {
@@ -80,6 +80,18 @@ pub(super) fn decide(script: Script, reply: Reply<'_>) -> Decision {
 }
 
 impl ReplyProgress {
+    /// An error in reply to a command before the script. The first one may register for a bell, all others concern the
+    /// registration for the keys of the script.
+    pub(super) fn note_ignored(&self, reply: Reply<'_>, kind: Kind, capability: &mut Capability) {
+        let Kind::Mode { watch, queued, .. } = kind else {
+            return;
+        };
+        let place = u16::from(watch == Watch::Before);
+        if queued != Queued::WithBell || self.replies != place {
+            note_caching(reply, capability);
+        }
+    }
+
     /// The value of the key, and the end of our own lease.
     pub(super) fn note_shared(
         &mut self,
@@ -119,7 +131,7 @@ impl ReplyProgress {
     pub(super) fn behind(
         &self,
         (by, left): (Obstacle, i64),
-        (watch, queued): (Watch, bool),
+        (watch, queued): (Watch, Queued),
         tracking: bool,
     ) -> Outcome {
         // One millisecond more, because a key with less than a millisecond left still exists.
@@ -132,11 +144,16 @@ impl ReplyProgress {
         // has registered for.
         let is_told = match by {
             Obstacle::Holder => true,
-            Obstacle::Sharing => queued || watch == Watch::Behind,
+            Obstacle::Sharing => queued != Queued::No || watch == Watch::Behind,
             Obstacle::Queue(_) => false,
         };
+        let has_bell = match queued {
+            Queued::No => false,
+            Queued::Yes => tracking,
+            Queued::WithBell => tracking && self.has_bell,
+        };
         let by = match by {
-            Obstacle::Queue(bell) => Obstacle::Queue(bell.filter(|_| tracking && queued)),
+            Obstacle::Queue(bell) => Obstacle::Queue(bell.filter(|_| has_bell)),
             Obstacle::Holder | Obstacle::Sharing => by,
         };
         let mut held = KeySet::NONE;

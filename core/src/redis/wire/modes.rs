@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Kind, Watch, Wire};
+use super::{Kind, Queued, Watch, Wire};
 use crate::claim::Claim;
 use crate::fence::Keep;
 use crate::lock::{Bell, Op, Ticket};
@@ -92,7 +92,7 @@ impl Wire<'_> {
             script: Script::Enter,
             before,
             watch: Watch::Behind,
-            queued: ticket.is_some(),
+            queued: queued(ticket, bell),
         };
         (kind, u16::from(before).saturating_add(2))
     }
@@ -121,7 +121,7 @@ impl Wire<'_> {
             script: Script::Share,
             before,
             watch,
-            queued: ticket.is_some(),
+            queued: queued(ticket, bell),
         };
         let replies = u16::from(before).saturating_add(1);
         (kind, replies.saturating_add(u16::from(waits)))
@@ -224,13 +224,21 @@ impl Wire<'_> {
     }
 }
 
+const fn queued(ticket: Option<&Ticket>, bell: u8) -> Queued {
+    match ticket {
+        Some(_) if bell > 0 => Queued::WithBell,
+        Some(_) => Queued::Yes,
+        None => Queued::No,
+    }
+}
+
 const fn unwatched(script: Script, before: u8) -> (Kind, u16) {
     let watch = Watch::No;
     let kind = Kind::Mode {
         script,
         before,
         watch,
-        queued: false,
+        queued: Queued::No,
     };
     (kind, (before as u16).saturating_add(1))
 }

@@ -152,7 +152,9 @@ impl World {
         let passes = match mode {
             Mode::Shared { limit } => {
                 let most = limit.map_or(usize::MAX, |limit| limit.get() as usize);
-                older.len() > sharing || sharing > 0 && new.holders.len() + sharing > most
+                // Those that came in together with it may have come later.
+                let before = old.holders.iter().filter(|one| new.holders.contains(one));
+                older.len() > sharing || sharing > 0 && before.count() + 1 + sharing > most
             }
             Mode::Exclusive | Mode::InTurn | _ => !older.is_empty(),
         };

@@ -132,7 +132,7 @@ impl World {
         self.clients[client.0].engine.lease(lock).is_some()
     }
 
-    /// A node on which keys are left, and how many. `queues`: also of queues in which nobody counts any more, which a node
+    /// A node on which keys are left, and how many. `queues`: also of queues in which nobody counts, which a node
     /// keeps for a minute.
     pub(crate) fn leftovers(&self, queues: bool) -> Option<(usize, usize)> {
         let ignored: &[&[u8]] = if queues || self.is_queued() {
