@@ -9,6 +9,7 @@ mod explore;
 mod hold;
 mod inspect;
 mod obtain;
+mod parking;
 mod queued;
 mod release;
 mod rounds;
@@ -20,15 +21,17 @@ mod waiters;
 use alloc::sync::Arc;
 
 use crate::config::{Arrangement, Config};
-use crate::event::{Event, NodeError, NotObtained};
+use crate::event::{Event, NotObtained};
 use crate::fifo::Queue;
-use crate::id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
+use crate::id::{LockId, NodeId, NodeSet, RequestId};
 use crate::lock::{Index, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock};
 use crate::obtain::Obtain;
 use crate::rng::Rng;
 use crate::time::{Instant, Micros};
 use crate::timers::Timers;
 use crate::ttl::Ttl;
+
+use verdict::NodeErrors;
 
 /// All locks of one engine. A clone is independent of the original.
 #[derive(Clone, Debug)]
@@ -43,7 +46,11 @@ pub struct Locks {
     timers: Timers,
     turns: Turns,
     /// Why a node cannot be used now; `None` if it can.
-    down: [Option<NodeError>; MAX_NODES],
+    down: NodeErrors,
+    /// Why the latest request to a node that can be used failed, whichever lock made it; `None` if the node replied to it.
+    failing: NodeErrors,
+    /// When a node last granted or denied something.
+    replied_at: Instant,
     requests: Queue<RequestId>,
     events: Queue<Event>,
     closing: bool,
@@ -110,7 +117,9 @@ impl Locks {
             index: Index::default(),
             timers: Timers::default(),
             turns: Turns::new(config.turn),
-            down: [None; MAX_NODES],
+            down: NodeErrors::default(),
+            failing: NodeErrors::default(),
+            replied_at: now,
             requests: Queue::default(),
             events: Queue::default(),
             closing: false,

@@ -16,8 +16,9 @@ trait Target {
     fn memory() -> [Locker; 2];
 }
 
+/// A runtime, and a module of tests that play everything on it.
 macro_rules! target {
-    ($name:ident, $module:ident, $run:expr) => {
+    ($tests:ident: $name:ident, $module:ident, $run:expr) => {
         struct $name;
 
         impl Target for $name {
@@ -36,10 +37,34 @@ macro_rules! target {
                 [server.locker(), server.locker()]
             }
         }
+
+        mod $tests {
+            use super::$name;
+
+            #[test]
+            fn the_embedded_server_gives_the_same_locks() {
+                super::in_memory::<$name>();
+            }
+
+            #[test]
+            fn a_server_gives_the_same_locks() {
+                super::on_a_server::<$name>();
+            }
+
+            #[test]
+            fn tls_gives_the_same_locks() {
+                super::over_tls::<$name>();
+            }
+
+            #[test]
+            fn a_lock_on_a_quorum_is_kept_while_two_servers_end() {
+                super::on_a_quorum::<$name>();
+            }
+        }
     };
 }
 
-target!(Tokio, tokio, |future| {
+target!(on_tokio: Tokio, tokio, |future| {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder
         .enable_all()
@@ -47,8 +72,12 @@ target!(Tokio, tokio, |future| {
         .expect("a runtime")
         .block_on(future)
 });
-target!(Smol, smol, smol::block_on);
-target!(AsyncStd, async_std, async_std::task::block_on);
+target!(on_smol: Smol, smol, smol::block_on);
+target!(
+    on_async_std: AsyncStd,
+    async_std,
+    async_std::task::block_on
+);
 
 fn in_memory<T: Target>() {
     T::run(async {
@@ -94,32 +123,4 @@ fn on_a_quorum<T: Target>() {
         assert_eq!(lock.release().await, Released::Confirmed);
         locker.close().await;
     });
-}
-
-#[test]
-fn every_runtime_gives_the_same_locks_in_memory() {
-    in_memory::<Tokio>();
-    in_memory::<Smol>();
-    in_memory::<AsyncStd>();
-}
-
-#[test]
-fn every_runtime_gives_the_same_locks_on_a_server() {
-    on_a_server::<Tokio>();
-    on_a_server::<Smol>();
-    on_a_server::<AsyncStd>();
-}
-
-#[test]
-fn every_runtime_gives_the_same_locks_over_tls() {
-    over_tls::<Tokio>();
-    over_tls::<Smol>();
-    over_tls::<AsyncStd>();
-}
-
-#[test]
-fn every_runtime_keeps_a_lock_on_a_quorum_of_which_two_servers_end() {
-    on_a_quorum::<Tokio>();
-    on_a_quorum::<Smol>();
-    on_a_quorum::<AsyncStd>();
 }

@@ -100,6 +100,27 @@ async fn locks_follow_a_slot_that_moves() {
     }
 }
 
+/// A client learns the slots from any server. If that one has not learnt of the move, only the redirection is right.
+#[tokio::test]
+async fn a_moved_slot_is_found_though_one_master_does_not_know() {
+    for client in Client::ALL {
+        let mut cluster = Cluster::start(3);
+        let key = cluster.key_on(0, "k");
+        let mut lockers = Vec::new();
+        for _ in 0..12 {
+            lockers.push(client.locker(&cluster).await);
+        }
+        cluster.begin_move(&key, 1);
+        cluster.end_move(&key, 1);
+        for locker in &lockers {
+            cluster.forget_move(2, &key, 0);
+            let lock = locker.obtain(key.as_str()).await.expect("where it is");
+            assert_eq!(lock.release().await, Released::Confirmed);
+            locker.close().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn several_keys_wait_until_their_slot_has_moved() {
     for client in Client::ALL {

@@ -9,7 +9,7 @@ impl Lock {
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
         if kind.sets_ttl() {
-            self.shortest = self.shortest.min(self.ttl);
+            self.history.note_request(self.ttl);
         }
         if kind == RoundKind::Obtain {
             let counts = !self.ticket_mut().is_some_and(|ticket| ticket.restart(now));
@@ -73,7 +73,9 @@ impl Lock {
     /// Notes that a request was never answered: `node` may carry it out at any time from now on. Where nothing of this lock
     /// can be, the request was a look, or was never sent.
     pub(crate) const fn note_unanswered(&mut self, node: NodeId) {
-        self.has_unanswered |= self.may_hold.contains(node);
+        if self.may_hold.contains(node) {
+            self.history.note_unanswered();
+        }
     }
 
     /// Splits off a lock that only releases what a lost attempt may have left, while this one continues with a fresh token:
@@ -88,8 +90,7 @@ impl Lock {
             Some(claim) => {
                 self.claim = claim;
                 self.may_hold = NodeSet::EMPTY;
-                self.has_unanswered = false;
-                self.shortest = self.ttl;
+                self.history.token_changed(self.ttl);
             }
             None => {
                 if let LockState::Releasing(releasing) = &mut rest.state {
@@ -102,7 +103,9 @@ impl Lock {
 
     /// Whether a node may hold our value already, so that finding it there is a success.
     fn may_hold_already(&self) -> bool {
-        !self.claim.token().is_random() || self.has_unanswered || !self.may_hold.is_empty()
+        !self.claim.token().is_random()
+            || self.history.has_unanswered()
+            || !self.may_hold.is_empty()
     }
 
     /// Notes which nodes reply with a final error, also after their round has ended: a round may end with the first of

@@ -24,8 +24,7 @@ impl Lock {
         (self.ttl, self.mode, self.is_waiter()).hash(hasher);
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, LockState::Releasing(_)) {
-            (self.shortest, self.renewal).hash(hasher);
-            (self.has_unanswered, self.inherited).hash(hasher);
+            (self.history, self.renewal).hash(hasher);
             self.hold_until.map(ahead).hash(hasher);
             (!self.is_to_move_on())
                 .then(|| ahead(self.gone_at))

@@ -40,7 +40,7 @@ pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
-pub(crate) use state::{Held, LockState, Releasing, Wake, pause_after_silence};
+pub(crate) use state::{Held, History, LockState, Releasing, Wake, pause_after_silence};
 pub use ticket::Ticket;
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
@@ -113,12 +113,8 @@ pub(crate) struct Lock {
     pub(crate) may_hold: NodeSet,
     /// When its keys have expired on every node, even if none is deleted.
     pub(crate) gone_at: Instant,
-    /// The shortest ttl that any request of this lock carried.
-    shortest: Ttl,
-    /// A request was never answered: a node may still carry it out, in any order.
-    has_unanswered: bool,
-    /// Another lock with the same token was released, and left it to this one to delete keys that may outlast its lease.
-    pub(crate) inherited: bool,
+    /// What earlier requests may still do there.
+    pub(crate) history: History,
     /// Nodes whose last reply was a final error, over all rounds: a single round may end before all of them have replied.
     pub(crate) refused: NodeSet,
 
@@ -184,9 +180,7 @@ impl Lock {
             },
             may_hold: NodeSet::EMPTY,
             gone_at: now,
-            shortest: ttl,
-            has_unanswered: false,
-            inherited: false,
+            history: History::new(ttl),
             refused: NodeSet::EMPTY,
             progress: RetryProgress::default(),
             blocked: Some(KeySet::NONE),
@@ -309,15 +303,9 @@ impl Lock {
                 && matches!(self.state, LockState::Waiting { parked: false, .. })
     }
 
-    /// The lease of a grant. If a request with a shorter ttl was never answered, a node may still carry it out and shorten
-    /// the key's ttl to that.
+    /// The lease of a grant.
     pub(crate) fn lease(&self, requested_at: Instant) -> Lease {
-        let ttl = if self.has_unanswered {
-            self.ttl.min(self.shortest)
-        } else {
-            self.ttl
-        };
-        let lease = Lease::granted(requested_at, ttl);
+        let lease = Lease::granted(requested_at, self.history.certain_ttl(self.ttl));
         self.hold_until.map_or(lease, |at| lease.capped(at))
     }
 

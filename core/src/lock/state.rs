@@ -1,4 +1,4 @@
-//! The states of a lock, and the data of each.
+//! The states of a lock, the data of each, and what earlier requests left for all of them.
 
 use crate::event::{NodeError, Released};
 use crate::id::{NodeId, NodeSet};
@@ -54,6 +54,56 @@ pub(crate) struct Releasing {
     pub(crate) missing: NodeSet,
     /// Nodes with an unanswered release, which may have been carried out.
     pub(crate) unsure: NodeSet,
+}
+
+/// What earlier requests may still do to the keys of a lock, in any of its states.
+#[derive(Copy, Clone, Hash, Debug)]
+pub(crate) struct History {
+    /// The shortest ttl that any request with this token carried.
+    shortest_ttl: Ttl,
+    /// A request was never answered: a node may still carry it out, in any order.
+    has_unanswered: bool,
+    /// Another lock with the same token was released, and left it to this one to delete keys that may outlast its lease.
+    pub(crate) inherited: bool,
+}
+
+impl History {
+    pub(super) const fn new(ttl: Ttl) -> Self {
+        Self {
+            shortest_ttl: ttl,
+            has_unanswered: false,
+            inherited: false,
+        }
+    }
+
+    /// A request that sets this ttl is made.
+    pub(super) fn note_request(&mut self, ttl: Ttl) {
+        self.shortest_ttl = self.shortest_ttl.min(ttl);
+    }
+
+    pub(super) const fn note_unanswered(&mut self) {
+        self.has_unanswered = true;
+    }
+
+    pub(super) const fn has_unanswered(&self) -> bool {
+        self.has_unanswered
+    }
+
+    /// The lock goes on with a fresh token, which none of its requests has carried.
+    pub(super) const fn token_changed(&mut self, ttl: Ttl) {
+        self.shortest_ttl = ttl;
+        self.has_unanswered = false;
+    }
+
+    /// The ttl that counts after a grant with `ttl`. If a request with a shorter one was never answered, a node may still carry
+    /// it out and shorten the key's ttl to that.
+    pub(super) fn certain_ttl(&self, ttl: Ttl) -> Ttl {
+        if self.has_unanswered {
+            ttl.min(self.shortest_ttl)
+        } else {
+            ttl
+        }
+    }
 }
 
 impl Held {

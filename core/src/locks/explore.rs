@@ -21,7 +21,7 @@ impl Locks {
         name: &mut dyn FnMut(&[u8]) -> u64,
         hasher: &mut H,
     ) {
-        (self.closing, self.down).hash(hasher);
+        (self.closing, &self.down).hash(hasher);
         (self.requests.len(), self.events.len()).hash(hasher);
         self.slab.fingerprint(hasher);
         for entry in self.slab.entries().flatten() {

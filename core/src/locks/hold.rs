@@ -198,7 +198,7 @@ impl Locks {
         if ends
             && self
                 .lock(id)
-                .is_some_and(|lock| !lock.claim.token().is_random() && !lock.inherited)
+                .is_some_and(|lock| !lock.claim.token().is_random() && !lock.history.inherited)
         {
             // The key expires, unless another program with the same token keeps it.
             self.forget(id);

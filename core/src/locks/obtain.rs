@@ -15,31 +15,6 @@ use super::waiters::Freed;
 use super::{Entry, Locks};
 
 impl Locks {
-    /// Makes an attempt, or waits for the turn of this lock.
-    pub(super) fn attempt_or_park(&mut self, id: LockId) {
-        if !self.is_blocked(id) {
-            return self.attempt_now(id);
-        }
-        // A lock that does not wait is blocked only by a release of this engine, which is on its way.
-        self.queue(id, true);
-        self.park(id, None);
-        self.rearm(id);
-    }
-
-    /// Lets a lock wait behind another one. What an unanswered attempt of it may have left on nodes is released: the other
-    /// lock could be waiting for exactly that.
-    pub(super) fn park(&mut self, id: LockId, until: Option<Instant>) {
-        self.release_leftovers(id);
-        if let Some(lock) = self.lock_mut(id) {
-            lock.state = LockState::Waiting {
-                until,
-                look_at: None,
-                parked: true,
-            };
-        }
-        self.unpark_younger(id);
-    }
-
     /// A round that requested the keys has ended.
     pub(super) fn obtain_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;

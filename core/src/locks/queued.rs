@@ -1,7 +1,7 @@
 //! The queue of a server: which lock is woken when a client leaves it.
 //!
-//! A change of the key wakes the first of a queue, and the bell of the client in front wakes everybody else. A server does not report
-//! to a connection what came over that connection, so an engine also rings for its own locks.
+//! A change of the key wakes the first of a queue, and the bell of the client in front wakes everybody else. A server does not
+//! report to a connection what came over that connection, so an engine also rings for its own locks.
 
 use crate::id::{LockId, NodeId};
 use crate::lock::{Bell, Lock, LockState, WAITER};

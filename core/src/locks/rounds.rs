@@ -54,6 +54,7 @@ impl Locks {
     ) {
         self.clamp(now);
         if outcome == Outcome::Unknown {
+            self.failing.note(request.node, Some(error));
             match self.slab.get_mut(request.lock) {
                 Some(Entry::Probe(_)) => return self.found(request, Err(error)),
                 Some(Entry::Lock(lock)) if lock.round == request.round => {
@@ -75,8 +76,14 @@ impl Locks {
             Some(Entry::Probe(_)) => return self.inspection_failed(request, outcome),
             None => return,
         };
-        if outcome == Outcome::Unknown {
-            lock.note_unanswered(node);
+        match outcome {
+            Outcome::Granted { .. } | Outcome::Denied { .. } => {
+                self.failing.note(node, None);
+                self.replied_at = now;
+            }
+            Outcome::Failed(error) => self.failing.note(node, Some(error)),
+            // The caller knows why.
+            Outcome::Unknown => lock.note_unanswered(node),
         }
         lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
@@ -204,7 +211,10 @@ impl Locks {
                     Some(active) => {
                         let late = active.round.pending();
                         active.round.time_out();
-                        late.iter().for_each(|node| lock.note_unanswered(node));
+                        for node in late.iter() {
+                            lock.note_unanswered(node);
+                            self.failing.note(node, Some(NodeError::TimedOut));
+                        }
                         if let LockState::Releasing(releasing) = &mut lock.state {
                             releasing.unsure = releasing.unsure.union(late);
                         }

@@ -41,7 +41,7 @@ impl Locks {
             if let Some(co_holder) = self.lock_mut(*co_holder) {
                 co_holder.may_hold = co_holder.may_hold.union(may_hold);
                 co_holder.gone_at = co_holder.gone_at.max(gone_at);
-                co_holder.inherited = true;
+                co_holder.history.inherited = true;
                 if let Some(active) = &mut co_holder.active {
                     active.inherits(may_hold);
                 }

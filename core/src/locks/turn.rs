@@ -69,7 +69,7 @@ impl Locks {
         let is_over = self.turns.is_over(lock.key_hash, self.now)
             || others.any(|key| self.turns.is_over(hash(key), self.now));
         // If another lock of this engine holds them, no other process can take them.
-        is_over && !self.is_shared(id)
+        is_over && !self.is_shared(id) && !self.is_held_by_another(id)
     }
 
     /// A look has ended.

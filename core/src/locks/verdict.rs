@@ -1,22 +1,36 @@
 //! Reasons: why a lock was not obtained, from a reply, from the current state of the nodes, or from the clock.
 
 use crate::event::{Holder, NodeError, NotObtained};
-use crate::id::{LockId, NodeId, NodeSet};
+use crate::id::{LockId, MAX_NODES, NodeId, NodeSet};
 use crate::lock::{ActiveRound, Lock, LockState, Releasing, RoundKind};
 use crate::time::Instant;
 
 use super::Locks;
 use super::turn::LOOK;
 
-/// Nothing is known.
-const UNANSWERED: NotObtained = NotObtained::Unreachable(NodeError::TimedOut);
+/// An error of each node, or none.
+#[derive(Clone, Debug, Default, Hash)]
+pub(super) struct NodeErrors([Option<NodeError>; MAX_NODES]);
+
+impl NodeErrors {
+    pub(super) fn note(&mut self, node: NodeId, error: Option<NodeError>) {
+        if let Some(known) = self.0.get_mut(node.index()) {
+            *known = error;
+        }
+    }
+
+    fn of(&self, node: NodeId) -> Option<NodeError> {
+        self.0.get(node.index()).copied().flatten()
+    }
+}
 
 impl Locks {
     /// A node can be used from now on, or cannot, for this reason. A wait ends if too many nodes have a final error.
     pub fn handle_node(&mut self, node: NodeId, error: Option<NodeError>, now: Instant) {
         self.clamp(now);
-        if let Some(down) = self.down.get_mut(node.index()) {
-            *down = error;
+        self.down.note(node, error);
+        if error.is_none() {
+            self.failing.note(node, None);
         }
         if error.is_some_and(NodeError::is_final)
             && let Some(refusal) = self.too_few().filter(|error| error.is_final())
@@ -38,10 +52,20 @@ impl Locks {
 
     /// Why no quorum can be reached now; `None` if one can. Final errors count first.
     fn too_few(&self) -> Option<NodeError> {
-        let errors = || {
-            let nodes = self.setup.nodes.iter();
-            nodes.filter_map(|node| self.down.get(node.index()).copied().flatten())
-        };
+        self.too_few_without(|node| self.down.of(node))
+    }
+
+    /// The same, and nodes count as well whose latest reply to any lock of this engine was an error that may pass, or did not
+    /// come; and all of them if none has replied lately.
+    fn too_few_reply(&self) -> Option<NodeError> {
+        let passing = |node| self.failing.of(node).filter(|error| !error.is_final());
+        let few = self.too_few_without(|node| self.down.of(node).or_else(|| passing(node)));
+        let silent = !self.is_recent(self.replied_at);
+        few.or_else(|| silent.then_some(NodeError::TimedOut))
+    }
+
+    fn too_few_without(&self, error: impl Fn(NodeId) -> Option<NodeError>) -> Option<NodeError> {
+        let errors = || self.setup.nodes.iter().filter_map(&error);
         let lacks = |count: usize| self.setup.nodes.len() < self.setup.quorum.saturating_add(count);
         let is_final = |error: &NodeError| error.is_final();
         if lacks(errors().filter(is_final).count()) {
@@ -115,19 +139,16 @@ impl Locks {
                 } else {
                     Holder::Ourselves
                 };
-                // Or it has no reply about this key yet.
-                let last_failure = before.last_failure_about(key);
-                // The first of a queue is in the way even if others deny it; that servers fail it counts while it is new.
-                let counts = |reason, at: Instant| {
-                    let denied = matches!(reason, NotObtained::Taken { .. });
-                    !queued || !denied && self.now <= at + self.setup.request_timeout
-                };
-                return match last_failure {
-                    Some((reason, at)) if !has && !before.was_too_late() && counts(reason, at) => {
-                        self.still_true(reason, at).unwrap_or(UNANSWERED)
-                    }
-                    _ => NotObtained::TimedOut { by },
-                };
+                if has || before.was_too_late() {
+                    return NotObtained::TimedOut { by };
+                }
+                if let Some(error) = self.too_few_reply() {
+                    return NotObtained::Unreachable(error);
+                }
+                // The first of a queue is in the way even if others deny it.
+                let known = before.last_failure_about(key).filter(|_| !queued);
+                let denial = known.and_then(|(reason, at)| self.recent_denial(reason, at));
+                return denial.unwrap_or(NotObtained::TimedOut { by });
             }
         }
         self.recent_failure(lock)
@@ -157,15 +178,34 @@ impl Locks {
                 }
             }
         }
-        latest.map_or(UNANSWERED, |(reason, _)| reason)
+        if let Some((reason, _)) = latest {
+            return reason;
+        }
+        // Nothing recent is known about the keys, but perhaps about the nodes.
+        match (self.too_few_reply(), lock.failure) {
+            (None, Some((NotObtained::Taken { by, .. }, _))) => NotObtained::TimedOut { by },
+            (error, _) => NotObtained::Unreachable(error.unwrap_or(NodeError::TimedOut)),
+        }
     }
 
     /// What nodes reported at that time, if it is recent enough to be true.
     fn still_true(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
+        if matches!(reason, NotObtained::Taken { .. }) {
+            return self.recent_denial(reason, at);
+        }
+        Some(reason)
+    }
+
+    /// A denial, at the end of a wait, if it is recent enough to be true.
+    fn recent_denial(&self, reason: NotObtained, at: Instant) -> Option<NotObtained> {
         let NotObtained::Taken { by, .. } = reason else {
-            return Some(reason);
+            return None;
         };
-        let is_new = self.now <= at + LOOK + self.setup.request_timeout;
-        is_new.then_some(NotObtained::TimedOut { by })
+        self.is_recent(at).then_some(NotObtained::TimedOut { by })
+    }
+
+    /// Whether what was known then can still be true.
+    fn is_recent(&self, at: Instant) -> bool {
+        self.now <= at + LOOK + self.setup.request_timeout
     }
 }

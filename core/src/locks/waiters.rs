@@ -128,53 +128,6 @@ impl Locks {
         Some((at, self.slab.id_of(slot)?))
     }
 
-    /// A lock with several keys makes an attempt. Younger waiters for one of them are parked behind it; if it turns out to wait for
-    /// another key, they are next.
-    pub(super) fn park_younger(&mut self, id: LockId) {
-        let Some((keys, own)) = self.lock(id).map(|lock| (lock.keys(), lock.rank)) else {
-            return;
-        };
-        for key in keys.iter().filter(|_| own >= WAITER) {
-            let mut rank = own.saturating_add(1);
-            while let Some((_, younger)) = self.next_of(key.as_bytes(), &mut rank) {
-                if let Some(lock) = self.lock(younger)
-                    && lock.contends_for(key.as_bytes())
-                    && let LockState::Waiting { until, .. } = lock.state
-                {
-                    self.park(younger, until);
-                }
-            }
-        }
-    }
-
-    /// A lock that is parked because of one of its keys no longer blocks others on the rest of its keys: locks that waited
-    /// behind it there retry at the next timeout, which is now. Not at once, because that could park others in turn, endlessly.
-    pub(super) fn unpark_younger(&mut self, id: LockId) {
-        let Some(keys) = self.lock(id).map(Lock::keys).filter(|keys| keys.len() > 1) else {
-            return;
-        };
-        let now = self.now;
-        for key in keys.iter() {
-            let mut rank = WAITER;
-            while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
-                let blocked = self.is_blocked(other);
-                match self.lock_mut(other).map(|lock| &mut lock.state) {
-                    Some(LockState::Attempting) => break,
-                    Some(LockState::Waiting {
-                        until,
-                        parked: true,
-                        ..
-                    }) if other != id && !blocked => {
-                        *until = Some(now);
-                        self.rearm(other);
-                        break;
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
     /// Adds the lock to the waiters of its keys, or removes it from them.
     pub(super) fn queue(&mut self, id: LockId, waits: bool) {
         let Some(lock) = self.lock_mut(id).filter(|lock| lock.is_waiter() != waits) else {

@@ -52,6 +52,7 @@ fn run(
             state,
             session,
             out,
+            has_written: false,
         });
     }
 }

@@ -32,7 +32,8 @@ pub struct Options {
     pub announce_expiry: bool,
     /// The most connections at one time. Default: 10,000.
     pub max_connections: usize,
-    /// The most keys at one time, over all databases. Default: 1,048,576.
+    /// The most keys at one time, over all databases, but for what a script writes once it has begun to write, as in Redis.
+    /// Default: 1,048,576.
     pub max_keys: usize,
     /// The most bytes of keys and values. Default: 256 MiB.
     pub max_bytes: usize,

@@ -268,8 +268,23 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
         (Kind::Script { .. } | Kind::DeleteIfEqual | Kind::Fenced, Item::Integer(_)) => {
             Decision::Denied
         }
-        // No server replies like that, so it is unknown what it did.
-        _ => Decision::Unknown,
+        // No server replies like that, so it is unknown what it did. The kinds are listed, so that a new one is not read like that.
+        (
+            Kind::Set
+            | Kind::SetIfEqual
+            | Kind::Script { .. }
+            | Kind::DeleteIfEqual
+            | Kind::Fenced
+            | Kind::SetSeveral
+            | Kind::PerKey { .. }
+            | Kind::Times
+            | Kind::Check
+            | Kind::ValuesAndTimes
+            | Kind::Probe,
+            _,
+        ) => Decision::Unknown,
+        #[cfg(feature = "modes")]
+        (Kind::SharedCheck { .. }, _) => Decision::Unknown,
     }
 }
 

@@ -206,6 +206,14 @@ impl Cluster {
         self.owners[usize::from(number)] = to;
     }
 
+    /// Makes a master forget that the slot of a key has moved there from `from`, until the new one reports it again: that is
+    /// about once in a second.
+    pub fn forget_move(&self, index: usize, key: &str, from: usize) {
+        let slot = slot(key.as_bytes()).to_string();
+        let id = self.id(from);
+        self.command(index, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+    }
+
     /// Waits until all masters send clients to this port, which one of them announces.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, Event, Holder, LockId, Mode, NotObtained, Retry};
+use tenure_core::{Arrangement, Event, Holder, LockId, Mode, NotObtained, Retry, Ttl};
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::modes::{READ, WRITE, hold, nothing_is_left, permit, refused, request, wait_in};
@@ -232,6 +232,49 @@ fn permits_that_are_freed_together_go_to_several_processes_together() {
     let held = |(client, lock): &(ClientId, LockId)| is_held(&world, *client, *lock);
     let held: Vec<bool> = waiting.iter().map(held).collect();
     assert_eq!(held, [true, true, true, false]);
+}
+
+#[test]
+fn the_place_of_a_lock_with_a_short_ttl_is_kept() {
+    let mut world = World::single();
+    let [alice, bob, carol] = [world.client(), world.client(), world.client()];
+    hold(&mut world, alice, READ);
+    let mut short = request(&mut world, WRITE);
+    short.ttl = Ttl::new(Duration::from_secs(1)).expect("a ttl");
+    short.wait = Some(6 * TIMEOUT);
+    world.obtain(bob, short);
+    for _ in 0..40 {
+        world.run_for(100 * MS);
+        assert_eq!(refused(&mut world, carol, READ), Holder::Queue);
+    }
+}
+
+#[test]
+fn a_bell_wakes_locks_of_the_same_engine() {
+    let mut world = World::single();
+    let (alice, carol) = (world.client(), world.client());
+    let three: Vec<LockId> = (0..3).map(|_| hold(&mut world, carol, permit(3))).collect();
+    // The second may come in when the first has.
+    let first = wait_in(&mut world, alice, permit(2));
+    world.run_for(20 * MS);
+    let second = wait_in(&mut world, alice, permit(3));
+    world.run_for(100 * MS);
+    world.release(carol, three[0]);
+    world.run_for(100 * MS);
+    assert!(!is_held(&world, alice, first) && !is_held(&world, alice, second));
+    world.release(carol, three[1]);
+    until_held(&mut world, alice, first, 5 * MS);
+    until_held(&mut world, alice, second, 5 * MS);
+}
+
+#[test]
+fn a_try_beside_a_waiter_of_the_same_engine_says_who_has_the_key() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    hold(&mut world, bob, WRITE);
+    wait_in(&mut world, alice, WRITE);
+    world.run_for(100 * MS);
+    assert_eq!(refused(&mut world, alice, Mode::Exclusive), Holder::Other);
 }
 
 #[test]

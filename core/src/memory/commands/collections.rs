@@ -38,6 +38,7 @@ impl Call<'_> {
         if self.hash(key)?.is_none() && !self.store(key, Value::Hash(Fields::new()), None) {
             return Err(OUT_OF_MEMORY);
         }
+        self.has_written = true;
         let db = self.database();
         let old = self.state.store.change(db, key, |stored| match stored {
             Value::Hash(fields) => fields.insert(field.into(), value.to_vec()),
@@ -58,6 +59,7 @@ impl Call<'_> {
         if self.sorted_set(key)?.is_none() && !self.store(key, empty, None) {
             return Err(OUT_OF_MEMORY);
         }
+        self.has_written = true;
         let old = self
             .change_sorted_set(key, |members| members.insert(member, score))
             .flatten();

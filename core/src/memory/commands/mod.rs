@@ -31,6 +31,9 @@ pub(super) struct Call<'a> {
     pub(super) state: &'a mut ServerState,
     pub(super) session: &'a mut ClientState,
     pub(super) out: &'a mut Vec<u8>,
+    /// Whether it has written. From then on a script is no longer refused for want of memory, as in Redis: it would be left
+    /// halfway.
+    pub(super) has_written: bool,
 }
 
 /// A row of the table of commands. `COMMAND INFO` shows it.

@@ -17,15 +17,16 @@ impl Call<'_> {
         }
     }
 
-    /// Sets the value of a key, if there is room, and notifies its readers.
+    /// Sets the value of a key, if there is room or the script has written, and notifies its readers.
     pub(super) fn store(&mut self, key: &[u8], value: Value, expires_at: Option<Millis>) -> bool {
-        if !self.has_room(key, &value) {
+        if !self.has_written && !self.has_room(key, &value) {
             // Expired keys that no command has touched may take up the room.
             self.state.expire_due();
             if !self.has_room(key, &value) {
                 return false;
             }
         }
+        self.has_written = true;
         let db = self.database();
         self.state.store.insert(db, key, value, expires_at);
         self.state.tracking.invalidate(key);

@@ -109,3 +109,30 @@ fn a_script_that_does_nothing_runs_where_scripts_run() {
         "{answered}"
     );
 }
+
+#[test]
+fn a_script_that_has_written_is_not_stopped_halfway_for_want_of_memory() {
+    let mut fixture = Fixture::new(|options| options.max_keys = 2);
+    let conn = fixture.server.connect();
+    fixture.send(conn, &["SET", "x", ""]);
+    let obtain = [
+        "EVAL",
+        Script::Obtain.text(),
+        "3",
+        "a",
+        "b",
+        "c",
+        "v",
+        "1000",
+    ];
+    assert_eq!(fixture.send(conn, &obtain), ":1\r\n");
+    assert_eq!(fixture.send(conn, &["EXISTS", "a", "b", "c"]), ":3\r\n");
+    let release = ["EVAL", Script::Release.text(), "3", "a", "b", "c", "v"];
+    fixture.send(conn, &release);
+    fixture.send(conn, &["SET", "y", ""]);
+    assert!(
+        fixture.send(conn, &obtain).contains("OOM "),
+        "its first write"
+    );
+    assert_eq!(fixture.send(conn, &["EXISTS", "a", "b", "c"]), ":0\r\n");
+}

@@ -72,34 +72,29 @@ impl CommandTransport for Cluster {
 /// Asks the server of a slot, and follows the slot if it has moved or is being moved. A server that redirects has not carried
 /// the command out.
 async fn ask(mut connection: ClusterConnection, command: &Command, slot: u16) -> Reply {
-    let mut asking = None;
+    let owner = || SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+    let (mut to, mut asking) = (owner(), false);
     for _ in 0..REDIRECTS {
-        let result = match asking.take() {
-            Some(to) => ask_for_once(&mut connection, command, to).await,
-            None => {
-                let route = Route::new(slot, SlotAddr::Master);
-                let to = SingleNodeRoutingInfo::SpecificNode(route);
-                let cmd = packed(command);
-                connection
-                    .route_command(cmd, RoutingInfo::SingleNode(to))
-                    .await
-            }
+        let result = if asking {
+            ask_for_once(&mut connection, command, to).await
+        } else {
+            let to = RoutingInfo::SingleNode(to);
+            connection.route_command(packed(command), to).await
         };
         let error = match result.and_then(Value::extract_error) {
             Ok(value) => return reply(value),
             Err(error) => error,
         };
-        if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) {
-            asking = address(&error);
-            if asking.is_none() {
-                return failed(error);
-            }
-        } else if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
-            return failed(error);
-        }
-        // The connection learns where a slot has moved before it takes the next command.
+        (to, asking) = match (error.kind(), address(&error)) {
+            (ErrorKind::Server(ServerErrorKind::Ask), Some(address)) => (address, true),
+            // Not by the client's own list of slots: it may come from a server that has not learnt of the move.
+            (ErrorKind::Server(ServerErrorKind::Moved), Some(address)) => (address, false),
+            // The client has no connection to the server that it was sent to. By now it may have a new list.
+            (ErrorKind::ClusterConnectionNotFound, _) if !asking => (owner(), false),
+            _ => return failed(error),
+        };
     }
-    Reply::Error("CLUSTERDOWN the slot is moved on and on".into())
+    Reply::Error("TRYAGAIN the slot is being moved".into())
 }
 
 /// What a server answers that takes a slot over.

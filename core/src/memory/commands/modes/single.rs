@@ -71,11 +71,14 @@ impl<'r> Run<'r, '_> {
     }
 
     pub(super) fn expire(&mut self, key: &[u8], ttl: Millis) {
+        self.call.has_written = true;
         let db = self.call.database();
         keys::expire_at(self.call, db, key, self.now.saturating_add(ttl));
     }
 
+    /// A command that could have changed something counts as a write, even if it has not.
     pub(super) fn delete(&mut self, key: &[u8]) -> bool {
+        self.call.has_written = true;
         let db = self.call.database();
         self.call.state.entry(db, key).is_some() && self.call.state.remove(db, key)
     }
@@ -134,6 +137,7 @@ impl<'r> Run<'r, '_> {
         let key = self.companion(name)?;
         let now = self.now;
         self.call.sorted_set(key)?;
+        self.call.has_written = true;
         let removed = self
             .call
             .change_sorted_set(key, |members| members.remove_up_to(now));
@@ -152,6 +156,7 @@ impl<'r> Run<'r, '_> {
 
     pub(super) fn remove_member(&mut self, key: &[u8], member: &[u8]) -> Result<bool, Failed> {
         self.call.sorted_set(key)?;
+        self.call.has_written = true;
         let removed = self
             .call
             .change_sorted_set(key, |members| members.remove(member).is_some());
