@@ -360,6 +360,11 @@ impl Engine {
                 Report::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
                 Report::Found(request, found) => self.locks.handle_found(request, found, now),
                 Report::Wake(key, amid) => self.locks.handle_wake_amid((node, key), amid, now),
+                #[cfg(feature = "modes")]
+                Report::Bell(name, amid) => {
+                    let amid = amid.map(|request| request.lock);
+                    self.locks.handle_bell_name((node, name), amid, now);
+                }
                 Report::WakeAll => self.locks.handle_wake_all(node, now),
                 Report::State(state) => {
                     self.events.push_back(Event::Node { node, state });

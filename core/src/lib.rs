@@ -100,7 +100,7 @@ pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 pub use keys::{Key, Keys, Metadata};
 pub use lease::Lease;
 pub use limits::{ClaimError, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN};
-pub use lock::{Holding, Inspection, KeySet, Obstacle, Op, Outcome, UnknownLock};
+pub use lock::{Bell, Holding, Inspection, KeySet, Obstacle, Op, Outcome, Ticket, UnknownLock};
 pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Unsupported};
 pub use retry::{Jitter, Retry};

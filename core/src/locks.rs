@@ -10,6 +10,7 @@ mod hold;
 mod inspect;
 mod obtain;
 mod parking;
+mod queued;
 mod release;
 mod rounds;
 mod share;

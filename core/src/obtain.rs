@@ -18,7 +18,8 @@ pub enum Mode {
     /// One holder. It takes the key whenever it is free, as every other lock library does.
     #[default]
     Exclusive,
-    /// One holder, which knows of the others that share the key: a write lock. It does not pass clients that wait in order.
+    /// One holder, which knows of the others that share the key: a write lock. Those that wait come in the order of their
+    /// requests, also those of other processes.
     #[cfg(feature = "modes")]
     InTurn,
     /// Several holders: a read lock, or with a limit a permit.
@@ -30,6 +31,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode in which a lock waits in order: the same, unless it is `Exclusive`.
+    #[cfg(feature = "modes")]
+    #[must_use]
+    pub const fn in_turn(self) -> Self {
+        match self {
+            Self::Exclusive => Self::InTurn,
+            Self::InTurn | Self::Shared { .. } => self,
+        }
+    }
+
     /// Whether it is the mode that needs no more than a string key.
     #[inline]
     pub(crate) const fn is_exclusive(self) -> bool {

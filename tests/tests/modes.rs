@@ -128,7 +128,7 @@ async fn no_more_permits_are_used_than_there_are() {
 }
 
 /// What a user needs beside the rights for fences.
-const RIGHTS: [&str; 14] = [
+const RIGHTS: [&str; 15] = [
     "+time",
     "+zadd",
     "+zrem",
@@ -137,19 +137,21 @@ const RIGHTS: [&str; 14] = [
     "+zrange",
     "+zrevrangebyscore",
     "+zremrangebyscore",
-    "~{locks:*",
-    // Only where clients wait in order, and to learn less of what others do.
     "+zcount",
     "+hget",
+    "+hset",
     "+hdel",
+    "~{locks:*",
+    // Only where a permit is given back while others are used.
     "+exists",
+    // Only to be notified less often of what others do.
     "+client|caching",
 ];
 
-/// How many of them every lock needs.
-const NEEDED: usize = 9;
+/// How many of them locks need that wait.
+const NEEDED: usize = 13;
 
-/// Two readers, a permit beside them, and a writer that is refused.
+/// Two readers, a permit beside them, and a writer that is refused; then three that wait in order for one permit.
 async fn everything(server: &Server) -> Result<(), ObtainError> {
     let url = server.url_as("worker", "s3cret");
     let locker = connect(Servers::single(url).prefix("locks:"))
@@ -168,7 +170,34 @@ async fn everything(server: &Server) -> Result<(), ObtainError> {
         assert!(lock.refresh().await.is_ok());
         assert_eq!(lock.release().await, Released::Confirmed);
     }
+    let first = locker.permit("k", 1).await?;
+    let another = connect(Servers::single(server.url_as("worker", "s3cret")).prefix("locks:"))
+        .await
+        .expect("a locker");
+    let mut waiting = Vec::new();
+    for locker in [&locker, &another] {
+        let next = locker.permit("k", 1).wait(WAIT);
+        waiting.push(tokio::spawn(async move {
+            assert_eq!(next.await?.release().await, Released::Confirmed);
+            Ok::<(), ObtainError>(())
+        }));
+        let ended = || waiting.iter().any(tokio::task::JoinHandle::is_finished);
+        until_queued(server, "{locks:k}~shared", waiting.len(), ended).await;
+    }
+    assert_eq!(first.release().await, Released::Confirmed);
+    for waits in waiting {
+        waits.await.expect("a worker")?;
+    }
     Ok(())
+}
+
+/// Returns when so many wait in a queue, or one of them has ended.
+async fn until_queued(server: &Server, queue: &str, count: usize, ended: impl Fn() -> bool) {
+    let mut raw = server.raw();
+    let count = i64::try_from(count).expect("a few");
+    while raw.command(&["ZCARD", queue]) != Value::Int(count) && !ended() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

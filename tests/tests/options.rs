@@ -36,7 +36,12 @@ const LOCK: [Row; 10] = [
         &["renew", "maxHold"],
         &[],
     ),
-    Row("mode", &[], &[], &["read", "write", "permits"]),
+    Row(
+        "mode",
+        &["in_turn"],
+        &[],
+        &["read", "write", "in_turn", "permits"],
+    ),
     Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
     Row("", &[], &["signal"], &["servers", "grace", "command"]),

@@ -176,6 +176,9 @@ pub(crate) struct RunArgs {
     /// Have the key alone, among runs with --read
     #[arg(long, group = "mode")]
     pub(crate) write: bool,
+    /// Have the key alone, in the order in which runs with --in-turn came: the same as --write
+    #[arg(long, group = "mode")]
+    pub(crate) in_turn: bool,
     /// Share the key with at most N - 1 other runs that have --permits
     #[arg(long, group = "mode", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) permits: Option<u32>,

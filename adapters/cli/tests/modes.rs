@@ -1,4 +1,4 @@
-//! `tenure run` with `--read`, `--write` and `--permits`, and what `tenure status` says of it.
+//! `tenure run` with `--read`, `--write`, `--in-turn` and `--permits`, and what `tenure status` says of it.
 mod common;
 
 use common::{Serve, finish, run_sh, tenure};
@@ -20,9 +20,19 @@ fn inside(url: &str, outer: &[&str], inner: &[&[&str]]) -> Vec<String> {
 fn readers_share_a_key_and_a_writer_has_it_alone() {
     let server = Serve::start(&[]);
     let url = server.url();
-    let all: [&[&str]; 4] = [&["--read"], &["--write"], &[], &["--permits", "2"]];
-    assert_eq!(inside(&url, &["--read"], &all), ["0", "75", "75", "0"]);
-    assert_eq!(inside(&url, &["--write"], &all), ["75", "75", "75", "75"]);
+    let all: [&[&str]; 5] = [
+        &["--read"],
+        &["--write"],
+        &["--in-turn"],
+        &[],
+        &["--permits", "2"],
+    ];
+    assert_eq!(
+        inside(&url, &["--read"], &all),
+        ["0", "75", "75", "75", "0"]
+    );
+    assert_eq!(inside(&url, &["--in-turn"], &all), ["75"; 5]);
+    assert_eq!(inside(&url, &["--write"], &all), ["75"; 5]);
     let permits: [&[&str]; 2] = [&["--permits", "2"], &["--permits", "1"]];
     assert_eq!(inside(&url, &["--permits", "2"], &permits), ["0", "75"]);
 }
@@ -50,6 +60,8 @@ fn what_is_not_possible_is_an_error_of_usage() {
     let url = server.url();
     for options in [
         &["--read", "--write", "k"][..],
+        &["--in-turn", "--write", "k"],
+        &["--in-turn", "k", "other"],
         &["--permits", "0", "k"],
         &["--read", "--fence", "k"],
         &["--write", "k", "other"],

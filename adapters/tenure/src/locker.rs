@@ -75,8 +75,8 @@ impl Locker {
     /// Requests a write lock: it excludes all others, and learns whether readers are in its way
     /// ([`Holder::Sharing`](crate::Holder::Sharing)). The same is needed as for [`read`](Self::read).
     ///
-    /// It differs from [`obtain`](Self::obtain) in that it comes as soon as the lease of a crashed reader ends, and knows of
-    /// clients that wait in order.
+    /// It differs from [`obtain`](Self::obtain) in that it comes as soon as the lease of a crashed reader ends, and in that
+    /// requests that [wait](Obtaining::wait) come in the order in which they were made, in whichever process.
     pub fn write(&self, key: impl IntoKeys) -> Obtaining {
         self.obtain(key).in_mode(Ok(Mode::InTurn))
     }

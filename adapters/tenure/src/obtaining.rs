@@ -77,6 +77,13 @@ impl Obtaining {
         self
     }
 
+    /// Waits in the order of requests, also between processes: the same as [`write`](crate::Locker::write). Read locks and
+    /// permits always do.
+    pub fn in_turn(self) -> Self {
+        let mode = self.mode.map(Mode::in_turn);
+        self.in_mode(mode)
+    }
+
     /// How long the servers keep the lock without a refresh: after a crash it is free this long after the last one. From 3
     /// ms to 365 days, rounded up to whole milliseconds. Default: 30 s.
     ///
@@ -287,12 +294,9 @@ impl Obtaining {
                 Token::random(bytes)
             }
         };
-        let renewal = if self.manual {
-            Renewal::Manual
-        } else {
-            Renewal::Automatic {
-                max_hold: self.max_hold,
-            }
+        let renewal = match (self.manual, self.max_hold) {
+            (true, _) => Renewal::Manual,
+            (false, max_hold) => Renewal::Automatic { max_hold },
         };
         let unsupported = |why| ObtainError::NotObtained(NotObtained::Unsupported(why), None);
         let mode = self.mode.map_err(unsupported)?;

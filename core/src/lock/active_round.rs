@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Vote, Wake};
+use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Ticket, Vote, Wake};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
@@ -120,7 +120,7 @@ impl ActiveRound {
         &self,
         claim: &'a Claim,
         ttl: Ttl,
-        (mode, waits): (Mode, bool),
+        (mode, waits, ticket): (Mode, bool, Option<&'a Ticket>),
         fencing: Option<&'a Fencing>,
     ) -> Op<'a> {
         let again = self.again;
@@ -132,6 +132,7 @@ impl ActiveRound {
                 mode,
                 fence: fencing.map(Fencing::keep),
                 waits,
+                ticket,
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -306,7 +307,7 @@ impl ActiveRound {
             let by = match self.by {
                 Obstacle::Holder => by,
                 Obstacle::Sharing => Holder::Sharing,
-                Obstacle::Queue => Holder::Queue,
+                Obstacle::Queue(_) => Holder::Queue,
             };
             return NotObtained::Taken { remaining, by };
         }

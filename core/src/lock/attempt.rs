@@ -12,7 +12,9 @@ impl Lock {
             self.history.note_request(self.ttl);
         }
         if kind == RoundKind::Obtain {
-            self.progress.attempts = self.progress.attempts.saturating_add(1);
+            let counts = !self.ticket_mut().is_some_and(|ticket| ticket.restart(now));
+            let attempts = self.progress.attempts.saturating_add(u32::from(counts));
+            self.progress.attempts = attempts;
             if let Some(fencing) = &mut self.fencing {
                 fencing.restart();
             }
@@ -138,7 +140,10 @@ impl Lock {
             Some(active) if self.round == request.round => {
                 let wanted = active.round.pending().contains(request.node);
                 wanted.then(|| {
-                    let mode = (self.mode, self.give_up_at.is_some());
+                    let waits = self.give_up_at.is_some();
+                    // The queue is on the first node: the client that has the key there is the next to have it on all.
+                    let ticket = self.ticket().filter(|_| request.node.index() == 0);
+                    let mode = (self.mode, waits, ticket);
                     active.op(&self.claim, self.ttl, mode, self.fencing.as_deref())
                 })
             }
@@ -158,6 +163,7 @@ impl Lock {
             mode: self.mode,
             fence: self.fencing.as_deref().map(Fencing::keep),
             waits: false,
+            ticket: None,
         })
     }
 

@@ -24,6 +24,7 @@ mod probe;
 mod round;
 mod slab;
 mod state;
+mod ticket;
 mod turns;
 
 use alloc::boxed::Box;
@@ -34,12 +35,13 @@ pub(crate) use active_round::{ActiveRound, RoundKind};
 pub(crate) use fencing::Fencing;
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
-pub use op::{KeySet, Obstacle, Op, Outcome};
+pub use op::{Bell, KeySet, Obstacle, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, History, LockState, Releasing, Wake, pause_after_silence};
+pub use ticket::Ticket;
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 
 use crate::claim::Claim;
@@ -94,6 +96,9 @@ pub(crate) struct Lock {
     pub(crate) key_hash: u64,
     /// The numbers of its nodes, if it wants a fence: apart, because few locks do.
     pub(crate) fencing: Option<Box<Fencing>>,
+    /// Its place in the queue of the first node, if it waits in order: apart for the same reason.
+    #[cfg(feature = "modes")]
+    ticket: Option<Box<Ticket>>,
 
     // In any state.
     pub(crate) state: LockState,
@@ -159,6 +164,8 @@ impl Lock {
             renewal,
             key_hash,
             fencing: fence.map(Fencing::boxed),
+            #[cfg(feature = "modes")]
+            ticket: wait.and_then(|_| Ticket::new(mode, ttl, now)),
             state: LockState::Waiting {
                 until: None,
                 look_at: None,
@@ -327,7 +334,7 @@ impl Lock {
     }
 }
 
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

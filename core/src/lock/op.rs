@@ -15,6 +15,7 @@ use crate::event::NodeError;
 use crate::fence::{Fence, Keep};
 use crate::keys::Keys;
 use crate::limits::MAX_KEYS;
+use crate::lock::Ticket;
 use crate::obtain::Mode;
 use crate::ttl::Ttl;
 
@@ -37,6 +38,8 @@ pub enum Op<'a> {
         fence: Option<Keep>,
         /// Whether the lock waits, so that a lock that shares its key has to be watched as well. Any other always is.
         waits: bool,
+        /// The place in the queue of this node, if the lock waits in order here.
+        ticket: Option<&'a Ticket>,
     },
     /// Set the remaining time of all keys, if all have our value.
     Refresh {
@@ -157,8 +160,41 @@ pub enum Obstacle {
     Holder,
     /// Those who share the key.
     Sharing,
-    /// A client that has waited for longer.
-    Queue,
+    /// A client that has waited for longer. With its bell, if clients can register for it.
+    Queue(Option<Bell>),
+}
+
+/// What a client rings on a node when it leaves the queue there: a companion of the key, named by the first bytes of the
+/// client's value.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Bell {
+    bytes: [u8; Self::LONGEST],
+    len: u8,
+}
+
+impl Bell {
+    /// How many bytes of a value name its bell.
+    pub const LONGEST: usize = 8;
+
+    /// The bell of the client that has this value.
+    #[must_use]
+    pub fn of(value: &[u8]) -> Self {
+        let mut bell = Self {
+            bytes: [0; Self::LONGEST],
+            len: 0,
+        };
+        for (byte, own) in bell.bytes.iter_mut().zip(value) {
+            *byte = *own;
+            bell.len = bell.len.saturating_add(1);
+        }
+        bell
+    }
+
+    /// The first bytes of the value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 /// A subset of the keys of one lock, by their place in the list.

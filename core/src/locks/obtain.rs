@@ -3,9 +3,11 @@
 use core::time::Duration;
 
 use crate::event::{Event, Holder, NotObtained};
-use crate::id::LockId;
+use crate::id::{LockId, NodeId};
 use crate::keys::Keys;
-use crate::lock::{ActiveRound, KeySet, LastFailure, Lock, LockState, RoundKind, Verdict, Wake};
+use crate::lock::{
+    ActiveRound, KeySet, LastFailure, Lock, LockState, RoundKind, Verdict, Wake, earlier,
+};
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -56,6 +58,9 @@ impl Locks {
                 if waited {
                     self.queue(id, false);
                 }
+                if let Some(first) = NodeId::new(0) {
+                    self.ring_own_bell(id, first);
+                }
                 if shared || self.is_for_several(id) {
                     // Others that share the key, or have the same token, can be granted the same keys now.
                     let keys = self.lock(id).map(Lock::keys);
@@ -103,10 +108,13 @@ impl Locks {
         // An earlier release of this engine may have to be sent again: then the attempt came too early.
         let early = lock.give_up_at.is_none() && lock.progress.attempts == 1;
         let early = early && by == Holder::Ourselves && active.round.is_denied();
+        let stands = lock.is_only_queued();
         // Others may obtain a key that becomes free before the rest of them: then this lock no longer contends for it.
         let first_at = active.first_at().map(|at| at + spread);
+        let look_at = earlier(first_at, lock.keep_place_at(active.at));
         let until = match active.watch_until() {
-            _ if active.wake != Wake::None => Some(after_wake),
+            _ if lock.hops() => Some(now),
+            _ if lock.was_rung().unwrap_or(active.wake != Wake::None) => Some(after_wake),
             // Several locks may wait for the same key to expire.
             Some(at) => Some(at + spread),
             None => pause_until(lock, &active, now, (timeout, &mut self.rng)),
@@ -128,14 +136,14 @@ impl Locks {
         }
         // On a single node the next attempt finds the key of this one and uses it, unless it was denied because of another
         // key: then others may need the keys that are still ours.
-        if self.setup.nodes.len() > 1 || active.round.is_denied() {
+        if !stands && (self.setup.nodes.len() > 1 || active.round.is_denied()) {
             self.release_leftovers(id);
         }
         if self.is_behind_waiter(id) {
             // An older lock has requested the same keys meanwhile.
             self.park(id, until);
         } else {
-            self.plan_look(id, first_at);
+            self.plan_look(id, look_at);
         }
         self.continue_waiting(id, until);
     }

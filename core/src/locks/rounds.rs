@@ -90,12 +90,17 @@ impl Locks {
             lock.note_refusal(node, outcome);
         }
         let several = lock.claim.keys().len() > 1;
+        if lock.active.is_none() || lock.round != request.round {
+            return;
+        }
+        let outcome = if lock.ticket().is_some() {
+            lock.note_place(node, outcome)
+        } else {
+            outcome
+        };
         let Some(active) = &mut lock.active else {
             return;
         };
-        if lock.round != request.round {
-            return;
-        }
         let Some(stands) = active.answer(node, outcome, several, now) else {
             return;
         };
@@ -107,6 +112,8 @@ impl Locks {
             Some(true) => lock.may_hold.insert(node),
             // A late obtain of ours may still be carried out on that node.
             Some(false) if lock.awaits_late_answer(node) => {}
+            // Its place in the queue has to be given up, too.
+            Some(false) if kind == RoundKind::Obtain && lock.has_place(node) => {}
             Some(false) => {
                 lock.may_hold.remove(node);
             }
@@ -121,6 +128,7 @@ impl Locks {
                 Outcome::Failed(_) | Outcome::Unknown => false,
             };
             if frees {
+                self.ring_own_bell(id, node);
                 self.freed_on(id, node);
             }
         }

@@ -27,6 +27,9 @@ impl Locks {
     /// same, which only an attempt shows.
     pub(super) fn start_look(&mut self, id: LockId) {
         let looks = self.lock(id).is_some_and(|lock| lock.mode.is_exclusive());
+        if let Some(lock) = self.lock_mut(id).filter(|_| !looks) {
+            lock.keep_place();
+        }
         self.begin_attempt(id, first_round(looks));
     }
 
@@ -58,8 +61,8 @@ impl Locks {
     }
 
     fn is_turn_over(&self, id: LockId) -> bool {
-        // Grants of a key that is shared overlap, so they are nobody's turn.
-        let Some(lock) = self.lock(id).filter(|lock| !lock.mode.is_shared()) else {
+        // Others take their place in the queue of the server by how long they have waited: so none can be passed over.
+        let Some(lock) = self.lock(id).filter(|lock| lock.mode.is_exclusive()) else {
             return false;
         };
         let mut others = lock.claim.keys().iter().skip(1);

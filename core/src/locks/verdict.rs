@@ -96,7 +96,7 @@ impl Locks {
                 let other = self.lock(other);
                 let differs = |other: &&Lock| other.claim.value() != lock.claim.value();
                 if let Some(other) = other.filter(|other| looked || differs(other)) {
-                    ours = ours.union(other.may_hold);
+                    ours = ours.union(other.may_be_held_on());
                 }
             }
         }

@@ -239,7 +239,7 @@ impl Locks {
     /// The lock waits for keys that others held: retries if they are free on enough nodes.
     fn attempt_if_freed(&mut self, id: LockId, freed: Freed) {
         let (nodes, quorum) = (self.setup.nodes, self.setup.quorum);
-        let Some(lock) = self.lock_mut(id) else {
+        let Some(lock) = self.lock_mut(id).filter(|lock| !lock.awaits_bell()) else {
             return;
         };
         let attempts = match freed {
@@ -266,7 +266,7 @@ impl Locks {
                     }
                     return;
                 }
-                LockState::Waiting { .. } => waits,
+                LockState::Waiting { .. } => waits && !lock.awaits_bell(),
                 // A key that is shared changes whenever others come and go. Its loss shows with the next refresh.
                 LockState::Held(_) if lock.mode.is_shared() => false,
                 LockState::Attempting | LockState::Held(_) => true,

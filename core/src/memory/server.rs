@@ -3,6 +3,7 @@
 //! A request that arrives whole is read from the caller's bytes, without a copy ([`Request`]); only the rest of a split one
 //! is kept. Anything unusual goes through the decoder, which handles every form and is slower.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
@@ -238,6 +239,36 @@ impl Server {
         } else {
             None
         }
+    }
+
+    /// The members of a sorted set of database 0 at `now` with their scores, by rising score. Not a command either.
+    #[must_use]
+    pub fn members(&self, key: &[u8], now: Instant) -> Vec<(Box<[u8]>, i64)> {
+        match self.value_at(key, now) {
+            Some(Value::SortedSet(members)) => {
+                let members = members.iter();
+                members
+                    .map(|(score, member)| ((**member).into(), score))
+                    .collect()
+            }
+            Some(Value::String(_) | Value::Hash(_) | Value::List(_)) | None => Vec::new(),
+        }
+    }
+
+    /// A field of a hash of database 0 at `now`; `None` if there is none. Not a command either.
+    #[must_use]
+    pub fn field(&self, key: &[u8], field: &[u8], now: Instant) -> Option<&[u8]> {
+        match self.value_at(key, now)? {
+            Value::Hash(fields) => fields.get(field).map(Vec::as_slice),
+            Value::String(_) | Value::SortedSet(_) | Value::List(_) => None,
+        }
+    }
+
+    fn value_at(&self, key: &[u8], now: Instant) -> Option<&Value> {
+        let store = &self.state.store;
+        let entry = store.entry(0, key);
+        let entry = entry.filter(|_| !store.is_expired(0, key, millis(now)));
+        entry.map(|entry| &entry.value)
     }
 
     /// The options, to be changed while the server runs. Clients stay connected.

@@ -186,7 +186,10 @@ impl Exchange {
             Kind::Times => progress.note_time(reply, usize::from(progress.replies)),
             #[cfg(feature = "modes")]
             Kind::Mode { before, watch, .. } => match watch.part(before, progress.replies) {
-                Part::Ignored => modes::note_caching(reply, capability),
+                // Of these commands only the one that registers for a bell has a number for a reply.
+                Part::Ignored if reply.as_integer().is_some() => progress.has_bell = true,
+                Part::Ignored if !matches!(reply.item(), Item::Error(_)) => {}
+                Part::Ignored => progress.note_ignored(reply, sent.kind, capability),
                 Part::Time => progress.note_time(reply, 0),
                 Part::Decisive => progress.decided = Some(decide(&sent, reply, capability)),
             },

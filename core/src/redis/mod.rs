@@ -21,7 +21,7 @@ pub(crate) use script::PROOF;
 pub use script::Script;
 pub(crate) use script::prove;
 pub(crate) use session::{Report, Session};
-#[cfg(feature = "modes")]
-pub(crate) use slot::CompanionKey;
 pub(crate) use slot::companion;
 pub use slot::slot;
+#[cfg(feature = "modes")]
+pub(crate) use slot::{CompanionKey, bell_name};

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "modes")]
+use crate::redis::bell_name;
 use crate::redis::resp::Reply;
 
 /// What a push message means to us.
@@ -10,6 +12,9 @@ pub(crate) enum Push {
     Other,
     /// One key changed.
     Key,
+    /// One key changed that may be the bell of a client. Its whole name goes to `woken`.
+    #[cfg(feature = "modes")]
+    Bell,
     /// Any key may have changed.
     All,
 }
@@ -29,6 +34,12 @@ pub(crate) fn read(push: Reply<'_>, prefix: &[u8], woken: &mut Vec<u8>) -> Push 
         .map(|key| key.as_bytes().unwrap_or_default());
     match (keys.next(), keys.next()) {
         (None, _) => Push::Other,
+        #[cfg(feature = "modes")]
+        (Some(key), None) if bell_name(key).is_some() => {
+            woken.clear();
+            woken.extend_from_slice(key);
+            Push::Bell
+        }
         (Some(key), None) => match key.strip_prefix(prefix) {
             Some(key) => {
                 woken.clear();

@@ -86,6 +86,9 @@ pub(crate) enum Report<'a> {
     Found(RequestId, Vec<Option<Holding>>),
     /// A key has changed, perhaps between two replies to this request.
     Wake(&'a [u8], Option<RequestId>),
+    /// A key with the name of a bell has changed. With the prefix.
+    #[cfg(feature = "modes")]
+    Bell(&'a [u8], Option<RequestId>),
     WakeAll,
     State(NodeState),
 }
@@ -278,6 +281,8 @@ impl Session {
                 }
                 Read::WakeAll => return Some(Report::WakeAll),
                 Read::Wake => return Some(self.wake()),
+                #[cfg(feature = "modes")]
+                Read::Bell => return Some(self.bell()),
                 Read::Broken(error) => self.hang_up(error, now),
             }
         }

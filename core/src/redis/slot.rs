@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "modes")]
+use crate::lock::Bell;
+
 /// The hash slot of a key in a Redis Cluster: CRC16 of the part in the first braces, if there is one, else of it all.
 #[must_use]
 pub fn slot(key: &[u8]) -> u16 {
@@ -81,9 +84,54 @@ impl CompanionKey {
     }
 }
 
+/// The keys, prefix included, to which the bell with this name may belong, and whose bell it is. `None` if it is no bell.
+///
+/// A key and the same key in braces have companions of the same name.
+#[cfg(feature = "modes")]
+pub(crate) fn bell_name(name: &[u8]) -> Option<([Option<&[u8]>; 2], Bell)> {
+    const MARK: &[u8] = b"~bell:";
+    let longest = MARK.len().saturating_add(Bell::LONGEST);
+    let first = name.len().saturating_sub(longest);
+    let mut places = first..name.len().saturating_sub(MARK.len());
+    let (key, value) = places.find_map(|at| {
+        let (key, rest) = name.split_at_checked(at)?;
+        Some((key, rest.strip_prefix(MARK)?))
+    })?;
+    let bare = key
+        .strip_prefix(b"{")
+        .and_then(|key| key.strip_suffix(b"}"));
+    let untagged = bare.filter(|key| tag(key).is_none());
+    let tagged = Some(key).filter(|key| tag(key).is_some());
+    Some(([untagged, tagged], Bell::of(value)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "modes")]
+    #[test]
+    fn a_bell_is_known_by_its_name() {
+        for key in [b"job".as_slice(), b"{user}:7", b"a~bell:b", b"{a", b"{a}"] {
+            for value in [b"token-0123".as_slice(), b"v", b"~bell:x"] {
+                let bell = Bell::of(value);
+                let name = companion(key, &[b"bell:", bell.as_bytes()].concat());
+                let (keys, found) = bell_name(&name).expect("a bell");
+                assert!(keys.contains(&Some(key)), "{key:?}");
+                assert_eq!(found, bell);
+            }
+        }
+        for name in [
+            b"job".as_slice(),
+            b"{job}~in",
+            b"job~bell:v",
+            b"{job}~bell:",
+            b"{job}~bell:123456789",
+        ] {
+            let keys = bell_name(name).map_or([None; 2], |(keys, _)| keys);
+            assert_eq!(keys, [None; 2], "{name:?}");
+        }
+    }
 
     #[test]
     fn slots_are_those_of_the_specification() {

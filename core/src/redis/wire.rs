@@ -18,9 +18,9 @@ mod kind;
 mod modes;
 mod several;
 
-#[cfg(feature = "modes")]
-pub(crate) use kind::Watch;
 pub(crate) use kind::{Kind, PerKey};
+#[cfg(feature = "modes")]
+pub(crate) use kind::{Queued, Watch};
 
 use alloc::vec::Vec;
 

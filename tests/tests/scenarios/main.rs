@@ -11,6 +11,7 @@ mod modes;
 mod nodes;
 mod parking;
 mod permits;
+mod queue;
 mod siblings;
 mod tokens;
 mod turns;

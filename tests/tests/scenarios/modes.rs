@@ -66,7 +66,7 @@ fn joins(world: &mut World, queue: &str, turn: u64, patience: Duration) {
     world.command(0, &[b"HSET", b"{k}~alive", b"somebody", end.as_bytes()]);
 }
 
-fn nothing_is_left(world: &mut World) {
+pub(crate) fn nothing_is_left(world: &mut World) {
     let keys: [&[u8]; 6] = [
         b"EXISTS",
         b"k",

@@ -119,6 +119,7 @@ async fn obtain(locker: &Locker, args: &RunArgs, begin: Instant) -> Result<Lock,
         Some(limit) => locker.permit(keys, limit),
         None if args.read => locker.read(keys),
         None if args.write => locker.write(keys),
+        None if args.in_turn => locker.obtain(keys).in_turn(),
         None => locker.obtain(keys),
     };
     let mut obtain = obtain.ttl(args.ttl);

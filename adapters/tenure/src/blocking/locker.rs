@@ -190,6 +190,11 @@ impl Obtaining {
         Self(self.0.max_hold(max_hold))
     }
 
+    /// Waits in the order of requests: see [`tenure::Obtaining::in_turn`](crate::Obtaining::in_turn).
+    pub fn in_turn(self) -> Self {
+        Self(self.0.in_turn())
+    }
+
     /// Gives each grant a number that grows: see [`tenure::Obtaining::fence`](crate::Obtaining::fence).
     pub fn fence(self) -> Self {
         Self(self.0.fence())

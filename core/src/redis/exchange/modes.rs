@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use super::progress::{Decision, ReplyProgress};
 use crate::fence::Fence;
-use crate::lock::{KeySet, Obstacle, Outcome};
+use crate::lock::{Bell, KeySet, Obstacle, Outcome};
 use crate::obtain::SHARED_VALUE;
 use crate::redis::Script;
 use crate::redis::capability::{Caching, Capability};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
-use crate::redis::wire::Watch;
+use crate::redis::wire::{Kind, Queued, Watch};
 
 /// Which reply to a script of a mode it is.
 pub(super) enum Part {
@@ -66,7 +66,11 @@ pub(super) fn decide(script: Script, reply: Reply<'_>) -> Decision {
             match (by, left) {
                 (Some(0), Some(left)) => Decision::Behind(Obstacle::Holder, left),
                 (Some(-1), Some(left)) => Decision::Behind(Obstacle::Sharing, left),
-                (Some(-2), Some(left)) => Decision::Behind(Obstacle::Queue, left),
+                (Some(-2), Some(left)) => {
+                    let bell = parts.next().and_then(|part| part.as_bytes());
+                    let bell = bell.filter(|bell| !bell.is_empty()).map(Bell::of);
+                    Decision::Behind(Obstacle::Queue(bell), left)
+                }
                 _ => Decision::Unknown,
             }
         }
@@ -76,6 +80,18 @@ pub(super) fn decide(script: Script, reply: Reply<'_>) -> Decision {
 }
 
 impl ReplyProgress {
+    /// An error in reply to a command before the script. The first one may register for a bell, all others concern the
+    /// registration for the keys of the script.
+    pub(super) fn note_ignored(&self, reply: Reply<'_>, kind: Kind, capability: &mut Capability) {
+        let Kind::Mode { watch, queued, .. } = kind else {
+            return;
+        };
+        let place = u16::from(watch == Watch::Before);
+        if queued != Queued::WithBell || self.replies != place {
+            note_caching(reply, capability);
+        }
+    }
+
     /// The value of the key, and the end of our own lease.
     pub(super) fn note_shared(
         &mut self,
@@ -115,20 +131,30 @@ impl ReplyProgress {
     pub(super) fn behind(
         &self,
         (by, left): (Obstacle, i64),
-        watch: Watch,
+        (watch, queued): (Watch, Queued),
         tracking: bool,
     ) -> Outcome {
         // One millisecond more, because a key with less than a millisecond left still exists.
         let left = u64::try_from(left).ok();
         let mut retry_after = left.map(|left| Duration::from_millis(left.saturating_add(1)));
-        if watch == Watch::Behind && self.is_free() && by != Obstacle::Queue {
+        if watch == Watch::Behind && self.is_free() && !matches!(by, Obstacle::Queue(_)) {
             retry_after = Some(Duration::ZERO);
         }
-        // Nobody says when a client leaves the queue, or one of several that share the key.
+        // One of several that share the key notifies only those in the queue when it leaves. The lock itself knows which bell it
+        // has registered for.
         let is_told = match by {
             Obstacle::Holder => true,
-            Obstacle::Sharing => watch == Watch::Behind,
-            Obstacle::Queue => false,
+            Obstacle::Sharing => queued != Queued::No || watch == Watch::Behind,
+            Obstacle::Queue(_) => false,
+        };
+        let has_bell = match queued {
+            Queued::No => false,
+            Queued::Yes => tracking,
+            Queued::WithBell => tracking && self.has_bell,
+        };
+        let by = match by {
+            Obstacle::Queue(bell) => Obstacle::Queue(bell.filter(|_| has_bell)),
+            Obstacle::Holder | Obstacle::Sharing => by,
         };
         let mut held = KeySet::NONE;
         held.insert(0);

@@ -12,7 +12,7 @@ use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
 use crate::redis::wire::Kind;
 #[cfg(feature = "modes")]
-use crate::redis::wire::Watch;
+use crate::redis::wire::{Queued, Watch};
 
 mod each;
 
@@ -33,6 +33,9 @@ pub(super) struct ReplyProgress {
     /// Why a remaining time was not reported.
     error: Option<NodeError>,
     pub(super) all_equal: bool,
+    /// The server has registered us for a bell.
+    #[cfg(feature = "modes")]
+    pub(super) has_bell: bool,
     /// Where each key has a reply of its own: what they said so far.
     each: Each,
     found: Vec<Option<Holding>>,
@@ -178,10 +181,10 @@ impl ReplyProgress {
             Some(Decision::Denied) => self.denied(watched),
             #[cfg(feature = "modes")]
             Some(Decision::Behind(by, left)) => {
-                let watch = if let Kind::Mode { watch, .. } = kind {
-                    watch
+                let watch = if let Kind::Mode { watch, queued, .. } = kind {
+                    (watch, queued)
                 } else {
-                    Watch::No
+                    (Watch::No, Queued::No)
                 };
                 self.behind((by, left), watch, watched)
             }

@@ -21,6 +21,8 @@ pub(super) enum Read {
     /// With the reason if nobody knows what became of the request.
     Answer(RequestId, Finding, NodeError),
     Wake,
+    #[cfg(feature = "modes")]
+    Bell,
     WakeAll,
     Broken(NodeError),
 }
@@ -28,6 +30,11 @@ pub(super) enum Read {
 impl Session {
     pub(super) fn wake(&self) -> Report<'_> {
         Report::Wake(&self.woken, self.exchange.partly_answered())
+    }
+
+    #[cfg(feature = "modes")]
+    pub(super) fn bell(&self) -> Report<'_> {
+        Report::Bell(&self.woken, self.exchange.partly_answered())
     }
 
     /// What became of the requests of a connection that is gone.
@@ -78,6 +85,8 @@ impl Session {
             return match push::read(reply, &self.setup.prefix, &mut self.woken) {
                 Push::Other => Read::Handled,
                 Push::Key => Read::Wake,
+                #[cfg(feature = "modes")]
+                Push::Bell => Read::Bell,
                 Push::All => Read::WakeAll,
             };
         }

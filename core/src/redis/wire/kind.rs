@@ -35,6 +35,7 @@ pub(crate) enum Kind {
         /// How many replies come before it that do not matter, without the time.
         before: u8,
         watch: Watch,
+        queued: Queued,
     },
     /// Whether the key is shared, and whether we are among those who share it.
     #[cfg(feature = "modes")]
@@ -66,6 +67,16 @@ pub(crate) enum Watch {
     Before,
     /// Behind it, because its own write would end the registration.
     Behind,
+}
+
+/// Whether the lock waits in order, so that it is notified when one of those who share the key leaves.
+#[cfg(feature = "modes")]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Queued {
+    No,
+    Yes,
+    /// It has also registered for the bell of the client in front of it.
+    WithBell,
 }
 
 impl Kind {

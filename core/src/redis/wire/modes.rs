@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Kind, Watch, Wire};
+use super::{Kind, Queued, Watch, Wire};
 use crate::claim::Claim;
 use crate::fence::Keep;
-use crate::lock::Op;
+use crate::lock::{Bell, Op, Ticket};
 use crate::obtain::Mode;
 use crate::redis::capability::Caching;
 use crate::redis::resp::{Args, command};
@@ -13,9 +13,6 @@ use crate::redis::slot::companion_parts;
 use crate::redis::{CompanionKey, Script};
 use crate::ttl::Ttl;
 
-/// Not yet: a lock is in no queue, and has waited for no time that counts there.
-const NO_PATIENCE: u64 = 0;
-const WAITED: u64 = 0;
 /// The lock is no other that changes its mode.
 const NO_CHANGE: &[u8] = b"";
 
@@ -31,16 +28,24 @@ impl Wire<'_> {
         Some(match (op, limit) {
             (
                 Op::Obtain {
-                    claim, ttl, fence, ..
+                    claim,
+                    ttl,
+                    fence,
+                    ticket,
+                    ..
                 },
                 None,
-            ) => self.enter(claim, ttl, fence),
+            ) => self.enter(claim, ttl, fence, ticket),
             (
                 Op::Obtain {
-                    claim, ttl, waits, ..
+                    claim,
+                    ttl,
+                    waits,
+                    ticket,
+                    ..
                 },
                 Some(limit),
-            ) => self.share(claim, ttl, (limit, waits)),
+            ) => self.share(claim, ttl, (limit, waits), ticket),
             (
                 Op::Refresh {
                     claim, ttl, keep, ..
@@ -56,8 +61,15 @@ impl Wire<'_> {
         })
     }
 
-    fn enter(&mut self, claim: &Claim, ttl: Ttl, fence: Option<Keep>) -> (Kind, u16) {
-        let before = self.without_registration();
+    fn enter(
+        &mut self,
+        claim: &Claim,
+        ttl: Ttl,
+        fence: Option<Keep>,
+        ticket: Option<&Ticket>,
+    ) -> (Kind, u16) {
+        let bell = self.register_for_bell(claim, ticket);
+        let before = bell.saturating_add(self.without_registration());
         let keys = CompanionKey::ALL.len().saturating_add(1);
         let fenced = usize::from(fence.is_some());
         let mut command = self.start(Script::Enter, keys.saturating_add(fenced), 5 + fenced);
@@ -68,11 +80,8 @@ impl Wire<'_> {
             companion(&mut command, key, &[b"fence"]);
         }
         command.prepared(claim.frame().value());
-        command
-            .number(ttl.as_millis())
-            .number(NO_PATIENCE)
-            .number(WAITED)
-            .arg(NO_CHANGE);
+        command.number(ttl.as_millis());
+        place(&mut command, ticket).arg(NO_CHANGE);
         match fence.map(Keep::as_millis) {
             Some(Some(millis)) => command.number(millis),
             Some(None) => command.arg(b"forever"),
@@ -83,31 +92,36 @@ impl Wire<'_> {
             script: Script::Enter,
             before,
             watch: Watch::Behind,
+            queued: queued(ticket, bell),
         };
         (kind, u16::from(before).saturating_add(2))
     }
 
     /// Only a lock that waits watches the key: one that holds it has no use for the news that others come and go.
-    fn share(&mut self, claim: &Claim, ttl: Ttl, (limit, waits): (u64, bool)) -> (Kind, u16) {
+    fn share(
+        &mut self,
+        claim: &Claim,
+        ttl: Ttl,
+        (limit, waits): (u64, bool),
+        ticket: Option<&Ticket>,
+    ) -> (Kind, u16) {
         if waits {
             self.for_each(b"PTTL", claim);
         }
-        let before = self.without_registration();
+        let bell = self.register_for_bell(claim, ticket);
+        let before = bell.saturating_add(self.without_registration());
         let mut command = self.start(Script::Share, CompanionKey::ALL.len().saturating_add(1), 6);
         command.prepared(claim.frame().keys());
         companions(&mut command, claim, &CompanionKey::ALL);
         command.prepared(claim.frame().value());
-        command
-            .number(ttl.as_millis())
-            .number(NO_PATIENCE)
-            .number(WAITED)
-            .number(limit)
-            .arg(NO_CHANGE);
+        command.number(ttl.as_millis());
+        place(&mut command, ticket).number(limit).arg(NO_CHANGE);
         let watch = if waits { Watch::Before } else { Watch::No };
         let kind = Kind::Mode {
             script: Script::Share,
             before,
             watch,
+            queued: queued(ticket, bell),
         };
         let replies = u16::from(before).saturating_add(1);
         (kind, replies.saturating_add(u16::from(waits)))
@@ -153,6 +167,22 @@ impl Wire<'_> {
         (Kind::SharedCheck { before }, replies)
     }
 
+    /// Before the question whether that client still comes first: so none leaves unnoticed. Returns how many replies there
+    /// will be.
+    fn register_for_bell(&mut self, claim: &Claim, ticket: Option<&Ticket>) -> u8 {
+        let Some(bell) = ticket.and_then(Ticket::bell) else {
+            return 0;
+        };
+        if !self.capability.tracking {
+            return 0;
+        }
+        let mut time = command(self.out, 2);
+        time.arg(b"PTTL");
+        let name = [CompanionKey::Bell.name(), bell.as_bytes()];
+        companion(&mut time, claim.frame().raw_key(), &name);
+        1
+    }
+
     /// The beginning of a script with this many keys and arguments.
     fn start(&mut self, script: Script, keys: usize, args: usize) -> Args<'_> {
         let whole = self.capability.takes_text(script);
@@ -194,12 +224,21 @@ impl Wire<'_> {
     }
 }
 
+const fn queued(ticket: Option<&Ticket>, bell: u8) -> Queued {
+    match ticket {
+        Some(_) if bell > 0 => Queued::WithBell,
+        Some(_) => Queued::Yes,
+        None => Queued::No,
+    }
+}
+
 const fn unwatched(script: Script, before: u8) -> (Kind, u16) {
     let watch = Watch::No;
     let kind = Kind::Mode {
         script,
         before,
         watch,
+        queued: Queued::No,
     };
     (kind, (before as u16).saturating_add(1))
 }
@@ -208,14 +247,22 @@ fn caching_no(out: &mut Vec<u8>) {
     command(out, 3).arg(b"CLIENT").arg(b"CACHING").arg(b"NO");
 }
 
+/// For how long the lock is to have a place in the queue without another request, in milliseconds, and for how long it has
+/// waited, in microseconds. Without a ticket it gets no place.
+fn place<'a, 'b>(command: &'a mut Args<'b>, ticket: Option<&Ticket>) -> &'a mut Args<'b> {
+    let patience = ticket.map_or(0, |ticket| ticket.timeout().as_millis());
+    let waited = ticket.map_or(0, |ticket| ticket.waited().as_micros());
+    let waited = u64::try_from(waited).unwrap_or(u64::MAX);
+    command.number(patience).number(waited)
+}
+
 fn companions(command: &mut Args<'_>, claim: &Claim, names: &[CompanionKey]) {
     let key = claim.frame().raw_key();
     for name in names {
         match name {
             CompanionKey::Bell => {
-                let value = claim.value();
-                let start = value.first_chunk::<8>().map_or(value, |start| start);
-                companion(command, key, &[name.name(), start]);
+                let bell = Bell::of(claim.value());
+                companion(command, key, &[name.name(), bell.as_bytes()]);
             }
             CompanionKey::In
             | CompanionKey::Exclusive

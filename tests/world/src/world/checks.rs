@@ -75,7 +75,7 @@ impl World {
     fn check_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
         let mut requests = self.clients.iter().flat_map(|client| &client.requests);
         if requests.any(|request| request.mode != Mode::Exclusive) {
-            // Where locks share a key, those who want it alone may starve: nobody waits in order yet.
+            // Locks that wait in order have no turns, and others take a key whenever it is free.
             self.oracle.excuse(Promise::Fair);
             return Ok(());
         }

@@ -26,6 +26,7 @@ mod net;
 mod oracle;
 mod pipe;
 mod prompt;
+mod queued;
 mod reach;
 mod record;
 mod request;
@@ -85,10 +86,8 @@ pub struct World {
     arrangement: Arrangement,
     configure: Box<dyn Fn(&mut Config)>,
     tokens: u64,
-    /// How often each key was requested.
     request_counts: BTreeMap<Key, u32>,
     oracle: Oracle,
-    /// What waits.
     waiters: Waiters,
     /// Whose turn it is with each key.
     turns: Vec<Turns>,
@@ -284,7 +283,8 @@ impl World {
     pub fn request(&mut self, key: &str, ttl: Duration) -> Obtain {
         self.tokens += 1;
         let mut token = [0; 16];
-        token[..8].copy_from_slice(&self.tokens.to_be_bytes());
+        // The first bytes name its bell.
+        token[..6].copy_from_slice(&self.tokens.to_be_bytes()[2..]);
         let keys = key.split('+').map(|key| Key::new(key).expect("a key"));
         Obtain::new(
             Keys::new(keys).expect("keys"),

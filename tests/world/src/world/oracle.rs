@@ -42,6 +42,11 @@ pub enum Promise {
     /// Of several clients that contend for a key, each that waits is passed over a bounded number of times, and no turn
     /// of another goes on for long.
     Fair,
+    /// A lock that waits in order is not granted before one that has waited for longer, if the node knows of it and the two
+    /// exclude each other.
+    InOrder,
+    /// A client that is gone delays those behind it in a queue for no longer than its place is kept.
+    Patient,
     /// Each fence of a key is larger than every one before it.
     FencesGrow,
     /// A report about a lock, a key or a node was true at that moment.
@@ -81,7 +86,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Exclusion,
         Self::Cover,
         Self::ExpiryReported,
@@ -96,6 +101,8 @@ impl Promise {
         Self::Progress,
         Self::Prompt,
         Self::Fair,
+        Self::InOrder,
+        Self::Patient,
         Self::FencesGrow,
         Self::Truth,
         Self::NothingLeft,

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{Arrangement, Event, Instant, Keys, LockId};
+use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId};
 
 use super::client::is_terminal;
 use super::oracle::{Promise, quorum};
@@ -29,6 +29,8 @@ pub(crate) struct Waiters {
     pub(crate) trouble: Instant,
     /// How often to check locks whose keys were taken.
     pub(crate) every: Duration,
+    /// The keys that locks wait for in order.
+    pub(super) queues: Vec<Key>,
 }
 
 impl Default for Waiters {
@@ -39,6 +41,7 @@ impl Default for Waiters {
             running: 0,
             trouble: Instant::default(),
             every: Duration::from_millis(500),
+            queues: Vec::new(),
         }
     }
 }
@@ -58,17 +61,23 @@ pub(crate) struct Watch {
     /// From when on its client could reach a quorum, and from when on not even as many nodes as can deny one.
     pub(crate) reached: Option<Instant>,
     pub(crate) cut_off: Option<Instant>,
+    /// From when on only clients that are gone were in front of it.
+    pub(super) held_up: Option<Instant>,
+    /// It waits in order.
+    pub(super) queues: bool,
     /// How many connection events its client had received when these times began.
     pub(super) events_seen: usize,
     next: Instant,
 }
 
 /// What a look finds.
-enum Found {
+pub(super) enum Found {
     /// It cannot be obtained now, or an older lock of the same engine goes first.
     Taken,
     /// It can, and must be within `bound`. `behind`: an older lock of the same engine shares a key and waits for another.
     Free { bound: Duration, behind: bool },
+    /// It could, but for a client in front of it that is gone, or may be. Its place must end within `bound`.
+    HeldUp { bound: Duration },
 }
 
 const NEVER: Instant = Instant::from_micros(u64::MAX);
@@ -83,6 +92,7 @@ impl World {
     /// A lock was requested.
     pub(super) fn watch(&mut self, client: usize, lock: LockId, keys: Keys, waits: bool) {
         let next = self.now + 4 * MS;
+        let queues = self.joins_queue(client, lock);
         self.waiters.due = self.waiters.due.min(next);
         self.waiters.watches.push(Watch {
             client,
@@ -93,6 +103,8 @@ impl World {
             since: None,
             reached: None,
             cut_off: None,
+            held_up: None,
+            queues,
             events_seen: 0,
             next,
         });
@@ -122,6 +134,7 @@ impl World {
         let mut stopped = 0;
         for watch in &mut self.waiters.watches {
             if share_a_key(&watch.keys, &request.keys) {
+                watch.held_up = None;
                 stopped += usize::from(watch.since.take().is_some());
                 watch.next = next;
             }
@@ -147,7 +160,7 @@ impl World {
                 watch.next = now;
                 self.waiters.due = now;
             }
-            (watch.reached, watch.cut_off) = (None, None);
+            (watch.reached, watch.cut_off, watch.held_up) = (None, None, None);
         }
     }
 
@@ -196,7 +209,21 @@ impl World {
         let watch = &mut self.waiters.watches[at];
         let was_running = watch.since.is_some();
         match (found, watch.since) {
-            (Found::Taken, _) => (watch.since, watch.next) = (None, now + every),
+            (Found::Taken, _) => {
+                (watch.since, watch.held_up, watch.next) = (None, None, now + every);
+            }
+            (Found::HeldUp { bound }, _) => {
+                (watch.since, watch.next) = (None, now + every);
+                let since = *watch.held_up.get_or_insert(now);
+                if since + bound < now {
+                    let how = format!(
+                        "{} waits for {:?} behind a client that is gone since {since:?}",
+                        watch.client, watch.lock
+                    );
+                    return self.broken(Promise::Patient, how);
+                }
+                self.oracle.kept(Promise::Patient);
+            }
             (Found::Free { bound, behind }, Some(since)) if since + bound < now => {
                 let (client, lock) = (watch.client, watch.lock);
                 watch.next = NEVER;
@@ -213,7 +240,7 @@ impl World {
             }
             (Found::Free { bound, .. }, since) => {
                 let since = since.unwrap_or(now);
-                watch.since = Some(since);
+                (watch.since, watch.held_up) = (Some(since), None);
                 watch.next = since + bound + Duration::from_micros(1);
             }
         }
@@ -245,10 +272,11 @@ impl World {
                 behind = true;
             }
         }
-        Found::Free {
-            bound: self.promptness(watch.client, behind, steady),
-            behind,
+        let bound = self.promptness(watch.client, behind, steady);
+        if watch.queues {
+            return self.find_in_queue(at, bound, behind);
         }
+        Found::Free { bound, behind }
     }
 
     /// If all of these keys are free on a quorum of nodes that a client can reach: whether nothing had gone wrong on such
@@ -318,7 +346,7 @@ impl World {
     ///
     /// That contenders for a quorum may share out the nodes is not in it: each of their attempts occupies a key, and the
     /// time begins anew.
-    fn promptness(&self, client: usize, behind: bool, steady: bool) -> Duration {
+    pub(super) fn promptness(&self, client: usize, behind: bool, steady: bool) -> Duration {
         let of = &self.clients[client];
         let nodes = 0..self.nodes.len();
         let reached = nodes.filter(|node| self.net.is_fine(client, *node));

@@ -131,15 +131,19 @@ impl World {
             return;
         }
         self.net.arrived(index, true, arrived.count, self.now);
-        let conn = &mut self.net.conns[index];
-        let Some(server) = conn.server else {
+        let Some(server) = self.net.conns[index].server else {
             return;
         };
-        let of = &mut self.nodes[node];
         if arrived.count > 0 {
+            let before = self.queues_of(node);
+            let of = &mut self.nodes[node];
             let own = of.clock.read(self.now);
-            of.server.handle_input(server, conn.up.arrived(), own);
+            of.server
+                .handle_input(server, self.net.conns[index].up.arrived(), own);
+            self.check_order(node, &before);
         }
+        let conn = &mut self.net.conns[index];
+        let of = &mut self.nodes[node];
         if arrived.ended {
             of.server.handle_disconnected(server);
             of.open.retain(|(id, _)| *id != server);

@@ -39,6 +39,7 @@ fn obtain(claim: &Claim, mode: Mode, waits: bool) -> Op<'_> {
         mode,
         fence: None,
         waits,
+        ticket: None,
     }
 }
 
@@ -220,7 +221,7 @@ const DENIALS: [Denial; 8] = [
         WRITE,
         false,
         "*3\r\n:-2\r\n:70\r\n$3\r\nabc\r\n:-2\r\n",
-        (millis(71), false, Obstacle::Queue),
+        (millis(71), false, Obstacle::Queue(None)),
     ),
     (
         READ,
