@@ -116,7 +116,7 @@ fn outcome(answer: &[Reply], script: Script, has_time: bool) -> Outcome {
     let (by, reported) = match by {
         0 => (Obstacle::Holder, true),
         -1 => (Obstacle::Sharing, script == Script::Enter),
-        _ => (Obstacle::Queue, false),
+        _ => (Obstacle::Queue(None), false),
     };
     let mut held = KeySet::NONE;
     held.insert(0);
