@@ -47,6 +47,7 @@ fn scripts(raw: &mut Raw) -> usize {
 
 /// The scripts that ask for the lock, for each grant. Each waiter also asks when a third of the time of its place has
 /// passed, which is no part of it.
+#[allow(clippy::print_stdout, reason = "figures of core/docs/modes.md")]
 fn check_cost(name: &str, asked: usize, grants: usize, took: Duration, most: f64) {
     let each = asked as f64 / grants as f64;
     println!("{name}: {asked} requests for {grants} grants ({each:.2} each) in {took:?}");
