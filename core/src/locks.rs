@@ -21,7 +21,7 @@ mod waiters;
 use alloc::sync::Arc;
 
 use crate::config::{Arrangement, Config};
-use crate::event::{Event, NotObtained};
+use crate::event::{Event, NodeError, NotObtained};
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, NodeSet, RequestId};
 use crate::lock::{Index, Lock, LockState, Op, Order, Outcome, Probe, Slab, Turns, UnknownLock};
@@ -31,7 +31,7 @@ use crate::time::{Instant, Micros};
 use crate::timers::Timers;
 use crate::ttl::Ttl;
 
-use verdict::NodeErrors;
+use verdict::PerNode;
 
 /// All locks of one engine. A clone is independent of the original.
 #[derive(Clone, Debug)]
@@ -46,9 +46,9 @@ pub struct Locks {
     timers: Timers,
     turns: Turns,
     /// Why a node cannot be used now; `None` if it can.
-    down: NodeErrors,
-    /// Why the latest request to a node that can be used failed, whichever lock made it; `None` if the node replied to it.
-    failing: NodeErrors,
+    down: PerNode<NodeError>,
+    /// Why and when the latest request to a node that can be used failed, whichever lock made it; `None` if the node replied.
+    failing: PerNode<(NodeError, Instant)>,
     /// When a node last granted or denied something.
     replied_at: Instant,
     requests: Queue<RequestId>,
@@ -117,8 +117,8 @@ impl Locks {
             index: Index::default(),
             timers: Timers::default(),
             turns: Turns::new(config.turn),
-            down: NodeErrors::default(),
-            failing: NodeErrors::default(),
+            down: PerNode::NONE,
+            failing: PerNode::NONE,
             replied_at: now,
             requests: Queue::default(),
             events: Queue::default(),

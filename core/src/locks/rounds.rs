@@ -54,7 +54,7 @@ impl Locks {
     ) {
         self.clamp(now);
         if outcome == Outcome::Unknown {
-            self.failing.note(request.node, Some(error));
+            self.failing.note(request.node, Some((error, now)));
             match self.slab.get_mut(request.lock) {
                 Some(Entry::Probe(_)) => return self.found(request, Err(error)),
                 Some(Entry::Lock(lock)) if lock.round == request.round => {
@@ -81,7 +81,7 @@ impl Locks {
                 self.failing.note(node, None);
                 self.replied_at = now;
             }
-            Outcome::Failed(error) => self.failing.note(node, Some(error)),
+            Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
             // The caller knows why.
             Outcome::Unknown => lock.note_unanswered(node),
         }
@@ -213,7 +213,7 @@ impl Locks {
                         active.round.time_out();
                         for node in late.iter() {
                             lock.note_unanswered(node);
-                            self.failing.note(node, Some(NodeError::TimedOut));
+                            self.failing.note(node, Some((NodeError::TimedOut, now)));
                         }
                         if let LockState::Releasing(releasing) = &mut lock.state {
                             releasing.unsure = releasing.unsure.union(late);

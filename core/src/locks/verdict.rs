@@ -8,18 +8,20 @@ use crate::time::Instant;
 use super::Locks;
 use super::turn::LOOK;
 
-/// An error of each node, or none.
-#[derive(Clone, Debug, Default, Hash)]
-pub(super) struct NodeErrors([Option<NodeError>; MAX_NODES]);
+/// What is wrong with each node, or nothing.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct PerNode<T>([Option<T>; MAX_NODES]);
 
-impl NodeErrors {
-    pub(super) fn note(&mut self, node: NodeId, error: Option<NodeError>) {
+impl<T: Copy> PerNode<T> {
+    pub(super) const NONE: Self = Self([None; MAX_NODES]);
+
+    pub(super) fn note(&mut self, node: NodeId, error: Option<T>) {
         if let Some(known) = self.0.get_mut(node.index()) {
             *known = error;
         }
     }
 
-    fn of(&self, node: NodeId) -> Option<NodeError> {
+    fn of(&self, node: NodeId) -> Option<T> {
         self.0.get(node.index()).copied().flatten()
     }
 }
@@ -56,9 +58,12 @@ impl Locks {
     }
 
     /// The same, and nodes count as well whose latest reply to any lock of this engine was an error that may pass, or did not
-    /// come; and all of them if none has replied lately.
+    /// come, if that is recent; and all of them if none has replied lately.
     fn too_few_reply(&self) -> Option<NodeError> {
-        let passing = |node| self.failing.of(node).filter(|error| !error.is_final());
+        let passing = |node| {
+            let (error, at) = self.failing.of(node)?;
+            (!error.is_final() && self.is_recent(at)).then_some(error)
+        };
         let few = self.too_few_without(|node| self.down.of(node).or_else(|| passing(node)));
         let silent = !self.is_recent(self.replied_at);
         few.or_else(|| silent.then_some(NodeError::TimedOut))
