@@ -132,6 +132,10 @@ impl Lock {
     }
 
     #[inline]
+    #[cfg_attr(
+        not(feature = "modes"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "there are no tickets then")
+    )]
     pub(crate) fn ticket_mut(&mut self) -> Option<&mut Ticket> {
         #[cfg(feature = "modes")]
         return self.ticket.as_deref_mut();
