@@ -200,24 +200,8 @@ impl Locks {
         let now = self.now;
         let proof = Released::Unconfirmed;
         self.events.push_back(Event::Released { lock: id, proof });
-        // No confirmation will come that would end the turn of this engine, unless another lock of it has the key by now.
-        if !self.is_held_by_another(id) {
-            self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.ended(key, now));
-        }
-    }
-
-    /// Whether another lock of this engine holds one of the keys.
-    pub(super) fn is_held_by_another(&self, id: LockId) -> bool {
-        let Some(lock) = self.lock(id) else {
-            return false;
-        };
-        lock.claim.keys().iter().any(|key| {
-            let mut rank = 0;
-            core::iter::from_fn(|| self.next_of(key.as_bytes(), &mut rank)).any(|(_, other)| {
-                let state = self.lock(other).map(|other| &other.state);
-                other != id && matches!(state, Some(LockState::Held(_)))
-            })
-        })
+        // No confirmation will come that would end the turn of this engine.
+        self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.ended(key, now));
     }
 
     fn forget_and_pass_on(&mut self, id: LockId) {

@@ -72,6 +72,20 @@ impl Locks {
         is_over && !self.is_shared(id) && !self.is_held_by_another(id)
     }
 
+    /// Whether another lock of this engine holds one of the keys.
+    fn is_held_by_another(&self, id: LockId) -> bool {
+        let Some(lock) = self.lock(id) else {
+            return false;
+        };
+        lock.claim.keys().iter().any(|key| {
+            let mut rank = 0;
+            core::iter::from_fn(|| self.next_of(key.as_bytes(), &mut rank)).any(|(_, other)| {
+                let state = self.lock(other).map(|other| &other.state);
+                other != id && matches!(state, Some(LockState::Held(_)))
+            })
+        })
+    }
+
     /// A look has ended.
     pub(super) fn look_decided(&mut self, id: LockId, verdict: Verdict) {
         let (now, trips) = (self.now, self.trips());

@@ -1,5 +1,7 @@
 //! Reasons: why a lock was not obtained, from a reply, from the current state of the nodes, or from the clock.
 
+use core::time::Duration;
+
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{LockId, MAX_NODES, NodeId, NodeSet};
 use crate::lock::{ActiveRound, Lock, LockState, Releasing, RoundKind};
@@ -7,6 +9,10 @@ use crate::time::Instant;
 
 use super::Locks;
 use super::turn::LOOK;
+
+/// Locks that wait ask again within that time after an error, by the default pauses ([`crate::Retry`]). A node that failed
+/// before that and was not asked since may be well.
+const RETRIED: Duration = Duration::from_secs(1);
 
 /// What is wrong with each node, or nothing.
 #[derive(Clone, Debug, Hash)]
@@ -62,7 +68,8 @@ impl Locks {
     fn too_few_reply(&self) -> Option<NodeError> {
         let passing = |node| {
             let (error, at) = self.failing.of(node)?;
-            (!error.is_final() && self.is_recent(at)).then_some(error)
+            let is_new = self.now <= at + RETRIED + self.setup.request_timeout;
+            (!error.is_final() && is_new).then_some(error)
         };
         let few = self.too_few_without(|node| self.down.of(node).or_else(|| passing(node)));
         let silent = !self.is_recent(self.replied_at);

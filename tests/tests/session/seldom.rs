@@ -227,3 +227,29 @@ fn a_change_that_is_reported_between_two_replies_to_a_check_is_checked_again() {
         })
     ));
 }
+
+#[test]
+fn a_lock_behind_one_that_the_server_fails_reports_the_error() {
+    let mut talk = Talk::greeted(plain());
+    talk.obtain(patient());
+    talk.answer(b"$-1\r\n:30000\r\n");
+    let behind = talk.obtain(Obtain {
+        token: Token::random([8; 16]),
+        wait: Some(Duration::from_millis(3800)),
+        ..request()
+    });
+    talk.said.clear();
+    let reason = loop {
+        talk.sleep();
+        let commands = talk.names().len();
+        talk.answer("-LOADING Redis is loading\r\n".repeat(commands).as_bytes());
+        let end = talk.events.iter().find_map(|event| match event {
+            Event::NotObtained { lock, reason } if *lock == behind => Some(*reason),
+            _ => None,
+        });
+        if let Some(reason) = end {
+            break reason;
+        }
+    };
+    assert_eq!(reason, NotObtained::Unreachable(NodeError::Loading));
+}

@@ -53,7 +53,8 @@ impl Lock {
         self.0.fence()
     }
 
-    /// Another handle of this lock. It is released when the last handle is released or dropped, and a loss ends all of them.
+    /// Another handle of this lock. The lock is released when the last handle is released or dropped, and a loss ends all of
+    /// them.
     ///
     /// # Errors
     /// The [`Loss`], if the lock is no longer held.
