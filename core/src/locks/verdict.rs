@@ -10,7 +10,7 @@ use crate::time::Instant;
 use super::Locks;
 use super::turn::LOOK;
 
-/// Locks that wait ask again within that time after an error, by the default pauses ([`crate::Retry`]). A node that failed
+/// Locks that wait retry within that time after an error, by the default pauses ([`crate::Retry`]). A node that failed
 /// before that and was not asked since may be well.
 const RETRIED: Duration = Duration::from_secs(1);
 

@@ -243,9 +243,13 @@ fn a_lock_behind_one_that_the_server_fails_reports_the_error() {
         talk.sleep();
         let commands = talk.names().len();
         talk.answer("-LOADING Redis is loading\r\n".repeat(commands).as_bytes());
-        let end = talk.events.iter().find_map(|event| match event {
-            Event::NotObtained { lock, reason } if *lock == behind => Some(*reason),
-            _ => None,
+        let end = talk.events.iter().find_map(|event| {
+            if let Event::NotObtained { lock, reason } = event
+                && *lock == behind
+            {
+                return Some(*reason);
+            }
+            None
         });
         if let Some(reason) = end {
             break reason;
