@@ -46,8 +46,10 @@ impl Locks {
 
     /// A lock of this engine has left the queue of `node`, if it was in it.
     pub(super) fn ring_own_bell(&mut self, id: LockId, node: NodeId) {
-        let waiters = self.index.has_waiters();
-        let queued = |lock: &&Lock| waiters && lock.ticket().is_some();
+        if !self.index.has_waiters() {
+            return;
+        }
+        let queued = |lock: &&Lock| lock.ticket().is_some();
         let Some(lock) = self.lock(id).filter(queued) else {
             return;
         };

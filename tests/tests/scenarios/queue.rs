@@ -319,6 +319,21 @@ fn in_order_the_queue_is_on_the_first_server() {
     }
 }
 
+/// Another program has the key on the second server only, so the first one grants it each time.
+#[test]
+fn in_order_a_denial_by_a_later_server_gives_no_place_there() {
+    let mut world = World::new(3, Arrangement::Ordered);
+    let alice = world.client();
+    world.command(1, &[b"SET", b"k", b"other", b"PX", b"60000"]);
+    let lock = wait_in(&mut world, alice, WRITE);
+    world.run_for(500 * MS);
+    assert!(!is_held(&world, alice, lock));
+    let now = world.now();
+    assert_eq!(world.server(1).members(b"{k}~exclusive", now), []);
+    world.command(1, &[b"DEL", b"k"]);
+    until_held(&mut world, alice, lock, 2000 * MS);
+}
+
 #[test]
 fn a_place_survives_a_short_cut() {
     let mut world = World::single();
