@@ -44,13 +44,13 @@ impl Locks {
         }
     }
 
-    /// A lock of this engine has left the queue of `node`, if it was in it.
+    /// A lock of this engine with a ticket has left the queue of `node`, if it was in it.
+    #[cold]
     pub(super) fn ring_own_bell(&mut self, id: LockId, node: NodeId) {
         if !self.index.has_waiters() {
             return;
         }
-        let queued = |lock: &&Lock| lock.ticket().is_some();
-        let Some(lock) = self.lock(id).filter(queued) else {
+        let Some(lock) = self.lock(id) else {
             return;
         };
         let (keys, bell) = (lock.keys(), Bell::of(lock.claim.value()));
