@@ -165,7 +165,7 @@ pub enum Obstacle {
 }
 
 /// What a client rings on a node when it leaves the queue there: a companion of the key, named by the first bytes of the
-/// client's value.
+/// client's value, with `-` for each `~`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Bell {
     bytes: [u8; Self::LONGEST],
@@ -184,13 +184,14 @@ impl Bell {
             len: 0,
         };
         for (byte, own) in bell.bytes.iter_mut().zip(value) {
-            *byte = *own;
+            // The last `~` in the name of a companion is in front of its kind.
+            *byte = if *own == b'~' { b'-' } else { *own };
             bell.len = bell.len.saturating_add(1);
         }
         bell
     }
 
-    /// The first bytes of the value.
+    /// The first bytes of the value, with `-` for each `~`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! Named scenarios over the engine that ships and the embedded server, in virtual time.
 
 mod behind;
+mod companions;
 mod connecting;
 mod doubts;
 mod ends;

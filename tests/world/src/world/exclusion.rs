@@ -78,18 +78,24 @@ impl World {
     fn is_inside(&self, node: usize, key: &Key, held_lock: &HeldLock, end: Instant) -> bool {
         let node = &self.nodes[node];
         let key = String::from_utf8(self.on_the_wire(key)).expect("a key of schedules");
-        let inside = if key.contains('{') {
-            format!("{key}~in")
-        } else {
-            format!("{{{key}}}~in")
-        };
+        let inside = companion(&key, "in");
         let own = node.clock.read(self.now);
-        let score = node.server.score(inside.as_bytes(), &held_lock.value, own);
+        let score = node.server.score(&inside, &held_lock.value, own);
         let gone = score.and_then(|score| u64::try_from(score).ok());
         // It counts until the millisecond before its score.
         let gone = gone.map(|score| Instant::from_micros(score * 1000));
         gone.is_some_and(|gone| node.clock.when(gone).is_none_or(|gone| gone >= end))
     }
+}
+
+/// The name of a companion of a key, which has a hash tag if it has a brace.
+pub(super) fn companion(key: &str, kind: &str) -> Vec<u8> {
+    let name = if key.contains('{') {
+        format!("{key}~~{kind}")
+    } else {
+        format!("{{{key}}}~{kind}")
+    };
+    name.into_bytes()
 }
 
 pub(super) fn is_shared(mode: Mode) -> bool {

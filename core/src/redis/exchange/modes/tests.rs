@@ -154,7 +154,7 @@ fn a_key_with_a_tag_keeps_it_in_its_companions() {
         claim: &claim,
         mode: READ,
     });
-    assert_eq!(sent, "*2 GET p:{job}k *3 ZSCORE p:{job}k~in token-0123 ");
+    assert_eq!(sent, "*2 GET p:{job}k *3 ZSCORE p:{job}k~~in token-0123 ");
 }
 
 #[test]
