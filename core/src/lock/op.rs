@@ -19,7 +19,7 @@ use crate::lock::Ticket;
 use crate::obtain::Mode;
 use crate::ttl::Ttl;
 
-/// A request to one node. `Check`, `Look` and `Inspect` only read.
+/// A request to one node. `Check`, `Look`, `Inspect` and `Status` only read.
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum Op<'a> {
@@ -80,6 +80,12 @@ pub enum Op<'a> {
         /// Which keys.
         keys: &'a Keys,
     },
+    /// Read who has the key, who waits for it, and its last fence.
+    #[cfg(feature = "modes")]
+    Status {
+        /// One key.
+        keys: &'a Keys,
+    },
 }
 
 impl<'a> Op<'a> {
@@ -92,6 +98,8 @@ impl<'a> Op<'a> {
             | Self::Look { claim }
             | Self::Release { claim, .. } => Some(claim),
             Self::Inspect { .. } => None,
+            #[cfg(feature = "modes")]
+            Self::Status { .. } => None,
         }
     }
 
@@ -103,6 +111,8 @@ impl<'a> Op<'a> {
             | Self::Check { mode, .. }
             | Self::Release { mode, .. } => mode,
             Self::Look { .. } | Self::Inspect { .. } => Mode::Exclusive,
+            #[cfg(feature = "modes")]
+            Self::Status { .. } => Mode::Exclusive,
         }
     }
 

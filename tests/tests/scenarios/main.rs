@@ -14,6 +14,7 @@ mod parking;
 mod permits;
 mod queue;
 mod siblings;
+mod status;
 mod tokens;
 mod turns;
 mod unknown;
