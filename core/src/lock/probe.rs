@@ -105,6 +105,14 @@ impl Probe {
         self.is_over()
     }
 
+    /// Whether it asks for everything that is known of one key.
+    pub(crate) const fn is_for_status(&self) -> bool {
+        #[cfg(feature = "modes")]
+        return self.statuses.is_some();
+        #[cfg(not(feature = "modes"))]
+        return false;
+    }
+
     pub(crate) fn give_up(&mut self, error: NodeError) {
         self.round.give_up();
         self.error = error;

@@ -56,10 +56,6 @@ impl Probe {
         probe
     }
 
-    pub(crate) const fn is_for_status(&self) -> bool {
-        self.statuses.is_some()
-    }
-
     pub(crate) fn status(&self) -> Option<Result<Status, NodeError>> {
         let found = self.statuses.as_ref()?;
         if found.len() < self.quorum {

@@ -65,7 +65,7 @@ impl Locks {
     /// The result of an inspection, once, after its [`Event::Inspected`].
     pub fn take_inspection(&mut self, inspection: LockId) -> Option<Inspection> {
         match self.slab.get(inspection)? {
-            Entry::Probe(probe) if probe.is_over() => {
+            Entry::Probe(probe) if probe.is_over() && !probe.is_for_status() => {
                 let result = probe.result();
                 self.slab.remove(inspection);
                 Some(result)
@@ -156,11 +156,11 @@ impl Locks {
 
 impl Probe {
     fn question(&self) -> Op<'_> {
-        #[cfg(feature = "modes")]
-        if self.is_for_status() {
-            return Op::Status { keys: &self.keys };
+        match self.is_for_status() {
+            #[cfg(feature = "modes")]
+            true => Op::Status { keys: &self.keys },
+            _ => Op::Inspect { keys: &self.keys },
         }
-        Op::Inspect { keys: &self.keys }
     }
 
     pub(super) fn op(&self, request: RequestId) -> Option<Op<'_>> {
