@@ -87,8 +87,8 @@ impl World {
         };
         let granted: Vec<Key> = keys.iter().filter(|key| !goes_on(key)).cloned().collect();
         for key in &granted {
-            // Locks that wait in order have no turns, and others take a key whenever it is free.
-            if self.is_only_exclusive(key) {
+            // Locks that wait in order have no turns, and go from one to the next with no pause for those that do not.
+            if self.is_of_one_kind(key) {
                 self.check_turn(index, key)?;
             } else {
                 self.oracle.excuse(Promise::Fair);
@@ -97,12 +97,13 @@ impl World {
         Ok(())
     }
 
-    /// Whether nobody has requested this key in another way than to have it alone, in no order.
-    fn is_only_exclusive(&self, key: &Key) -> bool {
-        let mut requests = self.clients.iter().flat_map(|client| &client.requests);
-        requests.all(|request| {
-            request.mode == Mode::Exclusive || request.keys.iter().all(|other| other != key)
-        })
+    /// Whether all requests for this key wait in order, or none does.
+    fn is_of_one_kind(&self, key: &Key) -> bool {
+        let requests = self.clients.iter().flat_map(|client| &client.requests);
+        let requests = requests.filter(|request| request.keys.iter().any(|own| own == key));
+        let mut in_order = requests.map(|request| request.mode != Mode::Exclusive);
+        let first = in_order.next();
+        in_order.all(|other| Some(other) == first)
     }
 
     /// Enough nodes keep a lock until the lease that its client relies on is over.
