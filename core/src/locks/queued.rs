@@ -34,13 +34,11 @@ impl Locks {
         if let Some(key) = name.strip_prefix(&*prefix) {
             self.wake_key(node, key, amid);
         }
-        let Some((keys, bell)) = crate::redis::bell_name(name) else {
+        let Some((key, bell)) = crate::redis::bell_name(name) else {
             return;
         };
-        for key in keys.into_iter().flatten() {
-            if let Some(key) = key.strip_prefix(&*prefix) {
-                self.ring((node, key), bell, amid);
-            }
+        if let Some(key) = key.strip_prefix(&*prefix) {
+            self.ring((node, key), bell, amid);
         }
     }
 
