@@ -4,7 +4,7 @@
 //! report to a connection what came over that connection, so an engine also rings for its own locks.
 
 use crate::id::{LockId, NodeId};
-use crate::lock::{Bell, Lock, LockState, WAITER};
+use crate::lock::{Bell, LockState, WAITER};
 #[cfg(feature = "modes")]
 use crate::time::Instant;
 
