@@ -35,8 +35,9 @@ pub(crate) fn run(runtime: &Runtime, smoke: bool) {
         let more = |name| after.calls(name) - before.calls(name);
         // The marker and the list of readers get the same time, one command each.
         println!(
-            "{readers} readers in {time:?}: {} renewals, {} writes of the marker",
+            "{readers} readers in {time:?}: {} renewals with {} commands in all, {} writes of the marker",
             more("evalsha"),
+            after.since(&before),
             more("pexpire") / 2
         );
     });

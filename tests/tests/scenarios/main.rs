@@ -12,6 +12,7 @@ mod modes;
 mod nodes;
 mod parking;
 mod permits;
+mod pictures;
 mod queue;
 mod siblings;
 mod status;

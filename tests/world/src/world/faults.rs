@@ -299,7 +299,7 @@ impl World {
 
     /// Ends the process of a client and starts another on the same machine. Of what it had sent, so much per mille of
     /// each connection still arrives.
-    pub(crate) fn kill(&mut self, client: ClientId, keep: usize) -> Client {
+    pub fn kill(&mut self, client: ClientId, keep: usize) -> Client {
         let index = client.0;
         for node in 0..self.nodes.len() {
             self.break_off(client, node, keep, 0);

@@ -294,8 +294,13 @@ impl World {
         });
     }
 
+    /// Keeps what a picture needs, from now on: before there is anybody.
+    pub fn start_record(&mut self) {
+        self.net.record = Some(Box::default());
+    }
+
     /// What was recorded until now.
-    pub(crate) fn take_record(&mut self) -> Option<Record> {
+    pub fn take_record(&mut self) -> Option<Record> {
         let mut record = self.net.record.take()?;
         record.nodes = self.nodes.len();
         record.is_over(&self.clients, self.now);

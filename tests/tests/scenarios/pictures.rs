@@ -1,0 +1,76 @@
+//! The pictures of the documentation, drawn from runs of this code.
+//!
+//! `TENURE_PICTURES=write cargo test -p tenure-tests --test scenarios pictures` draws them anew.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tenure_tests::world::{ClientId, World};
+use tenure_world::picture::draw;
+use tenure_world::schedule::Report;
+
+use crate::modes::{READ, WRITE, request};
+use crate::{MS, until_held};
+use tenure_core::{LockId, Mode, Ttl};
+
+const S: Duration = Duration::from_secs(1);
+
+/// A picture is the same each time, so it is compared with what the documentation shows.
+#[track_caller]
+fn check(name: &str, title: &str, world: &mut World, time: Duration) {
+    let record = world.take_record().expect("a record");
+    let report = Report {
+        time,
+        ..Report::default()
+    };
+    let drawn = draw(title, &report, &record, None);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/docs");
+    let path = docs.join(name);
+    if std::env::var("TENURE_PICTURES").is_ok_and(|what| what == "write") {
+        std::fs::write(&path, &drawn).expect("written");
+    }
+    let shown = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(shown == drawn, "{name} is not what this code does now");
+}
+
+/// Two readers share the key, a writer waits for them, and a reader that comes later waits for the writer. One of the readers
+/// crashes: the writer comes when that lease ends.
+#[test]
+fn readers_a_writer_and_a_crash() {
+    let mut world = World::single();
+    world.start_record();
+    let clients: [_; 4] = std::array::from_fn(|_| world.client());
+    let [one, other, writer, late] = clients;
+    let begun = world.now();
+    let in_mode = |world: &mut World, client: ClientId, mode: Mode| -> LockId {
+        let mut request = request(world, mode);
+        request.ttl = Ttl::new(S).expect("a ttl");
+        request.wait = Some(20 * S);
+        world.obtain(client, request)
+    };
+    let first = in_mode(&mut world, one, READ);
+    world.run_for(100 * MS);
+    in_mode(&mut world, other, READ);
+    world.run_for(150 * MS);
+    let write = in_mode(&mut world, writer, WRITE);
+    world.run_for(100 * MS);
+    let last = in_mode(&mut world, late, READ);
+    world.run_for(150 * MS);
+    world.kill(other, 0);
+    world.run_for(200 * MS);
+    world.release(one, first);
+    until_held(&mut world, writer, write, S);
+    world.run_for(250 * MS);
+    world.release(writer, write);
+    until_held(&mut world, late, last, 100 * MS);
+    world.run_for(150 * MS);
+    world.release(late, last);
+    world.run_for(100 * MS);
+    let time = world.now().saturating_since(begun);
+    check(
+        "modes.svg",
+        "Readers, a writer and a crash",
+        &mut world,
+        time,
+    );
+}
