@@ -27,6 +27,7 @@ mod oracle;
 mod pipe;
 mod prompt;
 mod queued;
+mod quiet;
 mod reach;
 mod record;
 mod request;

@@ -47,6 +47,8 @@ pub enum Promise {
     InOrder,
     /// A client that is gone delays those behind it in a queue for no longer than its place is kept.
     Patient,
+    /// A lock that waits in a queue sends another request only for a reason, while nothing goes wrong.
+    Quiet,
     /// Each fence of a key is larger than every one before it.
     FencesGrow,
     /// A report about a lock, a key or a node was true at that moment.
@@ -86,7 +88,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Exclusion,
         Self::Cover,
         Self::ExpiryReported,
@@ -103,6 +105,7 @@ impl Promise {
         Self::Fair,
         Self::InOrder,
         Self::Patient,
+        Self::Quiet,
         Self::FencesGrow,
         Self::Truth,
         Self::NothingLeft,

@@ -15,6 +15,7 @@ use tenure_core::{Arrangement, Event, Instant, Key, Keys, LockId};
 
 use super::client::is_terminal;
 use super::oracle::{Promise, quorum};
+use super::quiet::Quiet;
 use super::{Place, World};
 
 /// All locks that were requested and not obtained, in the order of their requests.
@@ -31,6 +32,7 @@ pub(crate) struct Waiters {
     pub(crate) every: Duration,
     /// The keys that locks wait for in order.
     pub(super) queues: Vec<Key>,
+    pub(super) quiet: Quiet,
 }
 
 impl Default for Waiters {
@@ -42,6 +44,7 @@ impl Default for Waiters {
             trouble: Instant::default(),
             every: Duration::from_millis(500),
             queues: Vec::new(),
+            quiet: Quiet::default(),
         }
     }
 }

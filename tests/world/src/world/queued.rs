@@ -30,6 +30,13 @@ struct Waiting {
     shares: bool,
 }
 
+/// Who is in front of a lock in a queue, and until when that or a holder keeps it waiting.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) value: Option<Box<[u8]>>,
+    pub(super) end: Option<Instant>,
+}
+
 impl World {
     /// Notes that a lock was requested. True if it waits in order.
     pub(super) fn joins_queue(&mut self, client: usize, lock: LockId) -> bool {
@@ -91,6 +98,50 @@ impl World {
             holders,
             waiting,
         }
+    }
+
+    /// Who is in front of a lock in the queue of the only server. And when the place of that one ends there, or if there is none,
+    /// the next lease of those who have the key.
+    pub(super) fn front(&self, key: &Key, value: &[u8], limit: Option<u64>) -> Option<Front> {
+        let queue = self.queue(key);
+        let own = queue.waiting.iter().find(|one| *one.value == *value)?;
+        let ahead = |shares: bool| {
+            let mut before = queue.waiting.iter().filter(|one| one.shares == shares);
+            before.rfind(|one| one.turn < own.turn)
+        };
+        let held = self.holding(0, key);
+        let is_shared = held.is_some_and(|(value, _)| *value == *b"~shared");
+        let front = ahead(false).or_else(|| match limit {
+            None => held.is_none().then(|| ahead(true)).flatten(),
+            Some(0) => None,
+            Some(_) => (held.is_none() || is_shared).then(|| ahead(true)).flatten(),
+        });
+        let node = &self.nodes[0];
+        let (name, now) = (self.on_the_wire(key), node.clock.read(self.now));
+        let name = String::from_utf8(name).expect("a key of schedules");
+        let end = if let Some(front) = front {
+            let end = node
+                .server
+                .field(&companion(&name, "alive"), &front.value, now);
+            end.and_then(|end| std::str::from_utf8(end).ok()?.parse().ok())
+        } else if is_shared {
+            let ends = queue.holders.iter();
+            let ends =
+                ends.filter_map(|value| node.server.score(&companion(&name, "in"), value, now));
+            ends.min().and_then(|end| u64::try_from(end).ok())
+        } else {
+            held.and_then(|(_, last)| last)
+        };
+        Some(Front {
+            value: front.map(|front| front.value.clone()),
+            end: end.map(|end: u64| Instant::from_micros(end * 1000)),
+        })
+    }
+
+    /// Whether somebody's place in the queue of the only server counts.
+    pub(super) fn stands(&self, key: &Key, value: &[u8]) -> bool {
+        let queue = self.queue(key);
+        queue.waiting.iter().any(|one| *one.value == *value)
     }
 
     /// Whether a place in a queue counts.
@@ -167,7 +218,7 @@ impl World {
 
     /// The client that waits for a lock with this value now, since when (true time), and in which mode. `None` if it is a
     /// token that several may have.
-    fn waits_with(&self, value: &[u8]) -> Option<(usize, Instant, Mode)> {
+    pub(super) fn waits_with(&self, value: &[u8]) -> Option<(usize, Instant, Mode)> {
         let mut watches = self.waiters.watches.iter();
         watches.find_map(|watch| {
             let request = self.request_of(watch.client, watch.lock)?;

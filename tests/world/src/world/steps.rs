@@ -141,6 +141,7 @@ impl World {
             of.server
                 .handle_input(server, self.net.conns[index].up.arrived(), own);
             self.check_order(node, &before);
+            self.check_quiet(index);
         }
         let conn = &mut self.net.conns[index];
         let of = &mut self.nodes[node];

@@ -61,13 +61,14 @@ fn read<'a>(bytes: &'a [u8], args: &mut [&'a [u8]; MOST]) -> Option<(usize, &'a 
     Some((count, rest))
 }
 
-/// Shows each command of a write to somebody.
-pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) {
+/// Shows each command of a write to somebody. Returns what is no whole command.
+pub(crate) fn each<'a>(mut bytes: &'a [u8], mut see: impl FnMut(&[&'a [u8]])) -> &'a [u8] {
     let mut args = [&[][..]; MOST];
     while let Some((count, rest)) = read(bytes, &mut args) {
         see(&args[..count.min(MOST)]);
         bytes = rest;
     }
+    bytes
 }
 
 #[inline(always)]
