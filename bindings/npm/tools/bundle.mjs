@@ -48,7 +48,7 @@ async function bundled(source, outdir, generated, modes) {
 await bundled("src", "dist", "generated", false);
 await bundled("src/modes", "dist/modes", "generated/modes", true);
 // Entries without an engine, for all runtimes.
-for (const [entry, plugins] of [["clients", [errors]]]) {
+for (const [entry, plugins] of [["clients", [errors]], ["locks", []]]) {
   const common = { ...options, entryPoints: [`src/${entry}.ts`], platform: "neutral", plugins };
   await build({ ...common, format: "esm", outdir: "dist" });
   await build({ ...common, ...LONGER, format: "cjs", outfile: `dist/${entry}.cjs` });
@@ -80,7 +80,7 @@ function declare(path, text) {
   writeFileSync(path.replace(/\.d\.ts$/, ".d.cts"), text.replace(/(from "\.[^"]*)\.js"/g, '$1.cjs"'));
 }
 
-const wanted = reachable("clients.d.ts", reachable("index.d.ts"));
+const wanted = reachable("locks.d.ts", reachable("clients.d.ts", reachable("index.d.ts")));
 const ofModes = reachable("modes/index.d.ts");
 const declared = readdirSync("dist/types", { recursive: true }).filter((file) => file.endsWith(".d.ts"));
 const texts = new Map(declared.map((file) => [file, readFileSync(`dist/types/${file}`, "utf8")]));
