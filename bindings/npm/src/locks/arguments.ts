@@ -73,9 +73,8 @@ function isSignal(value: unknown): boolean {
   return typeof signal === "object" && typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
 }
 
-const encoder = new TextEncoder();
-/** Halves of surrogate pairs that stand alone. UTF-8 has no bytes for them. */
-const ALONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+/** Halves of surrogate pairs that are alone, for which UTF-8 has no bytes. Two that make a pair are one character here. */
+const ALONE = /[\uD800-\uDFFF]/u;
 
 /** The bytes of a name: UTF-8, and for the half of a pair the three bytes that it would have, so that all names differ. */
 export function bytesOf(name: string): string | Uint8Array {
@@ -83,6 +82,7 @@ export function bytesOf(name: string): string | Uint8Array {
     return name;
   }
   const bytes: number[] = [];
+  const encoder = new TextEncoder();
   for (const character of name) {
     const code = character.codePointAt(0) as number;
     if (code >= 0xd800 && code <= 0xdfff) {

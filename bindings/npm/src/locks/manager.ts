@@ -42,7 +42,7 @@ export class LockManager {
   readonly #locker: WebLocker;
   readonly #prefix: string;
   readonly #ttl: number | undefined;
-  readonly #clientId: string = crypto.randomUUID();
+  readonly #clientId: string = drawn();
   readonly #held = new Set<LockInfo>();
   readonly #pending = new Map<LockInfo, Bytes>();
 
@@ -148,6 +148,11 @@ export class LockManager {
     }
     return result;
   }
+}
+
+/** Not `crypto.randomUUID`, which pages without TLS lack. */
+function drawn(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function keyOf(prefix: string, name: string): Bytes {
