@@ -131,7 +131,10 @@ impl<'a> Reader<'a> {
         let metadata = Metadata::new(self.bytes())?;
         let retry = self.retry();
         let fence = self.flag().then(Keep::default);
+        #[cfg(feature = "modes")]
         let mode = self.mode();
+        #[cfg(not(feature = "modes"))]
+        let mode = Mode::Exclusive;
         Ok(Obtain {
             keys: self.any_keys()?,
             token,
@@ -143,12 +146,6 @@ impl<'a> Reader<'a> {
             mode,
             fence,
         })
-    }
-
-    #[cfg(not(feature = "modes"))]
-    #[allow(clippy::unused_self, reason = "the same call for both")]
-    const fn mode(&mut self) -> Mode {
-        Mode::Exclusive
     }
 
     /// A program for an engine with modes says which, and its limit. What is none is malformed.
