@@ -141,5 +141,5 @@ pub use servers::Servers;
 pub use tenure_core::{
     ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss,
     MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained,
-    Released, Retry, Token, Ttl, Unsupported,
+    Released, Retry, Status, Token, Ttl, Unsupported,
 };

@@ -24,6 +24,8 @@ mod probe;
 mod round;
 mod slab;
 mod state;
+#[cfg(feature = "modes")]
+mod status;
 mod ticket;
 mod turns;
 
@@ -41,6 +43,10 @@ pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, History, LockState, Releasing, Wake, pause_after_silence};
+#[cfg(feature = "modes")]
+pub(crate) use status::LISTED;
+#[cfg(feature = "modes")]
+pub use status::Status;
 pub use ticket::Ticket;
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 

@@ -69,7 +69,7 @@ impl Locks {
     }
 
     /// Processes the outcome of a request.
-    pub(crate) fn answered(&mut self, request: RequestId, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, request: RequestId, mut outcome: Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
             Some(Entry::Lock(lock)) => lock,
@@ -93,11 +93,10 @@ impl Locks {
         if lock.active.is_none() || lock.round != request.round {
             return;
         }
-        let outcome = if lock.ticket().is_some() {
-            lock.note_place(node, outcome)
-        } else {
-            outcome
-        };
+        let queued = lock.ticket().is_some();
+        if queued {
+            lock.note_place(node, &mut outcome);
+        }
         let Some(active) = &mut lock.active else {
             return;
         };
@@ -128,7 +127,9 @@ impl Locks {
                 Outcome::Failed(_) | Outcome::Unknown => false,
             };
             if frees {
-                self.ring_own_bell(id, node);
+                if queued {
+                    self.ring_own_bell(id, node);
+                }
                 self.freed_on(id, node);
             }
         }

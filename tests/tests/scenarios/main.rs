@@ -1,6 +1,7 @@
 //! Named scenarios over the engine that ships and the embedded server, in virtual time.
 
 mod behind;
+mod companions;
 mod connecting;
 mod doubts;
 mod ends;
@@ -13,6 +14,7 @@ mod parking;
 mod permits;
 mod queue;
 mod siblings;
+mod status;
 mod tokens;
 mod turns;
 mod unknown;
