@@ -10,6 +10,7 @@ const BLOCKING_BUILDER: &str = include_str!("../../adapters/tenure/src/blocking/
 const SERVER_BUILDER: &str = include_str!("../../adapters/tenure/src/servers.rs");
 const PACK: &str = include_str!("../../bindings/wasm/src/pack.rs");
 const TYPESCRIPT: &str = include_str!("../../bindings/npm/src/options.ts");
+const TYPESCRIPT_MODES: &str = include_str!("../../bindings/npm/src/modes/mode.ts");
 const ARGS: &str = include_str!("../../adapters/cli/src/args.rs");
 
 /// Where an option is found: a field of the core, methods of a Rust builder, fields in TypeScript, flags of the program.
@@ -21,8 +22,8 @@ struct Row(
     &'static [&'static str],
 );
 
-/// `Obtain`, `Obtaining`, `ObtainOptions`, `tenure run`. Keys are arguments. Each mode has a method of `Locker`, and
-/// npm has one mode only.
+/// `Obtain`, `Obtaining`, `ObtainOptions` (of `tenure`, and what `tenure/modes` adds), `tenure run`. Keys are arguments. Each
+/// mode has a method of `Locker`.
 const LOCK: [Row; 10] = [
     Row("keys", &[], &[], &["keys"]),
     Row("token", &["token"], &["token"], &["token"]),
@@ -39,7 +40,7 @@ const LOCK: [Row; 10] = [
     Row(
         "mode",
         &["in_turn"],
-        &[],
+        &["mode"],
         &["read", "write", "in_turn", "permits"],
     ),
     Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
@@ -155,7 +156,9 @@ fn each_option_of_a_lock_is_in_every_interface() {
         listed(&LOCK, |row| row.1),
         "the methods of blocking::Obtaining"
     );
-    let typescript = names(TYPESCRIPT, "export interface ObtainOptions {\n", option);
+    let mut typescript = names(TYPESCRIPT, "export interface ObtainOptions {\n", option);
+    let with_modes = "export interface ObtainOptions extends Options {\n";
+    typescript.extend(names(TYPESCRIPT_MODES, with_modes, option));
     assert_eq!(typescript, listed(&LOCK, |row| row.2), "ObtainOptions");
     let flags = names(ARGS, "struct RunArgs {\n", field);
     assert_eq!(

@@ -8,6 +8,7 @@ import { Fleet, type LaneOf } from "./fleet.js";
 import { outside } from "./guard.js";
 import type { Dial, Lent } from "./link.js";
 import { Machine } from "./machine.js";
+import { Locker as ModeLocker } from "./modes/locker.js";
 import { Nodes } from "./nodes.js";
 import { connectOptions, login as loginKind, packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer, utf8 } from "./pack.js";
@@ -80,7 +81,7 @@ export async function connectOn(platform: Platform, servers: Server | readonly S
   const open = (key?: Uint8Array) => start(module, targets, options, platform, key);
   const first = open();
   await ready(first, options.signal);
-  return new Locker(new Fleet(first, laneOf(targets), (key) => new Uint8Array([...utf8(options.prefix ?? ""), ...utf8(key)]), open));
+  return new (MODES ? ModeLocker : Locker)(new Fleet(first, laneOf(targets), (key) => new Uint8Array([...utf8(options.prefix ?? ""), ...utf8(key)]), open));
 }
 
 /** In which lane a key is on each of the servers, if any of them has lanes. */

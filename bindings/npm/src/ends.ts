@@ -1,6 +1,7 @@
 import { CUT, type Cell, type Released } from "./cell.js";
 import { ClosedError, NotObtainedError, TOO_LATE, lossOf, reasonOf, type LockLostCode, type Why } from "./errors.js";
 import { Todo, type Machine } from "./machine.js";
+import { NotObtainedError as ModeError } from "./modes/errors.js";
 
 /** In the order of `bindings/wasm/src/codes.rs`. */
 const PROOFS: readonly Released[] = ["confirmed", "missing", "unconfirmed", "shared", "expired"];
@@ -18,18 +19,18 @@ export function ended(cell: Cell, todo: number, machine: Machine, cuts: number):
   const [first, second] = [machine.first(), machine.second()];
   if (todo === Todo.NOT_OBTAINED) {
     const reason = reasonOf(first);
-    const why = reason === "taken" ? undefined : machine.why(second);
+    const why = reason === "taken" || (MODES && reason === "unsupported") ? undefined : machine.why(second);
     if (reason === "unreachable" && isCut(why, cell.cuts, cuts)) {
       cell.obtaining?.reject(CUT);
       return undefined;
     }
     // Cancelled while somebody still waits for it: by closing.
-    cell.notObtained(reason === "cancelled" ? new ClosedError(keys) : new NotObtainedError(keys, first, second, why));
+    cell.notObtained(reason === "cancelled" ? new ClosedError(keys) : new (MODES ? ModeError : NotObtainedError)(keys, first, second, why));
     return { type: "not_obtained", reason, fault: why?.fault };
   }
   if (cell.obtaining) {
     // The program stood still until its time was over.
-    cell.notObtained(new NotObtainedError(keys, TOO_LATE, -1));
+    cell.notObtained(new (MODES ? ModeError : NotObtainedError)(keys, TOO_LATE, -1));
     return { type: "not_obtained", reason: reasonOf(TOO_LATE) };
   }
   if (todo === Todo.LOST) {
@@ -44,7 +45,7 @@ export function ended(cell: Cell, todo: number, machine: Machine, cuts: number):
 }
 
 /** What a release of a lock that was lost before has found. If a server refused, the key may still be there. */
-function endOf(loss: LockLostCode): Released {
+export function endOf(loss: LockLostCode): Released {
   const found: Partial<Record<LockLostCode, Released>> = { taken: "missing", expired: "expired", max_hold: "expired" };
   return found[loss] ?? "unconfirmed";
 }

@@ -5,6 +5,8 @@ import { NotObtainedError, retraced } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import { outside } from "./guard.js";
 import { inspected, Lock } from "./lock.js";
+import { Lock as ModeLock } from "./modes/lock.js";
+import type { ObtainOptions as ModeOptions } from "./modes/mode.js";
 import { obtainOptions, type ObtainOptions } from "./options.js";
 
 /** What a key holds. */
@@ -81,7 +83,7 @@ export class Locker implements AsyncDisposable {
         outside(deaf);
         throw error;
       }
-      const lock = new Lock(driver, cell, metadata);
+      const lock = MODES ? new ModeLock(driver, cell, metadata, (options as ModeOptions).mode) : new Lock(driver, cell, metadata);
       const settled = () => signal && driver.later.add(deaf);
       cell.obtaining = {
         resolve: () => (settled(), resolve(lock)),

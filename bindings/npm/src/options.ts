@@ -1,5 +1,6 @@
 import { amount, bytes, call, checked, count, flag, refuse, signal, text, type Bytes, type Kind } from "./check.js";
 import { ArgumentError } from "./errors.js";
+import { mode, packMode, type ObtainOptions as ModeOptions } from "./modes/mode.js";
 import type { Packer } from "./pack.js";
 
 export type { Bytes } from "./check.js";
@@ -155,7 +156,7 @@ const retry: Kind = (value, name) => {
 };
 
 // An option without a check here would be refused as unknown, so the compiler compares both lists with the interfaces.
-const OBTAIN: Record<keyof ObtainOptions, Kind> = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, fence: flag, retry, signal };
+const OBTAIN: Record<keyof ObtainOptions, Kind> = { ttl: amount, wait: amount, metadata: bytes, token: bytes, renew: flag, maxHold: amount, fence: flag, retry, signal, ...(MODES ? { mode } : {}) };
 const LOGIN = { username: text, password: bytes, database: count, resp2: flag };
 const LIMITS = { locks: count, answerBytes: count, pendingRequests: count };
 const TLS = { ca: text, cert: text, key: text, servername: text };
@@ -186,7 +187,7 @@ export const obtainOptions = (given: unknown): ObtainOptions => (given === undef
 export const connectOptions = (given: unknown): ConnectOptions => (given === undefined ? {} : checked(given, "", CONNECT));
 
 /** @internal */
-export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ObtainOptions): Uint8Array {
+export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ModeOptions): Uint8Array {
   packer
     .start()
     .time(options.ttl ?? 30_000)
@@ -201,6 +202,9 @@ export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn 
   packer.blob(options.metadata);
   packRetry(packer, options.retry);
   packer.byte(options.fence ? 1 : 0);
+  if (MODES) {
+    packMode(packer, options.mode);
+  }
   return packKeys(packer, keys);
 }
 

@@ -17,7 +17,7 @@ mkdirSync(join(directory, "node_modules"));
 symlinkSync(root, join(directory, "node_modules", "tenure"));
 test.after(() => rmSync(directory, { recursive: true }));
 
-const engine = readFileSync(join(root, "dist/index.js"), "utf8").match(/"([\w+/=]{30000,})"/)[1].slice(0, 1_000);
+const engines = ["dist/index.js", "dist/modes/index.js"].map((file) => readFileSync(join(root, file), "utf8").match(/"([\w+/=]{30000,})"/)[1].slice(0, 1_000));
 
 const bundlers = {
   async esbuild(entry, outfile) {
@@ -43,13 +43,15 @@ for (const [bundler, bundle] of Object.entries(bundlers)) {
   for (const [what, code, most] of [
     ["an error", 'import { LockLostError } from "tenure"; console.log(LockLostError);', 8_000],
     ["upstash", 'import { upstash } from "tenure/clients"; console.log(upstash);', 12_000],
+    ["an error of modes", 'import { NotObtainedError } from "tenure/modes"; console.log(NotObtainedError);', 10_000],
+    ["web locks", 'import { LockManager } from "tenure/locks"; console.log(LockManager);', 6_000],
   ]) {
     test(`${bundler}: who wants ${what} only does not load the engine`, async () => {
-      const entry = join(directory, `${bundler}-${what.replace(" ", "-")}.mjs`);
+      const entry = join(directory, `${bundler}-${what.replaceAll(" ", "-")}.mjs`);
       writeFileSync(entry, code);
       await bundle(entry, `${entry}.out.js`);
       const text = readFileSync(`${entry}.out.js`, "utf8");
-      assert.ok(!text.includes(engine), "the engine is there");
+      assert.ok(!engines.some((engine) => text.includes(engine)), "the engine is there");
       assert.ok(text.length < most, `${text.length} bytes`);
     });
   }
@@ -61,9 +63,10 @@ test("require finds a module that it can load where a page is imitated", async (
     for (const name of ["TextEncoder", "TextDecoder", "fetch", "Request", "Blob", "DecompressionStream", "WebSocket", "crypto"]) delete globalThis[name];
     const { connect, LockLostError } = require("tenure");
     const { upstash } = require("tenure/clients");
-    console.log(require.resolve("tenure"), typeof connect, LockLostError.name, typeof upstash);`;
+    const [modes, { LockManager }] = [require("tenure/modes"), require("tenure/locks")];
+    console.log(require.resolve("tenure"), typeof connect, LockLostError.name, typeof upstash, typeof modes.connect, typeof LockManager);`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=browser", "-e", code], { cwd: directory });
-  assert.match(stdout, /dist\/index\.cjs function LockLostError function\n$/);
+  assert.match(stdout, /dist\/index\.cjs function LockLostError function function function\n$/);
 });
 
 test("a first connect on Node does not wait for streams to inflate the engine", async () => {

@@ -1,6 +1,8 @@
 // What an application in TypeScript may write: it must compile, without the types of Node and in both kinds of modules.
 import { connect, Lock, LockLostError, NotObtainedError, Locker, type Login, type ObtainOptions, type TenureEvent, type TlsOptions } from "tenure";
 import { lend, upstash } from "tenure/clients";
+import { LockManager, type Snapshot } from "tenure/locks";
+import * as modes from "tenure/modes";
 const streams = () => ({ readable: new ReadableStream<Uint8Array>(), writable: new WritableStream<Uint8Array>() });
 const options: ObtainOptions = { ttl: 30_000, wait: 10_000, retry: { every: 5, jitter: { full: 50 }, limit: 3 } };
 function perhaps<T>(value: T): T | undefined {
@@ -20,6 +22,48 @@ async function optional(locker: Locker): Promise<void> {
   new LockLostError();
 }
 void optional;
+async function shared(plain: Locker, lock: Lock): Promise<void> {
+  const locker: modes.Locker = await modes.connect("redis://a", { arrangement: perhaps("ordered") });
+  const reader: modes.Lock = await locker.read("k", { wait: perhaps(1), ttl: 30_000 });
+  const mode: modes.Mode = reader.again().mode;
+  await using writer = await locker.write("k");
+  const permit = await locker.permit("k", 3, { metadata: "m" });
+  await locker.using("k", { mode: { permits: 3 } }, (held: modes.Lock) => held.again().release());
+  const all: [modes.Lock | null, modes.Lock] = [await locker.tryObtain("k", { mode }), await locker.obtain(["j", "k"], options)];
+  try {
+    console.log(writer.fence, permit.keys, all);
+  } catch (error) {
+    const by: "other" | "ourselves" | "sharing" | "queue" | undefined = error instanceof modes.NotObtainedError ? error.by : undefined;
+    console.log(by, error instanceof modes.LockLostError && error.code);
+  }
+  // @ts-expect-error the method says it
+  await locker.read("k", { mode: "write" });
+  // @ts-expect-error one key
+  await locker.read(["j", "k"]);
+  // @ts-expect-error no such mode
+  await locker.obtain("k", { mode: "shared" });
+  // @ts-expect-error the entry without modes has no such method
+  await plain.read("k");
+  // @ts-expect-error nor such an option
+  await plain.obtain("k", { mode: "read" });
+  // @ts-expect-error nor several handles
+  lock.again();
+  // @ts-expect-error classes of two entries are two
+  const other: modes.Lock = lock;
+  // @ts-expect-error made by connect only
+  new modes.Locker();
+  const locks = new LockManager(locker, { prefix: perhaps("locks:"), ttl: 30_000 });
+  const seven: number = await locks.request("k", async (held) => (held === null ? 0 : held.name.length));
+  await locks.request("k", { mode: "shared", ifAvailable: perhaps(true), signal: perhaps(new AbortController().signal) }, () => other);
+  const { held, pending }: Snapshot = await locks.query();
+  console.log(seven, held[0]?.clientId, pending.length);
+  // @ts-expect-error it needs modes
+  new LockManager(plain);
+  // As much as a program may want of `navigator.locks`.
+  const like: { request(name: string, callback: (lock: { name: string } | null) => Promise<void>): Promise<void> } = locks;
+  void like;
+}
+void shared;
 async function consumer(signal: AbortSignal): Promise<string> {
   await using locker = await connect(["redis://a", "redis://b", { connect: streams }, upstash({ url: "https://c", token: "t" })], {
     onEvent: (event: TenureEvent) => event.type === "node_down" && console.log(event.reason),

@@ -55,6 +55,8 @@ const programs = {
     `if (isSet !== 1 || (await redis.get("report")) !== "done") throw new Error("it is not written");
     await work(lock); await lock.release(); await locker.close(); await redis.flushall(); redis.disconnect();`,
   ],
+  modes: () => ["", "await locker.close();"],
+  locks: () => ["", ""],
   upstash: (rest) => ["", `await nightly(${JSON.stringify(environment(rest))});`],
   ioredis: () => ["", `${USE} redis.disconnect();`],
   cluster: () => ["", "await work(lock); await lock.release(); await locker.close(); cluster.destroy();"],

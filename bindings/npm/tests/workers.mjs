@@ -19,14 +19,15 @@ export async function byEsbuild(project, entry) {
     bundle: true,
     format: "esm",
     conditions: ["workerd"],
-    external: ["cloudflare:sockets", "./engine.wasm"],
+    external: ["cloudflare:sockets", "./engine.wasm", "./engine-modes.wasm"],
     outfile: join(directory, "index.mjs"),
     logLevel: "warning",
   });
-  const engine = readFileSync(join(project, "node_modules/tenure/dist/engine.wasm"));
+  const engine = (file) => readFileSync(join(project, "node_modules/tenure/dist", file));
   return [
     { type: "ESModule", path: "index.mjs", contents: readFileSync(join(directory, "index.mjs"), "utf8") },
-    { type: "CompiledWasm", path: "engine.wasm", contents: engine },
+    { type: "CompiledWasm", path: "engine.wasm", contents: engine("engine.wasm") },
+    { type: "CompiledWasm", path: "engine-modes.wasm", contents: engine("modes/engine-modes.wasm") },
   ];
 }
 

@@ -87,14 +87,14 @@ export class World {
   }
 
   /** A client, of ports or of transports, whose events are noted under its name. */
-  async client(name, servers, options = {}) {
+  async client(name, servers, options = {}, connect = this.tenure.connect) {
     const trace = (this.traces[name] = []);
     const onEvent = (event) => {
       const word = event.type === "node_ready" && event.tracking ? "tracking" : event.reason;
       trace.push([event.type, word].filter(Boolean).join(" "));
     };
     const all = [servers].flat().map((server) => (typeof server === "number" ? this.url(server) : server));
-    const client = await this.tenure.connect(all, { requestTimeout: 2_000, ...options, onEvent });
+    const client = await connect(all, { requestTimeout: 2_000, ...options, onEvent });
     this.#clients.push(client);
     return client;
   }

@@ -1,4 +1,4 @@
-// Fails when the default entry has grown past what size.json allows. Growth needs a line in the CHANGELOG, too.
+// Fails when an entry has grown past what size.json allows. Growth needs a line in the CHANGELOG, too.
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
@@ -7,7 +7,7 @@ const SLACK = 300;
 
 const committed = JSON.parse(readFileSync("size.json", "utf8"));
 const actual = {};
-for (const file of ["dist/index.js", "dist/engine.wasm"]) {
+for (const file of ["dist/index.js", "dist/engine.wasm", "dist/modes/index.js", "dist/modes/engine-modes.wasm", "dist/locks.js"]) {
   actual[file] = gzipSync(readFileSync(file), { level: 9 }).length;
   console.log(`${file}: ${actual[file]} bytes with gzip; size.json has ${committed[file]}`);
 }

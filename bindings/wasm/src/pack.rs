@@ -131,6 +131,10 @@ impl<'a> Reader<'a> {
         let metadata = Metadata::new(self.bytes())?;
         let retry = self.retry();
         let fence = self.flag().then(Keep::default);
+        #[cfg(feature = "modes")]
+        let mode = self.mode();
+        #[cfg(not(feature = "modes"))]
+        let mode = Mode::Exclusive;
         Ok(Obtain {
             keys: self.any_keys()?,
             token,
@@ -139,9 +143,24 @@ impl<'a> Reader<'a> {
             wait,
             retry,
             renewal,
-            mode: Mode::Exclusive,
+            mode,
             fence,
         })
+    }
+
+    /// A program for an engine with modes says which, and its limit. What is none is malformed.
+    #[cfg(feature = "modes")]
+    fn mode(&mut self) -> Mode {
+        match (self.byte(), core::num::NonZeroU32::new(self.word())) {
+            (0, None) => Mode::Exclusive,
+            (1, None) => Mode::InTurn,
+            (2, None) => Mode::Shared { limit: None },
+            (3, limit @ Some(_)) => Mode::Shared { limit },
+            _ => {
+                self.short = true;
+                Mode::Exclusive
+            }
+        }
     }
 
     fn retry(&mut self) -> Retry {
@@ -265,6 +284,8 @@ mod tests {
             &u32::MAX.to_le_bytes(),
             // A fence.
             &[1],
+            #[cfg(feature = "modes")]
+            &[1, 0, 0, 0, 0],
         ]
         .concat();
         let key = [1_u32.to_le_bytes().as_slice(), b"k"].concat();
@@ -279,5 +300,28 @@ mod tests {
             );
         }
         assert_eq!(read(&whole).err(), Some(codes::claim(ClaimError::NoKey)));
+    }
+
+    #[cfg(feature = "modes")]
+    #[test]
+    fn a_mode_has_a_limit_if_it_is_a_permit_and_only_then() {
+        let mode = |mode: u8, limit: u32| {
+            let bytes = [[mode].as_slice(), &limit.to_le_bytes()].concat();
+            let mut reader = Reader::new(&bytes);
+            let mode = reader.mode();
+            (!reader.short).then_some(mode)
+        };
+        let shared = |limit| {
+            Some(Mode::Shared {
+                limit: core::num::NonZeroU32::new(limit),
+            })
+        };
+        assert_eq!(mode(0, 0), Some(Mode::Exclusive));
+        assert_eq!(mode(1, 0), Some(Mode::InTurn));
+        assert_eq!(mode(2, 0), shared(0));
+        assert_eq!(mode(3, u32::MAX), shared(u32::MAX));
+        for (kind, limit) in [(0, 1), (1, 1), (2, 1), (3, 0), (4, 0)] {
+            assert_eq!(mode(kind, limit), None, "{kind} {limit}");
+        }
     }
 }
