@@ -31,6 +31,8 @@ impl Locks {
             RoundKind::Seal | RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 (setup.nodes, quorum, Order::Parallel)
             }
+            #[cfg(feature = "modes")]
+            RoundKind::Change => (setup.nodes, quorum, Order::Parallel),
             RoundKind::Release => (lock.may_hold, Goal::Everyone, release_order),
         };
         let mut round = Round::new(nodes, goal, order);
@@ -93,6 +95,10 @@ impl Locks {
         if lock.active.is_none() || lock.round != request.round {
             return;
         }
+        #[cfg(feature = "modes")]
+        if outcome == Outcome::Unknown {
+            lock.note_unsettled();
+        }
         let outcome = if lock.ticket().is_some() {
             lock.note_place(node, outcome)
         } else {
@@ -153,6 +159,8 @@ impl Locks {
             RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 self.hold_decided(id, verdict)
             }
+            #[cfg(feature = "modes")]
+            RoundKind::Change => self.change_decided(id, verdict),
             RoundKind::Look => self.look_decided(id, verdict),
             RoundKind::Release => self.release_progressed(id, true),
         }
@@ -211,6 +219,8 @@ impl Locks {
                     Some(active) => {
                         let late = active.round.pending();
                         active.round.time_out();
+                        #[cfg(feature = "modes")]
+                        lock.note_unsettled();
                         for node in late.iter() {
                             lock.note_unanswered(node);
                             self.failing.note(node, Some((NodeError::TimedOut, now)));

@@ -194,7 +194,10 @@ impl Exchange {
                 Part::Decisive => progress.decided = Some(decide(&sent, reply, capability)),
             },
             #[cfg(feature = "modes")]
-            Kind::SharedCheck { before } => progress.note_shared(reply, before, capability),
+            Kind::SharedCheck { before } => {
+                let is_ours = |value: &[u8]| is_ours(sent.request, value);
+                progress.note_shared(reply, before, is_ours, capability);
+            }
             Kind::PerKey { command, keys } if progress.replies < sent.kind.deciding() => {
                 progress.note_each((command, keys), reply, capability);
             }
