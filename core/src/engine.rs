@@ -359,6 +359,8 @@ impl Engine {
                 Report::Outcome(id, outcome) => self.locks.handle_outcome(id, outcome, now),
                 Report::Lost(id, outcome, why) => self.locks.handle_lost(id, outcome, why, now),
                 Report::Found(request, found) => self.locks.handle_found(request, found, now),
+                #[cfg(feature = "modes")]
+                Report::Status(request, found) => self.locks.handle_status(request, found, now),
                 Report::Wake(key, amid) => self.locks.handle_wake_amid((node, key), amid, now),
                 #[cfg(feature = "modes")]
                 Report::Bell(name, amid) => {

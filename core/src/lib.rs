@@ -105,6 +105,8 @@ pub use id::{LockId, MAX_NODES, NodeId, NodeSet, RequestId};
 pub use keys::{Key, Keys, Metadata};
 pub use lease::Lease;
 pub use limits::{ClaimError, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_TOKEN};
+#[cfg(feature = "modes")]
+pub use lock::Status;
 pub use lock::{Bell, Holding, Inspection, KeySet, Obstacle, Op, Outcome, Ticket, UnknownLock};
 pub use locks::{Locks, LocksOutput};
 pub use obtain::{Mode, Obtain, Renewal, Unsupported};

@@ -22,7 +22,7 @@ async fn fences_grow_on_every_kind_of_server() {
         server.raw().command(&["FLUSHALL"]);
         grows(Servers::single(server.url()), &mut last).await;
         let ahead = "4000000000000000";
-        server.raw().command(&["SET", "{f}1~fence", ahead]);
+        server.raw().command(&["SET", "{f}1~~fence", ahead]);
         grows(Servers::single(server.url()), &mut last).await;
         assert!(last > Some(Fence(4_000_000_000_000_000)));
     }
@@ -60,7 +60,7 @@ async fn fences_grow_on_several_servers_of_which_one_ends() {
         let mut last = None;
         // Counters that differ, as after a failure.
         for (server, number) in servers.iter().zip(["4000000000000000", "4000000000000007"]) {
-            server.raw().command(&["SET", "{f}1~fence", number]);
+            server.raw().command(&["SET", "{f}1~~fence", number]);
         }
         grows(together.clone(), &mut last).await;
         if is_quorum {

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tenure_core::{
-    Claim, Fence, Inspection, Lease, LockId, Loss, Mode, NotChanged, NotObtained, Released,
+    Claim, Fence, Inspection, Lease, LockId, Loss, Mode, NodeError, NotChanged, NotObtained,
+    Released, Status,
 };
 
 use crate::wakers::{Wakers, guard, put};
@@ -39,6 +40,8 @@ pub(crate) struct CellState {
     pub(crate) detail: Option<Box<str>>,
     /// The result, if this is an inspection.
     pub(crate) inspection: Option<Inspection>,
+    /// The same, if it is one of everything that is known of a key.
+    pub(crate) status: Option<Result<Status, NodeError>>,
     /// The task that waits for the lock, for its release or for an inspection.
     pub(crate) owner: Option<Waker>,
     /// Tasks that wait for a refresh.
@@ -138,12 +141,14 @@ impl Cell {
     pub(crate) fn inspected(
         &self,
         inspection: Option<Inspection>,
+        status: Option<Result<Status, NodeError>>,
         detail: Option<Box<str>>,
         wakes: &mut Vec<Waker>,
     ) {
         let mut state = guard(&self.0);
         state.detail = detail;
         state.inspection = inspection;
+        state.status = status;
         wakes.extend(state.owner.take());
     }
 

@@ -143,5 +143,5 @@ pub use servers::Servers;
 pub use tenure_core::{
     ChangeError, ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease,
     Limits, Loss, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError,
-    NotChanged, NotObtained, Released, Retry, Token, Ttl, Unsupported,
+    NotChanged, NotObtained, Released, Retry, Status, Token, Ttl, Unsupported,
 };

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use tenure_core::{Holding, Mode, Unsupported};
+use tenure_core::{Holding, Mode, Status, Unsupported};
 
 use crate::error::{ConnectError, InspectError, ObtainError};
-use crate::inspect::inspect;
+use crate::inspect::{inspect, status};
 use crate::keys::IntoKeys;
 use crate::lock::Lock;
 use crate::obtaining::Obtaining;
@@ -148,6 +148,31 @@ impl Locker {
         let keys = key.into_keys().map_err(InspectError::Claim)?;
         let holdings = inspect(&self.handle, keys).await?;
         Ok(holdings.into_iter().flatten().next())
+    }
+
+    /// Returns everything that servers know of a key: who has it, alone or with others, how many clients wait for it in order,
+    /// and its last fence. With several keys: of the first.
+    ///
+    /// The answer may be out of date when it arrives. It takes a script and the rights of read locks;
+    /// [`inspect`](Self::inspect) needs neither.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let locker = tenure::tokio::memory();
+    /// let _readers = (locker.read("report").await?, locker.read("report").await?);
+    /// let status = locker.status("report").await?;
+    /// assert!(status.is_shared());
+    /// assert_eq!(status.holders.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InspectError`] if a key is invalid, too few servers replied, a server runs no scripts, or the locker is closed.
+    pub async fn status(&self, key: impl IntoKeys) -> Result<Status, InspectError> {
+        let keys = key.into_keys().map_err(InspectError::Claim)?;
+        status(&self.handle, keys.first().clone()).await
     }
 
     /// Releases all locks, cancels all requests, and closes the connections. Resolves when this is done: after one request

@@ -199,7 +199,7 @@ impl Obtaining {
     /// # }
     /// ```
     ///
-    /// The servers keep a counter for each key, named `{key}~fence`, for a day after its last number:
+    /// The servers keep a counter for each key, named `{key}~fence` (`key~~fence` with a hash tag), for a day after its last number:
     /// [`fence_with`](Self::fence_with) changes that. They need scripts. With several servers it takes a second round trip.
     /// Clients that do not ask for a fence obtain the same keys without a number.
     pub fn fence(self) -> Self {

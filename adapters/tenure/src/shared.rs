@@ -282,10 +282,12 @@ impl LockerState {
             Event::Released { lock, proof } => self.over(lock, End::Released(proof), wakes),
             Event::Inspected { inspection } => {
                 let result = self.engine.take_inspection(inspection);
+                let status = self.engine.take_status(inspection);
                 let error = result.as_ref().and_then(|result| result.as_ref().err());
+                let error = error.or_else(|| status.as_ref()?.as_ref().err());
                 let detail = self.server_detail(error.copied());
                 if let Some(cell) = self.cells.take(inspection) {
-                    cell.inspected(result, detail, wakes);
+                    cell.inspected(result, status, detail, wakes);
                 }
             }
             Event::Node { node, state } => {

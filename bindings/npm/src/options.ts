@@ -52,7 +52,7 @@ export interface ObtainOptions {
   maxHold?: number | undefined;
   /**
    * Whether each grant gets a number that is larger than every one before it for the same keys: `lock.fence`. The servers keep
-   * a counter for each key, `{key}~fence`, for a day after its last number. Default: false.
+   * a counter for each key, `{key}~fence` (`key~~fence` with a hash tag), for a day after its last number. Default: false.
    */
   fence?: boolean | undefined;
   /**

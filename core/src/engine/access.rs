@@ -8,11 +8,25 @@ use crate::fence::Fence;
 use crate::id::LockId;
 use crate::lease::Lease;
 #[cfg(feature = "modes")]
-use crate::obtain::Mode;
-#[cfg(feature = "modes")]
-use crate::time::Instant;
+use crate::{event::NodeError, keys::Key, lock::Status, obtain::Mode, time::Instant};
 
 impl Engine {
+    /// Starts to ask for everything that is known of a key, without side effects. Ends with
+    /// [`Event::Inspected`](crate::Event::Inspected), then [`Engine::take_status`] has the result. [`Engine::release`] ends it
+    /// early.
+    #[cfg(feature = "modes")]
+    pub fn status(&mut self, key: Key, now: Instant) -> LockId {
+        let now = self.clamp(now);
+        self.restart_silence(now);
+        self.locks.status(key, now)
+    }
+
+    /// The result of [`Engine::status`], once: `None` for anything else.
+    #[cfg(feature = "modes")]
+    pub fn take_status(&mut self, inspection: LockId) -> Option<Result<Status, NodeError>> {
+        self.locks.take_status(inspection)
+    }
+
     /// The lease of a held lock.
     #[must_use]
     pub fn lease(&self, lock: LockId) -> Option<Lease> {

@@ -81,6 +81,16 @@ impl Lock {
         }
     }
 
+    /// There will be no reply to this request.
+    #[cold]
+    pub(crate) fn note_lost(&mut self, request: RequestId) {
+        #[cfg(feature = "modes")]
+        if self.round == request.round {
+            self.note_unsettled();
+        }
+        self.note_unanswered(request.node);
+    }
+
     /// Splits off a lock that only releases what a lost attempt may have left, while this one continues with a fresh token:
     /// an obtain or release of the old token that is carried out late cannot affect the next attempt. A token that the user
     /// chose cannot change: then this lock also keeps track of the leftovers, and they are released only once.

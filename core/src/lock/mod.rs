@@ -27,6 +27,8 @@ mod round;
 mod round_kind;
 mod slab;
 mod state;
+#[cfg(feature = "modes")]
+mod status;
 mod ticket;
 mod turns;
 
@@ -45,6 +47,10 @@ pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
 pub(crate) use round_kind::RoundKind;
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, History, LockState, Releasing, Wake, pause_after_silence};
+#[cfg(feature = "modes")]
+pub(crate) use status::LISTED;
+#[cfg(feature = "modes")]
+pub use status::Status;
 pub use ticket::Ticket;
 pub(crate) use turns::{DISTANCE_FACTOR, Turns, yield_time};
 

@@ -19,7 +19,7 @@ use crate::lock::Ticket;
 use crate::obtain::Mode;
 use crate::ttl::Ttl;
 
-/// A request to one node. `Check`, `Look` and `Inspect` only read.
+/// A request to one node. `Check`, `Look`, `Inspect` and `Status` only read.
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum Op<'a> {
@@ -83,6 +83,12 @@ pub enum Op<'a> {
         /// Which keys.
         keys: &'a Keys,
     },
+    /// Read who has the key, who waits for it, and its last fence.
+    #[cfg(feature = "modes")]
+    Status {
+        /// One key.
+        keys: &'a Keys,
+    },
 }
 
 impl<'a> Op<'a> {
@@ -95,6 +101,8 @@ impl<'a> Op<'a> {
             | Self::Look { claim }
             | Self::Release { claim, .. } => Some(claim),
             Self::Inspect { .. } => None,
+            #[cfg(feature = "modes")]
+            Self::Status { .. } => None,
         }
     }
 
@@ -106,6 +114,8 @@ impl<'a> Op<'a> {
             | Self::Check { mode, .. }
             | Self::Release { mode, .. } => mode,
             Self::Look { .. } | Self::Inspect { .. } => Mode::Exclusive,
+            #[cfg(feature = "modes")]
+            Self::Status { .. } => Mode::Exclusive,
         }
     }
 
@@ -168,7 +178,7 @@ pub enum Obstacle {
 }
 
 /// What a client rings on a node when it leaves the queue there: a companion of the key, named by the first bytes of the
-/// client's value.
+/// client's value, with `-` for each `~`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Bell {
     bytes: [u8; Self::LONGEST],
@@ -187,13 +197,14 @@ impl Bell {
             len: 0,
         };
         for (byte, own) in bell.bytes.iter_mut().zip(value) {
-            *byte = *own;
+            // The last `~` in the name of a companion is in front of its kind.
+            *byte = if *own == b'~' { b'-' } else { *own };
             bell.len = bell.len.saturating_add(1);
         }
         bell
     }
 
-    /// The first bytes of the value.
+    /// The first bytes of the value, with `-` for each `~`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()

@@ -12,6 +12,8 @@ use core::time::Duration;
 use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet};
 use crate::keys::Keys;
+#[cfg(feature = "modes")]
+use crate::lock::Status;
 use crate::lock::{Goal, Order, Round, Verdict, Vote};
 use crate::time::Instant;
 
@@ -40,9 +42,12 @@ pub(crate) struct Probe {
     pub(crate) keys: Keys,
     pub(crate) round: Round,
     pub(crate) deadline: Instant,
-    quorum: usize,
+    pub(super) quorum: usize,
     answers: Vec<Vec<Option<Holding>>>,
-    error: NodeError,
+    pub(super) error: NodeError,
+    /// What nodes have found, if everything that is known of the key was requested.
+    #[cfg(feature = "modes")]
+    pub(super) statuses: Option<Vec<Status>>,
 }
 
 impl Probe {
@@ -55,6 +60,8 @@ impl Probe {
             quorum,
             answers: Vec::new(),
             error: NodeError::TimedOut,
+            #[cfg(feature = "modes")]
+            statuses: None,
         }
     }
 
@@ -63,6 +70,25 @@ impl Probe {
         &mut self,
         node: NodeId,
         found: Result<Vec<Option<Holding>>, NodeError>,
+    ) -> bool {
+        self.answer_with(node, found, |probe, found| probe.answers.push(found))
+    }
+
+    /// The same, if everything that is known was requested.
+    #[cfg(feature = "modes")]
+    pub(crate) fn answer_status(
+        &mut self,
+        node: NodeId,
+        found: Result<Box<Status>, NodeError>,
+    ) -> bool {
+        self.answer_with(node, found, |probe, found| probe.note_status(*found))
+    }
+
+    fn answer_with<T>(
+        &mut self,
+        node: NodeId,
+        found: Result<T, NodeError>,
+        note: impl FnOnce(&mut Self, T),
     ) -> bool {
         let answer = if found.is_ok() {
             Vote::Granted
@@ -73,10 +99,18 @@ impl Probe {
             return false;
         }
         match found {
-            Ok(found) => self.answers.push(found),
+            Ok(found) => note(self, found),
             Err(error) => self.error = error,
         }
         self.is_over()
+    }
+
+    /// Whether it asks for everything that is known of one key.
+    pub(crate) const fn is_for_status(&self) -> bool {
+        #[cfg(feature = "modes")]
+        return self.statuses.is_some();
+        #[cfg(not(feature = "modes"))]
+        return false;
     }
 
     pub(crate) fn give_up(&mut self, error: NodeError) {
@@ -95,30 +129,37 @@ impl Probe {
         Ok((0..self.keys.len()).map(|key| self.agreed(key)).collect())
     }
 
-    /// The value that a quorum shows for this key, with the time for which a quorum keeps it: of the remaining times, the
-    /// longest that at least a quorum reaches.
+    /// The value that a quorum shows for this key.
     fn agreed(&self, key: usize) -> Option<Holding> {
         let shown = || {
             self.answers
                 .iter()
                 .filter_map(|answer| answer.get(key)?.as_ref())
         };
-        shown().find_map(|candidate| {
-            // `None`, without an end, is the longest.
-            let times = || {
-                shown()
-                    .filter(|holding| holding.value == candidate.value)
-                    .map(|holding| holding.remaining.unwrap_or(Duration::MAX))
-            };
-            let is_kept = |time: &Duration| times().filter(|t| t >= time).count() >= self.quorum;
-            let kept = times().filter(is_kept).max()?;
-            let remaining = (kept != Duration::MAX).then_some(kept);
-            Some(Holding {
-                value: candidate.value.clone(),
-                remaining,
-            })
-        })
+        shown().find_map(|candidate| agreed(candidate, shown, self.quorum))
     }
+}
+
+/// The candidate, if a quorum shows its value, with the time for which a quorum keeps it: of the remaining times, the longest
+/// that at least a quorum reaches.
+pub(super) fn agreed<'a, I: Iterator<Item = &'a Holding>>(
+    candidate: &Holding,
+    shown: impl Fn() -> I,
+    quorum: usize,
+) -> Option<Holding> {
+    // `None`, without an end, is the longest.
+    let times = || {
+        shown()
+            .filter(|holding| holding.value == candidate.value)
+            .map(|holding| holding.remaining.unwrap_or(Duration::MAX))
+    };
+    let is_kept = |time: &Duration| times().filter(|t| t >= time).count() >= quorum;
+    let kept = times().filter(is_kept).max()?;
+    let remaining = (kept != Duration::MAX).then_some(kept);
+    Some(Holding {
+        value: candidate.value.clone(),
+        remaining,
+    })
 }
 
 #[cfg(test)]

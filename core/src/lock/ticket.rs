@@ -143,22 +143,21 @@ impl Lock {
         None
     }
 
-    /// Notes what the node of the queue replies to an attempt. Returns the outcome with whether this lock will be notified.
+    /// Notes what the node of the queue replies to an attempt, and in the outcome whether this lock will be notified.
     #[cold]
-    pub(crate) fn note_place(&mut self, node: NodeId, mut outcome: Outcome) -> Outcome {
+    pub(crate) fn note_place(&mut self, node: NodeId, outcome: &mut Outcome) {
         let asked = |active: &super::ActiveRound| active.kind == RoundKind::Obtain;
         let is_first = node.index() == 0 && self.active.as_ref().is_some_and(asked);
         let Some(ticket) = self.ticket_mut().filter(|_| is_first) else {
-            return outcome;
+            return;
         };
-        match &mut outcome {
+        match outcome {
             Outcome::Denied { by, watched, .. } => *watched = ticket.denied(*by, *watched),
             Outcome::Granted { .. } | Outcome::Unknown => {
                 (ticket.stands, ticket.awaits_bell) = (false, false);
             }
             Outcome::Failed(_) => ticket.awaits_bell = false,
         }
-        outcome
     }
 
     /// Whether the node of the queue has its place, and nothing else of it: as far as the last round has shown.

@@ -1,5 +1,7 @@
 //! Inspections: who holds keys, without changing anything.
 
+#[cfg(feature = "modes")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::event::{Event, NodeError};
@@ -7,6 +9,8 @@ use crate::id::{LockId, RequestId};
 use crate::keys::Keys;
 use crate::lock::{Holding, Inspection, Op, Outcome, Probe};
 use crate::time::Instant;
+#[cfg(feature = "modes")]
+use crate::{keys::Key, lock::Status};
 
 use super::{Entry, Locks};
 
@@ -16,8 +20,30 @@ impl Locks {
     pub fn inspect(&mut self, keys: Keys, now: Instant) -> LockId {
         let now = self.clamp(now);
         let deadline = now + self.setup.request_timeout;
+        self.start_probe(Probe::new(
+            keys,
+            self.setup.nodes,
+            self.setup.quorum,
+            deadline,
+        ))
+    }
+
+    /// Starts to ask all nodes for everything that is known of a key, without side effects. Ends with [`Event::Inspected`], then
+    /// [`Locks::take_status`] has the result. [`Locks::release`] ends it early.
+    #[cfg(feature = "modes")]
+    pub fn status(&mut self, key: Key, now: Instant) -> LockId {
+        let now = self.clamp(now);
+        let deadline = now + self.setup.request_timeout;
+        self.start_probe(Probe::of_status(
+            key.into(),
+            self.setup.nodes,
+            self.setup.quorum,
+            deadline,
+        ))
+    }
+
+    fn start_probe(&mut self, probe: Probe) -> LockId {
         let full = self.slab.len() >= self.setup.limit;
-        let probe = Probe::new(keys, self.setup.nodes, self.setup.quorum, deadline);
         let id = self.slab.insert(Entry::Probe(probe));
         if full {
             self.found_none(id, NodeError::Overloaded);
@@ -39,12 +65,36 @@ impl Locks {
     /// The result of an inspection, once, after its [`Event::Inspected`].
     pub fn take_inspection(&mut self, inspection: LockId) -> Option<Inspection> {
         match self.slab.get(inspection)? {
-            Entry::Probe(probe) if probe.is_over() => {
+            Entry::Probe(probe) if probe.is_over() && !probe.is_for_status() => {
                 let result = probe.result();
                 self.slab.remove(inspection);
                 Some(result)
             }
             Entry::Probe(_) | Entry::Lock(_) => None,
+        }
+    }
+
+    /// The result of [`Locks::status`], once: `None` for anything else.
+    #[cfg(feature = "modes")]
+    pub fn take_status(&mut self, inspection: LockId) -> Option<Result<Status, NodeError>> {
+        match self.slab.get(inspection)? {
+            Entry::Probe(probe) if probe.is_over() => {
+                let result = probe.status()?;
+                self.slab.remove(inspection);
+                Some(result)
+            }
+            Entry::Probe(_) | Entry::Lock(_) => None,
+        }
+    }
+
+    /// Reports what a node found for [`Op::Status`].
+    #[cfg(feature = "modes")]
+    pub fn handle_status(&mut self, request: RequestId, found: Box<Status>, now: Instant) {
+        self.clamp(now);
+        if let Some(Entry::Probe(probe)) = self.slab.get_mut(request.lock)
+            && probe.answer_status(request.node, Ok(found))
+        {
+            self.inspected(request.lock);
         }
     }
 
@@ -73,11 +123,13 @@ impl Locks {
         if let Some(Entry::Probe(probe)) = self.slab.get_mut(request.lock)
             && probe.answer(request.node, found)
         {
-            self.events.push_back(Event::Inspected {
-                inspection: request.lock,
-            });
-            self.rearm(request.lock);
+            self.inspected(request.lock);
         }
+    }
+
+    fn inspected(&mut self, inspection: LockId) {
+        self.events.push_back(Event::Inspected { inspection });
+        self.rearm(inspection);
     }
 
     /// Ends an inspection early, if this is one.
@@ -103,10 +155,18 @@ impl Locks {
 }
 
 impl Probe {
+    fn question(&self) -> Op<'_> {
+        match self.is_for_status() {
+            #[cfg(feature = "modes")]
+            true => Op::Status { keys: &self.keys },
+            _ => Op::Inspect { keys: &self.keys },
+        }
+    }
+
     pub(super) fn op(&self, request: RequestId) -> Option<Op<'_>> {
         self.round
             .pending()
             .contains(request.node)
-            .then_some(Op::Inspect { keys: &self.keys })
+            .then_some(self.question())
     }
 }

@@ -25,7 +25,7 @@ impl Locks {
         let Some(active) = &lock.active else { return };
         if verdict == Verdict::Won {
             let (requested_at, late) = (active.at, active.round.pending());
-            let shared = lock.mode.is_shared();
+            let (shared, queued) = (lock.mode.is_shared(), lock.ticket().is_some());
             // A key that is shared changes whenever others come and go.
             let recheck = active.wake == Wake::Changed && !shared;
             if lock.hold_until.is_none() {
@@ -58,7 +58,9 @@ impl Locks {
                 if waited {
                     self.queue(id, false);
                 }
-                if let Some(first) = NodeId::new(0) {
+                if let Some(first) = NodeId::new(0)
+                    && queued
+                {
                     self.ring_own_bell(id, first);
                 }
                 if shared || self.is_for_several(id) {

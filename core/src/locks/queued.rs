@@ -4,7 +4,7 @@
 //! report to a connection what came over that connection, so an engine also rings for its own locks.
 
 use crate::id::{LockId, NodeId};
-use crate::lock::{Bell, Lock, LockState, WAITER};
+use crate::lock::{Bell, LockState, WAITER};
 #[cfg(feature = "modes")]
 use crate::time::Instant;
 
@@ -34,23 +34,21 @@ impl Locks {
         if let Some(key) = name.strip_prefix(&*prefix) {
             self.wake_key(node, key, amid);
         }
-        let Some((keys, bell)) = crate::redis::bell_name(name) else {
+        let Some((key, bell)) = crate::redis::bell_name(name) else {
             return;
         };
-        for key in keys.into_iter().flatten() {
-            if let Some(key) = key.strip_prefix(&*prefix) {
-                self.ring((node, key), bell, amid);
-            }
+        if let Some(key) = key.strip_prefix(&*prefix) {
+            self.ring((node, key), bell, amid);
         }
     }
 
-    /// A lock of this engine has left the queue of `node`, if it was in it.
+    /// A lock of this engine with a ticket has left the queue of `node`, if it was in it.
+    #[cold]
     pub(super) fn ring_own_bell(&mut self, id: LockId, node: NodeId) {
         if !self.index.has_waiters() {
             return;
         }
-        let queued = |lock: &&Lock| lock.ticket().is_some();
-        let Some(lock) = self.lock(id).filter(queued) else {
+        let Some(lock) = self.lock(id) else {
             return;
         };
         let (keys, bell) = (lock.keys(), Bell::of(lock.claim.value()));

@@ -71,7 +71,7 @@ impl Locks {
     }
 
     /// Processes the outcome of a request.
-    pub(crate) fn answered(&mut self, request: RequestId, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, request: RequestId, mut outcome: Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
             Some(Entry::Lock(lock)) => lock,
@@ -85,7 +85,7 @@ impl Locks {
             }
             Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
             // The caller knows why.
-            Outcome::Unknown => lock.note_unanswered(node),
+            Outcome::Unknown => lock.note_lost(request),
         }
         lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
@@ -95,15 +95,10 @@ impl Locks {
         if lock.active.is_none() || lock.round != request.round {
             return;
         }
-        #[cfg(feature = "modes")]
-        if outcome == Outcome::Unknown {
-            lock.note_unsettled();
+        let queued = lock.ticket().is_some();
+        if queued {
+            lock.note_place(node, &mut outcome);
         }
-        let outcome = if lock.ticket().is_some() {
-            lock.note_place(node, outcome)
-        } else {
-            outcome
-        };
         let Some(active) = &mut lock.active else {
             return;
         };
@@ -134,7 +129,9 @@ impl Locks {
                 Outcome::Failed(_) | Outcome::Unknown => false,
             };
             if frees {
-                self.ring_own_bell(id, node);
+                if queued {
+                    self.ring_own_bell(id, node);
+                }
                 self.freed_on(id, node);
             }
         }

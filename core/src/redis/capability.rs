@@ -141,6 +141,8 @@ impl Capability {
             Op::Refresh { keep, fence, .. } => fence.is_some() || keep || !self.set_ifeq,
             Op::Release { .. } => self.delete == Delete::Script,
             Op::Check { .. } | Op::Look { .. } | Op::Inspect { .. } => false,
+            #[cfg(feature = "modes")]
+            Op::Status { .. } => true,
         }
     }
 

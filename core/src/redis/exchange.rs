@@ -1,11 +1,15 @@
 //! Replies → outcomes: the requests of one connection without a reply yet, in order.
 
+#[cfg(feature = "modes")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::event::NodeError;
 use crate::fence::Fence;
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeId, RequestId};
+#[cfg(feature = "modes")]
+use crate::lock::Status;
 use crate::lock::{Holding, Op, Outcome};
 use crate::redis::Script;
 use crate::redis::capability::Capability;
@@ -17,6 +21,8 @@ use crate::time::Instant;
 #[cfg(feature = "modes")]
 mod modes;
 mod progress;
+#[cfg(feature = "modes")]
+mod status;
 
 #[cfg(feature = "modes")]
 use modes::Part;
@@ -47,6 +53,8 @@ struct Sent {
 pub(crate) enum Finding {
     Outcome(Outcome),
     Found(Vec<Option<Holding>>),
+    #[cfg(feature = "modes")]
+    Status(Box<Status>),
     /// The request is to be sent again with another command.
     Again,
 }
@@ -148,7 +156,7 @@ impl Exchange {
             | Kind::ValuesAndTimes
             | Kind::Probe => None,
             #[cfg(feature = "modes")]
-            Kind::Mode { .. } | Kind::SharedCheck { .. } => None,
+            Kind::Mode { .. } | Kind::SharedCheck { .. } | Kind::Status { .. } => None,
         };
         let mut rest = first?;
         // The remaining times follow, which a holder does not need.
@@ -172,10 +180,9 @@ impl Exchange {
         if progress.replies == 0 {
             progress.all_equal = true;
         }
+        let is_ours = |value: &[u8]| is_ours(sent.request, value);
         match sent.kind {
-            Kind::Check => {
-                progress.note_check(reply, |value| is_ours(sent.request, value));
-            }
+            Kind::Check => progress.note_check(reply, is_ours),
             Kind::Probe => {
                 self.sent.pop_front();
                 self.probing = false;
@@ -195,9 +202,14 @@ impl Exchange {
             },
             #[cfg(feature = "modes")]
             Kind::SharedCheck { before } => {
-                let is_ours = |value: &[u8]| is_ours(sent.request, value);
                 progress.note_shared(reply, before, is_ours, capability);
             }
+            #[cfg(feature = "modes")]
+            Kind::Status { before } if progress.replies < u16::from(before) => {
+                modes::note_caching(reply, capability);
+            }
+            #[cfg(feature = "modes")]
+            Kind::Status { .. } => progress.note_status(reply, sent.number, capability),
             Kind::PerKey { command, keys } if progress.replies < sent.kind.deciding() => {
                 progress.note_each((command, keys), reply, capability);
             }
@@ -287,7 +299,7 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
             _,
         ) => Decision::Unknown,
         #[cfg(feature = "modes")]
-        (Kind::SharedCheck { .. }, _) => Decision::Unknown,
+        (Kind::SharedCheck { .. } | Kind::Status { .. }, _) => Decision::Unknown,
     }
 }
 

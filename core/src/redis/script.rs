@@ -43,6 +43,9 @@ pub enum Script {
     /// The key and its companions, value, ttl in ms, limit → 1 if the lock had the key, alone or not.
     #[cfg(feature = "modes")]
     Leave,
+    /// The key and its companions with the counter of a fence, how many holders are listed → everything that is known of the key.
+    #[cfg(feature = "modes")]
+    Status,
 }
 
 /// A script without effect: whether a server runs it shows whether it runs scripts at all.
@@ -56,7 +59,7 @@ pub(crate) fn prove(out: &mut Vec<u8>) {
 impl Script {
     /// All of them.
     #[cfg(feature = "modes")]
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Obtain,
         Self::Refresh,
         Self::Release,
@@ -64,6 +67,7 @@ impl Script {
         Self::Share,
         Self::Stay,
         Self::Leave,
+        Self::Status,
     ];
     /// All of them.
     #[cfg(not(feature = "modes"))]
@@ -89,6 +93,8 @@ impl Script {
             Self::Stay => bare!("lua/mode.lua", "lua/cover.lua", "lua/stay.lua"),
             #[cfg(feature = "modes")]
             Self::Leave => bare!("lua/mode.lua", "lua/leave.lua"),
+            #[cfg(feature = "modes")]
+            Self::Status => bare!("lua/status.lua"),
         }
     }
 
@@ -107,6 +113,8 @@ impl Script {
             Self::Stay => "997efc60238e4adaec3735063d8f98e982e07c0a",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
+            #[cfg(feature = "modes")]
+            Self::Status => "9a097facdd4c87a1a1b9db9a0fe0acfac7c1b658",
         }
     }
 }
@@ -173,9 +181,15 @@ mod tests {
         assert_eq!(sent, "if a then\nreturn 1 - -1\nend\n");
         for script in Script::ALL {
             assert!(
-                ["\nreturn 1\n", "fence\n", "released\n", "done\n"]
-                    .iter()
-                    .any(|end| script.text().ends_with(end))
+                [
+                    "\nreturn 1\n",
+                    "fence\n",
+                    "released\n",
+                    "done\n",
+                    "sharing}\n"
+                ]
+                .iter()
+                .any(|end| script.text().ends_with(end))
             );
             assert!(
                 !script.text().contains("--"),

@@ -1,5 +1,6 @@
 //! One connection to one server: connecting, handshake, requests, replies, wakes, and its end.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,6 +10,8 @@ use crate::config::Config;
 use crate::event::{NodeError, NodeState};
 use crate::fifo::Queue;
 use crate::id::{NodeId, RequestId};
+#[cfg(feature = "modes")]
+use crate::lock::Status;
 use crate::lock::{Holding, Op, Outcome};
 use crate::locks::Locks;
 use crate::redis::backoff::Backoff;
@@ -67,7 +70,7 @@ struct SessionSetup {
     node: NodeId,
     /// Whether to probe a silent connection. A lent client manages its connection itself.
     probes: bool,
-    prefix: alloc::boxed::Box<[u8]>,
+    prefix: Box<[u8]>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -84,6 +87,8 @@ pub(crate) enum Report<'a> {
     Outcome(RequestId, Outcome),
     Lost(RequestId, Outcome, NodeError),
     Found(RequestId, Vec<Option<Holding>>),
+    #[cfg(feature = "modes")]
+    Status(RequestId, Box<Status>),
     /// A key has changed, perhaps between two replies to this request.
     Wake(&'a [u8], Option<RequestId>),
     /// A key with the name of a bell has changed. With the prefix.
@@ -270,6 +275,10 @@ impl Session {
                 }
                 Read::Answer(request, Finding::Found(found), _) => {
                     return Some(Report::Found(request, found));
+                }
+                #[cfg(feature = "modes")]
+                Read::Answer(request, Finding::Status(status), _) => {
+                    return Some(Report::Status(request, status));
                 }
                 Read::Answer(request, Finding::Again, _) => {
                     self.waiting.push_back(request);

@@ -123,6 +123,8 @@ impl Wire<'_> {
                 self.values_and_times(keys);
                 (Kind::ValuesAndTimes, count(keys, 2))
             }
+            #[cfg(feature = "modes")]
+            Op::Status { keys } => self.status(keys),
         }
     }
 
@@ -250,7 +252,7 @@ impl Wire<'_> {
             Script::Release => count(claim.keys(), 1),
             Script::Obtain | Script::Refresh => 1,
             #[cfg(feature = "modes")]
-            Script::Enter | Script::Share | Script::Stay | Script::Leave => 1,
+            Script::Enter | Script::Share | Script::Stay | Script::Leave | Script::Status => 1,
         };
         Kind::Script { script, all }
     }

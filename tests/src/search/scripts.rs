@@ -204,7 +204,7 @@ impl Loaded {
             Script::Stay if keep => (2, &[&value, &ttl, "keep"]),
             Script::Stay => (2, &[&value, &ttl]),
             Script::Leave => (6, &[&value, &ttl, &limit]),
-            Script::Obtain | Script::Refresh | Script::Release => {
+            Script::Obtain | Script::Refresh | Script::Release | Script::Status => {
                 unreachable!("no script of a mode")
             }
         };

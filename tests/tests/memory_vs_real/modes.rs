@@ -9,7 +9,13 @@ use tenure_tests::servers::{Kind, Server};
 use crate::answers_alike;
 use crate::pair::{CLIENTS, Pair, UNREGISTERED, Words, words};
 
-const SCRIPTS: [Script; 4] = [Script::Enter, Script::Share, Script::Stay, Script::Leave];
+const SCRIPTS: [Script; 5] = [
+    Script::Enter,
+    Script::Share,
+    Script::Stay,
+    Script::Leave,
+    Script::Status,
+];
 
 /// So far apart that no sum of them, or of their eighths, is near another: the times of two servers differ a little.
 const TTLS: [&str; 3] = ["1000000", "2300000", "8700000"];
@@ -35,6 +41,7 @@ fn modes_of_valkey_9_are_alike() {
 fn alike(kind: Kind) {
     let words = prop_oneof![
         12 => script(),
+        3 => status(),
         3 => foreign(),
         2 => companions(),
         4 => reading(),
@@ -93,12 +100,31 @@ fn script() -> BoxedStrategy<Words> {
                 Script::Share => format!("{ttl} {patience} {waited} {limit} {change}"),
                 Script::Stay => format!("{ttl}{keep}"),
                 Script::Leave => format!("{ttl} {limit}"),
-                Script::Obtain | Script::Refresh | Script::Release => String::new(),
+                Script::Obtain | Script::Refresh | Script::Release | Script::Status => {
+                    String::new()
+                }
             };
             words(&line(script, key, value, &args))
         })
         .prop_flat_map(|words| (any::<bool>(), Just(words)))
         .prop_map(|(unregistered, mut words)| {
+            if unregistered {
+                words.insert(0, UNREGISTERED.into());
+            }
+            words
+        })
+        .boxed()
+}
+
+/// Everything that is known of a key.
+fn status() -> BoxedStrategy<Words> {
+    let most = select(vec!["100", "100", "1", "0", "-1", "many"]);
+    (key(), most, any::<bool>())
+        .prop_map(|(key, most, unregistered)| {
+            let others = ["in", "exclusive", "shared", "alive", "fence"];
+            let others = others.map(|kind| format!("{{{key}}}~{kind}")).join(" ");
+            let sha = Script::Status.sha();
+            let mut words = words(&format!("EVALSHA {sha} 6 {key} {others} {most}"));
             if unregistered {
                 words.insert(0, UNREGISTERED.into());
             }
@@ -139,6 +165,9 @@ fn companions() -> BoxedStrategy<Words> {
         "LPUSH {k}~in x",
         "SET {k}~alive x",
         "DEL {k}~in {k}~exclusive {k}~shared {k}~alive",
+        "SET {k}~fence 1700000000000000",
+        "LPUSH {k}~fence x",
+        "DEL {k}~fence",
         "FLUSHALL",
     ]);
     line.prop_map(words).boxed()

@@ -278,19 +278,19 @@ fn same_but_time(real: &[u8], memory: &[u8], passed: Duration) -> bool {
         text.split("\r\n").map(str::to_owned).collect()
     };
     let (real, memory) = (lines(real), lines(memory));
-    // Notifications may follow.
-    let place = if real[0] == "*3" { 2 } else { 0 };
-    let rest = |lines: &[String]| -> Vec<String> {
-        let others = lines.iter().enumerate().filter(|(at, _)| *at != place);
-        others.map(|(_, line)| line.clone()).collect()
-    };
-    let number =
-        |lines: &[String]| -> Option<i128> { lines.get(place)?.strip_prefix(':')?.parse().ok() };
-    let (Some(a), Some(b)) = (number(&real), number(&memory)) else {
-        return false;
-    };
     let most = i128::try_from(passed.as_millis()).expect("a short time") + 1;
-    a.min(b) > 1000 && (a - b).abs() <= most && rest(&real) == rest(&memory)
+    let number = |line: &str| -> Option<i128> { line.strip_prefix(':')?.parse().ok() };
+    // Notifications may follow. A status has several times.
+    let time_at = |at: usize| match &*real[0] {
+        "*3" => at == 2,
+        "*6" => true,
+        _ => at == 0,
+    };
+    real.len() == memory.len()
+        && real.iter().zip(&memory).enumerate().all(|(at, (a, b))| {
+            let times = number(a).zip(number(b)).filter(|_| time_at(at));
+            a == b || times.is_some_and(|(a, b)| a.min(b) > 1000 && (a - b).abs() <= most)
+        })
 }
 
 fn until(reply: &[u8], end: &[u8]) -> Vec<u8> {

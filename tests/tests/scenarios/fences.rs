@@ -117,7 +117,7 @@ fn a_counter_lives_beside_its_key() {
     request.fence = Some(Keep::FOREVER);
     number(&mut world, alice, request);
     assert_eq!(
-        world.command(0, &[b"PTTL", b"job:{user}~fence"]),
+        world.command(0, &[b"PTTL", b"job:{user}~~fence"]),
         b":-1\r\n"
     );
 }

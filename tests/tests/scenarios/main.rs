@@ -2,6 +2,7 @@
 
 mod behind;
 mod changes;
+mod companions;
 mod connecting;
 mod doubts;
 mod ends;
@@ -14,6 +15,7 @@ mod parking;
 mod permits;
 mod queue;
 mod siblings;
+mod status;
 mod tokens;
 mod turns;
 mod unknown;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use tenure_core::{Holding, Keep, Retry};
+use tenure_core::{Holding, Keep, Retry, Status};
 
 use super::Lock;
 use crate::embedded::Embedded;
@@ -129,6 +129,28 @@ impl Locker {
     /// ```
     pub fn inspect(&self, key: impl IntoKeys) -> Result<Option<Holding>, InspectError> {
         block_on(self.0.inspect(key))
+    }
+
+    /// Returns everything that servers know of a key: who has it, alone or with others, how many clients wait for it in order,
+    /// and its last fence. With several keys: of the first.
+    ///
+    /// The answer may be out of date when it arrives. It takes a script and the rights of read locks;
+    /// [`inspect`](Self::inspect) needs neither.
+    ///
+    /// # Errors
+    /// [`InspectError`] if a key is invalid, too few servers replied, a server runs no scripts, or the locker is closed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.obtain("nightly").block()?;
+    /// assert_eq!(locker.status("nightly")?.holders.len(), 1);
+    /// # drop(lock);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn status(&self, key: impl IntoKeys) -> Result<Status, InspectError> {
+        block_on(self.0.status(key))
     }
 
     /// Releases all locks, cancels all requests, closes the connections and ends the thread. Blocks until this is done:

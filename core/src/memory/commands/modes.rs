@@ -12,12 +12,14 @@ use crate::obtain::SHARED_VALUE;
 use crate::redis::{CompanionKey, Script};
 
 mod single;
+mod status;
 
 /// What a script replies.
 pub(super) enum Answer {
     Number(i64),
     /// Who is in the way, for how long, and the beginning of its value.
     Behind(i64, i64, Vec<u8>),
+    Status(status::Found),
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -50,6 +52,12 @@ pub(super) fn run(
         return Err(MISSING_ARGUMENT);
     };
     let me = args.first().copied().unwrap_or_default();
+    let value = match (script, call.string(key)) {
+        (Script::Status, Ok(value)) => value.map(<[u8]>::to_vec),
+        // A key of another type.
+        (Script::Status, Err(_)) => Some(Vec::new()),
+        (_, _) => None,
+    };
     let held = match call.string(key) {
         Ok(None) => Held::Nothing,
         Ok(Some(held)) if held == me => Held::Ours,
@@ -58,7 +66,16 @@ pub(super) fn run(
     };
     register(call, keys, key);
     let micros = i64::try_from(call.state.now.as_micros()).unwrap_or(i64::MAX);
-    let ttl = args.get(1).and_then(|ttl| integer(ttl)).ok_or(NO_NUMBER)?;
+    let ttl = match script {
+        Script::Status => 0,
+        Script::Enter
+        | Script::Share
+        | Script::Stay
+        | Script::Leave
+        | Script::Obtain
+        | Script::Refresh
+        | Script::Release => args.get(1).and_then(|ttl| integer(ttl)).ok_or(NO_NUMBER)?,
+    };
     let now = micros / 1000;
     let mut run = Run {
         call,
@@ -75,6 +92,7 @@ pub(super) fn run(
         Script::Share => run.share(),
         Script::Stay => run.stay(),
         Script::Leave => run.leave(),
+        Script::Status => run.status(value).map(Answer::Status),
         Script::Obtain | Script::Refresh | Script::Release => Err(NO_NUMBER),
     }
 }

@@ -133,7 +133,7 @@ fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
         }
         Script::Release => Ok(release(call, keys, value)),
         #[cfg(feature = "modes")]
-        Script::Enter | Script::Share | Script::Stay | Script::Leave => {
+        Script::Enter | Script::Share | Script::Stay | Script::Leave | Script::Status => {
             match modes::run(call, script, keys, args) {
                 Ok(Answer::Number(number)) => Ok(number),
                 Ok(Answer::Behind(by, left, one)) => {
@@ -142,6 +142,7 @@ fn run(call: &mut Call<'_>, script: Script, keys: &[&[u8]], args: &[&[u8]]) {
                     write_integer(call.out, left);
                     return write_bulk(call.out, &one);
                 }
+                Ok(Answer::Status(found)) => return found.write(call),
                 Err(error) => Err(error),
             }
         }

@@ -7,6 +7,8 @@ use core::time::Duration;
 use super::{Finding, Sent};
 use crate::event::NodeError;
 use crate::fence::Fence;
+#[cfg(feature = "modes")]
+use crate::lock::Status;
 use crate::lock::{Holding, KeySet, Obstacle, Outcome};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply};
@@ -42,6 +44,8 @@ pub(super) struct ReplyProgress {
     /// Where each key has a reply of its own: what they said so far.
     each: Each,
     found: Vec<Option<Holding>>,
+    #[cfg(feature = "modes")]
+    pub(super) status: Option<Box<Status>>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -167,6 +171,10 @@ impl ReplyProgress {
     }
 
     pub(super) fn finish(self, sent: &Sent, watched: bool) -> Finding {
+        #[cfg(feature = "modes")]
+        if let Some(status) = self.status {
+            return Finding::Status(status);
+        }
         match (self.decided, sent.kind) {
             (Some(Decision::Again), _) => Finding::Again,
             (None, Kind::ValuesAndTimes) => Finding::Found(self.found),
@@ -250,7 +258,7 @@ impl ReplyProgress {
         match sent.kind {
             Kind::Times | Kind::Check | Kind::ValuesAndTimes | Kind::Probe => Outcome::Unknown,
             #[cfg(feature = "modes")]
-            Kind::SharedCheck { .. } => Outcome::Unknown,
+            Kind::SharedCheck { .. } | Kind::Status { .. } => Outcome::Unknown,
             #[cfg(feature = "modes")]
             Kind::Mode { .. } if self.decided.is_some() => self.outcome(sent.kind, false),
             #[cfg(feature = "modes")]

@@ -71,6 +71,8 @@ fn a_key_is_free_only_if_the_server_reports_it() {
         match find(Op::Inspect { keys }, answer).1 {
             Finding::Found(found) => Ok(found.first().cloned().flatten()),
             Finding::Outcome(outcome) => Err(outcome),
+            #[cfg(feature = "modes")]
+            Finding::Status(_) => panic!("{answer:?}"),
             Finding::Again => panic!("{answer:?}"),
         }
     };

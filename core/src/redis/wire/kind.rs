@@ -43,6 +43,12 @@ pub(crate) enum Kind {
         /// How many replies come before the first that matters. If there is any, one more comes between the two.
         before: u8,
     },
+    /// A script that reports everything that is known of a key.
+    #[cfg(feature = "modes")]
+    Status {
+        /// How many replies come before it that do not matter.
+        before: u8,
+    },
     /// A `PING`. Any reply, even an error, shows that the connection works.
     Probe,
 }
@@ -88,6 +94,8 @@ impl Kind {
             #[cfg(feature = "modes")]
             Self::Mode { script, .. } => Some(script),
             #[cfg(feature = "modes")]
+            Self::Status { .. } => Some(Script::Status),
+            #[cfg(feature = "modes")]
             Self::SharedCheck { .. } => None,
             Self::Set
             | Self::SetIfEqual
@@ -118,7 +126,7 @@ impl Kind {
             #[cfg(feature = "modes")]
             Self::Mode { .. } => 1,
             #[cfg(feature = "modes")]
-            Self::SharedCheck { .. } => 0,
+            Self::SharedCheck { .. } | Self::Status { .. } => 0,
             Self::Times | Self::Check | Self::ValuesAndTimes | Self::Probe => 0,
         }
     }

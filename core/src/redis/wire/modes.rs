@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::{Kind, Queued, Watch, Wire};
 use crate::claim::Claim;
 use crate::fence::Keep;
-use crate::lock::{Bell, Op, Ticket};
+use crate::keys::Keys;
+use crate::lock::{Bell, LISTED, Op, Ticket};
 use crate::obtain::Mode;
 use crate::redis::capability::Caching;
 use crate::redis::resp::{Args, command};
@@ -61,7 +62,7 @@ impl Wire<'_> {
                 self.leave(claim, ttl, limit.unwrap_or_default())
             }
             (Op::Refresh { .. } | Op::Check { .. }, None)
-            | (Op::Look { .. } | Op::Inspect { .. }, _) => return None,
+            | (Op::Look { .. } | Op::Inspect { .. } | Op::Status { .. }, _) => return None,
         })
     }
 
@@ -171,6 +172,24 @@ impl Wire<'_> {
         let between = u16::from(before > 0);
         let replies = u16::from(before).saturating_add(between).saturating_add(2);
         (Kind::SharedCheck { before }, replies)
+    }
+
+    pub(super) fn status(&mut self, keys: &Keys) -> (Kind, u16) {
+        let before = self.without_registration();
+        let key = [self.prefix, keys.first().as_bytes()].concat();
+        let mut command = self.start(Script::Status, 6, 1);
+        command.arg(&key);
+        for name in [
+            CompanionKey::In,
+            CompanionKey::Exclusive,
+            CompanionKey::Shared,
+            CompanionKey::Alive,
+        ] {
+            companion(&mut command, &key, &[name.name()]);
+        }
+        companion(&mut command, &key, &[b"fence"]);
+        command.number(LISTED);
+        (Kind::Status { before }, u16::from(before).saturating_add(1))
     }
 
     /// Before the question whether that client still comes first: so none leaves unnoticed. Returns how many replies there

@@ -80,12 +80,6 @@ impl World {
     }
 
     fn check_turns(&mut self, index: usize, lock: LockId) -> Result<(), Violation> {
-        let mut requests = self.clients.iter().flat_map(|client| &client.requests);
-        if requests.any(|request| request.mode != Mode::Exclusive) {
-            // Locks that wait in order have no turns, and others take a key whenever it is free.
-            self.oracle.excuse(Promise::Fair);
-            return Ok(());
-        }
         let held_locks = self.clients[index].held_locks.iter().rev();
         let keys = held_locks
             .into_iter()
@@ -99,9 +93,24 @@ impl World {
             others.any(|other| other.lock != lock && other.keys.iter().any(|own| own == key))
         };
         let granted: Vec<Key> = keys.iter().filter(|key| !goes_on(key)).cloned().collect();
-        granted
-            .iter()
-            .try_for_each(|key| self.check_turn(index, key))
+        for key in &granted {
+            // Locks that wait in order have no turns, and go from one to the next with no pause for those that do not.
+            if self.is_of_one_kind(key) {
+                self.check_turn(index, key)?;
+            } else {
+                self.oracle.excuse(Promise::Fair);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all requests for this key wait in order, or none does.
+    fn is_of_one_kind(&self, key: &Key) -> bool {
+        let requests = self.clients.iter().flat_map(|client| &client.requests);
+        let requests = requests.filter(|request| request.keys.iter().any(|own| own == key));
+        let mut in_order = requests.map(|request| request.mode != Mode::Exclusive);
+        let first = in_order.next();
+        in_order.all(|other| Some(other) == first)
     }
 
     /// Enough nodes keep a lock until the lease that its client relies on is over.
@@ -181,10 +190,7 @@ impl World {
             let mut nodes = 0..self.nodes.len();
             let node = nodes.find(|node| {
                 let mut keys = claim.keys().iter();
-                keys.any(|key| {
-                    let held = self.holding(*node, key);
-                    held.is_some_and(|(value, _)| *value == *claim.value())
-                })
+                keys.any(|key| self.keeps(*node, key, claim.value()))
             });
             node.map(|node| (lock, node))
         });

@@ -91,10 +91,7 @@ impl World {
     pub(crate) fn check_released(&mut self, leftover: &Leftover) {
         let Leftover { client, node, .. } = leftover;
         let mut keys = leftover.keys.iter();
-        let left = keys.find(|key| {
-            let there = self.holding(*node, key);
-            there.is_some_and(|(value, _)| *value == *leftover.value)
-        });
+        let left = keys.find(|key| self.keeps(*node, key, &leftover.value));
         if left.is_some() {
             let how = format!("{} has released, and node {node} got no request", client.0);
             return self.broken(Promise::TimelyRelease, how);

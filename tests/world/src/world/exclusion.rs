@@ -76,22 +76,45 @@ impl World {
         })
     }
 
+    /// Whether a node keeps a key for a lock with this value, alone or with others.
+    pub(super) fn keeps(&self, node: usize, key: &Key, value: &[u8]) -> bool {
+        match self.holding(node, key) {
+            Some((b"~shared", _)) => {
+                let end = self.end_inside(node, key, value);
+                let own = self.nodes[node].clock.read(self.now);
+                end.is_some_and(|end| end > own)
+            }
+            Some((held, _)) => *held == *value,
+            None => false,
+        }
+    }
+
     /// Whether a lock is among those that share the key until `end`.
     fn is_inside(&self, node: usize, key: &Key, held_lock: &HeldLock, end: Instant) -> bool {
+        let gone = self.end_inside(node, key, &held_lock.value);
+        let when = |gone| self.nodes[node].clock.when(gone);
+        gone.is_some_and(|gone| when(gone).is_none_or(|gone| gone >= end))
+    }
+
+    /// When a node no longer counts a lock among those that share the key, on the clock of the node.
+    fn end_inside(&self, node: usize, key: &Key, value: &[u8]) -> Option<Instant> {
         let node = &self.nodes[node];
         let key = String::from_utf8(self.on_the_wire(key)).expect("a key of schedules");
-        let inside = if key.contains('{') {
-            format!("{key}~in")
-        } else {
-            format!("{{{key}}}~in")
-        };
         let own = node.clock.read(self.now);
-        let score = node.server.score(inside.as_bytes(), &held_lock.value, own);
-        let gone = score.and_then(|score| u64::try_from(score).ok());
+        let score = node.server.score(&companion(&key, "in"), value, own)?;
         // It counts until the millisecond before its score.
-        let gone = gone.map(|score| Instant::from_micros(score * 1000));
-        gone.is_some_and(|gone| node.clock.when(gone).is_none_or(|gone| gone >= end))
+        Some(Instant::from_micros(u64::try_from(score).ok()? * 1000))
     }
+}
+
+/// The name of a companion of a key, which has a hash tag if it has a brace.
+pub(super) fn companion(key: &str, kind: &str) -> Vec<u8> {
+    let name = if key.contains('{') {
+        format!("{key}~~{kind}")
+    } else {
+        format!("{{{key}}}~{kind}")
+    };
+    name.into_bytes()
 }
 
 pub(super) fn is_shared(mode: Mode) -> bool {

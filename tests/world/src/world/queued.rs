@@ -5,6 +5,7 @@ use std::time::Duration;
 use tenure_core::{Instant, Key, LockId, Mode};
 
 use super::World;
+use super::exclusion::companion;
 use super::oracle::{Promise, Violation};
 use super::prompt::Found;
 
@@ -57,13 +58,7 @@ impl World {
         let own = node.clock.read(self.now);
         let millis = i64::try_from(own.as_micros() / 1000).expect("a time");
         let name = String::from_utf8(self.on_the_wire(key)).expect("a key of schedules");
-        let companion = |suffix: &str| {
-            if name.contains('{') {
-                format!("{name}~{suffix}").into_bytes()
-            } else {
-                format!("{{{name}}}~{suffix}").into_bytes()
-            }
-        };
+        let companion = |kind: &str| companion(&name, kind);
         let alive = companion("alive");
         let counts = |value: &[u8]| {
             let end = node.server.field(&alive, value, own);

@@ -149,13 +149,22 @@ fn each_operation_of_each_mode_has_its_commands() {
 }
 
 #[test]
+fn the_status_of_a_key_is_one_script() {
+    let sent = Line::new(false).send(Op::Status {
+        keys: claim("k").keys(),
+    });
+    let companions = "{p:k}~in {p:k}~exclusive {p:k}~shared {p:k}~alive {p:k}~fence";
+    assert_eq!(sent, format!("*10 EVALSHA Status 6 p:k {companions} 100 "));
+}
+
+#[test]
 fn a_key_with_a_tag_keeps_it_in_its_companions() {
     let claim = claim("{job}k");
     let sent = Line::new(false).send(Op::Check {
         claim: &claim,
         mode: READ,
     });
-    assert_eq!(sent, "*2 GET p:{job}k *3 ZSCORE p:{job}k~in token-0123 ");
+    assert_eq!(sent, "*2 GET p:{job}k *3 ZSCORE p:{job}k~~in token-0123 ");
 }
 
 #[test]
