@@ -126,7 +126,7 @@ fn a_downgrade_lets_no_writer_between() {
     world.run_for(3 * TTL);
     assert!(is_held(&world, alice, first));
     assert!(!is_held(&world, bob, writer) && !is_held(&world, carol, plain));
-    // A reader that comes now stands behind the writer.
+    // A reader that comes now waits for the writer first.
     assert_eq!(refused(&mut world, carol, READ), Holder::Queue);
     world.release(alice, first);
     world.run_for(20 * MS);

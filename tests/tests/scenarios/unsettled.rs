@@ -30,7 +30,7 @@ fn a_late_obtain_does_not_convert() {
 }
 
 #[test]
-fn an_unanswered_change_believes_the_weaker() {
+fn an_unanswered_change_relies_on_the_weaker() {
     for (from, to) in [(READ, WRITE), (WRITE, READ)] {
         let mut world = World::single();
         let (alice, bob) = (world.client(), world.client());
