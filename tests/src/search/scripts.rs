@@ -202,10 +202,11 @@ impl Loaded {
     fn run(&mut self, script: Script, order: &Order, limit: u32, manner: Manner) -> Vec<Reply> {
         let ttl = lifetime(order.ttl_ms, manner).as_micros().to_string();
         let (value, limit) = (order.value.text(), limit.to_string());
-        let change = match order.action {
-            Action::Enter { change: true } | Action::Share { change: true, .. } => "change",
-            _ => "",
-        };
+        let changes = matches!(
+            order.action,
+            Action::Enter { change: true } | Action::Share { change: true, .. }
+        );
+        let change = if changes { "change" } else { "" };
         let keep = order.action == (Action::Stay { keep: true });
         let (keys, args): (_, &[&str]) = match script {
             Script::Enter => (6, &[&value, &ttl, "0", "0", change]),

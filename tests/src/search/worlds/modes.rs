@@ -35,20 +35,11 @@ pub(super) fn changes() -> Vec<Plan> {
             },
         ),
         world(
-            "reader | writer, 3 changes: slow, cut, prompt",
+            "reader | writer, 2 changes: slow, cut, prompt",
             &[READER, WRITER],
             |s| {
-                (s.prompt, s.budget.changes) = (true, 3);
+                (s.prompt, s.budget.changes) = (true, 2);
                 (s.budget.late, s.budget.cuts) = (1, 1);
-            },
-        ),
-        world(
-            "2 readers that change 3 times: renewal, cut, prompt but 1",
-            &[READER, READER],
-            |s| {
-                s.renewal = Renewal::Automatic { max_hold: None };
-                (s.prompt, s.budget.withheld) = (true, 1);
-                (s.budget.late, s.budget.cuts, s.budget.changes) = (1, 1, 3);
             },
         ),
     ]
