@@ -10,10 +10,15 @@
 use core::fmt;
 use core::time::Duration;
 
+#[cfg(feature = "modes")]
+use crate::change::NotChanged;
 pub use crate::holder::Holder;
 use crate::id::{LockId, NodeId};
 use crate::lease::Lease;
+#[cfg(feature = "modes")]
+use crate::obtain::Mode;
 use crate::obtain::Unsupported;
+use crate::rough::Rough;
 
 /// Something that happened.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -42,6 +47,22 @@ pub enum Event {
         /// Whether this answers all calls of [`crate::Engine::refresh`] so far. Otherwise it was a renewal, or a later call
         /// is still open.
         requested: bool,
+    },
+    /// The mode of the lock is another from now on, and its lease is a new one.
+    #[cfg(feature = "modes")]
+    Changed {
+        /// Which lock.
+        lock: LockId,
+        /// The new mode.
+        mode: Mode,
+    },
+    /// The lock is still held, and did not change.
+    #[cfg(feature = "modes")]
+    NotChanged {
+        /// Which lock.
+        lock: LockId,
+        /// Why.
+        reason: NotChanged,
     },
     /// Terminal: the lock is no longer ours, although no release was requested.
     Lost {
@@ -129,24 +150,6 @@ impl fmt::Display for NotObtained {
 }
 
 impl core::error::Error for NotObtained {}
-
-/// A time for people, by unit and rounded down. It never shows more than the ttl that was requested: what is known of a key's
-/// end includes the whole of its last millisecond.
-struct Rough(Duration);
-
-impl fmt::Display for Rough {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.0.as_millis().saturating_sub(1);
-        let seconds = ms / 1000;
-        match ms {
-            0..1000 => write!(f, "{ms} ms"),
-            1000..10_000 => write!(f, "{seconds}.{} s", ms % 1000 / 100),
-            10_000..120_000 => write!(f, "{seconds} s"),
-            120_000..7_200_000 => write!(f, "{} min", seconds / 60),
-            _ => write!(f, "{} h", seconds / 3600),
-        }
-    }
-}
 
 /// Why a held lock was lost.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -367,17 +370,3 @@ impl fmt::Display for NodeError {
 }
 
 impl core::error::Error for NodeError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString as _;
-
-    #[test]
-    fn no_more_time_is_shown_than_was_requested() {
-        let shown = |ms| Rough(Duration::from_millis(ms)).to_string();
-        assert_eq!([0, 301, 1000].map(shown), ["0 ms", "300 ms", "999 ms"]);
-        assert_eq!([7999, 30_001].map(shown), ["7.9 s", "30 s"]);
-        assert_eq!([120_001, 7_200_001].map(shown), ["2 min", "2 h"]);
-    }
-}

@@ -67,6 +67,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "modes")]
+mod change;
 mod claim;
 mod config;
 mod engine;
@@ -86,11 +88,14 @@ mod obtain;
 pub mod redis;
 mod retry;
 mod rng;
+mod rough;
 mod time;
 mod timers;
 mod token;
 mod ttl;
 
+#[cfg(feature = "modes")]
+pub use change::{ChangeError, NotChanged};
 pub use claim::Claim;
 pub use config::{Arrangement, Config, ConfigError, Limits, NodeConfig, Secret};
 pub use engine::{Engine, Output};

@@ -4,6 +4,8 @@
 //! [`Outcome`].
 
 mod access;
+#[cfg(feature = "modes")]
+mod change;
 #[cfg(feature = "search")]
 mod explore;
 mod hold;

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tenure_core::{
-    Claim, Fence, Inspection, Lease, LockId, Loss, NodeError, NotObtained, Released, Status,
+    Claim, Fence, Inspection, Lease, LockId, Loss, Mode, NodeError, NotChanged, NotObtained,
+    Released, Status,
 };
 
 use crate::wakers::{Wakers, guard, put};
@@ -27,6 +28,14 @@ pub(crate) struct CellState {
     pub(crate) obtained: Option<Grant>,
     /// The number of requested refreshes that have succeeded.
     pub(crate) refreshes: u64,
+    /// The last known fence.
+    pub(crate) fence: Option<Fence>,
+    /// The mode in which the lock shared its key before it became a writer.
+    pub(crate) shared: Option<Mode>,
+    /// How many changes of mode were requested and have ended, and how the last one did.
+    pub(crate) changes_requested: u64,
+    pub(crate) changes_ended: u64,
+    pub(crate) changed: Option<NotChanged>,
     /// The text of the unknown server error because of which it ended.
     pub(crate) detail: Option<Box<str>>,
     /// The result, if this is an inspection.
@@ -37,6 +46,8 @@ pub(crate) struct CellState {
     pub(crate) owner: Option<Waker>,
     /// Tasks that wait for a refresh.
     pub(crate) refreshing: Wakers,
+    /// Tasks that wait for a change of mode.
+    pub(crate) changing: Wakers,
     /// Tasks that wait for any renewal.
     pub(crate) renewing: Wakers,
     /// Tasks that wait for the loss.
@@ -97,6 +108,7 @@ impl Cell {
         let mut state = guard(&self.0);
         state.phase = Phase::Held;
         state.lease = Some(lease);
+        state.fence = grant.as_ref().and_then(|grant| grant.fence);
         state.obtained = grant;
         wakes.extend(state.owner.take());
     }
@@ -109,6 +121,21 @@ impl Cell {
             state.refreshes += 1;
             state.refreshing.take_into(wakes);
         }
+    }
+
+    /// Notes that a change of mode has ended, and why it did not succeed.
+    pub(crate) fn changed(
+        &self,
+        result: Option<NotChanged>,
+        (lease, fence): (Option<Lease>, Option<Fence>),
+        wakes: &mut Vec<Waker>,
+    ) {
+        let mut state = guard(&self.0);
+        (state.lease, state.fence) = (lease.or(state.lease), fence);
+        state.changed = result;
+        state.changes_ended += 1;
+        state.changing.take_into(wakes);
+        state.renewing.take_into(wakes);
     }
 
     pub(crate) fn inspected(
@@ -129,6 +156,7 @@ impl Cell {
         let mut state = guard(&self.0);
         state.given_up = true;
         state.refreshing.take_into(wakes);
+        state.changing.take_into(wakes);
         state.renewing.take_into(wakes);
         state.losing.take_into(wakes);
     }
@@ -139,6 +167,7 @@ impl Cell {
         state.phase = Phase::Over(end);
         wakes.extend(state.owner.take());
         state.refreshing.take_into(wakes);
+        state.changing.take_into(wakes);
         state.renewing.take_into(wakes);
         state.losing.take_into(wakes);
     }

@@ -341,6 +341,7 @@ impl Error for VerifyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ChangeError, ModeError, NotChanged};
 
     #[test]
     fn a_chain_prints_each_thing_once() {
@@ -352,6 +353,9 @@ mod tests {
             Box::new(refused.clone()),
             Box::new(RefreshError::Ttl(ClaimError::TtlTooLong)),
             Box::new(RefreshError::Lost(Loss::Refused(busy))),
+            Box::new(ModeError::Refused(ChangeError::NotHeld)),
+            Box::new(ModeError::NotChanged(NotChanged::Failed(busy))),
+            Box::new(ModeError::Lost(Loss::Taken)),
             Box::new(unanswered.clone()),
             Box::new(WithError::Obtain(refused)),
             Box::new(WithError::Lost(Loss::Taken)),

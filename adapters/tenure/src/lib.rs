@@ -107,6 +107,7 @@ mod locker;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
 mod lockers;
 mod memory;
+mod mode_error;
 mod obtaining;
 mod runtime;
 mod server;
@@ -135,11 +136,12 @@ pub use error::{
 pub use keys::{IntoKey, IntoKeys};
 pub use lock::Lock;
 pub use locker::Locker;
+pub use mode_error::ModeError;
 pub use obtaining::{ObtainFuture, Obtaining};
 pub use server::Server;
 pub use servers::Servers;
 pub use tenure_core::{
-    ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease, Limits, Loss,
-    MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError, NotObtained,
-    Released, Retry, Status, Token, Ttl, Unsupported,
+    ChangeError, ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease,
+    Limits, Loss, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError,
+    NotChanged, NotObtained, Released, Retry, Status, Token, Ttl, Unsupported,
 };

@@ -1,5 +1,6 @@
 //! The handle of one lock.
 
+mod changing;
 mod handles;
 
 use std::fmt;
@@ -29,7 +30,6 @@ pub struct Lock {
     claim: Claim,
     /// The first lease, for a lock that ended before any other.
     first: Lease,
-    fence: Option<Fence>,
     /// Whether it still counts among the handles of the lock.
     counts: bool,
 }
@@ -42,7 +42,6 @@ impl Lock {
             cell,
             claim: grant.claim,
             first: grant.lease,
-            fence: grant.fence,
             counts: true,
         }
     }
@@ -71,10 +70,12 @@ impl Lock {
         self.claim.metadata()
     }
 
-    /// The number of this grant, if it was requested with [`Obtaining::fence`](crate::Obtaining::fence).
+    /// The number of this grant, if it was requested with [`Obtaining::fence`](crate::Obtaining::fence). A lock that has been
+    /// [downgraded](Self::downgrade) has none, and a larger one after the next [upgrade](Self::try_upgrade).
     #[must_use]
-    pub const fn fence(&self) -> Option<Fence> {
-        self.fence
+    pub fn fence(&self) -> Option<Fence> {
+        let current = self.handle.fence(self.id);
+        current.unwrap_or_else(|| guard(&self.cell.0).fence)
     }
 
     /// The current lease, or the last known one if the lock has ended. It may have expired.

@@ -7,7 +7,8 @@ use std::task::Waker;
 
 use tenure_core::redis::slot;
 use tenure_core::{
-    Config, Engine, Event, Instant, Key, Keys, Lease, LockId, NodeError, NodeId, NodeState,
+    Config, Engine, Event, Fence, Instant, Key, Keys, Lease, LockId, Mode, NodeError, NodeId,
+    NodeState, NotChanged,
 };
 
 use crate::cell::{Cell, Cells, End, Grant};
@@ -140,6 +141,17 @@ impl Handle {
         guard(&self.0.state).engine.lease(id)
     }
 
+    /// The mode of a lock, if it is held.
+    pub(crate) fn mode(&self, id: LockId) -> Option<Mode> {
+        guard(&self.0.state).engine.mode(id)
+    }
+
+    /// The fence of a lock, if the lock is held and has one.
+    pub(crate) fn fence(&self, id: LockId) -> Option<Option<Fence>> {
+        let state = guard(&self.0.state);
+        state.engine.lease(id).map(|_| state.engine.fence(id))
+    }
+
     pub(crate) fn state(&self) -> &Mutex<LockerState> {
         &self.0.state
     }
@@ -261,6 +273,8 @@ impl LockerState {
                     cell.refreshed(lease, requested, wakes);
                 }
             }
+            Event::Changed { lock, .. } => self.changed(lock, None, wakes),
+            Event::NotChanged { lock, reason } => self.changed(lock, Some(reason), wakes),
             Event::NotObtained { lock, reason } => {
                 self.over(lock, End::NotObtained(reason), wakes);
             }
@@ -281,6 +295,13 @@ impl LockerState {
                 self.watchers.take_into(wakes);
             }
             _ => {}
+        }
+    }
+
+    fn changed(&self, lock: LockId, result: Option<NotChanged>, wakes: &mut Vec<Waker>) {
+        let known = (self.engine.lease(lock), self.engine.fence(lock));
+        if let Some(cell) = self.cells.find(lock) {
+            cell.changed(result, known, wakes);
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) fn event(event: Event, shared: &Shared) {
         } => {
             trace!(target: TARGET, lock = ?id, ttl = ?lease.ttl(), requested, "refreshed");
         }
+        Event::Changed { lock: id, mode } => debug!(target: TARGET, lock = ?id, ?mode, "changed"),
+        Event::NotChanged { lock: id, reason } => {
+            debug!(target: TARGET, lock = ?id, %reason, "not changed");
+        }
         Event::Lost { lock: id, reason } => {
             let detail = detail_of(fault_of_loss(reason), shared);
             warn!(target: TARGET, lock = ?id, %reason, detail, "lost");

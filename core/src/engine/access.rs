@@ -1,12 +1,14 @@
 //! What callers may read of a lock.
 
 use super::Engine;
+#[cfg(feature = "modes")]
+use crate::change::ChangeError;
 use crate::claim::Claim;
 use crate::fence::Fence;
 use crate::id::LockId;
 use crate::lease::Lease;
 #[cfg(feature = "modes")]
-use crate::{event::NodeError, keys::Key, lock::Status, time::Instant};
+use crate::{event::NodeError, keys::Key, lock::Status, obtain::Mode, time::Instant};
 
 impl Engine {
     /// Starts to ask for everything that is known of a key, without side effects. Ends with
@@ -36,6 +38,24 @@ impl Engine {
     #[must_use]
     pub fn fence(&self, lock: LockId) -> Option<Fence> {
         self.locks.fence(lock)
+    }
+
+    /// The mode of a held lock that may be relied on.
+    #[cfg(feature = "modes")]
+    #[must_use]
+    pub fn mode(&self, lock: LockId) -> Option<Mode> {
+        self.locks.mode(lock)
+    }
+
+    /// Changes a held lock from reader to writer or back, if that is possible at once: see [`crate::Locks::change`].
+    ///
+    /// # Errors
+    /// [`ChangeError`], and then nothing was sent.
+    #[cfg(feature = "modes")]
+    pub fn change(&mut self, lock: LockId, mode: Mode, now: Instant) -> Result<(), ChangeError> {
+        let now = self.clamp(now);
+        self.restart_silence(now);
+        self.locks.change(lock, mode, now)
     }
 
     /// Keys and value of a lock, until its terminal event. A drawn token is final from

@@ -10,45 +10,10 @@ use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, Ticket, Vote, Wake};
+use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, RoundKind, Ticket, Vote, Wake};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 use crate::ttl::Ttl;
-
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum RoundKind {
-    Obtain,
-    /// Raises the counters of all nodes to the fence of a lock that is granted already.
-    Seal,
-    /// Only reads whether the keys are free.
-    Look,
-    /// A refresh that the caller requested.
-    Refresh,
-    /// A refresh by automatic renewal.
-    Renew,
-    Check,
-    Release,
-}
-
-impl RoundKind {
-    /// Whether it is part of an attempt to get the keys.
-    pub(crate) const fn is_attempt(self) -> bool {
-        matches!(self, Self::Obtain | Self::Seal)
-    }
-
-    /// Whether the lock is not held while the round goes on, and a caller waits for it.
-    pub(crate) const fn obtains(self) -> bool {
-        matches!(self, Self::Obtain | Self::Seal | Self::Look)
-    }
-
-    /// Whether its requests set a ttl.
-    pub(crate) const fn sets_ttl(self) -> bool {
-        matches!(
-            self,
-            Self::Obtain | Self::Seal | Self::Refresh | Self::Renew
-        )
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveRound {
@@ -133,6 +98,18 @@ impl ActiveRound {
                 fence: fencing.map(Fencing::keep),
                 waits,
                 ticket,
+                change: false,
+            },
+            #[cfg(feature = "modes")]
+            RoundKind::Change => Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode,
+                fence: fencing.filter(|_| !mode.is_shared()).map(Fencing::keep),
+                waits: false,
+                ticket: None,
+                change: true,
             },
             RoundKind::Refresh => {
                 let keep = self.shared;
@@ -198,7 +175,7 @@ impl ActiveRound {
             Outcome::Denied { .. } => {
                 self.note_denial(outcome, several, now);
                 let kept = several && !releases && self.held_before.contains(node);
-                (!kept).then_some(false)
+                (!kept && !self.kind.is_change()).then_some(false)
             }
             Outcome::Failed(_) => {
                 self.note_error(outcome);
@@ -278,6 +255,12 @@ impl ActiveRound {
             }
         }
         (held != KeySet::NONE).then_some(held)
+    }
+
+    /// Who was in the way at the last denial.
+    #[cfg(feature = "modes")]
+    pub(crate) const fn obstacle(&self) -> Obstacle {
+        self.by
     }
 
     /// The error that kept the round from winning, if neither holders nor time did.

@@ -2,6 +2,7 @@
 
 use super::{ActiveRound, Fencing, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::id::{NodeId, NodeSet, RequestId};
+use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 
 impl Lock {
@@ -15,9 +16,11 @@ impl Lock {
             let counts = !self.ticket_mut().is_some_and(|ticket| ticket.restart(now));
             let attempts = self.progress.attempts.saturating_add(u32::from(counts));
             self.progress.attempts = attempts;
-            if let Some(fencing) = &mut self.fencing {
-                fencing.restart();
-            }
+        }
+        if (kind == RoundKind::Obtain || kind.is_change())
+            && let Some(fencing) = &mut self.fencing
+        {
+            fencing.restart();
         }
         let until = self.round_end(kind, deadline);
         let again = self.may_hold_already();
@@ -76,6 +79,16 @@ impl Lock {
         if self.may_hold.contains(node) {
             self.history.note_unanswered();
         }
+    }
+
+    /// There will be no reply to this request.
+    #[cold]
+    pub(crate) fn note_lost(&mut self, request: RequestId) {
+        #[cfg(feature = "modes")]
+        if self.round == request.round {
+            self.note_unsettled();
+        }
+        self.note_unanswered(request.node);
     }
 
     /// Splits off a lock that only releases what a lost attempt may have left, while this one continues with a fresh token:
@@ -143,12 +156,38 @@ impl Lock {
                     let waits = self.give_up_at.is_some();
                     // The queue is on the first node: the client that has the key there is the next to have it on all.
                     let ticket = self.ticket().filter(|_| request.node.index() == 0);
-                    let mode = (self.mode, waits, ticket);
+                    let mode = (self.mode_of(active.kind), waits, ticket);
                     active.op(&self.claim, self.ttl, mode, self.fencing.as_deref())
                 })
             }
             _ => self.late_op(request),
         }
+    }
+
+    /// The mode of the requests of this round.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "modes"),
+        allow(
+            clippy::missing_const_for_fn,
+            unused_variables,
+            reason = "there are no changes then"
+        )
+    )]
+    fn mode_of(&self, kind: RoundKind) -> Mode {
+        #[cfg(feature = "modes")]
+        if kind.is_change() {
+            return self.change_to.unwrap_or(self.mode);
+        }
+        self.mode
+    }
+
+    /// Whether its keys change while it is held without any harm.
+    pub(crate) fn expects_changes(&self) -> bool {
+        #[cfg(feature = "modes")]
+        return self.mode.is_shared() && !self.is_upgrading();
+        #[cfg(not(feature = "modes"))]
+        false
     }
 
     /// The obtain for a node that had not answered when the lock was won.
@@ -164,6 +203,7 @@ impl Lock {
             fence: self.fencing.as_deref().map(Fencing::keep),
             waits: false,
             ticket: None,
+            change: false,
         })
     }
 

@@ -22,6 +22,10 @@ impl Lock {
         let ahead = |at: Instant| at.saturating_since(now);
         (name, self.claim.keys(), self.claim.token().is_random()).hash(hasher);
         (self.ttl, self.mode, self.is_waiter()).hash(hasher);
+        #[cfg(feature = "modes")]
+        if matches!(self.state, LockState::Held(_)) {
+            (self.change_to, self.unsettled).hash(hasher);
+        }
         self.state.fingerprint(now, hasher);
         if !matches!(self.state, LockState::Releasing(_)) {
             (self.history, self.renewal).hash(hasher);

@@ -14,6 +14,8 @@
 
 mod active_round;
 mod attempt;
+#[cfg(feature = "modes")]
+mod changing;
 mod fencing;
 #[cfg(feature = "search")]
 mod fingerprint;
@@ -22,6 +24,7 @@ mod index;
 mod op;
 mod probe;
 mod round;
+mod round_kind;
 mod slab;
 mod state;
 #[cfg(feature = "modes")]
@@ -33,7 +36,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use active_round::{ActiveRound, RoundKind};
+pub(crate) use active_round::ActiveRound;
 pub(crate) use fencing::Fencing;
 pub(crate) use hash::hash;
 pub(crate) use index::{Index, WAITER};
@@ -41,6 +44,7 @@ pub use op::{Bell, KeySet, Obstacle, Op, Outcome};
 pub(crate) use probe::Probe;
 pub use probe::{Holding, Inspection};
 pub(crate) use round::{Goal, Order, Round, Verdict, Vote};
+pub(crate) use round_kind::RoundKind;
 pub(crate) use slab::Slab;
 pub(crate) use state::{Held, History, LockState, Releasing, Wake, pause_after_silence};
 #[cfg(feature = "modes")]
@@ -137,6 +141,12 @@ pub(crate) struct Lock {
     pub(crate) yielding: Option<(Instant, u8)>,
 
     // While it is held.
+    /// The mode that a change has been requested to.
+    #[cfg(feature = "modes")]
+    pub(crate) change_to: Option<Mode>,
+    /// It is not known whether a change was carried out, or will be.
+    #[cfg(feature = "modes")]
+    pub(crate) unsettled: bool,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
     /// The round that won it, and the nodes that had not answered by then. Requests that still wait for a connection are sent
@@ -194,6 +204,10 @@ impl Lock {
             failure: None,
             round_trip: Micros::default(),
             yielding: None,
+            #[cfg(feature = "modes")]
+            change_to: None,
+            #[cfg(feature = "modes")]
+            unsettled: false,
             hold_until: None,
             late: (0, NodeSet::EMPTY),
         }

@@ -40,6 +40,9 @@ pub enum Op<'a> {
         waits: bool,
         /// The place in the queue of this node, if the lock waits in order here.
         ticket: Option<&'a Ticket>,
+        /// Whether a lock that is held changes to this mode. It does so at once, or stays as it is. No other request turns
+        /// one mode into another, because one that arrives late would undo a change.
+        change: bool,
     },
     /// Set the remaining time of all keys, if all have our value.
     Refresh {

@@ -6,6 +6,8 @@ use crate::fence::Fence;
 use crate::id::LockId;
 use crate::lease::Lease;
 use crate::lock::LockState;
+#[cfg(feature = "modes")]
+use crate::obtain::Mode;
 
 impl Locks {
     /// The lease of a held lock.
@@ -21,8 +23,17 @@ impl Locks {
     #[must_use]
     pub fn fence(&self, lock: LockId) -> Option<Fence> {
         let lock = self.lock(lock)?;
-        let held = matches!(lock.state, LockState::Held(_));
+        // One that has come to share its key has no number, because others have come in beside it.
+        let held = matches!(lock.state, LockState::Held(_)) && !lock.mode.is_shared();
         lock.fencing.as_ref().filter(|_| held)?.number()
+    }
+
+    /// The mode of a held lock that may be relied on: see [`Locks::change`].
+    #[cfg(feature = "modes")]
+    #[must_use]
+    pub fn mode(&self, lock: LockId) -> Option<Mode> {
+        let lock = self.lock(lock)?;
+        matches!(lock.state, LockState::Held(_)).then_some(lock.mode)
     }
 
     /// Keys and value of a lock, until its terminal event. A drawn token is final from

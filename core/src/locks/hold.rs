@@ -127,7 +127,22 @@ impl Locks {
                 held.renew_at = Some(now + pause_after_silence(ttl));
             }
         }
-        // Start what had to wait for the end of the round.
+        self.go_on_holding(id);
+    }
+
+    /// Starts what had to wait for the end of a round.
+    #[inline]
+    pub(super) fn go_on_holding(&mut self, id: LockId) {
+        #[cfg(feature = "modes")]
+        if self.begin_change(id) {
+            return;
+        }
+        let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {
+            return;
+        };
+        let LockState::Held(held) = &mut lock.state else {
+            return;
+        };
         let (renew, check) = (held.wanted.is_some() && !held.retrying, held.recheck);
         if renew {
             self.renew(id);
@@ -181,7 +196,7 @@ impl Locks {
         self.lost(id, reason);
     }
 
-    fn lost(&mut self, id: LockId, reason: Loss) {
+    pub(super) fn lost(&mut self, id: LockId, reason: Loss) {
         let Some(keys) = self.lock(id).map(|lock| lock.claim.keys().clone()) else {
             return;
         };

@@ -31,6 +31,8 @@ impl Locks {
             RoundKind::Seal | RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 (setup.nodes, quorum, Order::Parallel)
             }
+            #[cfg(feature = "modes")]
+            RoundKind::Change => (setup.nodes, quorum, Order::Parallel),
             RoundKind::Release => (lock.may_hold, Goal::Everyone, release_order),
         };
         let mut round = Round::new(nodes, goal, order);
@@ -83,7 +85,7 @@ impl Locks {
             }
             Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
             // The caller knows why.
-            Outcome::Unknown => lock.note_unanswered(node),
+            Outcome::Unknown => lock.note_lost(request),
         }
         lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
@@ -154,6 +156,8 @@ impl Locks {
             RoundKind::Refresh | RoundKind::Renew | RoundKind::Check => {
                 self.hold_decided(id, verdict)
             }
+            #[cfg(feature = "modes")]
+            RoundKind::Change => self.change_decided(id, verdict),
             RoundKind::Look => self.look_decided(id, verdict),
             RoundKind::Release => self.release_progressed(id, true),
         }
@@ -212,6 +216,8 @@ impl Locks {
                     Some(active) => {
                         let late = active.round.pending();
                         active.round.time_out();
+                        #[cfg(feature = "modes")]
+                        lock.note_unsettled();
                         for node in late.iter() {
                             lock.note_unanswered(node);
                             self.failing.note(node, Some((NodeError::TimedOut, now)));

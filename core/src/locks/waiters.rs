@@ -268,7 +268,7 @@ impl Locks {
                 }
                 LockState::Waiting { .. } => waits && !lock.awaits_bell(),
                 // A key that is shared changes whenever others come and go. Its loss shows with the next refresh.
-                LockState::Held(_) if lock.mode.is_shared() => false,
+                LockState::Held(_) if lock.expects_changes() => false,
                 LockState::Attempting | LockState::Held(_) => true,
                 LockState::Releasing(_) => false,
             };

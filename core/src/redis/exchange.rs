@@ -180,10 +180,9 @@ impl Exchange {
         if progress.replies == 0 {
             progress.all_equal = true;
         }
+        let is_ours = |value: &[u8]| is_ours(sent.request, value);
         match sent.kind {
-            Kind::Check => {
-                progress.note_check(reply, |value| is_ours(sent.request, value));
-            }
+            Kind::Check => progress.note_check(reply, is_ours),
             Kind::Probe => {
                 self.sent.pop_front();
                 self.probing = false;
@@ -202,7 +201,9 @@ impl Exchange {
                 Part::Decisive => progress.decided = Some(decide(&sent, reply, capability)),
             },
             #[cfg(feature = "modes")]
-            Kind::SharedCheck { before } => progress.note_shared(reply, before, capability),
+            Kind::SharedCheck { before } => {
+                progress.note_shared(reply, before, is_ours, capability);
+            }
             #[cfg(feature = "modes")]
             Kind::Status { before } if progress.replies < u16::from(before) => {
                 modes::note_caching(reply, capability);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tenure_core::{
-    Config, Event, Instant, Lease, Locks, LocksOutput, Loss, NodeError, NodeId, NotObtained,
+    Config, Event, Instant, Lease, Locks, LocksOutput, Loss, Mode, NodeError, NodeId, NotObtained,
     Obtain, Outcome, RequestId, Ttl,
 };
 
@@ -112,27 +112,27 @@ impl Client {
         self.alive && self.deadline.is_some_and(|at| at <= now)
     }
 
-    /// The leases that it relies on, with the letters of their keys.
-    fn leases(&self) -> impl Iterator<Item = (Lease, &'static str)> + '_ {
+    /// The leases that it relies on, with the modes, and the letters of their keys.
+    fn leases(&self) -> impl Iterator<Item = (Lease, Mode, &'static str)> + '_ {
         let open = self
             .users
             .iter()
             .filter(|_| self.alive)
             .flat_map(User::open);
-        open.filter_map(|(id, set)| Some((self.locks.lease(id)?, set)))
+        open.filter_map(|(id, set)| Some((self.locks.lease(id)?, self.locks.mode(id)?, set)))
     }
 
     /// Whether a lease is over and that is not yet reported.
     pub(super) fn overstays(&self, now: Instant) -> bool {
-        self.leases().any(|(lease, _)| !lease.is_valid(now))
+        self.leases().any(|(lease, ..)| !lease.is_valid(now))
     }
 
-    /// The leases that it may rely on at `now`, with the letters of their keys.
+    /// The leases that it may rely on at `now`, with the modes, and the letters of their keys.
     pub(super) fn valid_leases(
         &self,
         now: Instant,
-    ) -> impl Iterator<Item = (Lease, &'static str)> + '_ {
-        self.leases().filter(move |(lease, _)| lease.is_valid(now))
+    ) -> impl Iterator<Item = (Lease, Mode, &'static str)> + '_ {
+        self.leases().filter(move |(lease, ..)| lease.is_valid(now))
     }
 
     /// Whether one of its locks has this value.
@@ -157,6 +157,20 @@ impl Client {
         if let Some((id, _)) = first {
             // Too late is an answer too.
             let _ = self.locks_mut().refresh(id, Some(ttl), now);
+        }
+    }
+
+    pub(super) fn change(&mut self, user: usize, now: Instant) {
+        let first = self.users[user].locks().next();
+        if let Some((id, _)) = first {
+            let shares = matches!(self.locks.mode(id), Some(Mode::Shared { .. }));
+            let other = if shares {
+                Mode::InTurn
+            } else {
+                Mode::Shared { limit: None }
+            };
+            // One that changes no more stays as it is.
+            let _ = self.locks_mut().change(id, other, now);
         }
     }
 

@@ -72,17 +72,17 @@ impl SearchState {
     /// on the node for as long as that.
     fn check_believers(&mut self) {
         let clients = self.clients.iter().enumerate();
-        let held: Vec<(usize, Lease, &str)> = clients
+        let held: Vec<(usize, Lease, Mode, &str)> = clients
             .flat_map(|(c, client)| {
                 let leases = client.valid_leases(self.now);
-                leases.map(move |(lease, set)| (c, lease, set))
+                leases.map(move |(lease, mode, set)| (c, lease, mode, set))
             })
             .collect();
         for (key, letter) in KEYS.iter().enumerate() {
             let mut shared: Vec<Option<NonZeroU32>> = Vec::new();
             let mut alone = 0;
-            for (c, lease, _) in held.iter().filter(|(.., set)| set.contains(letter)) {
-                let Mode::Shared { limit } = self.setup.mode_of(*c) else {
+            for (c, lease, mode, _) in held.iter().filter(|(.., set)| set.contains(letter)) {
+                let Mode::Shared { limit } = *mode else {
                     alone += 1;
                     continue;
                 };

@@ -84,7 +84,7 @@ impl ModelNode {
                 keys.all(|key| self.entries[key].is_some_and(is_ours))
             }
             Action::Look => order.keys().all(|key| self.entries[key].is_none()),
-            Action::Enter
+            Action::Enter { .. }
             | Action::Share { .. }
             | Action::Stay { .. }
             | Action::CheckShared
@@ -155,7 +155,7 @@ impl ModelNode {
             } => (seal, None),
             Action::Obtain { .. } | Action::Refresh { .. } => return None,
             Action::Check | Action::Look | Action::Release => return None,
-            Action::Enter | Action::Share { .. } => return None,
+            Action::Enter { .. } | Action::Share { .. } => return None,
             Action::Stay { .. } | Action::CheckShared | Action::Leave { .. } => return None,
         };
         for key in order.keys() {

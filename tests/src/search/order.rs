@@ -99,12 +99,15 @@ pub(super) enum Action {
     Check,
     Look,
     Release,
-    /// To have the key alone, if nobody shares it.
-    Enter,
-    /// To share the key with at most so many, or with any number for 0.
+    /// To have the key alone, if nobody shares it; of one who shares it, if nobody else does.
+    Enter {
+        change: bool,
+    },
+    /// To share the key with at most so many, or with any number for 0; of one who has it alone, from now on.
     Share {
         limit: u32,
         waits: bool,
+        change: bool,
     },
     /// A refresh of one who shares the key.
     Stay {
@@ -121,7 +124,10 @@ pub(super) enum Action {
 impl Action {
     /// Whether the node may have the value afterwards.
     pub(super) const fn obtains(self) -> bool {
-        matches!(self, Self::Obtain { .. } | Self::Enter | Self::Share { .. })
+        matches!(
+            self,
+            Self::Obtain { .. } | Self::Enter { .. } | Self::Share { .. }
+        )
     }
 
     pub(super) const fn refreshes(self) -> bool {
@@ -135,9 +141,11 @@ impl Action {
     /// Whether the client may get a notification of the next change.
     pub(super) const fn watches(self) -> bool {
         match self {
-            Self::Obtain { .. } | Self::Refresh { .. } | Self::Check | Self::Look | Self::Enter => {
-                true
-            }
+            Self::Obtain { .. }
+            | Self::Refresh { .. }
+            | Self::Check
+            | Self::Look
+            | Self::Enter { .. } => true,
             Self::Share { waits, .. } => waits,
             Self::Release | Self::Stay { .. } | Self::CheckShared | Self::Leave { .. } => false,
         }
@@ -175,8 +183,9 @@ fn alone(op: Op<'_>) -> Option<(Action, &Claim, Duration)> {
             ttl,
             mode: Mode::InTurn,
             fence: None,
+            change,
             ..
-        } => (Action::Enter, claim, ttl.as_duration()),
+        } => (Action::Enter { change }, claim, ttl.as_duration()),
         Op::Obtain {
             claim,
             ttl,
@@ -222,8 +231,19 @@ fn alone(op: Op<'_>) -> Option<(Action, &Claim, Duration)> {
 fn shared(op: Op<'_>, limit: u32) -> Option<(Action, &Claim, Duration)> {
     Some(match op {
         Op::Obtain {
-            claim, ttl, waits, ..
-        } => (Action::Share { limit, waits }, claim, ttl.as_duration()),
+            claim,
+            ttl,
+            waits,
+            change,
+            ..
+        } => {
+            let action = Action::Share {
+                limit,
+                waits,
+                change,
+            };
+            (action, claim, ttl.as_duration())
+        }
         Op::Refresh {
             claim, ttl, keep, ..
         } => (Action::Stay { keep }, claim, ttl.as_duration()),

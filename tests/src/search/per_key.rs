@@ -51,7 +51,7 @@ impl ModelNode {
                 false
             }
             Action::Release => false,
-            Action::Enter
+            Action::Enter { .. }
             | Action::Share { .. }
             | Action::Stay { .. }
             | Action::CheckShared

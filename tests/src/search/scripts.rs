@@ -43,8 +43,8 @@ impl ModelNode {
         wakes: &mut Watches,
     ) -> Option<Outcome> {
         let (script, limit, waits) = match order.action {
-            Action::Enter => (Script::Enter, 0, true),
-            Action::Share { limit, waits } => (Script::Share, limit, waits),
+            Action::Enter { .. } => (Script::Enter, 0, true),
+            Action::Share { limit, waits, .. } => (Script::Share, limit, waits),
             Action::Stay { .. } => (Script::Stay, 0, false),
             Action::Leave { limit } => (Script::Leave, limit, false),
             Action::CheckShared => return Some(self.check_shared(order)),
@@ -77,9 +77,13 @@ impl ModelNode {
             .is_some_and(|entry| entry.value == Value::SHARED && entry.until >= until);
         let sharers = &self.sharers[key];
         let mut inside = sharers.inside.iter();
-        marker
-            && sharers.until.is_some_and(|end| end >= until)
-            && inside.any(|(value, end)| *end >= until && client.has_value(*value))
+        // One that changes, or may have changed, is relied on as sharing the key, and may have it alone.
+        let alone = self.entries[key]
+            .is_some_and(|entry| entry.until >= until && client.has_value(entry.value));
+        alone
+            || marker
+                && sharers.until.is_some_and(|end| end >= until)
+                && inside.any(|(value, end)| *end >= until && client.has_value(*value))
     }
 
     /// The key has the marker, and the value is among those who share the key.
@@ -87,7 +91,8 @@ impl ModelNode {
         let is_inside = |key: usize| {
             let is_ours = |(value, _): &(Value, Instant)| *value == order.value;
             let shared = self.entries[key].is_some_and(|entry| entry.value == Value::SHARED);
-            shared && self.sharers[key].inside.iter().any(is_ours)
+            let alone = self.entries[key].is_some_and(|entry| entry.value == order.value);
+            alone || shared && self.sharers[key].inside.iter().any(is_ours)
         };
         if order.keys().all(is_inside) {
             Outcome::GRANTED
@@ -197,10 +202,15 @@ impl Loaded {
     fn run(&mut self, script: Script, order: &Order, limit: u32, manner: Manner) -> Vec<Reply> {
         let ttl = lifetime(order.ttl_ms, manner).as_micros().to_string();
         let (value, limit) = (order.value.text(), limit.to_string());
+        let changes = matches!(
+            order.action,
+            Action::Enter { change: true } | Action::Share { change: true, .. }
+        );
+        let change = if changes { "change" } else { "" };
         let keep = order.action == (Action::Stay { keep: true });
         let (keys, args): (_, &[&str]) = match script {
-            Script::Enter => (6, &[&value, &ttl, "0", "0", ""]),
-            Script::Share => (6, &[&value, &ttl, "0", "0", &limit, ""]),
+            Script::Enter => (6, &[&value, &ttl, "0", "0", change]),
+            Script::Share => (6, &[&value, &ttl, "0", "0", &limit, change]),
             Script::Stay if keep => (2, &[&value, &ttl, "keep"]),
             Script::Stay => (2, &[&value, &ttl]),
             Script::Leave => (6, &[&value, &ttl, &limit]),

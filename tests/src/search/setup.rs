@@ -84,6 +84,8 @@ pub struct Budget {
     pub cancels: u8,
     /// A client refreshes with another ttl.
     pub refreshes: u8,
+    /// A client changes from one mode to the other.
+    pub changes: u8,
 }
 
 impl Budget {

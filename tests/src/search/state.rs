@@ -19,6 +19,8 @@ pub enum Step {
     Release(usize, usize),
     /// A user of this client wants a refresh with another ttl.
     Refresh(usize, usize),
+    /// A user of this client changes from one mode to the other.
+    Change(usize, usize),
     /// The next request of this client reaches this node, which carries it out.
     Request(usize, usize),
     /// The same, but its answer is not prompt.
@@ -133,6 +135,7 @@ impl SearchState {
                 (user.can_request(), Step::Obtain(c, u)),
                 (user.can_release() || cancels, Step::Release(c, u)),
                 (held && self.budget.refreshes > 0, Step::Refresh(c, u)),
+                (held && self.budget.changes > 0, Step::Change(c, u)),
             ];
             steps.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, s)| s));
         }
@@ -190,6 +193,7 @@ impl SearchState {
                 let ttl = if shorter { short_ttl() } else { ttl() };
                 self.client(c).refresh(u, ttl, now);
             }
+            Step::Change(c, u) => self.change(c, u),
             Step::Request(c, n) => {
                 let in_order = self.clients[c].lines[n].answers.is_empty();
                 let is_over = self.carry_out(c, n);
@@ -232,6 +236,12 @@ impl SearchState {
         }
         self.settle();
         self.check();
+    }
+
+    fn change(&mut self, c: usize, u: usize) {
+        let now = self.now;
+        self.budget.changes -= 1;
+        self.client(c).change(u, now);
     }
 
     /// The promise that was broken on the way here.

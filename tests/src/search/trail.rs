@@ -27,6 +27,7 @@ impl SearchState {
         let what = match step {
             Step::Obtain(c, u) => format!("user {u} of {} asks for a lock", letter(c)),
             Step::Release(c, u) => format!("user {u} of {} releases", letter(c)),
+            Step::Change(c, u) => format!("user {u} of {} changes the mode", letter(c)),
             Step::Refresh(c, u) => format!("user {u} of {} refreshes with another ttl", letter(c)),
             Step::Request(c, n) | Step::Withhold(c, n) => {
                 format!("a request of {} reaches node {n}", letter(c))

@@ -133,6 +133,8 @@ pub(super) fn on_event(users: &mut [User], event: Event) -> Option<&'static str>
     let (Event::Obtained { lock: about, .. }
     | Event::NotObtained { lock: about, .. }
     | Event::Refreshed { lock: about, .. }
+    | Event::Changed { lock: about, .. }
+    | Event::NotChanged { lock: about, .. }
     | Event::Lost { lock: about, .. }
     | Event::Released { lock: about, .. }) = event
     else {
@@ -142,9 +144,11 @@ pub(super) fn on_event(users: &mut [User], event: Event) -> Option<&'static str>
         return Some("an event of a lock that is over");
     };
     *phase = match (event, *phase) {
-        (Event::Obtained { .. }, Phase::Attempting) | (Event::Refreshed { .. }, Phase::Held) => {
-            Phase::Held
-        }
+        (Event::Obtained { .. }, Phase::Attempting)
+        | (
+            Event::Refreshed { .. } | Event::Changed { .. } | Event::NotChanged { .. },
+            Phase::Held,
+        ) => Phase::Held,
         (Event::NotObtained { .. }, Phase::Attempting)
         | (Event::Lost { .. }, Phase::Held)
         | (Event::Released { .. }, Phase::Releasing)

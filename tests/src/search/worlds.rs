@@ -13,7 +13,7 @@ use super::setup::{Memory, Setup};
 use super::user::Wants;
 use super::walk::Limits;
 use fences::fences;
-use modes::modes;
+use modes::{changes, modes};
 use without_scripts::without_scripts;
 
 /// A world, and how far it is searched.
@@ -61,6 +61,7 @@ pub fn short() -> Vec<Plan> {
     plans.extend(without_scripts().into_iter().take(2));
     plans.extend(users().into_iter().filter(|plan| plan.setup.nodes == 1));
     plans.extend(modes());
+    plans.extend(changes());
     let large = |plan: &&mut Plan| {
         let setup = &plan.setup;
         setup.patient || setup.commands == Commands::PerKey || !setup.modes.is_empty()
@@ -93,6 +94,7 @@ pub fn long() -> Vec<Plan> {
     plans.extend(troubled_quorums());
     plans.extend(fences());
     plans.extend(modes());
+    plans.extend(changes());
     plans
 }
 

@@ -1,6 +1,7 @@
 //! Named scenarios over the engine that ships and the embedded server, in virtual time.
 
 mod behind;
+mod changes;
 mod companions;
 mod connecting;
 mod doubts;
@@ -20,6 +21,7 @@ mod tokens;
 mod turns;
 mod unknown;
 mod unseen;
+mod unsettled;
 mod waiting;
 mod waits;
 mod wakes;
@@ -58,6 +60,8 @@ fn kinds(world: &World, client: ClientId) -> Vec<&'static str> {
         } => "renewed",
         Event::Lost { .. } => "lost",
         Event::Released { .. } => "released",
+        Event::Changed { .. } => "changed",
+        Event::NotChanged { .. } => "not changed",
         Event::Inspected { .. } | Event::Node { .. } | _ => "other",
     };
     world

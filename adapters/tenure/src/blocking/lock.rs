@@ -6,6 +6,7 @@ use futures_lite::future::{self, block_on};
 use tenure_core::{Fence, Keys, Lease, Loss, Released};
 
 use crate::error::{InspectError, RefreshError, VerifyError};
+use crate::mode_error::ModeError;
 use crate::runtime::blocking::tasks;
 
 /// A lock that was obtained. Dropping it releases it, without blocking.
@@ -49,7 +50,7 @@ impl Lock {
 
     /// The number of this grant, if it was requested with [`Obtaining::fence`](super::Obtaining::fence).
     #[must_use]
-    pub const fn fence(&self) -> Option<Fence> {
+    pub fn fence(&self) -> Option<Fence> {
         self.0.fence()
     }
 
@@ -71,6 +72,40 @@ impl Lock {
     /// ```
     pub fn again(&self) -> Result<Self, Loss> {
         self.0.again().map(Self)
+    }
+
+    /// Turns a reader or a permit into a writer, if no other client shares the key now. Blocks for a round trip. See
+    /// [`crate::Lock::try_upgrade`].
+    ///
+    /// # Errors
+    /// [`ModeError`]: the lock is still a reader, or no longer held.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let locker = tenure::blocking::memory();
+    /// let lock = locker.read("config").block()?;
+    /// lock.try_upgrade()?;
+    /// lock.downgrade()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_upgrade(&self) -> Result<(), ModeError> {
+        block_on(self.0.try_upgrade())
+    }
+
+    /// Turns a writer into a reader, as which it counts from this call on. Blocks for a round trip. See
+    /// [`crate::Lock::downgrade`].
+    ///
+    /// # Errors
+    /// [`ModeError`]: it is not known what the server did, or the lock is no longer held.
+    pub fn downgrade(&self) -> Result<(), ModeError> {
+        block_on(self.0.downgrade())
+    }
+
+    /// Whether others may hold the key at the same time. See [`crate::Lock::is_shared`].
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared()
     }
 
     /// The current lease, or the last known one if the lock has ended.

@@ -13,6 +13,9 @@ impl Lock {
     /// Another handle of this lock, for a function that needs the lock itself. The lock is released when the last handle is
     /// released or dropped, and a loss ends all of them.
     ///
+    /// All of them are one lock: when it changes from reader to writer or back ([`try_upgrade`](Self::try_upgrade)), it does so
+    /// for each handle.
+    ///
     /// This makes no request, and does not extend the lease: [`refresh_for`](Self::refresh_for) does, on any handle. To
     /// [`obtain`](crate::Locker::obtain) a key again waits for it, as between strangers.
     ///
@@ -44,7 +47,6 @@ impl Lock {
             cell: Arc::clone(&self.cell),
             claim: self.claim.clone(),
             first: self.first,
-            fence: self.fence,
             counts: true,
         })
     }

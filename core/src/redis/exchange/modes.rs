@@ -92,16 +92,19 @@ impl ReplyProgress {
         }
     }
 
-    /// The value of the key, and the end of our own lease.
+    /// The value of the key, and the end of our own lease. A change without a reply may have given us the key alone.
     pub(super) fn note_shared(
         &mut self,
         reply: Reply<'_>,
         before: u8,
+        is_ours: impl FnOnce(&[u8]) -> bool,
         capability: &mut Capability,
     ) {
         let value = u16::from(before);
         if self.replies == value {
-            return self.note_value(reply, |value| value == SHARED_VALUE);
+            self.is_alone = reply.as_bytes().is_some_and(is_ours);
+            let is_alone = self.is_alone;
+            return self.note_value(reply, |value| is_alone || value == SHARED_VALUE);
         }
         if self.replies < value || before > 0 && self.replies == value.saturating_add(1) {
             return note_caching(reply, capability);
@@ -116,7 +119,7 @@ impl ReplyProgress {
     fn note_score(&mut self, reply: Reply<'_>) {
         match reply.item() {
             Item::Double(_) | Item::Bulk(_) => {}
-            Item::Null => self.all_equal = false,
+            Item::Null => self.all_equal &= self.is_alone,
             Item::Error(line) if ServerError::of(line) == ServerError::WrongType => {
                 self.all_equal = false;
             }

@@ -38,6 +38,9 @@ pub(super) struct ReplyProgress {
     /// The server has registered us for a bell.
     #[cfg(feature = "modes")]
     pub(super) has_bell: bool,
+    /// The key has our whole value.
+    #[cfg(feature = "modes")]
+    pub(super) is_alone: bool,
     /// Where each key has a reply of its own: what they said so far.
     each: Each,
     found: Vec<Option<Holding>>,

@@ -14,8 +14,10 @@ use crate::redis::slot::companion_parts;
 use crate::redis::{CompanionKey, Script};
 use crate::ttl::Ttl;
 
-/// The lock is no other that changes its mode.
-const NO_CHANGE: &[u8] = b"";
+/// Whether the lock is held, and changes its mode.
+const fn changes(change: bool) -> &'static [u8] {
+    if change { b"change" } else { b"" }
+}
 
 impl Wire<'_> {
     /// `None` if the commands are those of an exclusive lock.
@@ -33,20 +35,22 @@ impl Wire<'_> {
                     ttl,
                     fence,
                     ticket,
+                    change,
                     ..
                 },
                 None,
-            ) => self.enter(claim, ttl, fence, ticket),
+            ) => self.enter(claim, ttl, fence, (ticket, change)),
             (
                 Op::Obtain {
                     claim,
                     ttl,
                     waits,
                     ticket,
+                    change,
                     ..
                 },
                 Some(limit),
-            ) => self.share(claim, ttl, (limit, waits), ticket),
+            ) => self.share(claim, ttl, (limit, waits), (ticket, change)),
             (
                 Op::Refresh {
                     claim, ttl, keep, ..
@@ -67,7 +71,7 @@ impl Wire<'_> {
         claim: &Claim,
         ttl: Ttl,
         fence: Option<Keep>,
-        ticket: Option<&Ticket>,
+        (ticket, change): (Option<&Ticket>, bool),
     ) -> (Kind, u16) {
         let bell = self.register_for_bell(claim, ticket);
         let before = bell.saturating_add(self.without_registration());
@@ -82,7 +86,7 @@ impl Wire<'_> {
         }
         command.prepared(claim.frame().value());
         command.number(ttl.as_millis());
-        place(&mut command, ticket).arg(NO_CHANGE);
+        place(&mut command, ticket).arg(changes(change));
         match fence.map(Keep::as_millis) {
             Some(Some(millis)) => command.number(millis),
             Some(None) => command.arg(b"forever"),
@@ -104,7 +108,7 @@ impl Wire<'_> {
         claim: &Claim,
         ttl: Ttl,
         (limit, waits): (u64, bool),
-        ticket: Option<&Ticket>,
+        (ticket, change): (Option<&Ticket>, bool),
     ) -> (Kind, u16) {
         if waits {
             self.for_each(b"PTTL", claim);
@@ -116,7 +120,9 @@ impl Wire<'_> {
         companions(&mut command, claim, &CompanionKey::ALL);
         command.prepared(claim.frame().value());
         command.number(ttl.as_millis());
-        place(&mut command, ticket).number(limit).arg(NO_CHANGE);
+        place(&mut command, ticket)
+            .number(limit)
+            .arg(changes(change));
         let watch = if waits { Watch::Before } else { Watch::No };
         let kind = Kind::Mode {
             script: Script::Share,

@@ -1,4 +1,4 @@
-//! Worlds in which clients share a key. Nobody waits in order, and nobody changes from one mode to another.
+//! Worlds in which clients share a key. Nobody waits in order.
 
 use std::num::NonZeroU32;
 
@@ -18,13 +18,35 @@ const OF_TWO: Mode = Mode::Shared {
     limit: NonZeroU32::new(2),
 };
 
+fn world(name: &'static str, modes: &'static [Mode], change: fn(&mut Setup)) -> Plan {
+    let mut plan = plan((1, Arrangement::Ordered), 20, usize::MAX, name, change);
+    (plan.setup.modes, plan.setup.clients) = (modes, modes.len());
+    plan
+}
+
+/// The same, in which clients change from one mode to the other while they hold a lock.
+pub(super) fn changes() -> Vec<Plan> {
+    vec![
+        world(
+            "2 readers that change twice: slow, cut",
+            &[READER, READER],
+            |s| {
+                (s.budget.late, s.budget.cuts, s.budget.changes) = (1, 1, 2);
+            },
+        ),
+        world(
+            "reader | writer, 2 changes: slow, cut, prompt",
+            &[READER, WRITER],
+            |s| {
+                (s.prompt, s.budget.changes) = (true, 2);
+                (s.budget.late, s.budget.cuts) = (1, 1);
+            },
+        ),
+    ]
+}
+
 /// One node. Clients try again until their wait ends.
 pub(super) fn modes() -> Vec<Plan> {
-    let world = |name, modes: &'static [Mode], change: fn(&mut Setup)| {
-        let mut plan = plan((1, Arrangement::Ordered), 20, usize::MAX, name, change);
-        (plan.setup.modes, plan.setup.clients) = (modes, modes.len());
-        plan
-    };
     let all: fn(&mut Setup) = |s| {
         (s.budget.late, s.budget.cuts, s.budget.client_crashes) = (1, 1, 1);
     };

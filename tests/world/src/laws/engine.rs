@@ -63,6 +63,9 @@ impl Machine for Replayed<'_> {
             Input::Refresh(lock, ttl) => {
                 engine.refresh(*lock, *ttl, at).ok();
             }
+            Input::Change(lock, mode) => {
+                engine.change(*lock, *mode, at).ok();
+            }
             Input::Release(lock) => engine.release(*lock, at),
             Input::Inspect(keys) => {
                 engine.inspect(keys.clone(), at);
@@ -106,6 +109,7 @@ impl Machine for Replayed<'_> {
         match input {
             Input::Obtain(_)
             | Input::Refresh(..)
+            | Input::Change(..)
             | Input::Release(_)
             | Input::Inspect(_)
             | Input::TakeInspection(_)

@@ -2,6 +2,7 @@
 //!
 //! The first [`HEADER`] bytes choose the world, every following [`STEP`] bytes are one step. Any bytes are a schedule.
 
+mod changes;
 mod ending;
 mod extras;
 mod play;

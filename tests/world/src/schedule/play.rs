@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token, Ttl};
+use tenure_core::{Instant, Jitter, Key, LockId, Obtain, Renewal, Retry, Rng, Token};
 
 use super::setup::{LONGEST_MS, Setup, allowed_rate};
 use super::spans::{Task, pause, span};
@@ -123,6 +123,7 @@ impl Play {
             0..=99 => self.obtain(client, a, b, c),
             100..=134 => self.release(client, a),
             135..=148 => self.refresh(client, a, b),
+            149..=152 if self.setup.extras.modes => self.refresh(client, a, b | 0x40),
             149..=152 => self.inspect(client, a),
             _ if self.setup.calm => {}
             189..=210 | 236..=239 | 243..=255 if self.setup.mild => {}
@@ -199,7 +200,7 @@ impl Play {
         request
     }
 
-    fn lock(&self, client: usize, nth: u8) -> Option<LockId> {
+    pub(super) fn lock(&self, client: usize, nth: u8) -> Option<LockId> {
         let locks = &self.locks[client];
         // The latest most often.
         let back = usize::from(nth) % locks.len().clamp(1, 4);
@@ -221,21 +222,6 @@ impl Play {
             }
             self.locks[client].retain(|other| *other != lock);
         }
-    }
-
-    fn refresh(&mut self, client: usize, nth: u8, how: u8) {
-        const TTL: [u64; 6] = [200, 800, 1500, 3000, 6000, LONGEST_MS];
-        if let Some(lock) = self.lock(client, nth) {
-            let ttl = (how & 1 == 0).then(|| TTL[usize::from(how >> 1) % 6]);
-            self.refresh_for(client, lock, ttl);
-        }
-    }
-
-    pub(super) fn refresh_for(&mut self, client: usize, lock: LockId, ttl: Option<u64>) {
-        self.world
-            .note_line(|| format!("{client} refreshes {lock:?} for {ttl:?} ms"));
-        let ttl = ttl.map(|ms| Ttl::new(Duration::from_millis(ms)).expect("a ttl"));
-        self.world.refresh(self.clients[client], lock, ttl);
     }
 
     fn inspect(&mut self, client: usize, a: u8) {

@@ -57,6 +57,13 @@ impl World {
                 self.check_exclusion(index)?;
                 self.check_cover(index)
             }
+            Event::Changed { lock, .. } => {
+                if self.clients[index].engine.fence(*lock).is_some() {
+                    self.check_fence(index, *lock)?;
+                }
+                self.check_exclusion(index)?;
+                self.check_cover(index)
+            }
             Event::Lost { lock, reason } => {
                 self.check_calm(index, *lock, *reason)?;
                 self.check_loss(index, *reason)

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
-use tenure_core::{Config, Engine, Event, Instant, Keys, LockId, Mode, NodeState, Output};
+use tenure_core::{Config, Engine, Event, Instant, LockId, Mode, NodeState, Output};
 
 use super::clock::Clock;
+use super::held_lock::{Change, HeldLock};
 use super::inspected::Snapshot;
 use super::log::{Input, Log};
 use super::net::Net;
@@ -77,24 +78,7 @@ pub(crate) struct Kept {
     pub(crate) steps: u64,
     pub(crate) advances: u64,
     pub(crate) expiry_reported: u64,
-}
-
-/// A lock that this client says is its own.
-pub(crate) struct HeldLock {
-    pub(crate) lock: LockId,
-    pub(crate) keys: Keys,
-    pub(crate) value: Box<[u8]>,
-    pub(crate) mode: Mode,
-    /// True time.
-    pub(crate) since: Instant,
-    /// On its own clock, as last reported.
-    until: Instant,
-    /// Its token is the user's own: a late release of an earlier attempt looks like one of this lock.
-    pub(crate) owned: bool,
-    /// No lease of it may end later.
-    pub(crate) cap: Option<Instant>,
-    /// A refresh for another time may have made it shorter than last reported.
-    pub(crate) reshaped: bool,
+    pub(crate) weaker: u64,
 }
 
 impl Client {
@@ -187,6 +171,7 @@ impl Client {
                     }
                     self.note_tokens();
                     self.check_expired_leases(now)?;
+                    self.check_beliefs()?;
                     self.kept.expiry_reported += u64::from(!self.held_locks.is_empty());
                     return Ok(());
                 }
@@ -219,6 +204,7 @@ impl Client {
                 held_lock.until = lease.expires_at();
             }
         }
+        self.note_change(lock, event);
         if let Event::Obtained { lock, lease } = event {
             let (mut cap, mut mode) = (None, Mode::Exclusive);
             if let Some((_, at)) = self.open.iter().find(|(other, _)| *other == lock) {
@@ -234,6 +220,7 @@ impl Client {
                     keys: claim.keys().clone(),
                     value: claim.value().into(),
                     mode,
+                    change: Change::Settled,
                     since: now,
                     until: lease.expires_at(),
                     owned: !is_drawn(claim.token()),
@@ -388,6 +375,8 @@ pub(crate) fn lock_of(event: &Event) -> Option<LockId> {
         Event::Obtained { lock, .. }
         | Event::NotObtained { lock, .. }
         | Event::Refreshed { lock, .. }
+        | Event::Changed { lock, .. }
+        | Event::NotChanged { lock, .. }
         | Event::Lost { lock, .. }
         | Event::Released { lock, .. } => Some(*lock),
         _ => None,

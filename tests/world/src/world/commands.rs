@@ -1,7 +1,8 @@
 //! What users do with locks.
 
-use tenure_core::{Keys, LockId, Ttl};
+use tenure_core::{ChangeError, Keys, LockId, Mode, Ttl};
 
+use super::held_lock::Change;
 use super::log::Input;
 use super::{ClientId, World};
 
@@ -44,6 +45,27 @@ impl World {
             }
         }
         self.drain(client.0);
+    }
+
+    /// Changes the mode of a lock, if that can be requested. Returns why not.
+    pub fn change(&mut self, client: ClientId, lock: LockId, mode: Mode) -> Option<ChangeError> {
+        let own = self.own_time(client);
+        let of = &mut self.clients[client.0];
+        of.log(own, || Input::Change(lock, mode));
+        let result = of.engine.change(lock, mode, own);
+        if result.is_ok()
+            && let Some(held_lock) = of.held_locks.iter_mut().find(|b| b.lock == lock)
+        {
+            held_lock.change = Change::UnderWay;
+            // Its requests set a new ttl, so the lease may be another than was reported.
+            held_lock.reshaped = true;
+            let mut requests = of.requests.iter_mut();
+            if let Some(request) = requests.find(|request| request.lock == lock) {
+                request.changed = true;
+            }
+        }
+        self.drain(client.0);
+        result.err()
     }
 
     /// Inspects keys and discards the result.

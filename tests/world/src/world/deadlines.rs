@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenure_core::{Key, Keys, LockId};
 
+use super::exclusion::is_shared;
 use super::oracle::Promise;
 use super::{ClientId, World};
 
@@ -36,7 +37,8 @@ impl World {
             let trips = self.net.longest_trip(index, 0) * 10;
             for held_lock in client.valid_locks(self.now) {
                 let there = self.holding(0, key);
-                let ours = there.is_some_and(|(value, _)| *value == *held_lock.value);
+                let ours = there.is_some_and(|(value, _)| *value == *held_lock.value)
+                    && !is_shared(held_lock.mode);
                 if ours && held_lock.keys.iter().any(|other| other == key) {
                     all.push((ClientId(index), held_lock.lock, trips));
                 }

@@ -3,7 +3,7 @@
 use tenure_core::{Instant, Key, Mode};
 
 use super::World;
-use super::client::HeldLock;
+use super::held_lock::{Change, HeldLock};
 use super::oracle::{Promise, Violation};
 
 impl World {
@@ -67,10 +67,12 @@ impl World {
             let gone = last.map(|last| Instant::from_micros((last + 1) * 1000));
             let gone = gone.and_then(|gone| clock.when(gone));
             let lasts = gone.is_none_or(|gone| gone >= end);
-            if is_shared(held_lock.mode) {
+            // A lock that changes, or may have changed, is relied on as one that shares its key, and may have it alone.
+            let alone = *value == *held_lock.value && lasts;
+            if is_shared(held_lock.mode) && !(alone && held_lock.change != Change::Settled) {
                 return *value == *b"~shared" && lasts && self.is_inside(node, key, held_lock, end);
             }
-            *value == *held_lock.value && lasts
+            alone
         })
     }
 

@@ -98,7 +98,7 @@ impl World {
 
     /// What is on its way on the present connection stays there until [`World::unstick`], whatever becomes of the
     /// connection and of later ones. Gives its number.
-    pub(crate) fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
+    pub fn stick(&mut self, client: ClientId, node: usize) -> Option<usize> {
         let conn = self.net.links[client.0][node].current?;
         self.net.conns[conn].stuck = true;
         self.happens(Place::Link(client.0, node), "bytes stuck");
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// What was kept on a connection arrives.
-    pub(crate) fn unstick(&mut self, conn: usize) {
+    pub fn unstick(&mut self, conn: usize) {
         let Conn { client, node, .. } = self.net.conns[conn];
         self.note_trouble(Place::Link(client, node));
         self.net.conns[conn].stuck = false;

@@ -1,6 +1,6 @@
 //! What goes into an engine and what comes out.
 
-use tenure_core::{Event, Instant, Keys, LockId, Obtain, Ttl};
+use tenure_core::{Event, Instant, Keys, LockId, Mode, Obtain, Ttl};
 
 /// What went into an engine and what came out, to be played once more.
 #[derive(Default)]
@@ -44,6 +44,7 @@ pub(crate) struct Outputs {
 pub(crate) enum Input {
     Obtain(Box<Obtain>),
     Refresh(LockId, Option<Ttl>),
+    Change(LockId, Mode),
     Release(LockId),
     Inspect(Keys),
     TakeInspection(LockId),

@@ -20,6 +20,7 @@ mod exclusion;
 mod fair;
 mod faults;
 mod fences;
+mod held_lock;
 mod inspected;
 mod log;
 mod net;
@@ -44,7 +45,7 @@ use std::time::Duration;
 use tenure_core::memory::{ConnId, Options, Server};
 use tenure_core::{
     Arrangement, Config, Engine, Event, Fence, Instant, Key, Keys, LockId, NodeConfig, Obtain,
-    Renewal, Token, Ttl,
+    Token, Ttl,
 };
 
 use agenda::Happening;
@@ -299,26 +300,7 @@ impl World {
         let own = self.own_time(client);
         let of = &mut self.clients[client.0];
         of.log(own, || Input::Obtain(Box::new(request.clone())));
-        let mut noted = request::LockRequest {
-            lock: LockId::from_bits(0),
-            keys: request.keys.clone(),
-            token: request.token.clone(),
-            mode: request.mode,
-            ttl: request.ttl.as_duration(),
-            requested_at: own,
-            wait: request.wait.filter(|wait| !wait.is_zero()),
-            max_hold: match request.renewal {
-                Renewal::Automatic { max_hold } => max_hold,
-                Renewal::Manual | _ => None,
-            },
-            ended: None,
-            lease: None,
-            renewed: matches!(request.renewal, Renewal::Automatic { .. }),
-            refreshed: false,
-            unanswered: None,
-            renamed: false,
-            obtained: false,
-        };
+        let mut noted = request::LockRequest::new(&request, own);
         for key in request.keys.iter() {
             *self.request_counts.entry(key.clone()).or_default() += 1;
         }

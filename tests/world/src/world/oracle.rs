@@ -13,6 +13,8 @@ pub enum Promise {
     /// At no instant do two clients rely on the same key, unless both share it: then no more do than the largest of their
     /// limits.
     Exclusion,
+    /// While a lock changes, and after a change without a reply, its client relies on no more than sharing the key.
+    Weaker,
     /// A holder is backed by enough nodes until its lease is over.
     Cover,
     /// The end of a lease is reported when it comes.
@@ -90,6 +92,7 @@ impl Promise {
     /// All of them.
     pub const ALL: [Self; 29] = [
         Self::Exclusion,
+        Self::Weaker,
         Self::Cover,
         Self::ExpiryReported,
         Self::LossReported,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_core::{Instant, Keys, Lease, LockId, Mode, Token};
+use tenure_core::{Instant, Keys, Lease, LockId, Mode, Obtain, Renewal, Token};
+
+use super::exclusion::is_shared;
 
 /// How long a drawn token is.
 const DRAWN: usize = 22;
@@ -12,7 +14,10 @@ pub(crate) struct LockRequest {
     pub(crate) lock: LockId,
     pub(crate) keys: Keys,
     pub(crate) token: Token,
+    /// As it was requested.
     pub(crate) mode: Mode,
+    /// Another mode was requested since.
+    pub(crate) changed: bool,
     pub(crate) ttl: Duration,
     /// When it was requested, on the clock of its client, and how long it waits.
     pub(crate) requested_at: Instant,
@@ -36,6 +41,36 @@ pub(crate) struct LockRequest {
 }
 
 impl LockRequest {
+    /// What is known of it when it is made, but for its id.
+    pub(super) fn new(request: &Obtain, own: Instant) -> Self {
+        Self {
+            lock: LockId::from_bits(0),
+            keys: request.keys.clone(),
+            token: request.token.clone(),
+            mode: request.mode,
+            changed: false,
+            ttl: request.ttl.as_duration(),
+            requested_at: own,
+            wait: request.wait.filter(|wait| !wait.is_zero()),
+            max_hold: match request.renewal {
+                Renewal::Automatic { max_hold } => max_hold,
+                Renewal::Manual | _ => None,
+            },
+            ended: None,
+            lease: None,
+            renewed: matches!(request.renewal, Renewal::Automatic { .. }),
+            refreshed: false,
+            unanswered: None,
+            renamed: false,
+            obtained: false,
+        }
+    }
+
+    /// Whether it may have shared its keys at some time.
+    pub(super) fn may_share(&self) -> bool {
+        self.changed || is_shared(self.mode)
+    }
+
     /// A refresh is reported. `requested_at`: as one that was requested. Returns whether no requested one is passed over, since
     /// only one round may be under way when it is requested, and whether nodes were asked after that.
     pub(crate) fn is_refreshed(&mut self, lease: Lease, requested: bool) -> bool {

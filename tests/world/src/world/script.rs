@@ -128,6 +128,10 @@ impl World {
         self.clients[client.0].held_locks.last().map(|b| b.lock)
     }
 
+    pub(crate) fn mode(&self, client: ClientId, lock: LockId) -> Option<tenure_core::Mode> {
+        self.clients[client.0].engine.mode(lock)
+    }
+
     pub(crate) fn is_held(&self, client: ClientId, lock: LockId) -> bool {
         self.clients[client.0].engine.lease(lock).is_some()
     }
@@ -318,6 +322,7 @@ impl World {
             (Promise::Steps, kept.steps),
             (Promise::Advances, kept.advances),
             (Promise::ExpiryReported, kept.expiry_reported),
+            (Promise::Weaker, kept.weaker),
         ] {
             *self.oracle.checks.entry(promise).or_default() += count;
         }

@@ -20,7 +20,6 @@ use std::time::Duration;
 use tenure_core::{Event, Holder, Instant, Lease, LockId, Loss, NodeError, NotObtained, Released};
 
 use super::World;
-use super::exclusion::is_shared;
 use super::oracle::{Promise, Violation};
 use super::prompt::{CHECK_INTERVAL, share_a_key};
 use super::request::LockRequest;
@@ -261,7 +260,7 @@ impl World {
             Holder::Sharing
                 if !self.killed
                     && !(0..self.clients.len()).any(|client| {
-                        let mut sharing = of(client).filter(|other| is_shared(other.mode));
+                        let mut sharing = of(client).filter(|other| other.may_share());
                         sharing.any(late)
                     }) =>
             {

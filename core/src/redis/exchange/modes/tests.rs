@@ -40,6 +40,7 @@ fn obtain(claim: &Claim, mode: Mode, waits: bool) -> Op<'_> {
         fence: None,
         waits,
         ticket: None,
+        change: false,
     }
 }
 

@@ -1,0 +1,120 @@
+//! Changes of mode without a reply, with a late one, or with an error.
+
+use tenure_core::memory::Trouble;
+use tenure_core::{ChangeError, Event, Holder, NodeError, NotChanged, Released};
+use tenure_tests::world::{Weather, World};
+
+use crate::changes::{SHARED, TIMEOUT, changed, not_changed, value};
+use crate::modes::{READ, WRITE, hold, nothing_is_left, refused, wait_in};
+use crate::{MS, TTL, is_held, released, until_held};
+
+#[test]
+fn a_late_obtain_does_not_convert() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let warm = hold(&mut world, alice, READ);
+    world.release(alice, warm);
+    world.run_for(20 * MS);
+    let conn = world.stick(alice, 0).expect("a connection");
+    let reader = wait_in(&mut world, alice, READ);
+    world.run_for(MS);
+    world.cut(alice, 0);
+    until_held(&mut world, alice, reader, 5 * TIMEOUT);
+    changed(&mut world, alice, reader, WRITE);
+    let before = value(&mut world);
+    world.unstick(conn);
+    world.run_for(20 * MS);
+    assert_eq!(value(&mut world), before);
+    assert_eq!(refused(&mut world, bob, READ), Holder::Other);
+    assert!(is_held(&world, alice, reader));
+}
+
+#[test]
+fn an_unanswered_change_relies_on_the_weaker() {
+    for (from, to) in [(READ, WRITE), (WRITE, READ)] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        // So that the server has all scripts.
+        for mode in [READ, WRITE] {
+            let before = hold(&mut world, bob, mode);
+            world.release(bob, before);
+            world.run_for(20 * MS);
+        }
+        let lock = hold(&mut world, alice, from);
+        world.weather(alice, 0, Weather::Deaf);
+        assert_eq!(world.change(alice, lock, to), None);
+        assert_eq!(world.of(alice).engine.mode(lock), Some(READ));
+        assert_eq!(world.change(alice, lock, to), Some(ChangeError::UnderWay));
+        world.run_for(MS);
+        assert_eq!(world.of(alice).engine.mode(lock), Some(READ));
+        world.run_for(TIMEOUT);
+        let last = world.last(alice, lock);
+        let Some(Event::NotChanged { reason, .. }) = last else {
+            panic!("{last:?}");
+        };
+        assert!(matches!(reason, NotChanged::Unanswered(_)), "{reason:?}");
+        // The server carried it out. From then on the lock is renewed, checked and released in that state.
+        assert_eq!(value(&mut world) == SHARED, to == READ);
+        world.weather(alice, 0, Weather::Fair);
+        for mode in [READ, WRITE] {
+            let refused = world.change(alice, lock, mode);
+            assert_eq!(refused, Some(ChangeError::Unsettled));
+        }
+        world.run_for(3 * TTL);
+        world.cut(alice, 0);
+        world.run_for(3 * TTL);
+        assert!(is_held(&world, alice, lock), "{:?}", world.events(alice));
+        assert_eq!(value(&mut world) == SHARED, to == READ);
+        world.release(alice, lock);
+        world.run_for(20 * MS);
+        let confirmed = released(lock, Released::Confirmed);
+        assert_eq!(world.last(alice, lock), confirmed);
+        nothing_is_left(&mut world);
+        hold(&mut world, bob, WRITE);
+    }
+}
+
+#[test]
+fn a_change_that_comes_after_the_release_changes_nothing() {
+    for (from, to) in [(READ, WRITE), (WRITE, READ)] {
+        let mut world = World::single();
+        let (alice, bob) = (world.client(), world.client());
+        let lock = hold(&mut world, alice, from);
+        let conn = world.stick(alice, 0).expect("a connection");
+        assert_eq!(world.change(alice, lock, to), None);
+        world.run_for(MS);
+        world.cut(alice, 0);
+        world.run_for(TIMEOUT);
+        world.release(alice, lock);
+        world.run_for(20 * MS);
+        let confirmed = released(lock, Released::Confirmed);
+        assert_eq!(world.last(alice, lock), confirmed);
+        let other = hold(&mut world, bob, WRITE);
+        let before = value(&mut world);
+        world.unstick(conn);
+        world.run_for(20 * MS);
+        assert_eq!(value(&mut world), before);
+        world.release(bob, other);
+        world.run_for(20 * MS);
+        nothing_is_left(&mut world);
+    }
+}
+
+#[test]
+fn an_upgrade_that_has_failed_may_be_tried_again_and_a_downgrade_not() {
+    for (from, to) in [(READ, WRITE), (WRITE, READ)] {
+        let mut world = World::single();
+        let alice = world.client();
+        let lock = hold(&mut world, alice, from);
+        world.server(0).options_mut().trouble = Some(Trouble::Loading);
+        let reason = not_changed(&mut world, alice, lock, to);
+        assert_eq!(reason, NotChanged::Failed(NodeError::Loading));
+        world.server(0).options_mut().trouble = None;
+        if to == WRITE {
+            changed(&mut world, alice, lock, WRITE);
+        } else {
+            let refused = world.change(alice, lock, WRITE);
+            assert_eq!(refused, Some(ChangeError::Unsettled));
+        }
+    }
+}
