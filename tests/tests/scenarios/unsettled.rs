@@ -18,7 +18,7 @@ fn a_late_obtain_does_not_convert() {
     let conn = world.stick(alice, 0).expect("a connection");
     let reader = wait_in(&mut world, alice, READ);
     world.run_for(MS);
-    world.cut(alice, 0);
+    world.cut_keeping(alice, 0, 1000, 1000);
     until_held(&mut world, alice, reader, 5 * TIMEOUT);
     changed(&mut world, alice, reader, WRITE);
     let before = value(&mut world);
@@ -83,7 +83,7 @@ fn a_change_that_comes_after_the_release_changes_nothing() {
         let conn = world.stick(alice, 0).expect("a connection");
         assert_eq!(world.change(alice, lock, to), None);
         world.run_for(MS);
-        world.cut(alice, 0);
+        world.cut_keeping(alice, 0, 1000, 1000);
         world.run_for(TIMEOUT);
         world.release(alice, lock);
         world.run_for(20 * MS);

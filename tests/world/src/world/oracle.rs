@@ -90,7 +90,7 @@ impl Promise {
     }
 
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Exclusion,
         Self::Weaker,
         Self::Cover,
