@@ -258,13 +258,18 @@ impl Lock {
     }
 
     /// Asks the servers how long they will keep the lock without a refresh: the shortest time of its keys. `None` if it is
-    /// no longer held there, [`Duration::MAX`] if the keys have no ttl. Changes nothing.
+    /// no longer held there, [`Duration::MAX`] if the keys have no ttl. Changes nothing, but for a lock that is
+    /// [shared](Self::is_shared): that one is refreshed, because nothing else reports its own lease among many.
     ///
     /// The answer was true when the servers replied.
     ///
     /// # Errors
     /// [`InspectError`] if too few servers replied, or their replies differ.
     pub async fn remaining_on_servers(&self) -> Result<Option<Duration>, InspectError> {
+        if self.is_shared() {
+            let refreshed = self.refresh().await;
+            return Ok(refreshed.ok().map(|_| self.remaining()));
+        }
         let holdings = inspect(&self.handle, self.claim.keys().clone()).await?;
         let ours = |holding: &Option<tenure_core::Holding>| match holding {
             Some(holding) if *holding.value == *self.claim.value() => {

@@ -148,6 +148,28 @@ async fn verify_checks_the_servers_and_the_clock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn verify_of_a_shared_lock_refreshes_it() {
+    let server = Memory::new();
+    let (alice, bob) = (server.locker(), server.locker());
+    let lock = alice.read("k").token("t").ttl(30 * SECOND).manual();
+    let lock = lock.await.unwrap();
+    let permit = bob.permit("other", 2).await.unwrap();
+    advance(10 * SECOND).await;
+
+    assert_eq!(lock.verify().await, Ok(()));
+    assert_eq!(permit.verify().await, Ok(()));
+
+    assert!(lock.remaining() > 29 * SECOND);
+    let left = lock.remaining_on_servers().await.unwrap();
+    assert!(left.is_some_and(|left| left > 29 * SECOND), "{left:?}");
+
+    bob.read("k").token("t").await.unwrap().release().await;
+
+    assert_eq!(lock.verify().await, Err(VerifyError::Lost(Loss::Taken)));
+    assert_eq!(lock.remaining_on_servers().await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_locker_verifies_nothing() {
     let locker = memory();
     let lock = locker.obtain("k").await.unwrap();
