@@ -88,6 +88,9 @@ pub(crate) fn write(engine: &mut Engine, record: &mut Record, event: Event) -> u
                 _ => nothing(record),
             }
         }
+        // Nothing requests a change here.
+        #[cfg(feature = "modes")]
+        Event::Changed { .. } | Event::NotChanged { .. } => nothing(record),
         _ => nothing(record),
     }
 }
