@@ -348,7 +348,7 @@ mod tests {
         let busy = NodeError::Busy;
         let refused = ObtainError::NotObtained(NotObtained::Refused(busy), None);
         let unanswered = InspectError::Node(busy, None);
-        let errors: [Box<dyn Error>; 9] = [
+        let errors: [Box<dyn Error>; 12] = [
             Box::new(ObtainError::Claim(ClaimError::NoKey)),
             Box::new(refused.clone()),
             Box::new(RefreshError::Ttl(ClaimError::TtlTooLong)),
