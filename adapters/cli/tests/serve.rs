@@ -103,7 +103,10 @@ fn status_reports_the_holder_of_a_key() {
     let free: Value = serde_json::from_str(&free.stdout).expect("JSON");
     assert_eq!(
         free,
-        json!({"key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null, "shared": false})
+        json!({
+            "key": "k", "held": false, "remaining_ms": null, "token": null, "metadata": null, "fence": null, "shared": false,
+            "mode": null, "holders": [], "more_holders": 0, "waiting": 0
+        })
     );
 
     let script = "echo $TENURE_TOKEN; sleep 60";
