@@ -26,8 +26,6 @@ pub(crate) struct ActiveRound {
     pub(crate) again: bool,
     /// Nodes that may have held our value before.
     held_before: NodeSet,
-    /// A refresh must not shorten the ttl of the keys: another lock of this engine with the same token holds one of them.
-    pub(crate) shared: bool,
     /// What came during the round, apart from replies.
     pub(crate) wake: Wake,
     /// The deadline for silent nodes was shortened.
@@ -62,7 +60,6 @@ impl ActiveRound {
             deadline,
             again,
             held_before,
-            shared: false,
             wake: Wake::None,
             is_shortened: false,
             free_at: None,
@@ -111,16 +108,14 @@ impl ActiveRound {
                 ticket: None,
                 change: true,
             },
-            RoundKind::Refresh => {
-                let keep = self.shared;
-                Op::Refresh {
-                    claim,
-                    ttl,
-                    keep,
-                    mode,
-                    fence: None,
-                }
-            }
+            // A shorter ttl is meant to count, unless another lock relies on a longer one: `Locks::op`.
+            RoundKind::Refresh => Op::Refresh {
+                claim,
+                ttl,
+                keep: false,
+                mode,
+                fence: None,
+            },
             RoundKind::Renew | RoundKind::Seal => {
                 // Other processes with the same chosen token may have requested a longer ttl.
                 let keep = !claim.token().is_random();

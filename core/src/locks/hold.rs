@@ -58,7 +58,6 @@ impl Locks {
         held.lease = held.lease.capped(shortest.expires_at());
         held.recheck = false;
         let requested = wanted.is_some();
-        let chosen = !lock.claim.token().is_random();
         self.begin(
             id,
             if requested {
@@ -67,9 +66,6 @@ impl Locks {
                 RoundKind::Renew
             },
         );
-        if chosen {
-            self.note_shared(id);
-        }
     }
 
     /// A refresh or a check has ended.

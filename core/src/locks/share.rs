@@ -67,15 +67,6 @@ impl Locks {
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
     }
 
-    /// Notes for the refresh that has begun whether another lock with the same token holds one of the keys of this one.
-    #[cold]
-    pub(super) fn note_shared(&mut self, id: LockId) {
-        let shared = self.is_shared(id);
-        if let Some(active) = self.lock_mut(id).and_then(|lock| lock.active.as_mut()) {
-            active.shared = shared;
-        }
-    }
-
     /// Whether another lock with the same token holds one of the keys of this one.
     pub(super) fn is_shared(&self, id: LockId) -> bool {
         let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
