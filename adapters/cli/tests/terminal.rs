@@ -203,11 +203,16 @@ fn a_message_from_the_background_does_not_stop_tenure() {
     session.sees("prompt:");
     session.types("stty tostop\n");
     session.sees("prompt:");
-    let script = "trap 'exit 0' TERM; while :; do sleep 0.01; done";
+    let directory = tempfile::tempdir().expect("a directory");
+    let begun = directory.path().join("begun");
+    let script = format!(
+        "trap 'exit 0' TERM; : >{}; while :; do sleep 0.01; done",
+        begun.display()
+    );
     session.types(&format!(
         "$TENURE run --ttl 1h --grace 200ms k -- sh -c \"{script}\" 2>/dev/tty </dev/null >/dev/null & wait $!; echo status $?\n"
     ));
-    until(|| common::is_held(&server));
+    until(|| begun.exists());
     assert_eq!(server.raw().command(&["DEL", "k"]).int(), 1);
     session.sees("lost while the command ran");
     session.sees("status 70");
