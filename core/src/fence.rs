@@ -11,6 +11,9 @@ use core::num::NonZeroU64;
 use crate::redis::companion;
 use crate::ttl::Ttl;
 
+/// What a server keeps beside a key for its fences: the last number.
+pub(crate) const COUNTER: &[u8] = b"fence";
+
 /// A number that grows with each fenced grant of a key.
 ///
 /// It is close to the server's time in microseconds, so it stays below 2⁵³ until the year 2255, and any language holds it
@@ -22,7 +25,7 @@ impl Fence {
     /// The name of the key in which a server keeps the last number of `key`, which is its name there, prefix included.
     #[must_use]
     pub fn counter(key: &[u8]) -> Vec<u8> {
-        companion(key, b"fence")
+        companion(key, COUNTER)
     }
 }
 

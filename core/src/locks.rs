@@ -320,10 +320,14 @@ impl Locks {
             Entry::Lock(lock) => {
                 let mut op = lock.op(request)?;
                 // Not as it was when the refresh began: a server without the script gets it again, behind what came since.
-                if let Op::Refresh { claim, keep, .. } = &mut op
+                if let Op::Refresh {
+                    claim,
+                    keep: keep @ false,
+                    ..
+                } = &mut op
                     && !claim.token().is_random()
                 {
-                    *keep |= self.is_shared(request.lock);
+                    *keep = self.is_shared(request.lock);
                 }
                 Some(op)
             }

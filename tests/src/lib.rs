@@ -6,6 +6,7 @@ pub mod canned;
 pub mod child;
 pub mod fuzz_targets;
 pub mod history;
+pub mod inside;
 pub mod oracles;
 mod ports;
 pub mod proxy;

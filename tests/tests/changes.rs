@@ -1,38 +1,15 @@
 //! Locks that change from reader to writer and back, on real servers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tenure::tokio::connect;
 use tenure::{Holder, Lock, Locker, ModeError, NotChanged, Released};
+use tenure_tests::inside::Inside;
 use tenure_tests::raw::Value;
 use tenure_tests::servers::{Kind, Server};
 
 const WAIT: Duration = Duration::from_secs(3600);
 const ROUNDS: usize = 15;
-
-/// How many read at this moment; −1: somebody writes.
-#[derive(Clone, Default)]
-struct Inside(Arc<AtomicI64>);
-
-impl Inside {
-    fn begin_to_read(&self) {
-        let before = self.0.fetch_add(1, Ordering::SeqCst);
-        assert!(before >= 0, "while it is written");
-    }
-
-    fn end_to_read(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// From one who reads, and nobody else does.
-    async fn write_for_a_moment(&self) {
-        assert_eq!(self.0.swap(-1, Ordering::SeqCst), 1, "others are inside");
-        tokio::task::yield_now().await;
-        assert_eq!(self.0.swap(1, Ordering::SeqCst), -1, "somebody came in");
-    }
-}
 
 /// Reads, writes for a moment if nobody else reads, and reads on. Returns how often it could write.
 async fn reads_and_upgrades(locker: Locker, inside: Inside) -> usize {
@@ -41,7 +18,7 @@ async fn reads_and_upgrades(locker: Locker, inside: Inside) -> usize {
         let lock = locker.read("k").wait(WAIT).await.expect("a read lock");
         inside.begin_to_read();
         if is_upgraded(&lock).await {
-            inside.write_for_a_moment().await;
+            inside.write_as_reader().await;
             upgrades += 1;
             lock.downgrade().await.expect("a reader");
         }
@@ -66,27 +43,11 @@ async fn writes_and_downgrades(locker: Locker, inside: Inside) {
     for _ in 0..ROUNDS {
         let lock = locker.write("k").wait(WAIT).await.expect("a write lock");
         inside.begin_to_read();
-        inside.write_for_a_moment().await;
+        inside.write_as_reader().await;
         lock.downgrade().await.expect("a reader");
         tokio::task::yield_now().await;
         inside.end_to_read();
         assert_eq!(lock.release().await, Released::Confirmed);
-    }
-}
-
-/// As every library for one server does it.
-async fn plain(server: &Server, inside: Inside) {
-    let mut raw = server.raw();
-    for _ in 0..ROUNDS {
-        while raw.command(&["SET", "k", "plain", "NX", "PX", "600000"]) != Value::ok() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        inside.begin_to_read();
-        inside.write_for_a_moment().await;
-        inside.end_to_read();
-        assert_eq!(raw.command(&["DEL", "k"]), Value::Int(1));
-        // The others have to get in, too.
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
@@ -106,7 +67,9 @@ async fn nobody_is_beside_a_lock_that_has_become_a_writer() {
             let task = writes_and_downgrades(locker, inside.clone());
             writers.push(tokio::spawn(task));
         }
-        plain(&server, inside).await;
+        inside
+            .write_with_plain_locks(&server, ROUNDS, tokio::time::sleep)
+            .await;
         for task in writers {
             task.await.expect("no violation");
         }

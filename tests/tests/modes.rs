@@ -6,33 +6,12 @@ use std::time::Duration;
 
 use tenure::tokio::connect;
 use tenure::{Holder, Locker, NodeError, NotObtained, ObtainError, Released, Servers};
+use tenure_tests::inside::Inside;
 use tenure_tests::raw::Value;
 use tenure_tests::servers::{Kind, Server};
 
 const WAIT: Duration = Duration::from_secs(3600);
 const ROUNDS: usize = 15;
-
-/// How many read at this moment; −1: somebody writes.
-#[derive(Clone, Default)]
-struct Inside(Arc<AtomicI64>);
-
-impl Inside {
-    async fn read(&self) {
-        assert!(
-            self.0.fetch_add(1, Ordering::SeqCst) >= 0,
-            "while it is written"
-        );
-        tokio::task::yield_now().await;
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    async fn write(&self) {
-        let before = self.0.swap(-1, Ordering::SeqCst);
-        assert_eq!(before, 0, "while others are inside");
-        tokio::task::yield_now().await;
-        assert_eq!(self.0.swap(0, Ordering::SeqCst), -1, "somebody came in");
-    }
-}
 
 async fn reads(locker: Locker, inside: Inside) {
     for _ in 0..ROUNDS {
@@ -55,20 +34,6 @@ async fn writes(locker: Locker, inside: Inside) {
     }
 }
 
-/// As every library for one server does it.
-async fn plain(server: &Server, inside: Inside) {
-    let mut raw = server.raw();
-    for _ in 0..ROUNDS {
-        while raw.command(&["SET", "k", "plain", "NX", "PX", "600000"]) != Value::ok() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        inside.write().await;
-        assert_eq!(raw.command(&["DEL", "k"]), Value::Int(1));
-        // The others have to get in, too.
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 #[tokio::test]
 async fn readers_share_a_key_and_writers_and_plain_locks_have_it_alone() {
     for kind in Kind::ALL {
@@ -81,7 +46,9 @@ async fn readers_share_a_key_and_writers_and_plain_locks_have_it_alone() {
             tasks.push(tokio::spawn(reads(locker.clone(), inside.clone())));
             tasks.push(tokio::spawn(writes(locker, inside.clone())));
         }
-        plain(&server, inside).await;
+        inside
+            .write_with_plain_locks(&server, ROUNDS, tokio::time::sleep)
+            .await;
         for task in tasks {
             task.await.expect("no violation");
         }

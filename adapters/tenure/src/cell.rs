@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tenure_core::{
-    Claim, Fence, Inspection, Lease, LockId, Loss, Mode, NodeError, NotChanged, NotObtained,
-    Released, Status,
+    Claim, Fence, Inspection, Lease, LockId, Loss, NodeError, NotChanged, NotObtained, Released,
+    Status,
 };
 
 use crate::wakers::{Wakers, guard, put};
@@ -30,8 +30,6 @@ pub(crate) struct CellState {
     pub(crate) refreshes: u64,
     /// The last known fence.
     pub(crate) fence: Option<Fence>,
-    /// The mode in which the lock shared its key before it became a writer.
-    pub(crate) shared: Option<Mode>,
     /// How many changes of mode were requested and have ended, and how the last one did.
     pub(crate) changes_requested: u64,
     pub(crate) changes_ended: u64,

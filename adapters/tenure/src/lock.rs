@@ -259,16 +259,23 @@ impl Lock {
 
     /// Asks the servers how long they will keep the lock without a refresh: the shortest time of its keys. `None` if it is
     /// no longer held there, [`Duration::MAX`] if the keys have no ttl. Changes nothing, but for a lock that is
-    /// [shared](Self::is_shared): that one is refreshed, because nothing else reports its own lease among many.
+    /// [shared](Self::is_shared): that one is refreshed, because nothing else reports its own lease among many. Without a reply
+    /// it tries until the lease is over.
     ///
     /// The answer was true when the servers replied.
     ///
     /// # Errors
-    /// [`InspectError`] if too few servers replied, or their replies differ.
+    /// [`InspectError`] if too few servers replied, their replies differ, or the locker is closed.
     pub async fn remaining_on_servers(&self) -> Result<Option<Duration>, InspectError> {
         if self.is_shared() {
-            let refreshed = self.refresh().await;
-            return Ok(refreshed.ok().map(|_| self.remaining()));
+            return match self.refresh().await {
+                Ok(_) => Ok(Some(self.remaining())),
+                Err(Loss::Closed) => Err(InspectError::Closed),
+                Err(Loss::Refused(error) | Loss::Expired { error: Some(error) }) => Err(
+                    InspectError::Node(error, guard(&self.cell.0).detail.clone()),
+                ),
+                Err(_) => Ok(None),
+            };
         }
         let holdings = inspect(&self.handle, self.claim.keys().clone()).await?;
         let ours = |holding: &Option<tenure_core::Holding>| match holding {

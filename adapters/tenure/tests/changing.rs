@@ -65,15 +65,24 @@ async fn a_change_reaches_all_handles() {
     assert_eq!(other.release().await, Released::Confirmed);
 }
 
+/// Only the release of a permit notifies a permit of another process that waits for its place.
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_was_a_writer_for_a_while_is_a_permit_again() {
-    let locker = tenure::tokio::memory();
-    let permit = locker.permit("k", 2).await.expect("a permit");
+    let server = tenure::tokio::Memory::new();
+    let [one, other, third] = [server.locker(), server.locker(), server.locker()];
+    let permit = one.permit("k", 2).await.expect("a permit");
     permit.try_upgrade().await.expect("a writer");
     permit.downgrade().await.expect("a permit");
-    let second = locker.permit("k", 2).await.expect("a permit");
-    assert!(locker.permit("k", 2).await.is_err(), "two of two are taken");
+    let second = other.permit("k", 2).await.expect("a permit");
+    assert!(third.permit("k", 2).await.is_err(), "two of two are taken");
+    let waiting = tokio::spawn(third.permit("k", 2).wait(TTL * 10).into_future());
+    tokio::time::sleep(TTL / 100).await;
     assert!(second.is_held() && permit.is_held());
+
+    let start = tokio::time::Instant::now();
+    assert_eq!(permit.release().await, Released::Confirmed);
+    waiting.await.expect("a task").expect("a permit");
+    assert!(start.elapsed() < TTL / 10, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

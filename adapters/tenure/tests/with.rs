@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tenure::tokio::{Memory, memory};
-use tenure::{Loss, NotObtained, ObtainError, Released, VerifyError, WithError};
+use tenure::{InspectError, Loss, NotObtained, ObtainError, Released, VerifyError, WithError};
 use tokio::time::{advance, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -167,6 +167,9 @@ async fn verify_of_a_shared_lock_refreshes_it() {
 
     assert_eq!(lock.verify().await, Err(VerifyError::Lost(Loss::Taken)));
     assert_eq!(lock.remaining_on_servers().await, Ok(None));
+    bob.close().await;
+    let closed = Err(InspectError::Closed);
+    assert_eq!(permit.remaining_on_servers().await, closed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,26 +2,11 @@
 //
 //   node --test tests/locks-lost.mjs     after ./build
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 
-import { Control } from "./control.mjs";
-import { hold, isDom, neverCalled } from "./requests.mjs";
+import { connect, hold, isDom, LockManager, neverCalled, pair } from "./requests.mjs";
 
-const packed = createRequire(import.meta.url);
-const { connect } = packed("../dist/modes/node.cjs");
-const { LockManager } = packed("../dist/locks.cjs");
-const control = await new Control().open();
-const port = await control.startFresh();
-const url = `redis://127.0.0.1:${port}`;
-const ttl = 3_600_000;
-const [here, there] = [await connect(url), await connect(url)];
-const locks = new LockManager(here, { ttl });
-const others = new LockManager(there, { ttl });
-test.after(async () => {
-  await Promise.all([here.close(), there.close()]);
-  await control.close();
-});
+const { control, port, url, here, locks, others } = await pair();
 
 test("a lock that is lost rejects its request with an AbortError, and its callback goes on", async () => {
   for (const mode of ["exclusive", "shared"]) {

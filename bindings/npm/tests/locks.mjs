@@ -4,26 +4,11 @@
 //   node --test tests/locks.mjs     after ./build
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 
-import { Control } from "./control.mjs";
-import { hold, isDom, isExactly, isType, later, neverCalled, nothing } from "./requests.mjs";
+import { hold, isDom, isExactly, isType, later, Lock, LockManager, neverCalled, nothing, pair } from "./requests.mjs";
 
-const packed = createRequire(import.meta.url);
-const { connect } = packed("../dist/modes/node.cjs");
-const { Lock, LockManager } = packed("../dist/locks.cjs");
-const control = await new Control().open();
-const port = await control.startFresh();
-const url = `redis://127.0.0.1:${port}`;
-const ttl = 3_600_000;
-const [here, there] = [await connect(url), await connect(url)];
-const locks = new LockManager(here, { ttl });
-const others = new LockManager(there, { ttl });
-test.after(async () => {
-  await Promise.all([here.close(), there.close()]);
-  await control.close();
-});
+const { control, port, here, locks, others } = await pair();
 
 const named = [];
 let count = 0;

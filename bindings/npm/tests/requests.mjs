@@ -1,5 +1,27 @@
 // What the tests of `tenure/locks` have in common.
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+
+import { Control } from "./control.mjs";
+
+const packed = createRequire(import.meta.url);
+export const { connect } = packed("../dist/modes/node.cjs");
+export const { Lock, LockManager } = packed("../dist/locks.cjs");
+
+/** Two managers that share nothing but a fresh server, until the tests of a file are over. */
+export async function pair() {
+  const control = await new Control().open();
+  const port = await control.startFresh();
+  const url = `redis://127.0.0.1:${port}`;
+  const ttl = 3_600_000;
+  const [here, there] = [await connect(url), await connect(url)];
+  test.after(async () => {
+    await Promise.all([here.close(), there.close()]);
+    await control.close();
+  });
+  return { control, port, url, here, locks: new LockManager(here, { ttl }), others: new LockManager(there, { ttl }) };
+}
 
 export const nothing = () => {};
 export const neverCalled = () => assert.fail("the callback was called");

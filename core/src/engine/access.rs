@@ -47,6 +47,14 @@ impl Engine {
         self.locks.mode(lock)
     }
 
+    /// The mode to which a writer is to change if it is to share its key again: with the limit that it had before, if it was
+    /// a permit.
+    #[cfg(feature = "modes")]
+    #[must_use]
+    pub fn shared_mode(&self, lock: LockId) -> Mode {
+        self.locks.shared_mode(lock)
+    }
+
     /// Changes a held lock from reader to writer or back, if that is possible at once: see [`crate::Locks::change`].
     ///
     /// # Errors

@@ -6,27 +6,27 @@ use crate::obtain::Mode;
 use crate::time::Instant;
 
 impl Lock {
-    /// Why it cannot change to this mode, if so.
-    pub(crate) fn cannot_change(&self, to: Mode, now: Instant) -> Option<ChangeError> {
+    /// Whether it can change to this mode.
+    pub(crate) fn can_change(&self, to: Mode, now: Instant) -> Result<(), ChangeError> {
         match self.state {
             LockState::Held(held) if held.lease.is_valid(now) => {}
             LockState::Held(_)
             | LockState::Attempting
             | LockState::Waiting { .. }
-            | LockState::Releasing(_) => return Some(ChangeError::NotHeld),
+            | LockState::Releasing(_) => return Err(ChangeError::NotHeld),
         }
         if self.mode.is_exclusive() || to.is_exclusive() {
-            Some(ChangeError::Exclusive)
+            Err(ChangeError::Exclusive)
         } else if !self.claim.token().is_random() {
-            Some(ChangeError::OwnToken)
+            Err(ChangeError::OwnToken)
         } else if self.unsettled {
-            Some(ChangeError::Unsettled)
+            Err(ChangeError::Unsettled)
         } else if self.change_to.is_some() {
-            Some(ChangeError::UnderWay)
+            Err(ChangeError::UnderWay)
         } else if self.mode.is_shared() == to.is_shared() {
-            Some(ChangeError::SameMode)
+            Err(ChangeError::SameMode)
         } else {
-            None
+            Ok(())
         }
     }
 

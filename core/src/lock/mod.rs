@@ -147,6 +147,9 @@ pub(crate) struct Lock {
     /// It is not known whether a change was carried out, or will be.
     #[cfg(feature = "modes")]
     pub(crate) unsettled: bool,
+    /// With which limit it shared its key before it was to have it alone.
+    #[cfg(feature = "modes")]
+    pub(crate) shared_limit: Option<core::num::NonZeroU32>,
     /// Renewal keeps it no longer than this.
     pub(crate) hold_until: Option<Instant>,
     /// The round that won it, and the nodes that had not answered by then. Requests that still wait for a connection are sent
@@ -208,6 +211,8 @@ impl Lock {
             change_to: None,
             #[cfg(feature = "modes")]
             unsettled: false,
+            #[cfg(feature = "modes")]
+            shared_limit: None,
             hold_until: None,
             late: (0, NodeSet::EMPTY),
         }

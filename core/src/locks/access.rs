@@ -36,6 +36,15 @@ impl Locks {
         matches!(lock.state, LockState::Held(_)).then_some(lock.mode)
     }
 
+    /// The mode to which a writer is to change if it is to share its key again: with the limit that it had before, if it was
+    /// a permit.
+    #[cfg(feature = "modes")]
+    #[must_use]
+    pub fn shared_mode(&self, lock: LockId) -> Mode {
+        let limit = self.lock(lock).and_then(|lock| lock.shared_limit);
+        Mode::Shared { limit }
+    }
+
     /// Keys and value of a lock, until its terminal event. A drawn token is final from
     /// [`Event::Obtained`](crate::Event::Obtained) on.
     #[must_use]

@@ -24,9 +24,7 @@ impl Locks {
         let now = self.clamp(now);
         let single = self.setup.nodes.len() == 1;
         let of = self.lock_mut(lock).ok_or(ChangeError::NotHeld)?;
-        if let Some(why) = of.cannot_change(mode, now) {
-            return Err(why);
-        }
+        of.can_change(mode, now)?;
         if !single {
             return Err(ChangeError::SeveralNodes);
         }
@@ -35,6 +33,8 @@ impl Locks {
             of.mode = mode;
             let key = of.key_hash;
             self.turns.ended(key, now);
+        } else if let Mode::Shared { limit } = of.mode {
+            of.shared_limit = limit;
         }
         self.begin_change(lock);
         Ok(())

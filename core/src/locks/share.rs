@@ -67,7 +67,7 @@ impl Locks {
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
     }
 
-    /// Whether another lock with the same token holds one of the keys of this one.
+    /// Whether another lock with the same chosen token holds one of the keys of this one, or attempts to obtain it.
     pub(super) fn is_shared(&self, id: LockId) -> bool {
         let lock = self.lock(id).filter(|lock| !lock.claim.token().is_random());
         lock.is_some_and(|lock| {

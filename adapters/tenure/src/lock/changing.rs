@@ -67,17 +67,13 @@ impl Lock {
 
     async fn change(&self, up: bool) -> Result<(), ModeError> {
         let requested = self.handle.command(|engine, now| {
-            let before = engine.mode(self.id);
-            let mut state = guard(&self.cell.0);
             let to = if up {
                 Mode::InTurn
             } else {
-                state.shared.unwrap_or(Mode::Shared { limit: None })
+                engine.shared_mode(self.id)
             };
             engine.change(self.id, to, now)?;
-            if up {
-                state.shared = before;
-            }
+            let mut state = guard(&self.cell.0);
             state.changes_requested += 1;
             Ok(state.changes_requested)
         });

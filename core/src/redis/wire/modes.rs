@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Kind, Queued, Watch, Wire};
 use crate::claim::Claim;
-use crate::fence::Keep;
+use crate::fence::{COUNTER, Keep};
 use crate::keys::Keys;
 use crate::lock::{Bell, LISTED, Op, Ticket};
 use crate::obtain::Mode;
@@ -82,7 +82,7 @@ impl Wire<'_> {
         command.prepared(claim.frame().keys());
         companions(&mut command, claim, &CompanionKey::ALL);
         if fence.is_some() {
-            companion(&mut command, key, &[b"fence"]);
+            companion(&mut command, key, &[COUNTER]);
         }
         command.prepared(claim.frame().value());
         command.number(ttl.as_millis());
@@ -187,7 +187,7 @@ impl Wire<'_> {
         ] {
             companion(&mut command, &key, &[name.name()]);
         }
-        companion(&mut command, &key, &[b"fence"]);
+        companion(&mut command, &key, &[COUNTER]);
         command.number(LISTED);
         (Kind::Status { before }, u16::from(before).saturating_add(1))
     }
