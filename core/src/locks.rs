@@ -317,20 +317,7 @@ impl Locks {
     pub fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match self.slab.get(request.lock)? {
             Entry::Probe(probe) => probe.op(request),
-            Entry::Lock(lock) => {
-                let mut op = lock.op(request)?;
-                // Not as it was when the refresh began: a server without the script gets it again, behind what came since.
-                if let Op::Refresh {
-                    claim,
-                    keep: keep @ false,
-                    ..
-                } = &mut op
-                    && !claim.token().is_random()
-                {
-                    *keep = self.is_shared(request.lock);
-                }
-                Some(op)
-            }
+            Entry::Lock(lock) => Some(self.beside_others(request.lock, lock.op(request)?)),
         }
     }
 

@@ -108,7 +108,7 @@ impl ActiveRound {
                 ticket: None,
                 change: true,
             },
-            // A shorter ttl is meant to count, unless another lock relies on a longer one: `Locks::op`.
+            // A shorter ttl is meant to count, unless another lock relies on a longer one: `Locks::beside_others`.
             RoundKind::Refresh => Op::Refresh {
                 claim,
                 ttl,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::claim::Claim;
 use crate::id::LockId;
 use crate::keys::{Key, Keys};
-use crate::lock::{Lock, LockState};
+use crate::lock::{Lock, LockState, Op};
 
 use super::Locks;
 
@@ -65,6 +65,21 @@ impl Locks {
     pub(super) fn is_for_several(&self, id: LockId) -> bool {
         let lock = self.lock(id);
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())
+    }
+
+    /// A refresh keeps a longer time of the keys if another lock with the same token relies on it. That is decided when it is
+    /// sent, not when it begins: a server without the script gets it again, behind what has been requested since.
+    pub(super) fn beside_others<'a>(&self, id: LockId, mut op: Op<'a>) -> Op<'a> {
+        if let Op::Refresh {
+            claim,
+            keep: keep @ false,
+            ..
+        } = &mut op
+            && !claim.token().is_random()
+        {
+            *keep = self.is_shared(id);
+        }
+        op
     }
 
     /// Whether another lock with the same chosen token holds one of the keys of this one, or attempts to obtain it.

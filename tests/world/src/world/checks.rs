@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::{
-    Arrangement, Claim, Event, Key, Keys, LockId, Loss, Mode, NotObtained, Released,
-};
+use tenure_core::{Arrangement, Claim, Event, Key, Keys, LockId, Loss, NotObtained, Released};
 
 use super::World;
 use super::client::lock_of;
@@ -106,11 +104,8 @@ impl World {
 
     /// Whether all requests for this key wait in order, or none does.
     fn is_of_one_kind(&self, key: &Key) -> bool {
-        let requests = self.clients.iter().flat_map(|client| &client.requests);
-        let requests = requests.filter(|request| request.keys.iter().any(|own| own == key));
-        let mut in_order = requests.map(|request| request.mode != Mode::Exclusive);
-        let first = in_order.next();
-        in_order.all(|other| Some(other) == first)
+        let count = self.request_counts.get(key);
+        count.is_none_or(|count| count.in_order == 0 || count.in_order == count.all)
     }
 
     /// Enough nodes keep a lock until the lease that its client relies on is over.
@@ -266,8 +261,11 @@ impl World {
             .iter()
             .find(|request| request.lock == lock);
         let alone = |keys: &Keys| {
-            keys.iter()
-                .all(|key| self.request_counts.get(key) == Some(&1))
+            keys.iter().all(|key| {
+                self.request_counts
+                    .get(key)
+                    .is_some_and(|count| count.all == 1)
+            })
         };
         if self.oracle.last_damage.is_some() {
             self.oracle.excuse(Promise::NoFalseAlarm);

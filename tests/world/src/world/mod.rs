@@ -88,7 +88,7 @@ pub struct World {
     arrangement: Arrangement,
     configure: Box<dyn Fn(&mut Config)>,
     tokens: u64,
-    request_counts: BTreeMap<Key, u32>,
+    request_counts: BTreeMap<Key, request::RequestCount>,
     oracle: Oracle,
     waiters: Waiters,
     /// Whose turn it is with each key.
@@ -302,7 +302,9 @@ impl World {
         of.log(own, || Input::Obtain(Box::new(request.clone())));
         let mut noted = request::LockRequest::new(&request, own);
         for key in request.keys.iter() {
-            *self.request_counts.entry(key.clone()).or_default() += 1;
+            let count = self.request_counts.entry(key.clone()).or_default();
+            count.all += 1;
+            count.in_order += u32::from(noted.mode != tenure_core::Mode::Exclusive);
         }
         let lock = of.engine.obtain(request, own);
         let now = self.now;

@@ -6,6 +6,14 @@ use tenure_core::{Instant, Keys, Lease, LockId, Mode, Obtain, Renewal, Token};
 
 use super::exclusion::is_shared;
 
+/// How many locks were requested for a key.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct RequestCount {
+    pub(crate) all: u32,
+    /// Those that wait in order.
+    pub(crate) in_order: u32,
+}
+
 /// How long a drawn token is.
 const DRAWN: usize = 22;
 
