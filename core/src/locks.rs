@@ -317,6 +317,7 @@ impl Locks {
     pub fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match self.slab.get(request.lock)? {
             Entry::Probe(probe) => probe.op(request),
+            Entry::Lock(lock) if lock.claim.token().is_random() => lock.op(request),
             Entry::Lock(lock) => Some(self.beside_others(request.lock, lock.op(request)?)),
         }
     }

@@ -69,13 +69,11 @@ impl Locks {
 
     /// A refresh keeps a longer time of the keys if another lock with the same token relies on it. That is decided when it is
     /// sent, not when it begins: a server without the script gets it again, behind what has been requested since.
+    #[cold]
     pub(super) fn beside_others<'a>(&self, id: LockId, mut op: Op<'a>) -> Op<'a> {
         if let Op::Refresh {
-            claim,
-            keep: keep @ false,
-            ..
+            keep: keep @ false, ..
         } = &mut op
-            && !claim.token().is_random()
         {
             *keep = self.is_shared(id);
         }
