@@ -13,7 +13,6 @@ mod modes;
 mod nodes;
 mod parking;
 mod permits;
-mod pictures;
 mod queue;
 mod siblings;
 mod status;

@@ -1,19 +1,25 @@
 //! The pictures of the documentation, drawn from runs of this code.
 //!
-//! `TENURE_PICTURES=write cargo test -p tenure-tests --test scenarios pictures` draws them anew.
+//! `TENURE_PICTURES=write cargo test -p tenure-tests --test pictures` draws them anew.
 
 use std::path::Path;
 use std::time::Duration;
 
+use tenure_core::{LockId, Mode};
 use tenure_tests::world::{ClientId, World};
 use tenure_world::picture::draw;
 use tenure_world::schedule::Report;
 
-use crate::modes::{READ, WRITE, request};
-use crate::{MS, until_held};
-use tenure_core::{LockId, Mode, Ttl};
-
+const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
+const READ: Mode = Mode::Shared { limit: None };
+const WRITE: Mode = Mode::InTurn;
+
+#[track_caller]
+fn until_held(world: &mut World, client: ClientId, lock: LockId, most: Duration) {
+    let held = |world: &mut World| world.of(client).engine.lease(lock).is_some();
+    assert!(world.run_until(most, held));
+}
 
 /// A picture is the same each time, so it is compared with what the documentation shows.
 #[track_caller]
@@ -43,8 +49,8 @@ fn readers_a_writer_and_a_crash() {
     let [one, other, writer, late] = clients;
     let begun = world.now();
     let in_mode = |world: &mut World, client: ClientId, mode: Mode| -> LockId {
-        let mut request = request(world, mode);
-        request.ttl = Ttl::new(S).expect("a ttl");
+        let mut request = world.request("k", S);
+        request.mode = mode;
         request.wait = Some(20 * S);
         world.obtain(client, request)
     };
