@@ -36,6 +36,11 @@ pub struct Config {
     pub prefix: Box<[u8]>,
     /// The name that nodes show in `CLIENT LIST`. Default: `tenure`.
     pub client_name: Box<str>,
+    /// Whom a grant must have reached besides its server. Default: nobody, and then nothing is sent for it.
+    ///
+    /// A client that is [lent](NodeConfig::lent) must send all commands over one connection, in order.
+    #[cfg(feature = "acks")]
+    pub acks: Option<crate::Acks>,
     /// Upper bounds on memory.
     pub limits: Limits,
 }
@@ -75,6 +80,8 @@ impl Config {
             idle_probe: Some(Duration::from_secs(5)),
             prefix: Box::default(),
             client_name: "tenure".into(),
+            #[cfg(feature = "acks")]
+            acks: None,
             limits: Limits::default(),
         }
     }
@@ -89,6 +96,14 @@ impl Config {
     #[must_use]
     pub const fn arrangement(&self) -> Arrangement {
         self.arrangement
+    }
+
+    /// Whether grants wait for replicas.
+    pub(crate) const fn has_acks(&self) -> bool {
+        #[cfg(feature = "acks")]
+        return self.acks.is_some();
+        #[cfg(not(feature = "acks"))]
+        false
     }
 
     /// How many nodes must grant.

@@ -295,7 +295,7 @@ impl Engine {
         } else if session.take_connect() {
             Output::Connect(node)
         } else {
-            let bytes = session.transmit().unwrap_or_default();
+            let bytes = session.transmit(self.locks.now()).unwrap_or_default();
             Output::Transmit { node, bytes }
         }
     }

@@ -271,10 +271,13 @@ pub enum NodeError {
     Misconfigured,
     /// `BUSY`: it is running a script that does not end.
     Busy,
-    /// `NOREPLICAS`: too few replicas to accept writes.
+    /// Too few replicas: to accept writes (`NOREPLICAS`), or to have received a grant in time ([`Config::acks`](crate::Config)).
     NoReplicas,
     /// It does not support a command, or the arguments that Tenure sends with it.
     Unsupported,
+    /// It does not wait for its replicas as [`Config::acks`](crate::Config) requires: `WAIT` or `WAITAOF` is unknown there, or it has no
+    /// append-only file.
+    NoAcks,
     /// It runs no scripts: `EVAL` is unknown, or the user may not use it. Nor has it the commands that do without for this
     /// request, or there are none: own tokens and fences always need a script.
     NoScripts,
@@ -342,9 +345,10 @@ table! {
     OutOfMemory: Retry, "OOM: it is out of memory";
     Misconfigured: Retry, "MISCONF: it cannot save its data";
     Busy: Retry, "BUSY: it is running a script that does not end";
-    NoReplicas: Retry, "NOREPLICAS: it has too few replicas";
+    NoReplicas: Retry, "NOREPLICAS: too few of its replicas follow it";
     Unsupported: GiveUp, "it does not support a command";
     NoScripts: GiveUp, "it runs no scripts, which this needs: permit EVAL and EVALSHA";
+    NoAcks: GiveUp, "it cannot wait for its replicas, or has no append-only file: see WAIT and WAITAOF";
     ProtectedMode: GiveUp, "DENIED: it is in protected mode: set a password there, or connect from its own machine";
     TooManyClients: Retry, "it has reached its limit of clients (maxclients)";
     Other: Retry, "an unknown error";

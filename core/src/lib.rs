@@ -67,6 +67,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "acks")]
+mod acks;
 #[cfg(feature = "modes")]
 mod change;
 mod claim;
@@ -94,6 +96,8 @@ mod timers;
 mod token;
 mod ttl;
 
+#[cfg(feature = "acks")]
+pub use acks::Acks;
 #[cfg(feature = "modes")]
 pub use change::{ChangeError, NotChanged};
 pub use claim::Claim;

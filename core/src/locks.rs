@@ -69,6 +69,8 @@ struct Setup {
     order: Order,
     request_timeout: Micros,
     limit: usize,
+    /// Whether grants wait for replicas.
+    acks: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +113,7 @@ impl Locks {
                 order,
                 request_timeout: config.request_timeout.into(),
                 limit: config.limits.locks,
+                acks: config.has_acks(),
             },
             rng: Rng::new(seed),
             now,
@@ -134,7 +137,7 @@ impl Locks {
         self.arrivals = self.arrivals.saturating_add(1);
         let full = self.slab.len() >= self.setup.limit;
         let by_quorum = self.setup.nodes.len() > 1 && self.setup.order == Order::Parallel;
-        let unsupported = request.unsupported(by_quorum);
+        let unsupported = request.unsupported(by_quorum, self.setup.acks);
         let (prefix, arrival) = (&self.setup.prefix, self.arrivals);
         let id = self
             .slab

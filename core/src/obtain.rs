@@ -113,6 +113,9 @@ pub enum Unsupported {
     /// A fence for a lock that is shared: a resource that refuses the older of two numbers would refuse a holder in good
     /// standing.
     SharedFence,
+    /// A token that the user chose, with [`Acks`](crate::Config). A key that other locks with that token keep for longer is not
+    /// written again, and servers wait for what this connection has written only.
+    OwnTokenWithAcks,
 }
 
 impl fmt::Display for Unsupported {
@@ -132,6 +135,9 @@ impl fmt::Display for Unsupported {
             Self::NoPermits => "a limit of permits must be at least 1",
             Self::SharedFence => {
                 "a lock that others share has no fence: a resource would refuse the older of two valid holders"
+            }
+            Self::OwnTokenWithAcks => {
+                "a lock with a token of your own cannot wait for replicas: its key may have been written by others"
             }
         })
     }
@@ -197,14 +203,17 @@ impl Obtain {
         }
     }
 
-    /// Why it cannot be served by nodes of which a quorum counts, if `by_quorum`, or else all.
+    /// Why it cannot be served by nodes of which a quorum counts, if `by_quorum`, or else all. `acks`: replicas must have it.
     #[inline]
-    pub(crate) fn unsupported(&self, by_quorum: bool) -> Option<Unsupported> {
+    pub(crate) fn unsupported(&self, by_quorum: bool, acks: bool) -> Option<Unsupported> {
         let (token, metadata) = (self.token.as_bytes(), self.metadata.as_bytes());
         if token.len().wrapping_add(metadata.len()) == SHARED_VALUE.len()
             && token.iter().chain(metadata).eq(SHARED_VALUE)
         {
             return Some(Unsupported::ReservedValue);
+        }
+        if acks && !self.token.is_random() {
+            return Some(Unsupported::OwnTokenWithAcks);
         }
         if self.mode.is_exclusive() {
             return None;
@@ -243,17 +252,20 @@ mod tests {
         };
         for mode in [Mode::InTurn, permit, Mode::Shared { limit: None }] {
             let mut one = request(mode, 1);
-            assert_eq!(one.unsupported(false), None);
-            assert_eq!(one.unsupported(true), Some(Unsupported::ModeUnderQuorum));
-            let two = request(mode, 2).unsupported(false);
+            assert_eq!(one.unsupported(false, false), None);
+            assert_eq!(
+                one.unsupported(true, false),
+                Some(Unsupported::ModeUnderQuorum)
+            );
+            let two = request(mode, 2).unsupported(false, false);
             assert_eq!(two, Some(Unsupported::ModeWithSeveralKeys));
             one.fence = Some(Keep::default());
             let fenced = mode.is_shared().then_some(Unsupported::SharedFence);
-            assert_eq!(one.unsupported(false), fenced, "{mode:?}");
+            assert_eq!(one.unsupported(false, false), fenced, "{mode:?}");
         }
         let mut many = request(Mode::Exclusive, MAX_KEYS);
         many.fence = Some(Keep::default());
-        assert_eq!(many.unsupported(true), None);
+        assert_eq!(many.unsupported(true, false), None);
     }
 
     #[test]
@@ -262,10 +274,20 @@ mod tests {
             let mut request = request(Mode::Exclusive, 1);
             request.token = Token::new(token).unwrap();
             request.metadata = Metadata::new(metadata).unwrap();
-            request.unsupported(false) == Some(Unsupported::ReservedValue)
+            request.unsupported(false, false) == Some(Unsupported::ReservedValue)
         };
         assert!(refused("~shared", "") && refused("~sha", "red") && refused("~", "shared"));
         assert!(!refused("~shared", "x") && !refused("~share", "") && !refused("x~share", ""));
+    }
+
+    #[test]
+    fn a_token_of_the_user_cannot_wait_for_replicas() {
+        let mut request = request(Mode::Exclusive, 1);
+        assert_eq!(request.unsupported(false, true), None);
+        request.token = Token::new("host-7").unwrap();
+        assert_eq!(request.unsupported(false, false), None);
+        let refused = Some(Unsupported::OwnTokenWithAcks);
+        assert_eq!(request.unsupported(false, true), refused);
     }
 
     #[test]

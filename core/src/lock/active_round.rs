@@ -147,7 +147,7 @@ impl ActiveRound {
         let answer = match outcome {
             Outcome::Granted { .. } => Vote::Granted,
             Outcome::Denied { .. } => Vote::Denied,
-            Outcome::Failed(_) | Outcome::Unknown => Vote::Unknown,
+            Outcome::Weak | Outcome::Failed(_) | Outcome::Unknown => Vote::Unknown,
         };
         if !self.round.answer(node, answer) {
             return None;
@@ -171,6 +171,10 @@ impl ActiveRound {
                 self.note_denial(outcome, several, now);
                 let kept = several && !releases && self.held_before.contains(node);
                 (!kept && !self.kind.is_change()).then_some(false)
+            }
+            Outcome::Weak => {
+                self.note_error(Outcome::Failed(NodeError::NoReplicas));
+                Some(true)
             }
             Outcome::Failed(_) => {
                 self.note_error(outcome);

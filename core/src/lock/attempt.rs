@@ -137,7 +137,7 @@ impl Lock {
             Outcome::Granted { .. } | Outcome::Denied { .. } => {
                 self.refused.remove(node);
             }
-            Outcome::Failed(_) | Outcome::Unknown => {}
+            Outcome::Weak | Outcome::Failed(_) | Outcome::Unknown => {}
         }
     }
 

@@ -150,6 +150,9 @@ pub enum Outcome {
         /// Who is in the way, as far as the node says.
         by: Obstacle,
     },
+    /// It was carried out, but too few replicas have it: see [`Config::acks`](crate::Config). The keys are ours on the node,
+    /// which must not be relied on.
+    Weak,
     /// It was certainly not carried out, for a reason that has nothing to do with other holders.
     Failed(NodeError),
     /// There was no reply: it may have been carried out, or may be later. Not a denial, since nobody else may hold the keys,

@@ -178,7 +178,8 @@ impl Releasing {
             // An earlier, unanswered release may have deleted it.
             Outcome::Denied { .. } if self.unsure.contains(node) => {}
             Outcome::Denied { .. } => self.missing.insert(node),
-            Outcome::Failed(_) => {}
+            // A release is never weak.
+            Outcome::Weak | Outcome::Failed(_) => {}
             Outcome::Unknown => self.unsure.insert(node),
         }
     }

@@ -153,7 +153,7 @@ impl Lock {
         };
         match outcome {
             Outcome::Denied { by, watched, .. } => *watched = ticket.denied(*by, *watched),
-            Outcome::Granted { .. } | Outcome::Unknown => {
+            Outcome::Granted { .. } | Outcome::Weak | Outcome::Unknown => {
                 (ticket.stands, ticket.awaits_bell) = (false, false);
             }
             Outcome::Failed(_) => ticket.awaits_bell = false,

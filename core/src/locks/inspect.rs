@@ -108,6 +108,7 @@ impl Locks {
     pub(super) fn inspection_failed(&mut self, request: RequestId, outcome: Outcome) {
         let error = match outcome {
             Outcome::Failed(error) => error,
+            Outcome::Weak => NodeError::NoReplicas,
             Outcome::Granted { .. } | Outcome::Denied { .. } | Outcome::Unknown => {
                 NodeError::TimedOut
             }

@@ -84,6 +84,13 @@ impl Locks {
                 self.replied_at = now;
             }
             Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
+            Outcome::Weak => {
+                self.failing.note(node, Some((NodeError::NoReplicas, now)));
+                #[cfg(feature = "modes")]
+                if lock.round == request.round {
+                    lock.note_unsettled();
+                }
+            }
             // The caller knows why.
             Outcome::Unknown => lock.note_lost(request),
         }
@@ -126,7 +133,7 @@ impl Locks {
             let frees = match outcome {
                 Outcome::Granted { .. } => true,
                 Outcome::Denied { .. } => !releasing.once,
-                Outcome::Failed(_) | Outcome::Unknown => false,
+                Outcome::Weak | Outcome::Failed(_) | Outcome::Unknown => false,
             };
             if frees {
                 if queued {

@@ -22,6 +22,8 @@ pub(super) struct ClientState {
     pub(super) skips_registration: bool,
     /// `NOLOOP`: no push messages about its own changes.
     pub(super) no_loop: bool,
+    /// How far the data had changed with its last write.
+    pub(super) wrote: u64,
     /// It has sent `QUIT`.
     pub(super) quits: bool,
 }
@@ -39,6 +41,7 @@ impl ClientState {
             caching_for_next: None,
             skips_registration: false,
             no_loop: false,
+            wrote: 0,
             quits: false,
         }
     }

@@ -46,6 +46,7 @@ fn run(
     state: &mut ServerState,
 ) {
     if !args.is_empty() {
+        let before = state.store.changes();
         commands::execute(&mut Call {
             args,
             id,
@@ -54,6 +55,10 @@ fn run(
             out,
             has_written: false,
         });
+        let after = state.store.changes();
+        if after != before {
+            session.wrote = after;
+        }
     }
 }
 

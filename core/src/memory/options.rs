@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Secret;
 
-/// The features and limits of a server. All features are on by default; tests turn some off to act as an older server or
+/// The features and limits of a server. All features but replicas are on by default; tests turn some off to act as an older server or
 /// another one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -30,6 +30,10 @@ pub struct Options {
     /// Whether an expiry is announced to trackers when it happens. Otherwise it is announced when a command touches the key,
     /// as on a busy real server.
     pub announce_expiry: bool,
+    /// How many replicas it has, for `WAIT`. Default: 0.
+    pub replicas: u32,
+    /// Whether it has an append-only file, for `WAITAOF`. Default: no.
+    pub append_only: bool,
     /// The most connections at one time. Default: 10,000.
     pub max_connections: usize,
     /// The most keys at one time, over all databases, but for what a script writes once it has begun to write, as in Redis.
@@ -84,6 +88,8 @@ impl Default for Options {
             pttl: true,
             scripts_read_all: true,
             announce_expiry: true,
+            replicas: 0,
+            append_only: false,
             max_connections: 10_000,
             max_keys: 1 << 20,
             max_bytes: 256 << 20,

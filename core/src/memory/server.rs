@@ -286,6 +286,11 @@ impl Server {
         replica
     }
 
+    /// Its replicas receive nothing more, or again everything: what `WAIT` and `WAITAOF` report.
+    pub fn stop_replicas(&mut self, stop: bool) {
+        self.state.replicated = stop.then(|| self.state.store.changes());
+    }
+
     /// Exchanges the keys of two databases, as `SWAPDB` does. As there, nobody is notified. Nothing happens if there is no
     /// such database.
     pub fn swap_databases(&mut self, a: u8, b: u8) {

@@ -16,6 +16,8 @@ pub(super) struct ServerState {
     /// Scripts that `EVALSHA` knows.
     pub(super) loaded: Vec<Script>,
     pub(super) now: Instant,
+    /// How far the data had changed when replicas stopped to follow; `None`: they follow.
+    pub(super) replicated: Option<u64>,
 }
 
 impl ServerState {
@@ -25,6 +27,7 @@ impl ServerState {
             tracking: Tracking::new(options.max_tracked_bytes),
             loaded: Vec::new(),
             now: Instant::default(),
+            replicated: None,
             options,
         }
     }

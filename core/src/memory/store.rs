@@ -79,6 +79,8 @@ pub(super) struct Store {
     expiries: Expiries,
     keys: usize,
     bytes: usize,
+    /// How often something has changed.
+    changes: u64,
 }
 
 impl Store {
@@ -88,7 +90,13 @@ impl Store {
             expiries: BTreeSet::new(),
             keys: 0,
             bytes: 0,
+            changes: 0,
         }
+    }
+
+    /// How often something has changed.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(super) fn entry(&self, db: u8, key: &[u8]) -> Option<&StoredKey> {
@@ -110,6 +118,7 @@ impl Store {
     }
 
     pub(super) fn insert(&mut self, db: u8, key: &[u8], value: Value, expires_at: Option<Millis>) {
+        self.changes = self.changes.wrapping_add(1);
         let database = self.databases.get_mut(usize::from(db));
         if let Some(entry) = database.and_then(|database| database.get_mut(key)) {
             self.bytes = self
@@ -149,6 +158,7 @@ impl Store {
         key: &[u8],
         change: impl FnOnce(&mut Value) -> T,
     ) -> Option<T> {
+        self.changes = self.changes.wrapping_add(1);
         let database = self.databases.get_mut(usize::from(db))?;
         let value = &mut database.get_mut(key)?.value;
         let before = value.len();
@@ -159,6 +169,7 @@ impl Store {
     }
 
     pub(super) fn set_expiry(&mut self, db: u8, key: &[u8], expires_at: Option<Millis>) {
+        self.changes = self.changes.wrapping_add(1);
         let database = self.databases.get_mut(usize::from(db));
         if let Some(entry) = database.and_then(|database| database.get_mut(key)) {
             entry.expire_at(db, expires_at, &mut self.expiries);
@@ -174,6 +185,7 @@ impl Store {
         let Some((key, entry)) = removed else {
             return false;
         };
+        self.changes = self.changes.wrapping_add(1);
         self.keys = self.keys.saturating_sub(1);
         self.bytes = self
             .bytes

@@ -16,7 +16,7 @@ pub(crate) enum ServerError {
 }
 
 /// The first words of an error reply, and the error they stand for.
-const TABLE: [(&[u8], ServerError); 27] = [
+const TABLE: [(&[u8], ServerError); 30] = [
     (b"NOSCRIPT", ServerError::NoScript),
     (b"WRONGTYPE", ServerError::WrongType),
     // The same from `DELEX … IFEQ` of Redis 8.
@@ -34,6 +34,16 @@ const TABLE: [(&[u8], ServerError); 27] = [
         ServerError::Node(NodeError::TooManyClients),
     ),
     (b"READONLY", ServerError::Node(NodeError::ReadOnly)),
+    // To `WAIT` and `WAITAOF`: it is a replica, or became one meanwhile.
+    (
+        b"ERR WAIT cannot be used with replica",
+        ServerError::Node(NodeError::ReadOnly),
+    ),
+    (
+        b"ERR WAITAOF cannot be used with replica",
+        ServerError::Node(NodeError::ReadOnly),
+    ),
+    (b"UNBLOCKED", ServerError::Node(NodeError::ReadOnly)),
     (b"MASTERDOWN", ServerError::Node(NodeError::MasterDown)),
     (b"MOVED", ServerError::Node(NodeError::Moved)),
     (b"ASK", ServerError::Node(NodeError::Moved)),
@@ -99,7 +109,7 @@ mod tests {
     }
 
     /// Lines as Redis 7, Redis 6.2, Redis 8 and Valkey 9 send them.
-    const LINES: [(&str, ServerError); 33] = [
+    const LINES: [(&str, ServerError); 36] = [
         (
             "NOSCRIPT No matching script. Please use EVAL.",
             ServerError::NoScript,
@@ -118,6 +128,18 @@ mod tests {
         ),
         (
             "READONLY You can't write against a read only replica.",
+            node(NodeError::ReadOnly),
+        ),
+        (
+            "ERR WAIT cannot be used with replica instances. Please also note that",
+            node(NodeError::ReadOnly),
+        ),
+        (
+            "ERR WAITAOF cannot be used with replica instances. Please also note that",
+            node(NodeError::ReadOnly),
+        ),
+        (
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
             node(NodeError::ReadOnly),
         ),
         ("MOVED 3999 127.0.0.1:6381", node(NodeError::Moved)),
@@ -256,6 +278,7 @@ mod tests {
             // From unsupported commands, and from lines that are not in the table.
             NodeError::Unsupported,
             NodeError::NoScripts,
+            NodeError::NoAcks,
             NodeError::Other,
         ];
         for error in NodeError::ALL {

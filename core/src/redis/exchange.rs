@@ -18,12 +18,16 @@ use crate::redis::resp::{Item, Reply, skip_integer};
 use crate::redis::wire::{Kind, Wire};
 use crate::time::Instant;
 
+#[cfg(feature = "acks")]
+mod acks;
 #[cfg(feature = "modes")]
 mod modes;
 mod progress;
 #[cfg(feature = "modes")]
 mod status;
 
+#[cfg(feature = "acks")]
+pub(crate) use acks::{refusal, write_wait};
 #[cfg(feature = "modes")]
 use modes::Part;
 use progress::{Decision, ReplyProgress};
@@ -35,6 +39,9 @@ pub(crate) struct Exchange {
     progress: ReplyProgress,
     /// Whether one of them is a probe. There is never more than one.
     probing: bool,
+    /// Grants that count only once replicas have them.
+    #[cfg(feature = "acks")]
+    held_back: acks::HeldBack,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -46,6 +53,9 @@ struct Sent {
     at: Instant,
     /// See [`Capability::count`].
     number: u32,
+    /// Whether a grant counts only once replicas have it.
+    #[cfg(feature = "acks")]
+    held_back: bool,
 }
 
 /// The result of the replies to one request.
@@ -86,18 +96,30 @@ impl Exchange {
 
     /// Takes the next request that will get no more replies, with what is known of it.
     pub(crate) fn take_lost(&mut self) -> Option<(RequestId, Outcome)> {
+        #[cfg(feature = "acks")]
+        if let Some(request) = self.held_back.take_lost() {
+            return Some((request, Outcome::Unknown));
+        }
         let mut sent = self.sent.pop_front()?;
-        if sent.kind == Kind::Probe {
-            self.probing = false;
+        while sent.kind.is_of_no_lock() {
+            self.probing &= sent.kind != Kind::Probe;
             sent = self.sent.pop_front()?;
         }
         let progress = core::mem::take(&mut self.progress);
-        Some((sent.request, progress.outcome_if_lost(&sent)))
+        let outcome = progress.outcome_if_lost(&sent);
+        #[cfg(feature = "acks")]
+        if sent.held_back && matches!(outcome, Outcome::Granted { .. }) {
+            return Some((sent.request, Outcome::Unknown));
+        }
+        Some((sent.request, outcome))
     }
 
     /// The number of unanswered requests of locks.
     pub(crate) fn requests(&self) -> usize {
-        self.sent.len().saturating_sub(usize::from(self.probing))
+        let others = usize::from(self.probing);
+        #[cfg(feature = "acks")]
+        let others = others.saturating_add(usize::from(self.held_back.waits()));
+        self.sent.len().saturating_sub(others)
     }
 
     pub(crate) const fn is_probing(&self) -> bool {
@@ -116,6 +138,8 @@ impl Exchange {
             replies: 1,
             at,
             number: wire.capability.count(),
+            #[cfg(feature = "acks")]
+            held_back: false,
         });
     }
 
@@ -135,6 +159,8 @@ impl Exchange {
             replies,
             at,
             number,
+            #[cfg(feature = "acks")]
+            held_back: self.held_back.note(op),
         });
     }
 
@@ -145,6 +171,8 @@ impl Exchange {
         let sent = self.sent.front()?;
         let first = match sent.kind {
             _ if self.progress.replies > 0 => None,
+            #[cfg(feature = "acks")]
+            _ if sent.held_back => None,
             Kind::Set | Kind::SetIfEqual => bytes.strip_prefix(b"+OK\r\n"),
             Kind::DeleteIfEqual | Kind::Script { all: 1, .. } => bytes.strip_prefix(b":1\r\n"),
             Kind::Script { .. }
@@ -157,6 +185,8 @@ impl Exchange {
             | Kind::Probe => None,
             #[cfg(feature = "modes")]
             Kind::Mode { .. } | Kind::SharedCheck { .. } | Kind::Status { .. } => None,
+            #[cfg(feature = "acks")]
+            Kind::Wait => None,
         };
         let mut rest = first?;
         // The remaining times follow, which a holder does not need.
@@ -210,6 +240,9 @@ impl Exchange {
             }
             #[cfg(feature = "modes")]
             Kind::Status { .. } => progress.note_status(reply, sent.number, capability),
+            // The session passes it elsewhere.
+            #[cfg(feature = "acks")]
+            Kind::Wait => return None,
             Kind::PerKey { command, keys } if progress.replies < sent.kind.deciding() => {
                 progress.note_each((command, keys), reply, capability);
             }
@@ -234,10 +267,15 @@ impl Exchange {
         }
         self.sent.pop_front();
         let progress = core::mem::take(&mut self.progress);
-        Some(Some((
-            sent.request,
-            progress.finish(&sent, capability.tracking),
-        )))
+        let finding = progress.finish(&sent, capability.tracking);
+        #[cfg(feature = "acks")]
+        if let Finding::Outcome(outcome @ Outcome::Granted { .. }) = finding
+            && sent.held_back
+        {
+            self.held_back.hold(sent.request, outcome);
+            return Some(None);
+        }
+        Some(Some((sent.request, finding)))
     }
 }
 
@@ -300,6 +338,8 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
         ) => Decision::Unknown,
         #[cfg(feature = "modes")]
         (Kind::SharedCheck { .. } | Kind::Status { .. }, _) => Decision::Unknown,
+        #[cfg(feature = "acks")]
+        (Kind::Wait, _) => Decision::Unknown,
     }
 }
 

@@ -8,6 +8,8 @@ use crate::event::NodeError;
 use crate::id::NodeId;
 use crate::redis::capability::Capability;
 use crate::redis::error::ServerError;
+#[cfg(feature = "acks")]
+use crate::redis::exchange::{refusal, write_wait};
 use crate::redis::resp::{Item, Reply, command};
 use crate::redis::script::{Script, prove};
 
@@ -17,6 +19,9 @@ use crate::redis::script::{Script, prove};
 pub(crate) struct Handshake {
     node: NodeConfig,
     client_name: Box<str>,
+    /// What a server must be able to wait for.
+    #[cfg(feature = "acks")]
+    acks: Option<crate::Acks>,
     step: Step,
 }
 
@@ -33,6 +38,9 @@ enum Step {
     Commands,
     /// Which requests can be served without scripts is to be known before anything is obtained.
     Proof,
+    /// Whether it waits for replicas, too.
+    #[cfg(feature = "acks")]
+    Acks,
     Prepare {
         left: u8,
     },
@@ -57,6 +65,8 @@ impl Handshake {
         Self {
             node: settings,
             client_name: config.client_name.clone(),
+            #[cfg(feature = "acks")]
+            acks: config.acks,
             step: Step::Hello,
         }
     }
@@ -154,8 +164,17 @@ impl Handshake {
                 if capability.is_useless() {
                     return Greeting::Refused(NodeError::NoScripts);
                 }
+                #[cfg(feature = "acks")]
+                if self.acks.is_some() {
+                    return self.go_on(Step::Acks);
+                }
                 self.after_proof()
             }
+            #[cfg(feature = "acks")]
+            (Step::Acks, _) => match reply.item() {
+                Item::Error(line) => Greeting::Refused(refusal(line)),
+                _ => self.after_proof(),
+            },
             (Step::Prepare { left: 1 }, _) => Greeting::Done,
             (Step::Prepare { left }, _) => self.go_on(Step::Prepare {
                 left: left.saturating_sub(1),
@@ -244,6 +263,11 @@ impl Handshake {
             .arg(b"DELEX")
             .arg(b"MSETEX");
         prove(out);
+        #[cfg(feature = "acks")]
+        if let Some(acks) = self.acks {
+            // For nothing, so that the reply comes at once.
+            write_wait(out, acks.of_none(), 1);
+        }
         if self.node.prepare {
             for script in Script::ALL {
                 command(out, 3)

@@ -108,9 +108,9 @@ impl Script {
             #[cfg(feature = "modes")]
             Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
             #[cfg(feature = "modes")]
-            Self::Share => "c02d49ac920337d610f724418416075c6ee18f45",
+            Self::Share => "1c1360ee2cead2e0b3f5c88eb88089641295b5e8",
             #[cfg(feature = "modes")]
-            Self::Stay => "997efc60238e4adaec3735063d8f98e982e07c0a",
+            Self::Stay => "82f8a9734da39a1ecceea056f3050d0a4e5e4763",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
             #[cfg(feature = "modes")]

@@ -124,6 +124,9 @@ impl Session {
             decoder: Decoder::new(limits),
             capability: Capability::BASIC,
             check_from: config.limits.pending_requests,
+            #[cfg(feature = "acks")]
+            exchange: Exchange::with_acks(config.acks, config.request_timeout),
+            #[cfg(not(feature = "acks"))]
             exchange: Exchange::default(),
             woken: Vec::new(),
             waiting: Queue::default(),
@@ -312,7 +315,18 @@ impl Session {
     }
 
     /// The bytes to be sent next, once.
-    pub(crate) fn transmit(&mut self) -> Option<&[u8]> {
+    #[cfg_attr(
+        not(feature = "acks"),
+        allow(
+            unused_variables,
+            reason = "only what waits for replicas is sent just here"
+        )
+    )]
+    pub(crate) fn transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        #[cfg(feature = "acks")]
+        if self.exchange.wants_acks() {
+            self.send_wait(now);
+        }
         self.out.lend()
     }
 
@@ -322,6 +336,10 @@ impl Session {
     }
 
     pub(crate) fn has_bytes(&self) -> bool {
+        #[cfg(feature = "acks")]
+        if self.exchange.wants_acks() {
+            return true;
+        }
         !self.out.is_empty()
     }
 

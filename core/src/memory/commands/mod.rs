@@ -8,6 +8,7 @@ mod fences;
 mod keys;
 #[cfg(feature = "modes")]
 mod modes;
+mod replicas;
 mod replies;
 mod script_reads;
 mod scripts;
@@ -181,6 +182,14 @@ const COMMANDS: &[Command] = &[
     command("set", -3, Access::Write, KeyArgs::First, strings::set),
     command("ttl", 2, Access::Read, KeyArgs::First, keys::ttl),
     command("type", 2, Access::Read, KeyArgs::First, keys::kind),
+    command("wait", 3, Access::Other, KeyArgs::None, replicas::wait),
+    command(
+        "waitaof",
+        4,
+        Access::Other,
+        KeyArgs::None,
+        replicas::waitaof,
+    ),
     command("zadd", -4, Access::Write, KeyArgs::First, collections::zadd),
     command("zcard", 2, Access::Read, KeyArgs::First, collections::zcard),
     command(

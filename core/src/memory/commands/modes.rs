@@ -189,7 +189,7 @@ impl Run<'_, '_> {
             }
         }
         self.leave_queue(&[Shared])?;
-        self.call.set_score(inside, self.me, ends)?;
+        self.write(inside, ends)?;
         self.cover()?;
         Ok(Answer::Number(1))
     }
@@ -233,7 +233,7 @@ impl Run<'_, '_> {
         let until = self.now.saturating_add(self.ttl);
         let until = if keep { until.max(ends) } else { until };
         let inside = self.companion(In)?;
-        self.call.set_score(inside, self.me, until)?;
+        self.write(inside, until)?;
         self.cover()?;
         Ok(Answer::Number(1))
     }

@@ -259,6 +259,8 @@ impl ReplyProgress {
             Kind::Times | Kind::Check | Kind::ValuesAndTimes | Kind::Probe => Outcome::Unknown,
             #[cfg(feature = "modes")]
             Kind::SharedCheck { .. } | Kind::Status { .. } => Outcome::Unknown,
+            #[cfg(feature = "acks")]
+            Kind::Wait => Outcome::Unknown,
             #[cfg(feature = "modes")]
             Kind::Mode { .. } if self.decided.is_some() => self.outcome(sent.kind, false),
             #[cfg(feature = "modes")]

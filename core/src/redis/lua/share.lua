@@ -52,6 +52,6 @@ elseif not down then
   end
 end
 leave_queue(shared)
-call('ZADD', inside, ends, me)
+write(ends)
 cover()
 return 1

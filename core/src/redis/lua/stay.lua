@@ -18,6 +18,6 @@ local ends = tonumber(held == '~shared' and call('ZSCORE', inside, me) or 0)
 if ends <= now then
   return 0
 end
-call('ZADD', inside, keep and math.max(ends, now + ttl) or now + ttl, me)
+write(keep and math.max(ends, now + ttl) or now + ttl)
 cover()
 return 1

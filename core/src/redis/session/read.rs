@@ -73,6 +73,10 @@ impl Session {
     }
 
     pub(super) fn read(&mut self, locks: &Locks, now: Instant) -> Read {
+        #[cfg(feature = "acks")]
+        if let Some((request, outcome)) = self.exchange.next_acknowledged() {
+            return Read::Answer(request, Finding::Outcome(outcome), NodeError::Other);
+        }
         let reply = match self.decoder.next_reply() {
             Ok(Some(reply)) => reply,
             Ok(None) => return Read::Nothing,
@@ -108,6 +112,13 @@ impl Session {
             if let Some(words) = error_text::shown(line, [self.handshake.password(), token]) {
                 self.unknown = Some((now, words));
             }
+        }
+        #[cfg(feature = "acks")]
+        if self.exchange.expects_acks() {
+            return match self.exchange.receive_acks(reply) {
+                Ok(()) => Read::Handled,
+                Err(error) => Read::Broken(error),
+            };
         }
         // No server answers a request with an empty array: a lent client has lost that one request.
         let why = if matches!(reply.item(), Item::Array(0)) {

@@ -64,6 +64,19 @@ impl Session {
         self.exchange.probe(self.setup.node, &mut wire, now);
     }
 
+    /// Behind all that was sent before.
+    #[cfg(feature = "acks")]
+    #[cold]
+    pub(super) fn send_wait(&mut self, now: Instant) {
+        let mut wire = Wire {
+            out: self.out.open(),
+            capability: &mut self.capability,
+            prefix: &self.setup.prefix,
+            ttl: &mut self.ttl,
+        };
+        self.exchange.request_acks(self.setup.node, &mut wire, now);
+    }
+
     pub(super) fn send(&mut self, request: RequestId, op: Op<'_>, now: Instant) {
         let mut wire = Wire {
             out: self.out.open(),

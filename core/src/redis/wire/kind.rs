@@ -49,6 +49,9 @@ pub(crate) enum Kind {
         /// How many replies come before it that do not matter.
         before: u8,
     },
+    /// `WAIT` or `WAITAOF`: how many replicas have what was written before. It has replies of its own.
+    #[cfg(feature = "acks")]
+    Wait,
     /// A `PING`. Any reply, even an error, shows that the connection works.
     Probe,
 }
@@ -97,6 +100,8 @@ impl Kind {
             Self::Status { .. } => Some(Script::Status),
             #[cfg(feature = "modes")]
             Self::SharedCheck { .. } => None,
+            #[cfg(feature = "acks")]
+            Self::Wait => None,
             Self::Set
             | Self::SetIfEqual
             | Self::DeleteIfEqual
@@ -106,6 +111,27 @@ impl Kind {
             | Self::Check
             | Self::ValuesAndTimes
             | Self::Probe => None,
+        }
+    }
+
+    /// Whether it is about the connection, and no lock has requested it.
+    pub(crate) const fn is_of_no_lock(self) -> bool {
+        match self {
+            Self::Probe => true,
+            #[cfg(feature = "acks")]
+            Self::Wait => true,
+            Self::Set
+            | Self::SetIfEqual
+            | Self::Script { .. }
+            | Self::DeleteIfEqual
+            | Self::Fenced
+            | Self::SetSeveral
+            | Self::PerKey { .. }
+            | Self::Times
+            | Self::Check
+            | Self::ValuesAndTimes => false,
+            #[cfg(feature = "modes")]
+            Self::Mode { .. } | Self::SharedCheck { .. } | Self::Status { .. } => false,
         }
     }
 
@@ -127,6 +153,8 @@ impl Kind {
             Self::Mode { .. } => 1,
             #[cfg(feature = "modes")]
             Self::SharedCheck { .. } | Self::Status { .. } => 0,
+            #[cfg(feature = "acks")]
+            Self::Wait => 0,
             Self::Times | Self::Check | Self::ValuesAndTimes | Self::Probe => 0,
         }
     }

@@ -132,6 +132,15 @@ impl<'r> Run<'r, '_> {
         Ok(last)
     }
 
+    /// Notes the end of the lease of this lock.
+    pub(super) fn write(&mut self, inside: &[u8], ends: Millis) -> Result<(), Failed> {
+        let me = self.me;
+        let own = self.call.sorted_set(inside)?.and_then(|set| set.score(me));
+        let same = i64::from(own == Some(ends));
+        self.call.set_score(inside, me, ends.saturating_add(same))?;
+        Ok(())
+    }
+
     /// Removes those whose lease is over.
     pub(super) fn remove_over(&mut self, name: CompanionKey) -> Result<(), Failed> {
         let key = self.companion(name)?;
