@@ -1,6 +1,7 @@
 //! One session, literally: the commands that the engine sends to a server, and the effect of each reply. The server is a
 //! script here, so that it can say what real ones say only in bad times.
 
+mod acks;
 mod answers;
 mod greeting;
 mod limits;
