@@ -1,5 +1,6 @@
 //! Named scenarios over the engine that ships and the embedded server, in virtual time.
 
+mod acks;
 mod behind;
 mod changes;
 mod companions;

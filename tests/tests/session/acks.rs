@@ -176,6 +176,8 @@ fn a_weak_refresh_is_repeated_and_does_not_extend_the_lease() {
             "PING" => "+PONG\r\n",
             // No replica has it.
             "WAIT 1 250" => ":0\r\n",
+            // At the end.
+            "DELIFEQ" => ":1\r\n",
             other => panic!("{other} is not a part of a refresh"),
         });
         let replies: String = replies.collect();

@@ -267,7 +267,7 @@ impl World {
                     .is_some_and(|count| count.all == 1)
             })
         };
-        if self.oracle.last_damage.is_some() {
+        if self.oracle.last_change().is_some() {
             self.oracle.excuse(Promise::NoFalseAlarm);
             return Ok(());
         }
@@ -339,7 +339,7 @@ impl World {
             return Ok(());
         };
         let client = &self.clients[index];
-        let before = self.oracle.last_damage;
+        let before = self.oracle.last_change();
         if !client.clock_in_bounds
             || before.is_some_and(|damage| damage + self.oracle.longest >= since)
         {

@@ -135,10 +135,33 @@ impl World {
         self.nodes[node].down = down;
     }
 
-    /// From here on the replica of a server reads nothing more.
+    /// From here on the replica of a server receives nothing more. If grants wait for it, none is reported meanwhile.
     pub fn stop_replication(&mut self, node: usize) {
         self.happens(Place::Node(node), "replica stops");
-        self.nodes[node].replica = Some(self.nodes[node].server.replica());
+        let of = &mut self.nodes[node];
+        of.replica = Some(of.server.replica());
+        of.server.stop_replicas(true);
+        if self.has_acks() {
+            self.refuses(node, true);
+        }
+    }
+
+    /// The replica receives everything again.
+    pub fn resume_replication(&mut self, node: usize) {
+        self.happens(Place::Node(node), "replica follows");
+        let of = &mut self.nodes[node];
+        of.replica = None;
+        of.server.stop_replicas(false);
+        if self.has_acks() {
+            self.refuses(node, false);
+        }
+    }
+
+    /// Whether every client relies on nothing that a replica does not have.
+    fn has_acks(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|client| client.config.acks.is_some())
     }
 
     /// The replica takes over, with what it had read.
@@ -166,7 +189,10 @@ impl World {
         (options.trouble, options.max_keys) = trouble;
         self.happens(Place::Node(node), what);
         self.carry_answers(node);
-        if lost {
+        if lost && self.has_acks() {
+            self.refuses(node, false);
+            self.oracle.roll_back(self.now);
+        } else if lost {
             self.oracle.damage(node, self.now);
         }
     }

@@ -157,6 +157,8 @@ pub(crate) struct Oracle {
     pub(crate) longest: Duration,
     /// When a node last lost, or was deprived of, data that it had acknowledged.
     pub(crate) last_damage: Option<Instant>,
+    /// When a node last lost data that no client had counted on, such as releases.
+    pub(crate) last_rollback: Option<Instant>,
     /// The longest round in a world in which nothing goes wrong; `None` elsewhere.
     pub(crate) calm: Option<Duration>,
     /// How often each promise was checked and kept.
@@ -180,6 +182,16 @@ impl Oracle {
     pub(crate) fn damage(&mut self, node: usize, now: Instant) {
         self.forgetful[node] = now + self.longest;
         self.last_damage = Some(now);
+    }
+
+    /// A replica that lacks only what no client counts on has taken over.
+    pub(crate) fn roll_back(&mut self, now: Instant) {
+        self.last_rollback = Some(now);
+    }
+
+    /// When a node last lost anything.
+    pub(crate) fn last_change(&self) -> Option<Instant> {
+        self.last_damage.max(self.last_rollback)
     }
 
     /// Whether so many nodes forgot that two clients may rely on one lock.

@@ -214,7 +214,7 @@ impl World {
         // it was taken.
         let longest = self.oracle.longest;
         let own = self.clients[index].had_own_tokens(now.saturating_before(longest + grace));
-        if self.oracle.last_damage.is_some()
+        if self.oracle.last_change().is_some()
             || request.renamed
             || own
             || self.clients[index].late_arrival.is_some()
@@ -320,7 +320,7 @@ impl World {
 
     /// No node has lost anything that a lock which was obtained then rests on.
     fn is_sound(&self, since: Instant) -> bool {
-        let damage = self.oracle.last_damage;
+        let damage = self.oracle.last_change();
         damage.is_none_or(|damage| damage + self.oracle.longest < since)
     }
 
