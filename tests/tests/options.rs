@@ -49,7 +49,8 @@ const LOCK: [Row; 10] = [
 ];
 
 /// `Config`, `Servers`, `ConnectOptions`, and the flags for servers.
-const CONNECTION: [Row; 10] = [
+const CONNECTION: [Row; 11] = [
+    Row("acks", &["acks"], &[], &[]),
     Row(
         "request_timeout",
         &["request_timeout"],

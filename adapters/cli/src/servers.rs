@@ -48,6 +48,7 @@ pub(crate) fn not_connected(error: &ConnectError) -> Failure {
         | ConnectError::TooMany
         | ConnectError::SameServer { .. }
         | ConnectError::Url { .. }
+        | ConnectError::AcksOverClient
         | ConnectError::Certificate(_)
         | _ => Failure::usage(error.to_string()),
     }

@@ -29,6 +29,8 @@ pub enum ConnectError {
         /// Why that part is invalid.
         reason: String,
     },
+    /// Grants cannot wait for replicas over a client that the program already has.
+    AcksOverClient,
     /// A certificate or private key cannot be used. The text says why.
     Certificate(String),
     /// Too few servers are ready.
@@ -122,6 +124,9 @@ impl fmt::Display for ConnectError {
                 "{address} is listed twice: several servers must be independent, and databases of one server are not; take one out"
             ),
             Self::Url { part, url, reason } => write!(f, "the {part} of {url:?} {reason}"),
+            Self::AcksOverClient => f.write_str(
+                "an existing client may use several connections, which do not wait for each other: give a URL, or leave out acks",
+            ),
             Self::Certificate(reason) => write!(f, "cannot use the certificate: {reason}"),
             Self::Unreachable(nodes) => nodes.fmt(f),
             Self::NoRandomness => f.write_str("the operating system has no random bytes"),

@@ -141,7 +141,7 @@ pub use obtaining::{ObtainFuture, Obtaining};
 pub use server::Server;
 pub use servers::Servers;
 pub use tenure_core::{
-    ChangeError, ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys, Lease,
-    Limits, Loss, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata, NodeError,
-    NotChanged, NotObtained, Released, Retry, Status, Token, Ttl, Unsupported,
+    Acks, ChangeError, ClaimError, Fence, GUARDED_SET, Holder, Holding, Jitter, Keep, Key, Keys,
+    Lease, Limits, Loss, MAX_KEY, MAX_KEYS, MAX_METADATA, MAX_NODES, MAX_TOKEN, Metadata,
+    NodeError, NotChanged, NotObtained, Released, Retry, Status, Token, Ttl, Unsupported,
 };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tenure_core::{Arrangement, Config, Limits};
+use tenure_core::{Acks, Arrangement, Config, Limits};
 
 use crate::address::{Address, Endpoint};
 use crate::error::ConnectError;
@@ -30,6 +30,7 @@ pub struct Servers {
     request_timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
     reconnect: Option<(Duration, Duration)>,
+    acks: Option<Acks>,
     limits: Limits,
     tracking: bool,
     prepare: bool,
@@ -96,6 +97,7 @@ impl Servers {
             request_timeout: None,
             connect_timeout: None,
             reconnect: None,
+            acks: None,
             limits: Limits::default(),
             tracking: true,
             prepare: false,
@@ -152,6 +154,34 @@ impl Servers {
         self
     }
 
+    /// Whom each grant must have reached besides its server, so that a failover does not lose it. Default: nobody. The
+    /// servers are not asked for it then.
+    ///
+    /// A lock that reaches too few within the time is given back, and requested again as long as the request waits; then it
+    /// fails with [`NodeError::NoReplicas`](crate::NodeError::NoReplicas). A refresh that does extends no lease. Locks with a
+    /// [token](crate::Obtaining::token) of their own are refused. While a server waits for its replicas, it does nothing else
+    /// for this connection.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use std::time::Duration;
+    /// use tenure::{Acks, Servers};
+    ///
+    /// let one = NonZeroU32::MIN;
+    /// let servers = Servers::single("redis://127.0.0.1")
+    ///     .acks(Acks::received(one).within(Duration::from_millis(100)));
+    /// assert!(servers.check().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError::AcksOverClient`] with a [client](crate::client) that you already have: it may use several
+    /// connections, and each of them waits only for what it has sent itself. Servers without `WAIT` or `WAITAOF` cannot be
+    /// connected to: [`NodeError::NoAcks`](crate::NodeError::NoAcks).
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.acks = Some(acks);
+        self
+    }
+
     /// Upper bounds on memory. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -194,6 +224,9 @@ impl Servers {
             .map(Server::address)
             .collect::<Result<Vec<_>, _>>()?;
         differ(&addresses)?;
+        if self.acks.is_some() && addresses.iter().any(|address| address.node.lent) {
+            return Err(ConnectError::AcksOverClient);
+        }
         let nodes = addresses.iter().map(|address| {
             let mut node = address.node.clone();
             node.tracking &= self.tracking;
@@ -202,6 +235,7 @@ impl Servers {
         });
         let mut config = Config::new(nodes.collect(), self.arrangement)?;
         config.prefix = self.prefix.into();
+        config.acks = self.acks;
         config.limits = self.limits;
         if let Some(name) = self.client_name {
             config.client_name = name.into();
@@ -276,96 +310,4 @@ pub(crate) struct Target {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(servers: Servers) -> ConnectError {
-        servers.plan().expect_err("something is wrong with it")
-    }
-
-    #[test]
-    fn the_number_of_servers_must_fit() {
-        let none: [&str; 0] = [];
-        assert_eq!(error(Servers::ordered(none)), ConnectError::NoAddress);
-        assert_eq!(error(Servers::quorum(none)), ConnectError::NoAddress);
-        assert_eq!(error("".into()), ConnectError::NoAddress);
-        let two = ["redis://a", "redis://b"];
-        assert_eq!(error(Servers::quorum(two)), ConnectError::TooFewForQuorum);
-        assert!(Servers::ordered(two).plan().is_ok());
-        let many = (0..=tenure_core::MAX_NODES).map(|i| format!("redis://h{i}"));
-        assert_eq!(error(Servers::ordered(many)), ConnectError::TooMany);
-    }
-
-    #[test]
-    fn one_server_does_not_count_twice() {
-        for (urls, address) in [
-            (["redis://a", "redis://b", "redis://a"], "a:6379"),
-            (["redis://b", "redis://a", "redis://A:6379"], "A:6379"),
-            (["redis://me:pw@a", "redis://b", "rediss://a/2"], "a:6379"),
-            (
-                ["redis://[::1]", "redis://b", "redis://[0::1]"],
-                "[::1]:6379",
-            ),
-            (
-                [
-                    "redis+unix:///r.s",
-                    "redis://b",
-                    "unix://localhost/r.s?db=1",
-                ],
-                "/r.s",
-            ),
-        ] {
-            let same = ConnectError::SameServer {
-                address: address.into(),
-            };
-            assert_eq!(error(Servers::quorum(urls)), same, "{urls:?}");
-            assert_eq!(error(Servers::ordered(urls)), same, "{urls:?}");
-        }
-        for urls in [
-            ["redis://a:1", "redis://a:2", "redis://b"],
-            ["redis+unix:///r", "redis+unix:///R", "redis://r"],
-        ] {
-            assert!(Servers::quorum(urls).plan().is_ok(), "{urls:?}");
-        }
-    }
-
-    #[test]
-    fn written_bytes_arrive() {
-        let plan = Servers::quorum(["redis://a", "redis://:pw@b/2", "redis+unix:///c"])
-            .prefix("p:")
-            .client_name("me")
-            .request_timeout(Duration::from_millis(5))
-            .tracking(false)
-            .plan()
-            .expect("good servers");
-        assert_eq!(plan.config.quorum(), 2);
-        assert_eq!(&*plan.config.prefix, b"p:");
-        assert_eq!(&*plan.config.client_name, "me");
-        assert_eq!(plan.config.request_timeout, Duration::from_millis(5));
-        assert!(plan.config.nodes().iter().all(|node| !node.tracking));
-        assert_eq!(plan.config.nodes()[1].database, 2);
-        assert_eq!(plan.targets[1].endpoint.to_string(), "b:6379");
-    }
-
-    #[test]
-    fn a_url_does_not_show() {
-        let servers = Servers::single("redis://:hunter2@h");
-        assert!(!format!("{servers:?}").contains("hunter2"));
-    }
-
-    #[cfg(feature = "tls")]
-    #[test]
-    fn a_bad_certificate_is_reported() {
-        let servers = || Servers::single("rediss://h");
-        assert!(servers().plan().is_ok());
-        for bad in [
-            servers().root_certificate_pem("nothing"),
-            servers().root_certificate_pem(
-                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            ),
-            servers().client_certificate_pem("", ""),
-        ] {
-            assert!(matches!(error(bad), ConnectError::Certificate(_)));
-        }
-    }
-}
+mod tests;

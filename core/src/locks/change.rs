@@ -37,6 +37,10 @@ impl Locks {
             of.shared_limit = limit;
         }
         self.begin_change(lock);
+        if mode.is_shared() {
+            // Their requests follow the change. Whether it comes first, the server decides.
+            self.let_in(lock);
+        }
         Ok(())
     }
 

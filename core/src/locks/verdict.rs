@@ -137,11 +137,8 @@ impl Locks {
                     && other.releasing().is_some_and(unreported)
             };
             if let Some((key, before)) = before.filter(|(_, before)| !left(before)) {
-                // The lock in front holds the key, or has been granted it and raises the counters, or releases it, or was
-                // granted it too late.
-                let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
-                let has = matches!(before.state, LockState::Held(_) | LockState::Releasing(_))
-                    || before.active.as_ref().is_some_and(seals);
+                // The lock in front, or one that it waits for in turn, has the key, or was granted it too late.
+                let has = has_keys(before) || self.blocker(before, key).is_some_and(has_keys);
                 let queued =
                     before.is_waiter() && !before.mode.is_shared() && lock.mode.is_shared();
                 let by = if queued {
@@ -220,4 +217,11 @@ impl Locks {
     fn is_recent(&self, at: Instant) -> bool {
         self.now <= at + LOOK + self.setup.request_timeout
     }
+}
+
+/// Whether the lock holds its keys, or has been granted them and raises the counters, or releases them.
+fn has_keys(lock: &Lock) -> bool {
+    let seals = |active: &ActiveRound| active.kind == RoundKind::Seal;
+    matches!(lock.state, LockState::Held(_) | LockState::Releasing(_))
+        || lock.active.as_ref().is_some_and(seals)
 }

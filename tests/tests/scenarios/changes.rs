@@ -166,6 +166,25 @@ fn a_permit_of_the_same_engine_comes_in_when_a_writer_becomes_one() {
     until_held(&mut world, alice, third, 10 * MS);
 }
 
+/// Its request follows the change in the same write.
+#[test]
+fn a_reader_of_the_same_engine_comes_in_with_a_downgrade_even_if_its_wait_ends_then() {
+    let mut world = World::single();
+    let alice = world.client();
+    let first = hold(&mut world, alice, WRITE);
+    // So that the server has the scripts.
+    changed(&mut world, alice, first, READ);
+    changed(&mut world, alice, first, WRITE);
+    let mut waits = request(&mut world, READ);
+    waits.wait = Some(Duration::from_secs(5));
+    let second = world.obtain(alice, waits);
+    let three_trips = 3 * world.latency;
+    world.run_for(Duration::from_secs(5) - three_trips);
+    assert_eq!(world.change(alice, first, READ), None);
+    world.run_for(three_trips);
+    assert!(is_held(&world, alice, second), "{:?}", kinds(&world, alice));
+}
+
 #[test]
 fn a_lock_that_is_released_while_it_changes_leaves_nothing() {
     for (from, to) in [(READ, WRITE), (WRITE, READ)] {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tenure_core::memory::{Options, Trouble, User};
 use tenure_core::{
-    Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Secret, Token,
+    Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Renewal, Secret, Token,
+    Ttl,
 };
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
-    MS, TTL, ended, held, is_held, like_redis, not_obtained, obtain, released, until_held,
+    MS, TTL, ended, held, is_held, like_redis, modes, not_obtained, obtain, released, until_held,
     wait_at_most, wait_for,
 };
 
@@ -309,4 +310,28 @@ fn one_node_that_is_down_is_not_the_reason_why_a_wait_of_a_quorum_ends() {
     let end = ended(&mut world, alice, lock, 2100 * MS);
     let by = Holder::Other;
     assert_eq!(end, not_obtained(lock, NotObtained::TimedOut { by }));
+}
+
+/// The server has not replied to anything for seconds, because nothing was requested.
+#[test]
+fn a_reader_that_is_parked_behind_a_writer_of_the_same_engine_reports_the_queue() {
+    let mut world = World::single();
+    let alice = world.client();
+    let mut long = modes::request(&mut world, modes::READ);
+    long.ttl = Ttl::new(Duration::from_secs(60)).expect("a ttl");
+    long.renewal = Renewal::Manual;
+    let first = held(&mut world, alice, long);
+    let writer = wait_for(&mut world, alice, "k");
+    world.run_for(Duration::from_secs(10));
+    let mut reader = modes::request(&mut world, modes::READ);
+    reader.wait = Some(Duration::from_secs(1));
+    let reader = world.obtain(alice, reader);
+    world.run_for(Duration::from_millis(1100));
+    let by = Holder::Queue;
+    let reason = NotObtained::TimedOut { by };
+    assert_eq!(
+        world.last(alice, reader),
+        Some(not_obtained(reader, reason))
+    );
+    assert!(is_held(&world, alice, first) && !is_held(&world, alice, writer));
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Config, Keep, Metadata, Mode, Obtain, Retry, Token, Ttl};
+use tenure_core::{Acks, Config, Keep, Metadata, Mode, Obtain, Retry, Token, Ttl};
 
 use super::HEADER;
 use crate::world::Work;
@@ -26,6 +26,8 @@ pub(crate) struct Extras {
     workers: Option<Workers>,
     /// Some locks share their key, or know of others that do.
     pub(crate) modes: bool,
+    /// Grants count once a replica has them.
+    pub(crate) acks: bool,
     /// Some steps do what is in `rare.rs`.
     pub(crate) rare: bool,
 }
@@ -81,12 +83,14 @@ impl Extras {
             },
             limited: server == 6,
             modes: matches!(habit, 8..=11),
+            acks: matches!(habit, 9 | 13) && tokens == Tokens::Unique,
             workers,
             rare: header[7] >> 4 & 3 == 3,
         }
     }
 
     pub(crate) fn restrict(self, options: &mut Options) {
+        options.replicas = u32::from(self.acks);
         options.pttl = self.servers != Servers::WithoutPttl;
         options.scripts = self.servers != Servers::WithoutEval;
         if !options.scripts {
@@ -111,6 +115,9 @@ impl Extras {
         if self.limited {
             config.limits.locks = 8;
             config.limits.pending_requests = 6;
+        }
+        if self.acks {
+            config.acks = Some(Acks::received(NonZeroU32::MIN));
         }
     }
 
@@ -205,6 +212,7 @@ impl Extras {
                 "servers without EVAL and DELIFEQ",
             ),
             (!options.tracking, "servers without tracking"),
+            (self.acks, "grants that wait for a replica"),
             (self.workers.is_some_and(|workers| !workers.drop), "workers"),
             (
                 self.workers.is_some_and(|workers| workers.drop),

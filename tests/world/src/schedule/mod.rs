@@ -27,13 +27,15 @@ pub const HEADER: usize = 16;
 pub const STEP: usize = 6;
 
 /// Names of what not every schedule does, as in [`Report::used`]. Errors are named by their [`LINES`].
-pub const INGREDIENTS: [&str; 31] = [
+pub const INGREDIENTS: [&str; 33] = [
     "read locks",
     "write locks",
     "permits",
     "changes from reader to writer",
     "changes from writer to reader",
     "changes that cannot be requested",
+    "grants that wait for a replica",
+    "replicas that stop",
     "metadata",
     "a pause of zero",
     "pauses of less than a millisecond",

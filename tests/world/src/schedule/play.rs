@@ -278,6 +278,11 @@ impl Play {
             }
             236..=239 => self.world.stretch(id, node, span(c) / 20),
             240..=242 => self.world.fail_over(node),
+            243..=245 if self.setup.extras.acks => {
+                self.used("replicas that stop");
+                self.world.stop_replication(node);
+                self.later(c, Task::Replica(node));
+            }
             243..=245 if wild => self.world.stop_replication(node),
             246..=248 if wild => self.world.restart(node),
             249..=251 if wild => {

@@ -43,4 +43,5 @@ pub(super) enum Task {
     Remove(usize, usize),
     Swap(usize),
     Drained(usize, u64),
+    Replica(usize),
 }

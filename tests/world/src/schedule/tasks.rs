@@ -16,7 +16,11 @@ impl Play {
         }
         self.troubles += 1;
         match task {
-            Task::Weather(_, n) | Task::Unpause(n) | Task::Up(n) | Task::Trouble(n) => {
+            Task::Weather(_, n)
+            | Task::Unpause(n)
+            | Task::Up(n)
+            | Task::Trouble(n)
+            | Task::Replica(n) => {
                 self.node_troubles[n] += 1;
             }
             Task::Pushes(_, n) | Task::Remove(n, _) | Task::Swap(n) => self.node_troubles[n] += 1,
@@ -35,6 +39,7 @@ impl Play {
             Task::Wake(c, timer) => self.world.suspend_order(ClientId(c), false, timer),
             Task::Unpause(n) => self.world.pause(n, false),
             Task::Up(n) => self.world.down(n, false),
+            Task::Replica(n) => self.world.resume_replication(n),
             Task::Trouble(n) => {
                 let options = self.world.server(n).options_mut();
                 options.trouble = None;
@@ -86,7 +91,8 @@ impl Play {
             | Task::Successor(_)
             | Task::Pushes(..)
             | Task::Remove(..)
-            | Task::Swap(_) => return false,
+            | Task::Swap(_)
+            | Task::Replica(_) => return false,
         }
         true
     }

@@ -135,69 +135,7 @@ impl World {
         self.nodes[node].down = down;
     }
 
-    /// From here on the replica of a server receives nothing more. If grants wait for it, none is reported meanwhile.
-    pub fn stop_replication(&mut self, node: usize) {
-        self.happens(Place::Node(node), "replica stops");
-        let of = &mut self.nodes[node];
-        of.replica = Some(of.server.replica());
-        of.server.stop_replicas(true);
-        if self.has_acks() {
-            self.refuses(node, true);
-        }
-    }
-
-    /// The replica receives everything again.
-    pub fn resume_replication(&mut self, node: usize) {
-        self.happens(Place::Node(node), "replica follows");
-        let of = &mut self.nodes[node];
-        of.replica = None;
-        of.server.stop_replicas(false);
-        if self.has_acks() {
-            self.refuses(node, false);
-        }
-    }
-
-    /// Whether every client relies on nothing that a replica does not have.
-    fn has_acks(&self) -> bool {
-        self.clients
-            .iter()
-            .all(|client| client.config.acks.is_some())
-    }
-
-    /// The replica takes over, with what it had read.
-    pub fn fail_over(&mut self, node: usize) {
-        self.cut_all(node);
-        let of = &mut self.nodes[node];
-        let current = of.server.replica();
-        let stale = of.replica.take();
-        let lost = stale.is_some();
-        let what = if lost {
-            "fails over, forgets"
-        } else {
-            "fails over"
-        };
-        // What a replica was copied with may be another trouble than that of now.
-        let now = of.server.options_mut();
-        let trouble = if of.refuses {
-            (now.trouble, now.max_keys)
-        } else {
-            (None, 1 << 20)
-        };
-        of.server = stale.unwrap_or(current);
-        of.due = None;
-        let options = of.server.options_mut();
-        (options.trouble, options.max_keys) = trouble;
-        self.happens(Place::Node(node), what);
-        self.carry_answers(node);
-        if lost && self.has_acks() {
-            self.refuses(node, false);
-            self.oracle.roll_back(self.now);
-        } else if lost {
-            self.oracle.damage(node, self.now);
-        }
-    }
-
-    fn cut_all(&mut self, node: usize) {
+    pub(super) fn cut_all(&mut self, node: usize) {
         let open: Vec<_> = self.nodes[node].open.drain(..).collect();
         for (id, conn) in open {
             self.net.cut(conn, (0, 0), self.now);
@@ -373,6 +311,9 @@ impl World {
             options.trouble = None;
             options.max_keys = 1 << 20;
             self.refuses(node, false);
+            if self.nodes[node].lags {
+                self.resume_replication(node);
+            }
             self.set_fault(Place::Node(node), Lasting::Refusing, None);
             self.pause(node, false);
         }

@@ -31,6 +31,7 @@ mod queued;
 mod quiet;
 mod reach;
 mod record;
+mod replicas;
 mod request;
 mod script;
 mod steps;
@@ -149,13 +150,15 @@ struct ServerNode {
     due: Option<Instant>,
     /// Which connection is which.
     open: Vec<(ConnId, usize)>,
-    /// What a replica had read.
+    /// What a replica had received when it stopped.
     replica: Option<Server>,
+    /// Grants wait for that replica.
+    lags: bool,
 }
 
 impl ServerNode {
     fn is_well(&self) -> bool {
-        !self.paused && !self.down && !self.refuses
+        !self.paused && !self.down && !self.refuses && !self.lags
     }
 }
 
@@ -197,6 +200,7 @@ impl World {
             due: None,
             open: Vec::new(),
             replica: None,
+            lags: false,
         };
         Self {
             now: Instant::from_micros(1_000_000),

@@ -43,10 +43,10 @@ impl World {
             && self.clients[client].is_ready(node).is_some()
     }
 
-    /// Whether a node refuses to write, and still lets a client read what it holds.
+    /// Whether a node refuses to write, or what it writes does not count, and it still lets a client read what it holds.
     fn reads(&self, client: usize, node: usize) -> bool {
         let of = &self.nodes[node];
-        of.reads
+        (of.reads || of.lags)
             && !of.paused
             && !of.down
             && self.net.is_fine(client, node)
