@@ -108,9 +108,9 @@ impl Script {
             #[cfg(feature = "modes")]
             Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
             #[cfg(feature = "modes")]
-            Self::Share => "c02d49ac920337d610f724418416075c6ee18f45",
+            Self::Share => "a3c51c74f7a1dc1ff6fbf87ee558cce3dea8f7de",
             #[cfg(feature = "modes")]
-            Self::Stay => "997efc60238e4adaec3735063d8f98e982e07c0a",
+            Self::Stay => "8510a9d1d781f6016772048a9aee2a4c02c49bcb",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
             #[cfg(feature = "modes")]
