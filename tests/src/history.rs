@@ -5,20 +5,34 @@
 //! lease is in it like this: from the end of the lease on the lock may come free by itself, at any time or never. A call
 //! whose answer nobody knows may take effect at any time from its beginning, or never.
 //!
-//! `stateright` tries the orders. It does not remember those that it has tried, which is enough here because a lock
-//! leaves few of them open.
+//! A lock may be shared: by readers, and by as many permits as there are. A denial says who was in the way, and then somebody
+//! like that must have been there. The order of those who wait is not part of it.
+//!
+//! The search is that of Wing and Gong, and remembers which calls it has put in order with which holders in the end: those who
+//! share a lock leave many orders open that end alike.
 
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+mod lock;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use lock::Op;
+use order::Call;
+use tenure_core::{Holder, Mode};
 
 /// The outcome of one request for the lock. Times are in microseconds of one clock that all clients share.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
+    /// Who else may hold the lock.
+    pub mode: Mode,
     /// When it began to ask.
     pub asked_at: u64,
     /// When the answer came, and which; `None` if none came.
     pub answer: Option<(u64, Answer)>,
     /// Begin and end of each refresh that was requested and done.
     pub refreshed: Vec<(u64, u64)>,
+    /// The changes that were requested.
+    pub changes: Vec<Change>,
     /// The end of its last lease.
     pub lease_end: u64,
     /// When it released the lock.
@@ -27,13 +41,24 @@ pub struct Attempt {
     pub released: Option<(u64, bool)>,
 }
 
+/// A reader or a permit that wants to be the only holder, or a writer that wants to share the lock.
+#[derive(Copy, Clone, Debug)]
+pub struct Change {
+    /// Whether it wants to be the only one.
+    pub up: bool,
+    /// When it was requested.
+    pub asked_at: u64,
+    /// When the answer came, and whether it was carried out; `None` if nobody knows.
+    pub answer: Option<(u64, bool)>,
+}
+
 /// The answer to a request.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The lock is held.
     Held,
-    /// Somebody else holds it.
-    Denied,
+    /// This one is in the way.
+    Denied(Holder),
     /// Nobody knows.
     Unknown,
 }
@@ -48,67 +73,7 @@ pub fn is_linearizable(attempts: &[Attempt], denials: bool) -> bool {
     for (number, attempt) in attempts.iter().enumerate() {
         attempt.calls(number, denials, &mut calls);
     }
-    let mut edges: Vec<(u64, bool, usize)> = Vec::new();
-    for (index, call) in calls.iter().enumerate() {
-        // Of two edges at the same time the beginning comes first, which leaves more orders open, but for a call that
-        // begins when the one before it in its thread ends.
-        let before = index.checked_sub(1).map(|before| &calls[before]);
-        let follows = before.is_some_and(|before| {
-            before.thread == call.thread && before.end.is_some_and(|(end, _)| end == call.begin)
-        });
-        edges.push((call.begin * 4 + u64::from(follows) * 2, false, index));
-        edges.extend(call.end.map(|(end, _)| (end * 4 + 1, true, index)));
-    }
-    edges.sort_unstable();
-    let mut tester = LinearizabilityTester::new(Lock(None));
-    for (_, is_end, index) in edges {
-        let call = &calls[index];
-        let noted = match call.end.filter(|_| is_end) {
-            Some((_, done)) => tester.on_return(call.thread, done).map(|_| ()),
-            None => tester.on_invoke(call.thread, call.op).map(|_| ()),
-        };
-        noted.expect("a client calls one thing at a time");
-    }
-    tester.is_consistent()
-}
-
-struct Call {
-    /// A line of calls of which one ends before the next begins: the attempt, and which part of it.
-    thread: (usize, usize),
-    op: Op,
-    begin: u64,
-    /// When, and whether it was done.
-    end: Option<(u64, bool)>,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum Op {
-    Obtain(usize),
-    Refresh(usize),
-    Release(usize),
-    /// It comes free by itself.
-    Expire(usize),
-}
-
-/// Who holds it.
-#[derive(Clone)]
-struct Lock(Option<usize>);
-
-impl SequentialSpec for Lock {
-    type Op = Op;
-    type Ret = bool;
-
-    fn invoke(&mut self, op: &Op) -> bool {
-        let (Op::Obtain(who) | Op::Refresh(who) | Op::Release(who) | Op::Expire(who)) = *op;
-        let is_holder = self.0 == Some(who);
-        match op {
-            Op::Obtain(_) if self.0.is_none() => self.0 = Some(who),
-            Op::Obtain(_) => return false,
-            Op::Release(_) | Op::Expire(_) if is_holder => self.0 = None,
-            Op::Refresh(_) | Op::Release(_) | Op::Expire(_) => {}
-        }
-        is_holder || matches!(op, Op::Obtain(_))
-    }
+    order::exists(&calls)
 }
 
 impl Attempt {
@@ -125,12 +90,23 @@ impl Attempt {
         };
         let known = self.answer.filter(|(_, answer)| match answer {
             Answer::Held => true,
-            Answer::Denied => denials,
+            Answer::Denied(_) => denials,
             Answer::Unknown => false,
         });
         let held = matches!(known, Some((_, Answer::Held)));
-        let end = known.map(|(at, _)| (at, held));
-        call(0, Op::Obtain(number), self.asked_at, end);
+        match known {
+            // Somebody who waits is in the way, and the order of those who wait is not part of the lock.
+            Some((_, Answer::Denied(Holder::Queue))) => return,
+            Some((at, Answer::Denied(by))) => {
+                let op = Op::Denied(self.mode, by);
+                return call(0, op, self.asked_at, Some((at, true)));
+            }
+            Some((at, _)) => {
+                let op = Op::Obtain(number, self.mode);
+                call(0, op, self.asked_at, Some((at, true)));
+            }
+            None => call(0, Op::Obtain(number, self.mode), self.asked_at, None),
+        }
         for (begin, end) in self.refreshed.iter().filter(|_| held) {
             call(0, Op::Refresh(number), *begin, Some((*end, true)));
         }
@@ -138,90 +114,13 @@ impl Attempt {
             call(0, Op::Release(number), at, self.released);
         }
         let free_at = if held { self.lease_end } else { self.asked_at };
+        for (part, change) in self.changes.iter().enumerate().filter(|_| held) {
+            let op = Op::Change(number, change.up);
+            call(2 + part, op, change.asked_at, change.answer);
+        }
         let over = self.released.is_some_and(|(at, _)| at < free_at);
-        let denied = known.is_some() && !held;
-        if !over && !denied {
+        if !over {
             call(1, Op::Expire(number), free_at, None);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Held from `begin`, released at `end`, with a lease that lasts long; each call takes 2.
-    fn held(begin: u64, end: u64) -> Attempt {
-        Attempt {
-            asked_at: begin,
-            answer: Some((begin + 2, Answer::Held)),
-            lease_end: 1_000,
-            released_at: Some(end),
-            released: Some((end + 2, true)),
-            ..Attempt::default()
-        }
-    }
-
-    fn denied(begin: u64, end: u64) -> Attempt {
-        Attempt {
-            asked_at: begin,
-            answer: Some((end, Answer::Denied)),
-            ..Attempt::default()
-        }
-    }
-
-    #[test]
-    fn one_holder_after_the_other_is_a_lock() {
-        assert!(is_linearizable(&[held(0, 10), held(13, 20)], true));
-        // The second makes its request before the first has released, and gets the answer after.
-        let mut waits = held(5, 20);
-        waits.answer = Some((15, Answer::Held));
-        assert!(is_linearizable(&[held(0, 10), waits], true));
-        assert!(is_linearizable(&[held(0, 10), denied(4, 6)], true));
-    }
-
-    #[test]
-    fn two_holders_at_once_are_not() {
-        assert!(!is_linearizable(&[held(0, 10), held(5, 20)], true));
-        let third = [held(0, 10), held(13, 30), held(20, 40)];
-        assert!(!is_linearizable(&third, true));
-    }
-
-    #[test]
-    fn a_denial_needs_a_holder_except_with_a_quorum() {
-        let history = [held(0, 10), denied(14, 16)];
-        assert!(!is_linearizable(&history, true));
-        assert!(is_linearizable(&history, false));
-    }
-
-    #[test]
-    fn a_lock_comes_free_at_the_end_of_its_lease_and_not_before() {
-        let mut crashed = held(0, 0);
-        (crashed.released_at, crashed.released, crashed.lease_end) = (None, None, 50);
-        assert!(is_linearizable(&[crashed.clone(), held(49, 70)], true));
-        assert!(!is_linearizable(&[crashed.clone(), held(47, 70)], true));
-        // Refreshed when somebody else has it.
-        crashed.refreshed = vec![(60, 62)];
-        assert!(!is_linearizable(&[crashed, held(52, 70)], true));
-    }
-
-    #[test]
-    fn an_unknown_answer_may_mean_both() {
-        let unknown = Attempt {
-            answer: Some((4, Answer::Unknown)),
-            ..Attempt::default()
-        };
-        assert!(is_linearizable(&[unknown.clone(), denied(6, 8)], true));
-        assert!(is_linearizable(&[unknown, held(6, 8)], true));
-        assert!(!is_linearizable(&[denied(6, 8)], true), "nobody was there");
-    }
-
-    #[test]
-    fn a_release_that_finds_the_lock_gone_needs_an_end_of_the_lease() {
-        let mut late = held(0, 60);
-        late.released = Some((62, false));
-        assert!(!is_linearizable(&[late.clone()], true));
-        late.lease_end = 50;
-        assert!(is_linearizable(&[late], true));
     }
 }

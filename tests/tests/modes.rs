@@ -7,7 +7,7 @@ use std::time::Duration;
 use tenure::tokio::connect;
 use tenure::{Holder, Locker, NodeError, NotObtained, ObtainError, Released, Servers};
 use tenure_tests::inside::Inside;
-use tenure_tests::raw::Value;
+use tenure_tests::raw::{Raw, Value};
 use tenure_tests::servers::{Kind, Server};
 
 const WAIT: Duration = Duration::from_secs(3600);
@@ -167,6 +167,60 @@ async fn until_queued(server: &Server, queue: &str, count: usize, ended: impl Fn
     }
 }
 
+/// Whatever a user may not do, nothing is left forever: nobody would come to delete it.
+fn check_ends(raw: &mut Raw, what: &str) {
+    let Value::Array(keys) = raw.command(&["KEYS", "*"]) else {
+        panic!("{what}: a list");
+    };
+    for key in keys {
+        let left = raw.command(&["PTTL", &key.text()]);
+        assert_ne!(left, Value::Int(-1), "{what}: {key:?} has no end");
+    }
+}
+
+/// Commands of a script that lets a reader in. A user who may not run one of them gets no lock, and leaves nothing that stays.
+#[tokio::test]
+async fn a_reader_without_a_right_leaves_nothing_without_an_end() {
+    let commands = [
+        "get",
+        "set",
+        "del",
+        "pttl",
+        "pexpire",
+        "time",
+        "zadd",
+        "zrem",
+        "zscore",
+        "zrange",
+        "zrevrangebyscore",
+    ];
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let mut raw = server.raw();
+        for missing in commands {
+            for command in [["FLUSHALL", "SYNC"], ["SCRIPT", "FLUSH"]] {
+                assert_eq!(raw.command(&command), Value::ok());
+            }
+            let right = format!("-{missing}");
+            let user = ["ACL", "SETUSER", "worker", "reset", "on", ">s3cret", "~*"];
+            let user = [&user[..], &["+@all", &right]].concat();
+            assert_eq!(raw.command(&user), Value::ok());
+            let locker = connect(server.url_as("worker", "s3cret"));
+            let locker = locker.await.expect("a locker");
+            // The second one finds what the first one has left.
+            for _ in 0..2 {
+                let what = format!("{kind:?} without {missing}");
+                let lock = locker.read("k").await;
+                check_ends(&mut raw, &what);
+                let error = lock.map(drop).expect_err(&what);
+                let refused = NotObtained::Refused(NodeError::NoPermission);
+                assert_eq!(error, ObtainError::NotObtained(refused, None), "{what}");
+            }
+            locker.close().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_missing_right_inside_a_script_is_final() {
     for kind in Kind::ALL {
@@ -196,6 +250,7 @@ async fn a_missing_right_inside_a_script_is_final() {
             let command = [&user[..], &rules, &others].concat();
             assert_eq!(raw.command(&command), Value::ok(), "{command:?}");
             let result = everything(&server).await;
+            check_ends(&mut raw, &format!("{kind:?} without {missing}"));
             if place >= NEEDED {
                 assert_eq!(result, Ok(()), "{kind:?} without {missing}");
                 continue;

@@ -108,9 +108,9 @@ impl Script {
             #[cfg(feature = "modes")]
             Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
             #[cfg(feature = "modes")]
-            Self::Share => "1c1360ee2cead2e0b3f5c88eb88089641295b5e8",
+            Self::Share => "1c145b1d295244ebe6ff11eb8f8d4e4d51b372b0",
             #[cfg(feature = "modes")]
-            Self::Stay => "82f8a9734da39a1ecceea056f3050d0a4e5e4763",
+            Self::Stay => "3887b1de5dc2895c2032c1adaa1a86e31a9cac45",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
             #[cfg(feature = "modes")]

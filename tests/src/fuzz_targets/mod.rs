@@ -1,6 +1,7 @@
 //! What is done with any bytes at all: by a fuzzer, and with its committed corpus by ordinary tests.
 
 mod memory;
+mod parts;
 mod resp;
 mod session;
 mod url;

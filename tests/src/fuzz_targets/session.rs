@@ -1,12 +1,14 @@
-//! Any bytes from a server, split anywhere, while locks are requested, refreshed and released.
+//! Any bytes from a server, split anywhere, while locks of all modes are requested, refreshed, changed and released.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tenure_core::{
-    Config, Engine, Event, Instant, Key, Limits, LockId, NodeConfig, NodeId, Obtain, Output, Token,
-    Ttl,
+    Config, Engine, Event, Instant, Keep, Key, Limits, LockId, Mode, NodeConfig, NodeError, NodeId,
+    Obtain, Output, Status, Token, Ttl,
 };
 
+use super::parts::{MODE_PARTS, PARTS};
 use super::pieces;
 
 /// The limit of one answer.
@@ -21,6 +23,10 @@ const MOST_BYTES: usize = 1 << 20;
 pub fn session(input: &[u8]) {
     let (whole, split) = (run(input, false), run(input, true));
     assert_eq!(whole.events, split.events, "splits change events");
+    assert_eq!(
+        whole.statuses, split.statuses,
+        "splits change what is reported"
+    );
     assert!(
         whole.bytes == split.bytes,
         "splits change what is said:\n{}\n{}",
@@ -33,6 +39,7 @@ pub fn session(input: &[u8]) {
 struct Outcome {
     bytes: Vec<u8>,
     events: Vec<Event>,
+    statuses: Vec<Result<Status, NodeError>>,
 }
 
 struct Run {
@@ -80,7 +87,7 @@ impl Run {
             .locks
             .get(usize::from(argument) % self.locks.len().max(1));
         match step {
-            0x00..=0x0f => self.obtain(argument),
+            0x00..=0x0f => self.obtain(step, argument),
             0x10..=0x17 => {
                 if let Some(lock) = lock {
                     self.engine.release(*lock, self.now);
@@ -106,6 +113,20 @@ impl Run {
                 let key = Key::new([b'a' + argument % 3]).expect("a key");
                 self.engine.inspect(key.into(), self.now);
             }
+            0x48..=0x4b => {
+                let key = Key::new([b'a' + argument % 3]).expect("a key");
+                self.engine.status(key, self.now);
+            }
+            0x4c..=0x4f => {
+                if let Some(lock) = lock {
+                    let mode = match step {
+                        0x4c | 0x4d => Mode::InTurn,
+                        _ => Mode::Shared { limit: None },
+                    };
+                    // One that cannot change is no matter here.
+                    self.engine.change(*lock, mode, self.now).ok();
+                }
+            }
             _ => return self.input(step, rest, split),
         }
         rest.get(1..).unwrap_or_default()
@@ -124,6 +145,7 @@ impl Run {
             self.drain();
         }
         let (bytes, rest) = match step {
+            0xf0.. => (MODE_PARTS[usize::from(step) % MODE_PARTS.len()], rest),
             0x80.. => (PARTS[usize::from(step) % PARTS.len()], rest),
             _ => {
                 let (len, rest) = rest.split_first().unwrap_or((&0, &[]));
@@ -144,11 +166,21 @@ impl Run {
         rest
     }
 
-    fn obtain(&mut self, argument: u8) {
+    fn obtain(&mut self, step: u8, argument: u8) {
         let keys = Key::new([b'a' + argument % 3]).expect("a key");
         let ttl = Ttl::new(Duration::from_millis(500)).expect("a ttl");
         let token = Token::random([self.locks.len() as u8; 16]);
         let mut request = Obtain::new(keys, token, ttl);
+        (request.mode, request.fence) = match step {
+            0x08..=0x09 => (Mode::InTurn, None),
+            0x0a => (Mode::InTurn, Some(Keep::default())),
+            0x0b..=0x0d => (Mode::Shared { limit: None }, None),
+            0x0e.. => {
+                let limit = NonZeroU32::new(2);
+                (Mode::Shared { limit }, None)
+            }
+            _ => (Mode::Exclusive, None),
+        };
         request.wait = (argument & 8 != 0).then(|| Duration::from_secs(3));
         self.locks.push(self.engine.obtain(request, self.now));
     }
@@ -184,25 +216,59 @@ impl Run {
                 "{event:?} twice"
             );
         }
+        if let Event::Inspected { inspection, .. } = event {
+            self.outcome
+                .statuses
+                .extend(self.engine.take_status(inspection));
+        }
         self.outcome.events.push(event);
     }
 }
 
-const PARTS: [&[u8]; 16] = [
-    b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.1\r\n",
-    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*-1\r\n*-1\r\n:1\r\n",
-    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n*2\r\n*1\r\n$7\r\ndelifeq\r\n_\r\n:1\r\n",
-    b"-ERR unknown command 'HELLO'\r\n",
-    b"+OK\r\n:500\r\n",
-    b"_\r\n:77\r\n",
-    b"$-1\r\n:-2\r\n",
-    b":1\r\n",
-    b":0\r\n",
-    b"-NOSCRIPT No matching script.\r\n",
-    b"-LOADING it loads\r\n",
-    b"-READONLY it is a replica\r\n",
-    b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n",
-    b">2\r\n$10\r\ninvalidate\r\n_\r\n",
-    b"$22\r\nAAAAAAAAAAAAAAAAAAAAAA\r\n",
-    b":500\r\n",
-];
+#[cfg(test)]
+mod tests {
+    use tenure_core::{Holder, NotObtained};
+
+    use super::*;
+
+    /// What follows a greeting: replies to a request that was made before. The first two are to commands before its script.
+    fn played(request: u8, replies: &[u8]) -> Outcome {
+        let steps = [&[request, 0, 0x80, 0x81, 0xf0, 0xf0], replies].concat();
+        session(&steps);
+        run(&steps, false)
+    }
+
+    fn last(request: u8, replies: &[u8]) -> Event {
+        let outcome = played(request, replies);
+        *outcome.events.last().expect("an event")
+    }
+
+    #[test]
+    fn the_bytes_reach_requests_of_all_modes() {
+        for (request, replies, expected) in [
+            (0x0b, &[0xf1][..], Holder::Other),
+            (0x0b, &[0xf4], Holder::Queue),
+            (0x0e, &[0xf3], Holder::Sharing),
+            (0x08, &[0xf5, 0x8f], Holder::Queue),
+        ] {
+            let event = last(request, replies);
+            assert!(
+                matches!(event, Event::NotObtained { reason: NotObtained::Taken { by, .. }, .. } if by == expected),
+                "{event:?}"
+            );
+        }
+        // A fence; a reader that becomes a writer, and one that leaves.
+        let event = last(0x0a, &[0xfa, 0x8f]);
+        assert!(matches!(event, Event::Obtained { .. }), "{event:?}");
+        let event = last(0x0b, &[0x87, 0x4c, 0, 0xf0, 0x87, 0x8f]);
+        assert!(matches!(event, Event::Changed { .. }), "{event:?}");
+        let event = last(0x0b, &[0x87, 0x10, 0, 0xf0, 0x87]);
+        assert!(matches!(event, Event::Released { .. }), "{event:?}");
+
+        let statuses = played(0x48, &[0xff]).statuses;
+        let [Ok(status)] = &statuses[..] else {
+            panic!("{statuses:?}");
+        };
+        assert_eq!(status.waiting, 1);
+    }
+}

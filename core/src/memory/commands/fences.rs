@@ -9,6 +9,9 @@ use crate::memory::store::{Millis, Value};
 
 pub(super) const NO_COUNTER: Failed = b"ERR the counter of a fence holds something else";
 
+/// The smallest number: 1 is what the script of a write lock returns without a fence. No clock of a real server gives one.
+const FIRST: i64 = 2;
+
 /// The next number of these counters, which they have from now on.
 pub(super) fn next(
     call: &mut Call<'_>,
@@ -16,7 +19,8 @@ pub(super) fn next(
     counters: &[&[u8]],
     keep: &[u8],
 ) -> Result<i64, Failed> {
-    let mut fence = i64::try_from(call.state.now.as_micros()).unwrap_or(i64::MAX);
+    let now = i64::try_from(call.state.now.as_micros()).unwrap_or(i64::MAX);
+    let mut fence = now.max(FIRST);
     for counter in counters {
         let last = read(call, all, counter)?.unwrap_or(0);
         fence = fence.max(last.saturating_add(1));

@@ -189,8 +189,7 @@ impl Run<'_, '_> {
             }
         }
         self.leave_queue(&[Shared])?;
-        self.write(inside, ends)?;
-        self.cover()?;
+        self.cover(Some(ends))?;
         Ok(Answer::Number(1))
     }
 
@@ -234,7 +233,7 @@ impl Run<'_, '_> {
         let until = if keep { until.max(ends) } else { until };
         let inside = self.companion(In)?;
         self.write(inside, until)?;
-        self.cover()?;
+        self.cover(None)?;
         Ok(Answer::Number(1))
     }
 
@@ -263,15 +262,24 @@ impl Run<'_, '_> {
     }
 
     /// `cover.lua`.
-    fn cover(&mut self) -> Result<(), Failed> {
-        let last = self.last(In)?.map_or(self.now, |(end, _)| end);
-        let (want, slack) = (last.saturating_sub(self.now), self.slack());
+    fn cover(&mut self, ends: Option<i64>) -> Result<(), Failed> {
+        let last = self.last(In)?.map_or(0, |(end, _)| end);
+        let want = last.max(ends.unwrap_or(0)).saturating_sub(self.now);
+        let slack = self.slack();
         let left = self.remaining_of_key()?;
         let inside = self.companion(In)?;
         let kept = self.remaining_of(inside);
-        if left.min(kept) < want || left > want.saturating_add(slack.saturating_mul(2)) {
-            self.set(SHARED_VALUE, want.saturating_add(slack))?;
-            self.expire(inside, want.saturating_add(slack));
+        let short = left.min(kept) < want || left > want.saturating_add(slack.saturating_mul(2));
+        let lasts = want.saturating_add(slack);
+        let exists = short && self.expire(inside, lasts);
+        if short {
+            self.set(SHARED_VALUE, lasts)?;
+        }
+        if let Some(ends) = ends {
+            self.write(inside, ends)?;
+            if short && !exists {
+                self.expire(inside, lasts);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use alloc::format;
 
-use super::{Fixture, Script, Trouble};
+use super::{Fixture, Instant, Script, Trouble};
 
 #[test]
 fn a_release_goes_on_past_a_key_of_another_type() {
@@ -135,4 +135,25 @@ fn a_script_that_has_written_is_not_stopped_halfway_for_want_of_memory() {
         "its first write"
     );
     assert_eq!(fixture.send(conn, &["EXISTS", "a", "b", "c"]), ":0\r\n");
+}
+
+#[cfg(feature = "modes")]
+#[test]
+fn a_fence_is_more_than_a_grant_without_one_when_the_clock_has_just_begun() {
+    for script in [Script::Enter, Script::Obtain] {
+        let mut fixture = Fixture::new(|_| {});
+        fixture.now = Instant::from_micros(1);
+        let conn = fixture.server.connect();
+        let keys = ["k", "in", "exclusive", "shared", "alive", "bell", "fence"];
+        let args = ["v", "1000", "0", "0", "", "86400000"];
+        let (keys, args) = if script == Script::Enter {
+            (&keys[..], &args[..])
+        } else {
+            (&["k", "fence"][..], &["v", "1000", "86400000"][..])
+        };
+        let count = format!("{}", keys.len());
+        let words = [&["EVAL", script.text(), &count], keys, args].concat();
+        assert_eq!(fixture.send(conn, &words), ":2\r\n", "{script:?}");
+        assert_eq!(fixture.send(conn, &words), ":3\r\n", "{script:?}");
+    }
 }

@@ -6,11 +6,20 @@ local function write(ends)
 end
 -- Keeps the marker at least as long as the last lease, and writes it only if it must, because each write wakes those who wait.
 -- The set of those inside never ends before the marker: a marker with nobody inside counts as free.
-local function cover()
-  local want = call('ZRANGE', inside, -1, -1, 'WITHSCORES')[2] - now
+-- With a lease, that one is added. All other commands come first: a user who lacks the right to one of them would leave a set
+-- without an end.
+local function cover(ends)
+  local want = math.max(call('ZRANGE', inside, -1, -1, 'WITHSCORES')[2] or 0, ends or 0) - now
   local left, kept = call('PTTL', key), call('PTTL', inside)
-  if math.min(left, kept) < want or left > want + 2 * slack then
+  local short = math.min(left, kept) < want or left > want + 2 * slack
+  local exists = short and call('PEXPIRE', inside, want + slack)
+  if short then
     call('SET', key, '~shared', 'PX', want + slack)
-    call('PEXPIRE', inside, want + slack)
+  end
+  if ends then
+    write(ends)
+    if exists == 0 then
+      call('PEXPIRE', inside, want + slack)
+    end
   end
 end

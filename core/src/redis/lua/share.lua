@@ -52,6 +52,5 @@ elseif not down then
   end
 end
 leave_queue(shared)
-write(ends)
-cover()
+cover(ends)
 return 1

@@ -70,10 +70,11 @@ impl<'r> Run<'r, '_> {
         Ok(())
     }
 
-    pub(super) fn expire(&mut self, key: &[u8], ttl: Millis) {
+    /// Whether the key exists.
+    pub(super) fn expire(&mut self, key: &[u8], ttl: Millis) -> bool {
         self.call.has_written = true;
         let db = self.call.database();
-        keys::expire_at(self.call, db, key, self.now.saturating_add(ttl));
+        keys::expire_at(self.call, db, key, self.now.saturating_add(ttl))
     }
 
     /// A command that could have changed something counts as a write, even if it has not.
