@@ -2,8 +2,10 @@
 //
 //   node --test tests/changes.mjs     after ./build; TENURE_SERVER=redis62 or valkey9 for another server than redis7
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
 import { Control } from "./control.mjs";
 import { Lossy } from "./lossy.mjs";
@@ -319,6 +321,21 @@ test("the status of a key with many holders, and of keys of others", async () =>
   await prefixed.close();
   await assert.rejects(prefixed.status("k"), { name: "ClosedError" });
   await assert.rejects(a.status(""), ArgumentError);
+});
+
+test("a process may end once an inspection, a status and a change are over", async ({ signal }) => {
+  const program = `
+    const { connect } = require(${JSON.stringify(packed.resolve("../dist/modes/node.cjs"))});
+    connect(${JSON.stringify(url)}).then(async (locker) => {
+      locker.unref();
+      const lock = await locker.read("k");
+      await lock.tryUpgrade();
+      await lock.release();
+      console.log(await locker.inspect("k"), (await locker.status("k")).held);
+    });`;
+  // Without an end of its own it is killed when this test is.
+  const { stdout } = await promisify(execFile)(process.execPath, ["-e", program], { signal });
+  assert.equal(stdout, "null null\n");
 });
 
 test("the entry without modes has none of this", async () => {
