@@ -42,6 +42,8 @@ export class Cell {
   obtaining: Waiter<void> | undefined;
   /** Those who wait for a refresh. */
   refreshing: Waiter<void>[] = [];
+  /** Those who wait for a change of the mode. */
+  declare changing?: Waiter<void>[];
   /** The release, once somebody wants it. */
   released: Promise<Released> | undefined;
   #releasing: ((proof: Released) => void) | undefined;
@@ -101,7 +103,11 @@ export class Cell {
     this.lost ??= lost;
     this.#ended = proof;
     this.#releasing?.(proof);
-    this.refreshing.splice(0).forEach((waiter) => waiter.reject(this.error()));
+    const reject = (waiter: Waiter<void>) => waiter.reject(this.error());
+    this.refreshing.splice(0).forEach(reject);
+    if (MODES) {
+      this.changing?.splice(0).forEach(reject);
+    }
   }
 
   /** Aborts the signal, unless the owner has released the lock: then nothing was lost. */

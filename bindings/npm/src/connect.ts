@@ -13,6 +13,7 @@ import { Nodes } from "./nodes.js";
 import { connectOptions, login as loginKind, packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer, utf8 } from "./pack.js";
 import { Locker } from "./locker.js";
+import type { Setup } from "./setup.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
@@ -146,7 +147,7 @@ function start(module: WebAssembly.Module, targets: readonly Target[], options: 
   }
   const nodes = new Nodes(targets.map(({ shown }) => shown), needed);
   const dials = targets.map(({ dial }): Dial => (listener) => dial(listener, lane));
-  return new Driver({ machine, clock, nodes, packer, dials, onEvent: options.onEvent, turn: platform.turn ?? nextTurn });
+  return new Driver({ machine, clock, nodes, packer, dials, onEvent: options.onEvent as Setup["onEvent"], turn: platform.turn ?? nextTurn });
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */

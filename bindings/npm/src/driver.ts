@@ -1,13 +1,16 @@
 import { Alarm } from "./alarm.js";
-import { CUT, Cell, type Waiter } from "./cell.js";
+import { Cell, type Waiter } from "./cell.js";
 import type { Clock } from "./clock.js";
-import { ended, isCut } from "./ends.js";
-import { ClosedError, EngineError, InspectError, refusal, type Why } from "./errors.js";
+import { ended } from "./ends.js";
+import { ClosedError, EngineError, refusal, type Why } from "./errors.js";
 import { Later } from "./guard.js";
+import { Inspections, type Question } from "./inspections.js";
 import { Link, type Owner } from "./link.js";
-import { type Machine, Todo, type Found } from "./machine.js";
+import { type Machine, Todo } from "./machine.js";
+import { changed } from "./modes/change.js";
+import type { TenureEvent } from "./modes/events.js";
 import { Nodes } from "./nodes.js";
-import { Supply, packKeys, packObtain, type Bytes, type ObtainOptions, type TenureEvent } from "./options.js";
+import { Supply, packKeys, packObtain, type Bytes, type ObtainOptions } from "./options.js";
 import type { Packer } from "./pack.js";
 import type { Setup } from "./setup.js";
 
@@ -29,7 +32,7 @@ export class Driver implements Owner {
   readonly #machine: Machine;
   readonly #links: Link[];
   readonly #cells = new Map<bigint, Cell>();
-  readonly #inspections = new Map<bigint, Waiter<Found> & { keys: readonly Bytes[]; cuts: number | undefined }>();
+  readonly #inspections = new Inspections();
   readonly #packer: Packer;
   readonly #supply = new Supply();
   readonly #onEvent: ((event: TenureEvent) => void) | undefined;
@@ -79,27 +82,32 @@ export class Driver implements Owner {
     return cell;
   }
 
-  inspect(keys: readonly Bytes[], isFirst: boolean): Promise<Found> {
+  inspect<T>(keys: readonly Bytes[], isFirst: boolean, question: Question<T>): Promise<T> {
     this.#open();
     const packed = packKeys(this.#packer.start(), keys);
-    const id = this.#start((len, now) => this.#machine.engine.inspect(len, now), packed);
-    const cuts = isFirst ? this.#cuts : undefined;
-    return new Promise((resolve, reject) => this.#inspections.set(id, { resolve, reject, keys, cuts }));
+    const id = this.#start((len, now) => question.ask(this.#machine.engine, len, now), packed);
+    return this.#inspections.result(id, keys, isFirst ? this.#cuts : undefined, question);
   }
 
-  refresh(cell: Cell, ttl: number | undefined): Promise<void> {
+  /** Requests something of a held lock, for which its caller then waits. What the engine refuses at once is an error by its code. */
+  request(cell: Cell, waiters: Waiter<void>[], ask: (engine: Machine["engine"], now: number) => number, refused: (code: number) => Error): Promise<void> {
     if (this.remaining(cell) === 0) {
       return Promise.reject(cell.error());
     }
-    const fits = this.#command((now) => this.#machine.engine.refresh(cell.id, ttl ?? -1, now));
+    const fits = this.#command((now) => ask(this.#machine.engine, now));
     if (!fits) {
-      return Promise.reject(this.#failure ? this.#over(cell.keys) : refusal(this.#machine.code()));
+      return Promise.reject(this.#failure ? this.#over(cell.keys) : refused(this.#machine.code()));
     }
     if (cell.lost !== undefined) {
       // What the engine had to say before that has ended it.
       return Promise.reject(cell.error());
     }
-    return new Promise((resolve, reject) => cell.refreshing.push({ resolve, reject }));
+    return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+  }
+
+  /** Reads something of a lock from the engine. Nothing once it has ended. */
+  look<T>(cell: Cell, read: (engine: Machine["engine"]) => T): T | undefined {
+    return cell.lost === undefined ? this.#guard(() => read(this.#machine.engine)) : undefined;
   }
 
   /** Lets the lease of a lock run out unless it is refreshed by hand. */
@@ -111,7 +119,7 @@ export class Driver implements Owner {
 
   /** How long a lock is still ours, in milliseconds. A ttl that was asked to be shorter counts before anybody has answered. */
   remaining(cell: Cell): number {
-    const until = cell.lost === undefined ? this.#guard(() => this.#machine.engine.expires(cell.id)) : 0;
+    const until = this.look(cell, (engine) => engine.expires(cell.id));
     return Math.max(0, ((until ?? 0) - this.clock.now()) / 1_000);
   }
 
@@ -302,7 +310,7 @@ export class Driver implements Owner {
       case Todo.NODE_DOWN:
         return this.#down(machine.node(), machine.why(machine.first()) as Why);
       case Todo.INSPECTED:
-        return this.#inspected(machine.id());
+        return this.#inspections.ended(machine, this.#cuts);
       default: {
         const cell = this.#cells.get(machine.id());
         return cell && this.#lock(todo, cell);
@@ -327,23 +335,15 @@ export class Driver implements Owner {
       const type = todo === Todo.OBTAINED ? "obtained" : "refreshed";
       return this.#tell(() => ({ type, keys, remaining: (expiresAt - this.clock.now()) / 1_000 }));
     }
+    if (MODES && todo >= Todo.CHANGED) {
+      return this.#tell(changed(this, cell, todo, machine));
+    }
     this.#cells.delete(cell.id);
     const told = ended(cell, todo, machine, this.#cuts);
     if (told?.type === "lost") {
       this.later.add(() => cell.abort());
     }
     return told && this.#tell(() => ({ ...told, keys }));
-  }
-
-  #inspected(id: bigint): void {
-    const waiter = this.#inspections.get(id);
-    this.#inspections.delete(id);
-    const why = this.#machine.why(this.#machine.first());
-    if (why) {
-      waiter?.reject(isCut(why, waiter.cuts, this.#cuts) ? CUT : new InspectError(waiter.keys, why));
-    } else {
-      waiter?.resolve(this.#machine.found());
-    }
   }
 
   #ready(node: number, tracking: boolean): void {
@@ -375,8 +375,7 @@ export class Driver implements Owner {
       this.later.add(() => cell.abort());
     }
     this.#cells.clear();
-    this.#inspections.forEach((waiter) => waiter.reject(this.#over(waiter.keys)));
-    this.#inspections.clear();
+    this.#inspections.over((keys) => this.#over(keys));
     this.nodes.end(this.#over());
     this.#end();
     // Outside of a run there is nobody else to do it.

@@ -1,8 +1,9 @@
 import { again, type Cell, type Released } from "./cell.js";
 import type { Driver } from "./driver.js";
+import type { Question } from "./inspections.js";
 import type { Found } from "./machine.js";
 import { amount, type Bytes } from "./check.js";
-import { LockLostError, retraced } from "./errors.js";
+import { LockLostError, refusal, retraced } from "./errors.js";
 import { Drawn } from "./options.js";
 import { utf8 } from "./pack.js";
 
@@ -94,7 +95,7 @@ export class Lock implements AsyncDisposable {
    * if the keys have no ttl, `null` if it is no longer held there.
    */
   async remainingOnServers(): Promise<number | null> {
-    const found = await inspected(this.#driver, this.#cell.keys);
+    const found = await inspected(this.#driver, this.#cell.keys, HOLDINGS);
     const ours = this.#value();
     let least = Infinity;
     for (const { remaining, value } of found) {
@@ -122,7 +123,8 @@ export class Lock implements AsyncDisposable {
       if (behind) {
         await behind;
       }
-      await this.#driver.refresh(this.#cell, ttl);
+      const cell = this.#cell;
+      await this.#driver.request(cell, cell.refreshing, (engine, now) => engine.refresh(cell.id, ttl ?? -1, now), refusal);
     } catch (error) {
       throw retraced(error);
     }
@@ -190,11 +192,17 @@ export class Lock implements AsyncDisposable {
   }
 }
 
+/** @internal Who holds some keys. */
+export const HOLDINGS: Question<Found> = {
+  ask: (engine, len, now) => engine.inspect(len, now),
+  read: (machine) => machine.found(),
+};
+
 /** @internal What the servers say of some keys. */
-export async function inspected(driver: Driver, keys: readonly Bytes[]): Promise<Found> {
+export async function inspected<T>(driver: Driver, keys: readonly Bytes[], question: Question<T>): Promise<T> {
   try {
     await driver.behind();
-    return await again((isFirst) => driver.inspect(keys, isFirst));
+    return await again((isFirst) => driver.inspect(keys, isFirst, question));
   } catch (error) {
     throw retraced(error);
   }

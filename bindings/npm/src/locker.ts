@@ -4,7 +4,8 @@ import type { Driver } from "./driver.js";
 import { NotObtainedError, retraced } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import { outside } from "./guard.js";
-import { inspected, Lock } from "./lock.js";
+import { HOLDINGS, inspected, Lock } from "./lock.js";
+import type { Found } from "./machine.js";
 import { Lock as ModeLock } from "./modes/lock.js";
 import type { ObtainOptions as ModeOptions } from "./modes/mode.js";
 import { obtainOptions, type ObtainOptions } from "./options.js";
@@ -19,6 +20,17 @@ export interface Holding {
   readonly metadata: string | undefined;
   /** How long it lasts without a refresh, in milliseconds; `Infinity` without an end. */
   readonly remaining: number;
+}
+
+/** @internal What the keys hold that are not free. */
+export function held(found: Found): Holding[] {
+  return found
+    .filter(({ remaining }) => !Number.isNaN(remaining))
+    .map(({ remaining, value: bytes }) => {
+      const value = new TextDecoder().decode(bytes);
+      const metadata = /^[\w-]{22}(.*)$/s.exec(value)?.[1];
+      return { value, bytes, metadata, remaining: remaining < 0 ? Infinity : remaining };
+    });
 }
 
 /** One key, or several of which all are locked or none. */
@@ -136,15 +148,8 @@ export class Locker implements AsyncDisposable {
    */
   async inspect(keys: Keys): Promise<Holding | null> {
     const list = listed(keys);
-    const found = await inspected(this.#fleet.of(list), list);
-    const first = found.find(({ remaining }) => !Number.isNaN(remaining));
-    if (first === undefined) {
-      return null;
-    }
-    const { remaining, value: bytes } = first;
-    const value = new TextDecoder().decode(bytes);
-    const metadata = /^[\w-]{22}(.*)$/s.exec(value)?.[1];
-    return { value, bytes, metadata, remaining: remaining < 0 ? Infinity : remaining };
+    const found = await inspected(this.#fleet.of(list), list, HOLDINGS);
+    return held(found)[0] ?? null;
   }
 
   /**

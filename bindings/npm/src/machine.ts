@@ -15,12 +15,26 @@ export const enum Todo {
   INSPECTED = 9,
   NODE_READY = 10,
   NODE_DOWN = 11,
+  CHANGED = 13,
+  NOT_CHANGED = 14,
 }
 
 const WORDS = 5;
 
 /** The values of some keys, as an inspection found them: not a number stands for a free one. */
 export type Found = { remaining: number; value: Uint8Array }[];
+
+/** Reads such values from the bytes of a record. */
+export function found(bytes: Uint8Array): Found {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const all: Found = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 12 + view.getUint32(at + 8, true);
+    all.push({ remaining: view.getFloat64(at, true), value: bytes.slice(at + 12, end) });
+    at = end;
+  }
+  return all;
+}
 
 /** An instance of the module, which is one engine: hands packed requests in, and reads the record of what is to be done. */
 export class Machine {
@@ -97,15 +111,7 @@ export class Machine {
 
   /** What an inspection found. */
   found(): Found {
-    const bytes = this.bytes();
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const found: Found = [];
-    for (let at = 0; at < bytes.length; ) {
-      const end = at + 12 + view.getUint32(at + 8, true);
-      found.push({ remaining: view.getFloat64(at, true), value: bytes.slice(at + 12, end) });
-      at = end;
-    }
-    return found;
+    return found(this.bytes());
   }
 
   /** What a server did wrong, by its code; nothing if that is negative. */

@@ -3,7 +3,7 @@ import type { Clock } from "./clock.js";
 import type { Dial } from "./link.js";
 import type { Machine } from "./machine.js";
 import type { Nodes } from "./nodes.js";
-import type { TenureEvent } from "./options.js";
+import type { TenureEvent } from "./modes/events.js";
 import type { Packer } from "./pack.js";
 
 /** What a driver is made of. */

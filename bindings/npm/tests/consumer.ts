@@ -36,6 +36,32 @@ async function shared(plain: Locker, lock: Lock): Promise<void> {
     const by: "other" | "ourselves" | "sharing" | "queue" | undefined = error instanceof modes.NotObtainedError ? error.by : undefined;
     console.log(by, error instanceof modes.LockLostError && error.code);
   }
+  try {
+    await reader.tryUpgrade();
+    await reader.downgrade() satisfies void;
+  } catch (error) {
+    if (error instanceof modes.ModeError) {
+      const why: modes.ModeErrorCode = error.code;
+      console.log(why satisfies string, error.by satisfies modes.Holder | undefined, error.fault satisfies string | undefined);
+      // @ts-expect-error no such reason
+      console.log(error.code === "not_held");
+    }
+  }
+  const status: modes.Status = await locker.status(new Uint8Array(1));
+  console.log(status.isShared && reader.isShared(), status.holders[0]?.metadata, status.more + status.waiting, status.fence ?? 0, status.held?.remaining);
+  const onEvent = (event: modes.TenureEvent) => event.type === "changed" && console.log(event.mode, event.remaining);
+  await modes.connect("redis://a", { onEvent: perhaps(onEvent) });
+  // @ts-expect-error it is no event of the entry without modes
+  const plainEvent: TenureEvent["type"] = "changed";
+  console.log(plainEvent);
+  // @ts-expect-error the entry without modes has no such method
+  await plain.status("k");
+  // @ts-expect-error nor such a method
+  await lock.tryUpgrade();
+  // @ts-expect-error one key
+  await locker.status(["j", "k"]);
+  // @ts-expect-error the current mode cannot be set
+  reader.mode = "write";
   // @ts-expect-error the method says it
   await locker.read("k", { mode: "write" });
   // @ts-expect-error one key

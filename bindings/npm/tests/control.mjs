@@ -10,6 +10,9 @@ import { once } from "node:events";
 import { Lossy } from "./lossy.mjs";
 import { Rest } from "./rest.mjs";
 
+/** Which server is meant unless a test says it. */
+const SERVER = process.env.TENURE_SERVER ?? "redis7";
+
 /** Where a server is, by its name in target/servers. */
 function binaryOf(name) {
   return process.env[`TENURE_${name.toUpperCase()}`] ?? new URL(`../../../target/servers/${name}`, import.meta.url).pathname;
@@ -61,7 +64,7 @@ export class Control {
   }
 
   /** A server that answers. */
-  async start(port, more = {}, name = "redis7") {
+  async start(port, more = {}, name = SERVER) {
     const binary = binaryOf(name);
     // Of its own: a replica writes down what it gets, and a node of a cluster which slots it has.
     const dir = mkdtempSync(join(this.#directory, "server-"));

@@ -30,6 +30,16 @@ export const sharing = {
     equal([await one.release(), await inner.release()], ["shared", "confirmed"], "the releases");
     const writer = await writing;
     equal((await rejected(a.obtain("k", { mode: "read" }))).by, "other", "a reader behind a writer");
+    await writer.downgrade();
+    const last = await a.read("k", { ttl: HOUR, metadata: "last" });
+    const failed = await rejected(writer.tryUpgrade());
+    equal([failed.name, failed.code, failed.by, writer.isShared()], ["ModeError", "taken", "sharing", true], "an upgrade beside a reader");
+    const status = await a.status("k");
+    equal([status.isShared, status.more, status.waiting], [true, 0, 0], "the status");
+    equal(status.holders.map(({ metadata }) => metadata).sort(), ["", "last"], "the holders");
+    equal(await last.release(), "confirmed", "the release of the last reader");
+    await writer.tryUpgrade();
+    equal([writer.isShared(), writer.mode], [false, "write"], "the mode");
     equal(await writer.release(), "confirmed", "the release");
     equal(await world.command(port, "EXISTS", "k", "{k}~in"), 0, "the keys");
   },

@@ -2,6 +2,8 @@
 //! `bindings/npm/src/errors.ts` and `ends.ts`. The enums of the core may grow, and the compiler does not say so here: a
 //! test compares these lists with the core's source, so that no variant is without a code and a name of its own.
 
+#[cfg(feature = "modes")]
+use tenure_core::{ChangeError, NotChanged};
 use tenure_core::{
     ClaimError, ConfigError, Holder, Loss, NodeError, NotObtained, Released, Unsupported,
 };
@@ -84,6 +86,32 @@ fn unsupported(why: Unsupported) -> f64 {
         Unsupported::NoPermits => 4,
         _ => NEW,
     })
+}
+
+/// Why a lock cannot be asked to change.
+#[cfg(feature = "modes")]
+pub(crate) const fn change(error: ChangeError) -> u8 {
+    match error {
+        ChangeError::NotHeld => 0,
+        ChangeError::SameMode => 1,
+        ChangeError::Exclusive => 2,
+        ChangeError::SeveralNodes => 3,
+        ChangeError::OwnToken => 4,
+        ChangeError::UnderWay => 5,
+        ChangeError::Unsettled => 6,
+        _ => NEW,
+    }
+}
+
+/// And what the node said, if it is its fault; negative if not.
+#[cfg(feature = "modes")]
+pub(crate) fn not_changed(reason: NotChanged) -> (u8, f64) {
+    match reason {
+        NotChanged::Taken { by } => (holder(by), NONE),
+        NotChanged::Failed(error) => (1, fault(Some(error))),
+        NotChanged::Unanswered(error) => (2, fault(Some(error))),
+        _ => (NEW, NONE),
+    }
 }
 
 fn fault(error: Option<NodeError>) -> f64 {

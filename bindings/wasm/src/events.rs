@@ -2,10 +2,13 @@
 
 use alloc::vec::Vec;
 
-use tenure_core::{Engine, Event, Inspection, NodeError, NodeState, NotObtained};
+use tenure_core::{Engine, Event, Holding, LockId, NodeError, NodeState, NotObtained};
 
 use crate::record::{Record, millis};
 use crate::{codes, micros};
+
+#[cfg(feature = "modes")]
+mod modes;
 
 /// What `poll` returns: what to do. The record has the details.
 pub(crate) mod todo {
@@ -22,6 +25,10 @@ pub(crate) mod todo {
     pub(crate) const NODE_READY: u8 = 10;
     pub(crate) const NODE_DOWN: u8 = 11;
     pub(crate) const NOTHING: u8 = 12;
+    #[cfg(feature = "modes")]
+    pub(crate) const CHANGED: u8 = 13;
+    #[cfg(feature = "modes")]
+    pub(crate) const NOT_CHANGED: u8 = 14;
 }
 
 /// Writes an event into the record. If a server may be at fault, its bytes are the text of the last unknown server error, which
@@ -68,8 +75,7 @@ pub(crate) fn write(engine: &mut Engine, record: &mut Record, event: Event) -> u
         }
         Event::Inspected { inspection } => {
             record.name(inspection.to_bits());
-            let result = engine.take_inspection(inspection);
-            inspected(engine, record, result);
+            inspected(engine, record, inspection);
             todo::INSPECTED
         }
         Event::Node { node, state } => {
@@ -88,9 +94,10 @@ pub(crate) fn write(engine: &mut Engine, record: &mut Record, event: Event) -> u
                 _ => nothing(record),
             }
         }
-        // Nothing requests a change here.
         #[cfg(feature = "modes")]
-        Event::Changed { .. } | Event::NotChanged { .. } => nothing(record),
+        Event::Changed { lock, .. } => modes::changed(engine, record, lock),
+        #[cfg(feature = "modes")]
+        Event::NotChanged { lock, reason } => modes::not_changed(engine, record, lock, reason),
         _ => nothing(record),
     }
 }
@@ -101,28 +108,38 @@ fn nothing(record: &mut Record) -> u8 {
     todo::NOTHING
 }
 
-/// Per key: the time it has left as a float (negative: without an end; not a number: free), the length of its value,
-/// the value. If the code is not negative, it says why there is nothing.
-fn inspected(engine: &Engine, record: &mut Record, result: Option<Inspection>) {
+/// One entry per key. If the code is not negative, it says why there is nothing.
+fn inspected(engine: &mut Engine, record: &mut Record, inspection: LockId) {
+    #[cfg(feature = "modes")]
+    if let Some(result) = engine.take_status(inspection) {
+        return modes::status(engine, record, result);
+    }
+    let result = engine.take_inspection(inspection);
     let holdings = match result.unwrap_or(Err(NodeError::Other)) {
         Ok(holdings) => holdings,
-        Err(error) => {
-            record.code(codes::node(error));
-            record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
-            return;
-        }
+        Err(error) => return not_inspected(engine, record, error),
     };
     let mut bytes = Vec::new();
     for holding in &holdings {
-        let (remaining, value) = match holding {
-            Some(holding) => (millis(holding.remaining), &*holding.value),
-            None => (f64::NAN, &[][..]),
-        };
-        bytes.extend_from_slice(&remaining.to_le_bytes());
-        let len = u32::try_from(value.len()).unwrap_or_default();
-        bytes.extend_from_slice(&len.to_le_bytes());
-        bytes.extend_from_slice(value);
+        push(&mut bytes, holding.as_ref());
     }
     record.numbers(-1.0, 0.0);
     record.write(bytes);
+}
+
+fn not_inspected(engine: &Engine, record: &mut Record, error: NodeError) {
+    record.code(codes::node(error));
+    record.point_to(engine.unknown_error().unwrap_or_default().as_bytes());
+}
+
+/// The time it has left as a float (negative: without an end; not a number: free), the length of its value, the value.
+fn push(bytes: &mut Vec<u8>, holding: Option<&Holding>) {
+    let (remaining, value) = match holding {
+        Some(holding) => (millis(holding.remaining), &*holding.value),
+        None => (f64::NAN, &[][..]),
+    };
+    bytes.extend_from_slice(&remaining.to_le_bytes());
+    let len = u32::try_from(value.len()).unwrap_or_default();
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(value);
 }

@@ -12,6 +12,8 @@ extern crate alloc;
 
 mod codes;
 mod events;
+#[cfg(feature = "modes")]
+pub mod modes;
 mod pack;
 mod record;
 #[cfg(target_arch = "wasm32")]

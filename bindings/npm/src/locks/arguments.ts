@@ -1,4 +1,5 @@
 import type { LockGrantedCallback, LockMode } from "./lock.js";
+import type { LocksOptions, WebLocker } from "./manager.js";
 
 /** What a call of `request` asks for, after the checks that browsers make. */
 export interface Wanted<T> {
@@ -13,6 +14,33 @@ const MODES: readonly unknown[] = ["exclusive", "shared"];
 
 export function notSupported(message: string): DOMException {
   return new DOMException(message, "NotSupportedError");
+}
+
+/** With an error now, not at the first request. */
+export function checkedLocker(locker: WebLocker): WebLocker {
+  if (![locker?.read, locker?.write, locker?.inspect].every((method) => typeof method === "function")) {
+    throw new TypeError("the locker must be one of tenure/modes");
+  }
+  return locker;
+}
+
+/** Each is read once. */
+export function checkedOptions(given: LocksOptions): LocksOptions {
+  if (Object.prototype.toString.call(given) !== "[object Object]") {
+    throw new TypeError("the options of a LockManager must be an object");
+  }
+  const { prefix, ttl, ...others } = given;
+  const [other] = Object.keys(others);
+  if (other !== undefined) {
+    throw new TypeError(`${other} is no option; there are prefix, ttl`);
+  }
+  if (prefix !== undefined && typeof prefix !== "string") {
+    throw new TypeError("prefix must be a string");
+  }
+  if (ttl !== undefined && !(typeof ttl === "number" && ttl >= 0)) {
+    throw new TypeError("ttl must be a number that is not negative");
+  }
+  return { prefix, ttl };
 }
 
 /** As a browser converts and checks them: in the same order, and with errors of the same names. */

@@ -1,4 +1,4 @@
-import { bytesOf, notSupported, wantedOf, type Wanted } from "./arguments.js";
+import { bytesOf, checkedLocker, checkedOptions, notSupported, wantedOf, type Wanted } from "./arguments.js";
 import { Lock, type LockGrantedCallback, type LockInfo, type LockOptions, type Snapshot } from "./lock.js";
 
 type Bytes = string | Uint8Array;
@@ -46,10 +46,12 @@ export class LockManager {
   readonly #held = new Set<LockInfo>();
   readonly #pending = new Map<LockInfo, Bytes>();
 
+  /** Throws a `TypeError` if the locker is not one of `tenure/modes`, for an option that does not exist, or a value of a wrong kind. */
   constructor(locker: WebLocker, options: LocksOptions = {}) {
-    this.#locker = locker;
-    this.#prefix = options.prefix ?? "locks:";
-    this.#ttl = options.ttl;
+    const { prefix = "locks:", ttl } = checkedOptions(options);
+    this.#locker = checkedLocker(locker);
+    this.#prefix = prefix;
+    this.#ttl = ttl;
   }
 
   /**

@@ -5,16 +5,18 @@ export type { Server } from "../connect.js";
 export { ArgumentError, ClosedError, ConnectError, EngineError, InspectError, LockLostError } from "../errors.js";
 export { TenureError, type LockLostCode, type NotObtainedCode } from "../errors.js";
 export type { Lent } from "../link.js";
-export type { Bytes, ConnectOptions, Login, RetryOptions, TenureEvent, TlsOptions } from "../options.js";
+export type { Bytes, Login, RetryOptions, TlsOptions } from "../options.js";
 export type { Holding, Keys } from "../locker.js";
 export type { Connection, Transport } from "../transports/streams.js";
-export { NotObtainedError, type Holder } from "./errors.js";
+export { ModeError, NotObtainedError, type Holder, type ModeErrorCode, type NotChangedCode } from "./errors.js";
+export type { ConnectOptions, TenureEvent } from "./events.js";
 export { Lock } from "./lock.js";
 export { Locker, type ModeOptions } from "./locker.js";
 export type { Mode, ObtainOptions } from "./mode.js";
+export type { Status } from "./status.js";
 
 import type { Server } from "../connect.js";
-import type { ConnectOptions } from "../options.js";
+import type { ConnectOptions } from "./events.js";
 import type { Locker } from "./locker.js";
 
 /** Connects to one server, or to several: see `Connect` of the entry `tenure`. Modes need `arrangement: "ordered"` for several. */

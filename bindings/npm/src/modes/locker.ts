@@ -1,10 +1,15 @@
-import type { Bytes } from "../check.js";
+import { bytes, checked, refuse, type Bytes, type Kind } from "../check.js";
+import type { Fleet } from "../fleet.js";
+import { inspected } from "../lock.js";
 import { Locker as Plain, type Keys } from "../locker.js";
 import type { Lock } from "./lock.js";
 import type { Mode, ObtainOptions } from "./mode.js";
+import { STATUS, type Status } from "./status.js";
 
 /** The options of `read`, `write` and `permit`: the method says the mode. */
 export type ModeOptions = Omit<ObtainOptions, "mode">;
+
+const none: Kind = (value, name) => refuse(name, "left out: the method says it", value);
 
 type Work<T> = (lock: Lock) => T | PromiseLike<T>;
 
@@ -18,6 +23,14 @@ export interface Locker {
 
 /** Obtains locks from the servers that it is connected to. Close it, or it keeps the process alive. */
 export class Locker extends Plain {
+  readonly #fleet: Fleet;
+
+  /** @internal */
+  constructor(fleet: Fleet) {
+    super(fleet);
+    this.#fleet = fleet;
+  }
+
   /**
    * Obtains a read lock: any number of them share a key, and exclude write locks and locks by `obtain`, also those of other
    * libraries. The same as `obtain` with `mode: "read"`.
@@ -42,7 +55,20 @@ export class Locker extends Plain {
     return this.#in({ permits }, key, options);
   }
 
-  #in(mode: Mode, key: Bytes, options: ModeOptions | undefined): Promise<Lock> {
-    return this.obtain(key, { ...options, mode });
+  /**
+   * Returns everything that servers know of a key: who has it, alone or with others, how many clients wait for it in order, and
+   * its last fence. The answer may be out of date when it arrives. It takes a script and the rights of read locks;
+   * `inspect` needs neither.
+   *
+   * Rejected with an `InspectError` if too few servers replied, or one runs no scripts.
+   */
+  async status(key: Bytes): Promise<Status> {
+    const list = [bytes(key, "key") as Bytes];
+    return await inspected(this.#fleet.of(list), list, STATUS);
+  }
+
+  async #in(mode: Mode, key: Bytes, options: ModeOptions = {}): Promise<Lock> {
+    checked(options, "", { mode: none }, true);
+    return await this.obtain(key, { ...options, mode });
   }
 }

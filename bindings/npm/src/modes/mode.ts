@@ -1,4 +1,7 @@
+import type * as Exports from "../../generated/modes/exports.js";
+import type { Cell } from "../cell.js";
 import { checked, count, refuse, type Kind } from "../check.js";
+import type { Driver } from "../driver.js";
 import type { ObtainOptions as Options } from "../options.js";
 import type { Packer } from "../pack.js";
 
@@ -40,6 +43,12 @@ export function packMode(packer: Packer, mode: Mode = "exclusive"): void {
   } else {
     packer.byte(NAMES.indexOf(mode)).word(0);
   }
+}
+
+/** @internal The mode of a held lock that may be relied on: the weaker one during a change. */
+export function modeOf(driver: Driver, cell: Cell): Mode | undefined {
+  const number = driver.look(cell, (engine) => (engine as typeof Exports).mode(cell.id)) ?? -1;
+  return number > PERMITS ? { permits: number - PERMITS } : NAMES[number];
 }
 
 /** @internal Whether others may hold the key at the same time. */

@@ -6,6 +6,7 @@ use std::string::String;
 use std::vec::Vec;
 
 const CORE: &str = concat!(
+    include_str!("../../../../core/src/change.rs"),
     include_str!("../../../../core/src/config.rs"),
     include_str!("../../../../core/src/event.rs"),
     include_str!("../../../../core/src/limits.rs"),
@@ -211,14 +212,77 @@ fn every_end_of_a_lock_has_its_name() {
 }
 
 #[cfg(feature = "modes")]
+const MODES: &str = include_str!("../../../npm/src/modes/errors.ts");
+
+/// The lines of a list in TypeScript for an engine with modes.
+#[cfg(feature = "modes")]
+fn list(table: &str) -> &'static str {
+    let (_, rest) = MODES.split_once(&format!("const {table}")).expect(table);
+    let (_, rest) = rest.split_once("= [").expect("a list");
+    rest.split_once("];").expect("an end").0
+}
+
+/// The name and the text of each line of a table for an engine with modes.
+#[cfg(feature = "modes")]
+fn texts(table: &str) -> Vec<(&'static str, &'static str)> {
+    let (_, rest) = MODES.split_once(&format!("const {table}")).expect(table);
+    let (_, rest) = rest.split_once(" = {").expect("a table");
+    let (lines, _) = rest.split_once("\n};").expect("an end");
+    let lines = lines.lines().map(|line| line.trim().trim_end_matches(','));
+    lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, text)| (name, &text[1..text.len() - 1]))
+        .collect()
+}
+
+#[cfg(feature = "modes")]
+#[test]
+fn every_reason_not_to_change_has_its_name() {
+    let refused = [
+        ChangeError::NotHeld,
+        ChangeError::SameMode,
+        ChangeError::Exclusive,
+        ChangeError::SeveralNodes,
+        ChangeError::OwnToken,
+        ChangeError::UnderWay,
+        ChangeError::Unsettled,
+    ];
+    let known: Vec<String> = refused
+        .iter()
+        .map(|why| snake(&format!("{why:?}")))
+        .collect();
+    assert_eq!(
+        known.iter().cloned().collect::<BTreeSet<_>>(),
+        variants("ChangeError")
+    );
+    let shown = texts("CHANGES");
+    for (at, why) in refused.into_iter().enumerate() {
+        assert_eq!(usize::from(change(why)), at, "{why:?}");
+        let name = known[at].replace("node", "server");
+        assert_eq!(shown[at], (&*name, &*why.to_string()));
+    }
+    let (busy, by) = (NodeError::Busy, Holder::Sharing);
+    let reasons = [
+        (NotChanged::Taken { by }, NONE),
+        (NotChanged::Failed(busy), f64::from(node(busy))),
+        (NotChanged::Unanswered(busy), f64::from(node(busy))),
+    ];
+    let shown = texts("NOT_CHANGED");
+    for (at, (reason, more)) in reasons.into_iter().enumerate() {
+        let (code, fault) = not_changed(reason);
+        assert_eq!(usize::from(code % OURS), at, "{reason:?}");
+        assert!(fault.total_cmp(&more).is_eq(), "{reason:?}");
+        let (name, text) = shown[at];
+        assert_eq!(name, snake(&format!("{reason:?}")));
+        assert!(reason.to_string().starts_with(text), "{reason}");
+    }
+    assert_eq!(shown.len(), variants("NotChanged").len());
+    assert_eq!(not_changed(reasons[0].0).0 / OURS, holder(by) / OURS);
+}
+
+#[cfg(feature = "modes")]
 #[test]
 fn every_holder_and_every_refusal_of_a_mode_has_its_name() {
-    let modes = include_str!("../../../npm/src/modes/errors.ts");
-    let list = |table: &str| {
-        let (_, rest) = modes.split_once(&format!("const {table}")).expect(table);
-        let (_, rest) = rest.split_once("= [").expect("a list");
-        rest.split_once("];").expect("an end").0
-    };
     let holders: Vec<&str> = list("HOLDERS").split('"').skip(1).step_by(2).collect();
     let all = [
         (Holder::Other, "other"),
@@ -229,7 +293,7 @@ fn every_holder_and_every_refusal_of_a_mode_has_its_name() {
     for (by, name) in all {
         assert_eq!(holders[usize::from(holder(by) / OURS)], name);
     }
-    assert!(modes.contains(&format!("const CODES = {OURS};")));
+    assert!(MODES.contains(&format!("const CODES = {OURS};")));
     let texts: Vec<&str> = list("UNSUPPORTED").lines().skip(1).map(str::trim).collect();
     let reasons = [
         Unsupported::ReservedValue,
