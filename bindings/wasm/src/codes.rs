@@ -84,7 +84,8 @@ fn unsupported(why: Unsupported) -> f64 {
         Unsupported::ModeWithSeveralKeys => 2,
         Unsupported::SharedFence => 3,
         Unsupported::NoPermits => 4,
-        _ => NEW,
+        // The package has no option for acks.
+        Unsupported::OwnTokenWithAcks | _ => NEW,
     })
 }
 

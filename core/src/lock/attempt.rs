@@ -1,6 +1,7 @@
 //! An attempt of a lock: its rounds, and what it may leave on nodes.
 
 use super::{ActiveRound, Fencing, Lock, LockState, Op, Outcome, Round, RoundKind};
+use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet, RequestId};
 use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
@@ -89,6 +90,26 @@ impl Lock {
             self.note_unsettled();
         }
         self.note_unanswered(request.node);
+    }
+
+    /// A request was carried out, and does not count. Returns why.
+    #[cold]
+    #[cfg_attr(
+        not(feature = "modes"),
+        allow(
+            unused_variables,
+            clippy::unused_self,
+            clippy::needless_pass_by_ref_mut,
+            clippy::missing_const_for_fn,
+            reason = "there is nothing to change to"
+        )
+    )]
+    pub(crate) fn note_weak(&mut self, request: RequestId) -> NodeError {
+        #[cfg(feature = "modes")]
+        if self.round == request.round {
+            self.note_unsettled();
+        }
+        NodeError::NoReplicas
     }
 
     /// Splits off a lock that only releases what a lost attempt may have left, while this one continues with a fresh token:

@@ -85,11 +85,8 @@ impl Locks {
             }
             Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
             Outcome::Weak => {
-                self.failing.note(node, Some((NodeError::NoReplicas, now)));
-                #[cfg(feature = "modes")]
-                if lock.round == request.round {
-                    lock.note_unsettled();
-                }
+                let error = lock.note_weak(request);
+                self.failing.note(node, Some((error, now)));
             }
             // The caller knows why.
             Outcome::Unknown => lock.note_lost(request),

@@ -266,16 +266,31 @@ impl Exchange {
             return Some(None);
         }
         self.sent.pop_front();
-        let progress = core::mem::take(&mut self.progress);
-        let finding = progress.finish(&sent, capability.tracking);
+        let finding = core::mem::take(&mut self.progress).finish(&sent, capability.tracking);
+        Some(self.held_back_or(&sent, finding))
+    }
+
+    /// What is known of a request once all of its replies have arrived; `None` if its grant counts only later.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "acks"),
+        allow(
+            clippy::unused_self,
+            clippy::needless_pass_by_ref_mut,
+            clippy::unnecessary_wraps,
+            clippy::missing_const_for_fn,
+            reason = "each counts at once"
+        )
+    )]
+    fn held_back_or(&mut self, sent: &Sent, finding: Finding) -> Option<(RequestId, Finding)> {
         #[cfg(feature = "acks")]
         if let Finding::Outcome(outcome @ Outcome::Granted { .. }) = finding
             && sent.held_back
         {
             self.held_back.hold(sent.request, outcome);
-            return Some(None);
+            return None;
         }
-        Some(Some((sent.request, finding)))
+        Some((sent.request, finding))
     }
 }
 

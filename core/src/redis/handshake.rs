@@ -161,20 +161,12 @@ impl Handshake {
             }
             (Step::Proof, error) => {
                 capability.scripts = !error.is_some_and(forbids);
-                if capability.is_useless() {
-                    return Greeting::Refused(NodeError::NoScripts);
-                }
-                #[cfg(feature = "acks")]
-                if self.acks.is_some() {
-                    return self.go_on(Step::Acks);
-                }
-                self.after_proof()
+                self.after_proof(*capability)
             }
             #[cfg(feature = "acks")]
-            (Step::Acks, _) => match reply.item() {
-                Item::Error(line) => Greeting::Refused(refusal(line)),
-                _ => self.after_proof(),
-            },
+            (Step::Acks, Some(error)) => Greeting::Refused(refusal(error)),
+            #[cfg(feature = "acks")]
+            (Step::Acks, None) => self.prepare(),
             (Step::Prepare { left: 1 }, _) => Greeting::Done,
             (Step::Prepare { left }, _) => self.go_on(Step::Prepare {
                 left: left.saturating_sub(1),
@@ -245,7 +237,18 @@ impl Handshake {
         })
     }
 
-    fn after_proof(&mut self) -> Greeting {
+    fn after_proof(&mut self, capability: Capability) -> Greeting {
+        if capability.is_useless() {
+            return Greeting::Refused(NodeError::NoScripts);
+        }
+        #[cfg(feature = "acks")]
+        if self.acks.is_some() {
+            return self.go_on(Step::Acks);
+        }
+        self.prepare()
+    }
+
+    fn prepare(&mut self) -> Greeting {
         if !self.node.prepare {
             return Greeting::Done;
         }

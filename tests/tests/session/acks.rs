@@ -55,11 +55,13 @@ impl Talk {
     }
 
     fn obtained(&self) -> Vec<LockId> {
-        let obtained = |event: &Event| match event {
-            Event::Obtained { lock, .. } => Some(*lock),
-            _ => None,
-        };
-        self.events.iter().filter_map(obtained).collect()
+        let mut locks = Vec::new();
+        for event in &self.events {
+            if let Event::Obtained { lock, .. } = event {
+                locks.push(*lock);
+            }
+        }
+        locks
     }
 
     fn ends_with(&self, lock: LockId, reason: NotObtained) {

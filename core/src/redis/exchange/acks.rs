@@ -110,7 +110,7 @@ impl Exchange {
     /// requests in front.
     pub(crate) fn receive_acks(&mut self, reply: Reply<'_>) -> Result<(), NodeError> {
         let reached = match (self.held_back.acks, reply.item()) {
-            (_, Item::Error(line)) => return Err(refusal(line)),
+            (_, Item::Error(line)) => return Err(refusal(ServerError::of(line))),
             (Some((acks, _)), Item::Integer(replicas)) if !acks.is_persisted() => {
                 replicas >= i64::from(acks.replicas())
             }
@@ -156,10 +156,9 @@ pub(crate) fn write_wait(out: &mut alloc::vec::Vec<u8>, acks: Acks, millis: u64)
 }
 
 /// Why a server does not wait for replicas.
-pub(crate) fn refusal(line: &[u8]) -> NodeError {
-    match ServerError::of(line) {
-        // The server has no append-only file.
-        ServerError::Unsupported | ServerError::Node(NodeError::Other) => NodeError::NoAcks,
-        error => error.node(),
-    }
+pub(crate) fn refusal(error: ServerError) -> NodeError {
+    let error = error.node();
+    // The second means that the server has no append-only file.
+    let cannot = matches!(error, NodeError::Unsupported | NodeError::Other);
+    if cannot { NodeError::NoAcks } else { error }
 }
