@@ -81,6 +81,18 @@ impl World {
             last.into_iter()
                 .any(|(_, keys)| keys.iter().any(|other| other == key))
         };
+        // An attempt that is lost sets keys and deletes them without an event.
+        let attempted = |key| {
+            let open = |at: Option<Instant>| at.is_none_or(|at| at + CHECK_INTERVAL >= before.at);
+            self.clients.iter().any(|client| {
+                client.requests.iter().any(|request| {
+                    request.lease.is_none()
+                        && client.engine.lease(request.lock).is_none()
+                        && open(request.ended)
+                        && request.keys.iter().any(|other| other == key)
+                })
+            })
+        };
         let held = self.held(&before.keys);
         let each = before
             .keys
@@ -94,7 +106,7 @@ impl World {
             let shown: Vec<&[u8]> = after.iter().flatten().map(|(value, _)| &**value).collect();
             let count = |value: &[u8]| shown.iter().filter(|other| **other == value).count();
             match found {
-                Some(Holding { value, .. }) if count(value) < quorum => {
+                Some(Holding { value, .. }) if count(value) < quorum && !attempted(key) => {
                     return Some(format!("{} nodes had what was found", count(value)));
                 }
                 None if shown.len() == after.len() && count(shown[0]) == shown.len() => {
