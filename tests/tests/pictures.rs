@@ -2,6 +2,7 @@
 //!
 //! `TENURE_PICTURES=write cargo test -p tenure-tests --test pictures` draws them anew.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +40,13 @@ fn check(name: &str, title: &str, world: &mut World, time: Duration) {
     assert!(shown == drawn, "{name} is not what this code does now");
 }
 
+fn wait_in(world: &mut World, client: ClientId, mode: Mode) -> LockId {
+    let mut request = world.request("k", S);
+    request.mode = mode;
+    request.wait = Some(20 * S);
+    world.obtain(client, request)
+}
+
 /// Two readers share the key, a writer waits for them, and a reader that comes later waits for the writer. One of the readers
 /// crashes: the writer comes when that lease ends.
 #[test]
@@ -48,19 +56,13 @@ fn readers_a_writer_and_a_crash() {
     let clients: [_; 4] = std::array::from_fn(|_| world.client());
     let [one, other, writer, late] = clients;
     let begun = world.now();
-    let in_mode = |world: &mut World, client: ClientId, mode: Mode| -> LockId {
-        let mut request = world.request("k", S);
-        request.mode = mode;
-        request.wait = Some(20 * S);
-        world.obtain(client, request)
-    };
-    let first = in_mode(&mut world, one, READ);
+    let first = wait_in(&mut world, one, READ);
     world.run_for(100 * MS);
-    in_mode(&mut world, other, READ);
+    wait_in(&mut world, other, READ);
     world.run_for(150 * MS);
-    let write = in_mode(&mut world, writer, WRITE);
+    let write = wait_in(&mut world, writer, WRITE);
     world.run_for(100 * MS);
-    let last = in_mode(&mut world, late, READ);
+    let last = wait_in(&mut world, late, READ);
     world.run_for(150 * MS);
     world.kill(other, 0);
     world.run_for(200 * MS);
@@ -79,4 +81,67 @@ fn readers_a_writer_and_a_crash() {
         &mut world,
         time,
     );
+}
+
+/// Two of three clients have a permit, and the third waits. One of the two crashes: its permit comes back when its lease ends.
+/// The other one gives its permit back, and the next client has it at once.
+#[test]
+fn two_permits_and_a_crash() {
+    let mut world = World::single();
+    world.start_record();
+    let clients: [_; 4] = std::array::from_fn(|_| world.client());
+    let [one, other, third, fourth] = clients;
+    let begun = world.now();
+    let permit = Mode::Shared {
+        limit: NonZeroU32::new(2),
+    };
+    let first = wait_in(&mut world, one, permit);
+    world.run_for(100 * MS);
+    wait_in(&mut world, other, permit);
+    world.run_for(100 * MS);
+    let next = wait_in(&mut world, third, permit);
+    world.run_for(100 * MS);
+    let last = wait_in(&mut world, fourth, permit);
+    world.run_for(100 * MS);
+    world.kill(other, 0);
+    until_held(&mut world, third, next, 2 * S);
+    world.run_for(200 * MS);
+    world.release(one, first);
+    until_held(&mut world, fourth, last, 100 * MS);
+    world.run_for(200 * MS);
+    world.release(third, next);
+    world.release(fourth, last);
+    world.run_for(100 * MS);
+    let time = world.now().saturating_since(begun);
+    check("permits.svg", "Two permits and a crash", &mut world, time);
+}
+
+/// Three clients wait behind a holder. The first of them crashes while it waits: it is passed when its place ends.
+#[test]
+fn locks_in_turn_and_a_crash() {
+    let mut world = World::single();
+    world.start_record();
+    let clients: [_; 4] = std::array::from_fn(|_| world.client());
+    let [holder, dead, second, third] = clients;
+    let begun = world.now();
+    let first = wait_in(&mut world, holder, WRITE);
+    world.run_for(100 * MS);
+    wait_in(&mut world, dead, WRITE);
+    world.run_for(100 * MS);
+    let next = wait_in(&mut world, second, WRITE);
+    world.run_for(100 * MS);
+    let last = wait_in(&mut world, third, WRITE);
+    world.run_for(100 * MS);
+    world.kill(dead, 0);
+    world.run_for(100 * MS);
+    world.release(holder, first);
+    until_held(&mut world, second, next, 2 * S);
+    world.run_for(200 * MS);
+    world.release(second, next);
+    until_held(&mut world, third, last, 100 * MS);
+    world.run_for(200 * MS);
+    world.release(third, last);
+    world.run_for(100 * MS);
+    let time = world.now().saturating_since(begun);
+    check("in-turn.svg", "In turn, and a crash", &mut world, time);
 }

@@ -154,8 +154,8 @@ impl Servers {
         self
     }
 
-    /// Whom each grant must have reached besides its server, so that a failover does not lose it. Default: nobody. The
-    /// servers are not asked for it then.
+    /// Whom each grant must have reached besides its server, so that a failover does not lose it. Default: nobody, and
+    /// then nothing is sent for it.
     ///
     /// A lock that reaches too few within the time is given back, and requested again as long as the request waits; then it
     /// fails with [`NodeError::NoReplicas`](crate::NodeError::NoReplicas). A refresh that does extends no lease. Locks with a

@@ -1,4 +1,4 @@
-//! `WAIT` and `WAITAOF`. They reply at once: nobody can tell from the reply whether a server waited in vain, or knew before.
+//! `WAIT` and `WAITAOF`. They reply at once: the reply does not say for how long a server has waited.
 
 use super::{Call, NOT_AN_INTEGER, integer};
 
