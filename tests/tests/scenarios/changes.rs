@@ -166,6 +166,19 @@ fn a_permit_of_the_same_engine_comes_in_when_a_writer_becomes_one() {
     until_held(&mut world, alice, third, 10 * MS);
 }
 
+/// It asked before the change was sent, and no server notifies an engine of what that did itself.
+#[test]
+fn a_reader_of_the_same_engine_comes_in_though_the_downgrade_follows_a_refresh() {
+    let mut world = World::single();
+    let alice = world.client();
+    let first = hold(&mut world, alice, WRITE);
+    let second = wait_in(&mut world, alice, READ);
+    world.run_for(100 * MS);
+    world.refresh(alice, first, None);
+    assert_eq!(world.change(alice, first, READ), None);
+    until_held(&mut world, alice, second, 20 * MS);
+}
+
 /// Its request follows the change in the same write.
 #[test]
 fn a_reader_of_the_same_engine_comes_in_with_a_downgrade_even_if_its_wait_ends_then() {

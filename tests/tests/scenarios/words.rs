@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tenure_core::memory::{Options, Trouble, User};
 use tenure_core::{
-    Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Renewal, Secret, Token,
-    Ttl,
+    Arrangement, Event, Holder, LockId, NodeError, NotObtained, Released, Renewal, Retry, Secret,
+    Token, Ttl,
 };
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
     MS, TTL, ended, held, is_held, like_redis, modes, not_obtained, obtain, released, until_held,
-    wait_at_most, wait_for,
+    wait_at_most, wait_for, without_tracking,
 };
 
 /// From the next connection on it wants a password that nobody has.
@@ -115,6 +115,27 @@ fn a_parked_waiter_takes_over_the_last_reply_to_the_first_in_line() {
         let reason = NotObtained::Unreachable(NodeError::Loading);
         assert_eq!(end, not_obtained(lock, reason));
     }
+}
+
+#[test]
+fn an_error_that_has_passed_is_not_the_reason_why_a_parked_waiter_ends() {
+    let mut world = World::with(1, Arrangement::Ordered, without_tracking(), |_| {});
+    let (alice, bob) = (world.client(), world.client());
+    obtain(&mut world, alice, "k");
+    let mut first = world.request("k", TTL);
+    first.wait = Some(Duration::from_secs(60));
+    first.retry = Retry::every(50 * MS);
+    world.obtain(bob, first);
+    let parked = wait_at_most(&mut world, bob, "k", 2000 * MS);
+    world.run_for(1200 * MS);
+    world.server(0).options_mut().trouble = Some(Trouble::Loading);
+    world.refuses(0, true);
+    world.run_for(300 * MS);
+    world.server(0).options_mut().trouble = None;
+    world.refuses(0, false);
+    let end = ended(&mut world, bob, parked, 501 * MS);
+    let by = Holder::Other;
+    assert_eq!(end, not_obtained(parked, NotObtained::TimedOut { by }));
 }
 
 #[test]

@@ -265,6 +265,13 @@ impl Play {
                 self.world.server(node).flush_scripts();
                 self.world.happens(Place::Node(node), "loses scripts");
             }
+            221..=239 if self.setup.extras.acks => {
+                self.node_troubles[node] += 1;
+                self.used("replicas that stop");
+                self.world.stop_replication(node);
+                self.later(c, Task::Replica(node));
+            }
+            240..=248 if self.setup.extras.acks => self.world.fail_over(node),
             221..=228 => self.trouble(node, a, c),
             229..=231 => {
                 let options = self.world.server(node).options_mut();
@@ -278,11 +285,6 @@ impl Play {
             }
             236..=239 => self.world.stretch(id, node, span(c) / 20),
             240..=242 => self.world.fail_over(node),
-            243..=245 if self.setup.extras.acks => {
-                self.used("replicas that stop");
-                self.world.stop_replication(node);
-                self.later(c, Task::Replica(node));
-            }
             243..=245 if wild => self.world.stop_replication(node),
             246..=248 if wild => self.world.restart(node),
             249..=251 if wild => {
