@@ -149,7 +149,7 @@ async fn a_lease_that_no_replica_has_is_not_extended() {
         let locker = pair.locker(ONE.within(Duration::from_millis(20))).await;
         let lock = locker
             .obtain("k")
-            .ttl(Duration::from_secs(2))
+            .ttl(Duration::from_secs(4))
             .wait(LONG)
             .await
             .expect("a lock");
