@@ -6,12 +6,12 @@ use core::time::Duration;
 use crate::ttl::Ttl;
 
 /// Whom a grant must have reached besides its server, so that a failover does not lose it. Until then a lock is not
-/// reported as obtained or refreshed, and one whose grant reached too few is given back. The lease counts from the request
+/// reported as obtained or refreshed, and a request whose grants reach too few gives the keys back at its end. The lease counts from the request
 /// as always, so this time comes out of it.
 ///
 /// A failover to a replica that has the grant keeps the lock. Sentinel and clusters prefer the replica that is furthest
-/// ahead, but promise nothing. So only all replicas of a server are certain, and they cannot be fewer than that while one is
-/// down. This is no substitute for a [fence](crate::Obtain::fence).
+/// ahead, but promise nothing. So only a number that includes every replica is certain, and then a replica that is down stops
+/// all grants. This is no substitute for a [fence](crate::Obtain::fence).
 ///
 /// ```
 /// use core::{num::NonZeroU32, time::Duration};

@@ -157,8 +157,8 @@ impl Servers {
     /// Whom each grant must have reached besides its server, so that a failover does not lose it. Default: nobody, and
     /// then nothing is sent for it.
     ///
-    /// A lock that reaches too few within the time is given back, and requested again as long as the request waits; then it
-    /// fails with [`NodeError::NoReplicas`](crate::NodeError::NoReplicas). A refresh that does extends no lease. Locks with a
+    /// A lock that reaches too few within the time is not obtained, and requested again as long as the request waits. Then it is
+    /// given back, and the request fails with [`NodeError::NoReplicas`](crate::NodeError::NoReplicas). A refresh that does extends no lease. Locks with a
     /// [token](crate::Obtaining::token) of their own are refused. While a server waits for its replicas, it does nothing else
     /// for this connection.
     ///

@@ -128,16 +128,22 @@ impl Exchange {
 
     /// Appends a probe: a command that every server answers, if only with an error.
     pub(crate) fn probe(&mut self, node: NodeId, wire: &mut Wire<'_>, at: Instant) {
+        self.probing = true;
+        let kind = wire.probe();
+        self.push_of_no_lock(node, kind, wire.capability.count(), at);
+    }
+
+    /// Notes a command with one reply that no lock has requested.
+    fn push_of_no_lock(&mut self, node: NodeId, kind: Kind, number: u32, at: Instant) {
         /// The id of no lock.
         const NOBODY: LockId = LockId::from_bits(u64::MAX);
         let (lock, round) = (NOBODY, 0);
-        self.probing = true;
         self.sent.push_back(Sent {
             request: RequestId { lock, round, node },
-            kind: wire.probe(),
+            kind,
             replies: 1,
             at,
-            number: wire.capability.count(),
+            number,
             #[cfg(feature = "acks")]
             held_back: false,
         });

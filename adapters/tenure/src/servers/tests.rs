@@ -1,4 +1,16 @@
+use std::num::NonZeroU32;
+
 use super::*;
+use crate::client::{Command, CommandTransport, Reply, TransportError, lend};
+
+/// A client that carries out nothing.
+struct Nothing;
+
+impl CommandTransport for Nothing {
+    async fn send(&self, _commands: Vec<Command>) -> Result<Vec<Reply>, TransportError> {
+        Err("nothing is carried out".into())
+    }
+}
 
 fn error(servers: Servers) -> ConnectError {
     servers.plan().expect_err("something is wrong with it")
@@ -66,6 +78,16 @@ fn written_bytes_arrive() {
     assert!(plan.config.nodes().iter().all(|node| !node.tracking));
     assert_eq!(plan.config.nodes()[1].database, 2);
     assert_eq!(plan.targets[1].endpoint.to_string(), "b:6379");
+}
+
+#[test]
+fn grants_over_an_existing_client_wait_for_no_replica() {
+    let acks = Acks::received(NonZeroU32::MIN);
+    assert!(Servers::single(lend(Nothing)).check().is_ok());
+    let lent = Servers::single(lend(Nothing)).acks(acks);
+    assert_eq!(error(lent), ConnectError::AcksOverClient);
+    let plan = Servers::single("redis://a").acks(acks).plan();
+    assert_eq!(plan.expect("a good server").config.acks, Some(acks));
 }
 
 #[test]

@@ -6,18 +6,17 @@
 
 use core::time::Duration;
 
-use super::{Exchange, Sent};
+use super::Exchange;
 use crate::acks::Acks;
 use crate::event::NodeError;
-use crate::id::{LockId, NodeId, RequestId};
+use crate::fifo::Queue;
+use crate::id::{NodeId, RequestId};
 use crate::lock::{Op, Outcome};
 use crate::redis::error::ServerError;
 use crate::redis::resp::{Item, Reply, command};
 use crate::redis::wire::{Kind, Wire};
 use crate::time::Instant;
 use crate::ttl::Ttl;
-
-use crate::fifo::Queue;
 
 #[derive(Debug, Default)]
 pub(super) struct HeldBack {
@@ -74,8 +73,6 @@ impl Exchange {
 
     /// Sends it, if so.
     pub(crate) fn request_acks(&mut self, node: NodeId, wire: &mut Wire<'_>, at: Instant) {
-        /// The id of no lock.
-        const NOBODY: LockId = LockId::from_bits(u64::MAX);
         let held_back = &mut self.held_back;
         let (Some((acks, request_timeout)), false) = (held_back.acks, held_back.waits) else {
             return;
@@ -85,15 +82,7 @@ impl Exchange {
         };
         held_back.waits = true;
         write_wait(wire.out, acks, acks.millis(request_timeout, ttl));
-        let (lock, round) = (NOBODY, 0);
-        self.sent.push_back(Sent {
-            request: RequestId { lock, round, node },
-            kind: Kind::Wait,
-            replies: 1,
-            at,
-            number: wire.capability.count(),
-            held_back: false,
-        });
+        self.push_of_no_lock(node, Kind::Wait, wire.capability.count(), at);
     }
 
     /// Whether the next reply is that of such a command.
