@@ -214,7 +214,7 @@ impl Locks {
     }
 
     /// Whether what was known then can still be true.
-    fn is_recent(&self, at: Instant) -> bool {
+    pub(super) fn is_recent(&self, at: Instant) -> bool {
         self.now <= at + LOOK + self.setup.request_timeout
     }
 }

@@ -187,10 +187,13 @@ impl Locks {
     /// Takes over what the lock in front knew about the keys, until a reply of its own arrives.
     fn inherit_failure(&mut self, id: LockId, freed: Freed) {
         let ours = Some(self.taken_by_ourselves());
+        let is_old = matches!(freed, Freed::Left(Some((_, at))) if !self.is_recent(at));
         let Some(lock) = self.lock_mut(id) else {
             return;
         };
         lock.failure = match freed {
+            // Until now the lock in front was in the way, whatever nodes have told it long ago.
+            Freed::Left(Some(_)) if is_old => ours,
             // For other locks this means that a lock of this engine held the key.
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Requested => ours,
             // Those who share the key are in nobody's way who wants to share it, too: but the lock in front was.

@@ -1,12 +1,14 @@
 //! Changes of mode without a reply, with a late one, or with an error.
 
+use std::time::Duration;
+
 use tenure_core::memory::Trouble;
-use tenure_core::{ChangeError, Event, Holder, NodeError, NotChanged, Released};
+use tenure_core::{ChangeError, Event, Holder, NodeError, NotChanged, NotObtained, Released, Ttl};
 use tenure_tests::world::{Weather, World};
 
 use crate::changes::{SHARED, TIMEOUT, changed, not_changed, value};
-use crate::modes::{READ, WRITE, hold, nothing_is_left, refused, wait_in};
-use crate::{MS, TTL, is_held, released, until_held};
+use crate::modes::{READ, WRITE, hold, nothing_is_left, permit, refused, request, wait_in};
+use crate::{MS, TTL, ended, held, is_held, not_obtained, released, until_held};
 
 #[test]
 fn a_late_obtain_does_not_convert() {
@@ -116,5 +118,35 @@ fn an_upgrade_that_has_failed_may_be_tried_again_and_a_downgrade_not() {
             let refused = world.change(alice, lock, WRITE);
             assert_eq!(refused, Some(ChangeError::Unsettled));
         }
+    }
+}
+
+/// Its engine has asked the server nothing for seconds: the lock that it waits for needs no renewal yet.
+#[test]
+fn a_wait_behind_an_unanswered_change_does_not_end_with_an_error_of_long_ago() {
+    let mut world = World::single();
+    let alice = world.client();
+    let mut long = request(&mut world, WRITE);
+    long.ttl = Ttl::new(Duration::from_secs(30)).expect("a valid ttl");
+    let lock = held(&mut world, alice, long);
+    // The first one asks, the second one waits for the lock, and the third one waits behind the second.
+    let waiters = [(permit(1), 1), (WRITE, 6), (permit(1), 6)].map(|(mode, seconds)| {
+        let mut request = request(&mut world, mode);
+        request.wait = Some(Duration::from_secs(seconds));
+        world.obtain(alice, request)
+    });
+    world.weather(alice, 0, Weather::Silent);
+    let reason = not_changed(&mut world, alice, lock, READ);
+    assert!(matches!(reason, NotChanged::Unanswered(_)), "{reason:?}");
+    world.weather(alice, 0, Weather::Fair);
+    world.cut(alice, 0);
+    let timed_out = |by| NotObtained::TimedOut { by };
+    for (waiter, reason) in waiters.into_iter().zip([
+        NotObtained::Unreachable(NodeError::TimedOut),
+        timed_out(Holder::Sharing),
+        timed_out(Holder::Ourselves),
+    ]) {
+        let end = ended(&mut world, alice, waiter, TIMEOUT * 5);
+        assert_eq!(end, not_obtained(waiter, reason));
     }
 }
