@@ -192,7 +192,7 @@ impl Locks {
             return;
         };
         lock.failure = match freed {
-            // Until now the lock in front was in the way, whatever nodes have told it long ago.
+            // Until now the lock in front was in the way, whatever nodes have reported long ago.
             Freed::Left(Some(_)) if is_old => ours,
             // For other locks this means that a lock of this engine held the key.
             Freed::Left(Some((NotObtained::TooLate, _))) | Freed::Requested => ours,
