@@ -193,6 +193,11 @@ impl Locks {
         // Nothing recent is known about the keys, but perhaps about the nodes.
         match (self.too_few_reply(), lock.failure) {
             (None, Some((NotObtained::Taken { by, .. }, _))) => NotObtained::TimedOut { by },
+            // It has waited for another lock of this engine until now, whose keys one with the same token goes on with.
+            (None, None) if matches!(lock.state, LockState::Waiting { parked: true, .. }) => {
+                let by = Holder::Ourselves;
+                NotObtained::TimedOut { by }
+            }
             (error, _) => NotObtained::Unreachable(error.unwrap_or(NodeError::TimedOut)),
         }
     }

@@ -7,11 +7,11 @@ use tenure_core::{
     Retry, Token, Ttl,
 };
 use tenure_tests::trials::ARRANGEMENTS;
-use tenure_tests::world::{ClientId, World};
+use tenure_tests::world::{ClientId, Weather, World};
 
 use crate::{
     MS, TTL, ended, held, is_free, is_held, lost, not_obtained, obtain, pttl, released, until_held,
-    without_tracking,
+    wait_at_most, without_tracking,
 };
 
 fn own(world: &mut World, keys: &str) -> Obtain {
@@ -309,4 +309,22 @@ fn a_release_that_finds_nothing_of_a_chosen_token_is_no_reason_for_another_reque
     // Two attempts, each with a write per node, a release, and what a node without a script takes.
     let writes = world.of(alice).writes - before;
     assert!(writes <= 20, "{writes} writes");
+}
+
+/// While it waited, the lock in front was replaced by another one of its holder.
+#[test]
+fn a_wait_that_ends_while_another_handle_is_being_obtained_ends_because_of_this_engine() {
+    let mut world = World::single();
+    let alice = world.client();
+    let request = own(&mut world, "k");
+    let first = held(&mut world, alice, request.clone());
+    let waiter = wait_at_most(&mut world, alice, "k", 1000 * MS);
+    world.run_for(999 * MS);
+    world.weather(alice, 0, Weather::Silent);
+    world.obtain(alice, request);
+    world.release(alice, first);
+    assert_eq!(world.last(alice, first), released(first, Released::Shared));
+    let end = ended(&mut world, alice, waiter, 2 * MS);
+    let by = Holder::Ourselves;
+    assert_eq!(end, not_obtained(waiter, NotObtained::TimedOut { by }));
 }
