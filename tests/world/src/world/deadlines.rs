@@ -77,7 +77,10 @@ impl World {
         else {
             return Vec::new();
         };
-        let reached = (0..self.nodes.len()).filter(|node| self.reaches(client.0, *node));
+        // A node that says WRONGTYPE says that the key is not ours. A real one sends that for no other key.
+        let is_kept = |node: &usize| !self.has_sent_wrongtype(*node);
+        let nodes = (0..self.nodes.len()).filter(is_kept);
+        let reached = nodes.filter(|node| self.reaches(client.0, *node));
         let leftover = |node| Leftover {
             client,
             node,
