@@ -14,8 +14,8 @@ impl World {
         else {
             return Ok(());
         };
-        // Nodes that forgot their counters, a client that receives replies late because its clock stopped, and two
-        // holders that receive their grants in another order than the server made them: of one token, or because somebody
+        // Nodes that forgot their counters, and a client that receives replies late because its clock stopped. Two holders
+        // may also receive their grants in another order than the server made them: of one token, or because somebody
         // deleted the key of the first.
         let since = |at| client.clock.read(at) >= request.requested_at;
         let excused = self.oracle.last_damage.is_some() && self.nodes.len() > 1
