@@ -1,6 +1,7 @@
 //! `Locks` and one session per node: what drivers talk to.
 
 mod access;
+mod send;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -34,6 +35,9 @@ pub struct Engine {
     has_input: bool,
     /// There may be output: something happened, or time went on, since the last [`Output::Timeout`].
     dirty: bool,
+    /// Whether grants wait for replicas.
+    #[cfg(feature = "acks")]
+    acks: bool,
 }
 
 /// What to do next.
@@ -85,6 +89,8 @@ impl Engine {
             probe_at: now + silence,
             has_input: false,
             dirty: false,
+            #[cfg(feature = "acks")]
+            acks: config.has_acks(),
         }
     }
 
@@ -160,7 +166,7 @@ impl Engine {
         session.note_received(now);
         let mut rest = bytes;
         while let Some(request) = session.next_grant(&mut rest) {
-            self.locks.answered(request, Outcome::GRANTED);
+            self.locks.answered(request, &Outcome::GRANTED);
         }
         if !rest.is_empty() {
             session.handle_input(rest);
@@ -208,6 +214,10 @@ impl Engine {
                 return Output::Event(event);
             }
             self.dirty = false;
+            #[cfg(feature = "acks")]
+            if self.acks {
+                self.request_acks();
+            }
         }
         self.poll_sessions()
     }
@@ -276,6 +286,10 @@ impl Engine {
 
     /// Whether there may be more output.
     fn has_more(&self) -> bool {
+        #[cfg(feature = "acks")]
+        if self.acks {
+            return true;
+        }
         !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
     }
 
@@ -295,7 +309,7 @@ impl Engine {
         } else if session.take_connect() {
             Output::Connect(node)
         } else {
-            let bytes = session.transmit(self.locks.now()).unwrap_or_default();
+            let bytes = session.transmit().unwrap_or_default();
             Output::Transmit { node, bytes }
         }
     }
@@ -306,44 +320,6 @@ impl Engine {
         sessions.fold(own, |first, at| {
             Some(first.map_or(at, |first| first.min(at)))
         })
-    }
-
-    /// Sends all requests of the locks, until there is an event that must be returned first.
-    #[inline(never)]
-    fn send_requests(&mut self) {
-        if core::mem::take(&mut self.has_input) {
-            self.send_waiting();
-        }
-        let now = self.locks.now();
-        loop {
-            while let Some(request) = self.locks.next_request() {
-                let Some(op) = self.locks.op(request) else {
-                    continue;
-                };
-                let obtains = op.is_obtain();
-                let sent = match self.sessions.get_mut(request.node().index()) {
-                    Some(session) => session.request(request, op, now),
-                    None => Err(NodeError::Disconnected),
-                };
-                match sent {
-                    Ok(true) if obtains => self.locks.obtain_sent(request),
-                    Ok(_) => {}
-                    Err(error) => self.unsent.push((request, error)),
-                }
-            }
-            if self.unsent.is_empty() || self.locks.has_event() {
-                return;
-            }
-            self.report_unsent();
-        }
-    }
-
-    /// Reports requests that could not be sent to the locks.
-    #[cold]
-    fn report_unsent(&mut self) {
-        while let Some((request, error)) = self.unsent.pop() {
-            self.locks.answered(request, Outcome::Failed(error));
-        }
     }
 
     /// Passes all reports of a session to the locks.
@@ -380,16 +356,6 @@ impl Engine {
                     }
                 }
             }
-        }
-    }
-
-    /// Sends requests that had to wait, before new ones. Not while receiving: the reaction to a reply must not depend on how
-    /// many replies arrive with it.
-    #[inline(never)]
-    fn send_waiting(&mut self) {
-        for session in &mut self.sessions {
-            let now = self.locks.now();
-            session.send_waiting(&mut self.locks, &mut self.unsent, now);
         }
     }
 }

@@ -221,7 +221,7 @@ impl Locks {
     /// Reports the outcome of a request. Outcomes that come too late, or twice, are ignored.
     pub fn handle_outcome(&mut self, request: RequestId, outcome: Outcome, now: Instant) {
         self.clamp(now);
-        self.answered(request, outcome);
+        self.answered(request, &outcome);
     }
 
     /// A hint that `key` changed on `node`. Locks work without it, only slower.

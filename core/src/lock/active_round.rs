@@ -6,14 +6,11 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
-use crate::claim::Claim;
 use crate::event::{Holder, NodeError, NotObtained};
 use crate::id::{NodeId, NodeSet};
 use crate::lease::drift;
-use crate::lock::{Fencing, KeySet, Obstacle, Op, Outcome, Round, RoundKind, Ticket, Vote, Wake};
-use crate::obtain::Mode;
+use crate::lock::{KeySet, Obstacle, Outcome, Round, RoundKind, Vote, Wake};
 use crate::time::{Instant, Micros};
-use crate::ttl::Ttl;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveRound {
@@ -77,70 +74,12 @@ impl ActiveRound {
         self.held_before = self.held_before.union(nodes);
     }
 
-    /// The request to each node.
-    pub(crate) fn op<'a>(
-        &self,
-        claim: &'a Claim,
-        ttl: Ttl,
-        (mode, waits, ticket): (Mode, bool, Option<&'a Ticket>),
-        fencing: Option<&'a Fencing>,
-    ) -> Op<'a> {
-        let again = self.again;
-        match self.kind {
-            RoundKind::Obtain => Op::Obtain {
-                claim,
-                ttl,
-                again,
-                mode,
-                fence: fencing.map(Fencing::keep),
-                waits,
-                ticket,
-                change: false,
-            },
-            #[cfg(feature = "modes")]
-            RoundKind::Change => Op::Obtain {
-                claim,
-                ttl,
-                again,
-                mode,
-                fence: fencing.filter(|_| !mode.is_shared()).map(Fencing::keep),
-                waits: false,
-                ticket: None,
-                change: true,
-            },
-            // A shorter ttl is meant to count, unless another lock relies on a longer one: `Locks::beside_others`.
-            RoundKind::Refresh => Op::Refresh {
-                claim,
-                ttl,
-                keep: false,
-                mode,
-                fence: None,
-            },
-            RoundKind::Renew | RoundKind::Seal => {
-                // Other processes with the same chosen token may have requested a longer ttl.
-                let keep = !claim.token().is_random();
-                let seal = fencing.filter(|_| self.kind == RoundKind::Seal);
-                let fence = seal.map(Fencing::seal);
-                Op::Refresh {
-                    claim,
-                    ttl,
-                    keep,
-                    mode,
-                    fence,
-                }
-            }
-            RoundKind::Check => Op::Check { claim, mode },
-            RoundKind::Look => Op::Look { claim },
-            RoundKind::Release => Op::Release { claim, ttl, mode },
-        }
-    }
-
     /// Notes the outcome of `node`; `None` if it got no request. Otherwise whether the node may hold our value now, if that is
     /// known: after a denial only for a lock with one key, since of `several` keys some may still be ours.
     pub(crate) fn answer(
         &mut self,
         node: NodeId,
-        outcome: Outcome,
+        outcome: &Outcome,
         several: bool,
         now: Instant,
     ) -> Option<Option<bool>> {
@@ -164,7 +103,7 @@ impl ActiveRound {
                 remaining,
                 fence: _,
             } => {
-                self.note_end(remaining, now);
+                self.note_end(*remaining, now);
                 Some(!releases)
             }
             Outcome::Denied { .. } => {
@@ -173,7 +112,7 @@ impl ActiveRound {
                 (!kept && !self.kind.is_change()).then_some(false)
             }
             Outcome::Weak => {
-                self.note_error(Outcome::Failed(NodeError::NoReplicas));
+                self.note_error(&Outcome::Failed(NodeError::NoReplicas));
                 Some(true)
             }
             Outcome::Failed(_) => {
@@ -186,14 +125,14 @@ impl ActiveRound {
         })
     }
 
-    fn note_denial(&mut self, outcome: Outcome, several: bool, now: Instant) {
+    fn note_denial(&mut self, outcome: &Outcome, several: bool, now: Instant) {
         if let Outcome::Denied {
             retry_after,
             first_free,
             watched,
             held,
             by,
-        } = outcome
+        } = *outcome
         {
             self.by = by;
             let earliest = |known: Option<Instant>, after: Option<Duration>| {
@@ -207,8 +146,8 @@ impl ActiveRound {
         }
     }
 
-    fn note_error(&mut self, outcome: Outcome) {
-        if let Outcome::Failed(error) = outcome {
+    fn note_error(&mut self, outcome: &Outcome) {
+        if let Outcome::Failed(error) = *outcome {
             // A final error is the most informative one.
             if self.error.is_none_or(|known| !known.is_final()) {
                 self.error = Some(error);
@@ -369,7 +308,7 @@ mod tests {
             fence: None,
             remaining: Some(Duration::from_secs(100)),
         };
-        active.answer(node, granted, false, now);
+        active.answer(node, &granted, false, now);
         let kept = Duration::from_millis(98_998);
         assert_eq!(active.ends(), Some((at + kept, now + kept)));
     }

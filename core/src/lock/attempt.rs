@@ -3,11 +3,11 @@
 use super::{ActiveRound, Fencing, Lock, LockState, Op, Outcome, Round, RoundKind};
 use crate::event::NodeError;
 use crate::id::{NodeId, NodeSet, RequestId};
-use crate::obtain::Mode;
 use crate::time::{Instant, Micros};
 
 impl Lock {
     /// Begins a round; requests to its first nodes are queued now. Replies to earlier rounds no longer count.
+    #[inline(always)]
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
         if kind.sets_ttl() {
@@ -169,38 +169,71 @@ impl Lock {
     }
 
     /// The operation of `request`, unless its reply no longer counts.
+    #[inline(always)]
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match &self.active {
             Some(active) if self.round == request.round => {
                 let wanted = active.round.pending().contains(request.node);
-                wanted.then(|| {
-                    let waits = self.give_up_at.is_some();
-                    // The queue is on the first node: the client that has the key there is the next to have it on all.
-                    let ticket = self.ticket().filter(|_| request.node.index() == 0);
-                    let mode = (self.mode_of(active.kind), waits, ticket);
-                    active.op(&self.claim, self.ttl, mode, self.fencing.as_deref())
-                })
+                wanted.then(|| self.op_of(active, request.node))
             }
             _ => self.late_op(request),
         }
     }
 
-    /// The mode of the requests of this round.
+    /// The operation of a round on one node.
     #[inline]
-    #[cfg_attr(
-        not(feature = "modes"),
-        allow(
-            clippy::missing_const_for_fn,
-            unused_variables,
-            reason = "there are no changes then"
-        )
-    )]
-    fn mode_of(&self, kind: RoundKind) -> Mode {
-        #[cfg(feature = "modes")]
-        if kind.is_change() {
-            return self.change_to.unwrap_or(self.mode);
+    fn op_of(&self, active: &ActiveRound, node: NodeId) -> Op<'_> {
+        let (claim, ttl, mode, again) = (&self.claim, self.ttl, self.mode, active.again);
+        let fencing = self.fencing.as_deref();
+        match active.kind {
+            RoundKind::Obtain => Op::Obtain {
+                claim,
+                ttl,
+                again,
+                mode,
+                fence: fencing.map(Fencing::keep),
+                waits: self.give_up_at.is_some(),
+                // The queue is on the first node: the client that has the key there is the next to have it on all.
+                ticket: self.ticket().filter(|_| node.index() == 0),
+                change: false,
+            },
+            #[cfg(feature = "modes")]
+            RoundKind::Change => {
+                let mode = self.change_to.unwrap_or(mode);
+                Op::Obtain {
+                    claim,
+                    ttl,
+                    again,
+                    mode,
+                    fence: fencing.filter(|_| !mode.is_shared()).map(Fencing::keep),
+                    waits: false,
+                    ticket: None,
+                    change: true,
+                }
+            }
+            // A shorter ttl is meant to count, unless another lock relies on a longer one: `Locks::beside_others`.
+            RoundKind::Refresh => Op::Refresh {
+                claim,
+                ttl,
+                keep: false,
+                mode,
+                fence: None,
+            },
+            RoundKind::Renew | RoundKind::Seal => {
+                let seals = active.kind == RoundKind::Seal;
+                Op::Refresh {
+                    claim,
+                    ttl,
+                    // Other processes with the same chosen token may have requested a longer ttl.
+                    keep: !claim.token().is_random(),
+                    mode,
+                    fence: fencing.filter(|_| seals).map(Fencing::seal),
+                }
+            }
+            RoundKind::Check => Op::Check { claim, mode },
+            RoundKind::Look => Op::Look { claim },
+            RoundKind::Release => Op::Release { claim, ttl, mode },
         }
-        self.mode
     }
 
     /// Whether its keys change while it is held without any harm.

@@ -38,6 +38,7 @@ impl Place {
 
 impl Index {
     /// Adds a lock. Returns whether no other lock has any of its keys.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) -> bool {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
@@ -69,6 +70,7 @@ impl Index {
         self.waiters > 0
     }
 
+    #[inline(always)]
     pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
         for key in keys.iter() {
             let sort_key = (key.as_bytes(), rank);
@@ -113,6 +115,7 @@ impl Index {
     }
 
     /// The block of this spot, and the number of places before it in that block.
+    #[inline(always)]
     fn find(&self, sort_key: (&[u8], u64)) -> (usize, usize) {
         let starts = |block: &Vec<Place>| {
             block

@@ -172,6 +172,7 @@ impl Releasing {
     }
 
     /// Notes the outcome of a release on a node.
+    #[inline(always)]
     pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
         match outcome {
             Outcome::Granted { .. } => self.freed.insert(node),

@@ -67,15 +67,15 @@ impl Locks {
                 Some(Entry::Lock(_)) | None => {}
             }
         }
-        self.answered(request, outcome);
+        self.answered(request, &outcome);
     }
 
     /// Processes the outcome of a request.
-    pub(crate) fn answered(&mut self, request: RequestId, mut outcome: Outcome) {
+    pub(crate) fn answered(&mut self, request: RequestId, outcome: &Outcome) {
         let (id, node, now) = (request.lock, request.node, self.now);
         let lock = match self.slab.get_mut(id) {
             Some(Entry::Lock(lock)) => lock,
-            Some(Entry::Probe(_)) => return self.inspection_failed(request, outcome),
+            Some(Entry::Probe(_)) => return self.inspection_failed(request, *outcome),
             None => return,
         };
         match outcome {
@@ -83,7 +83,7 @@ impl Locks {
                 self.failing.note(node, None);
                 self.replied_at = now;
             }
-            Outcome::Failed(error) => self.failing.note(node, Some((error, now))),
+            Outcome::Failed(error) => self.failing.note(node, Some((*error, now))),
             Outcome::Weak => {
                 let error = lock.note_weak(request);
                 self.failing.note(node, Some((error, now)));
@@ -93,16 +93,21 @@ impl Locks {
         }
         lock.note_late_answer(request);
         if !lock.refused.is_empty() || matches!(outcome, Outcome::Failed(_)) {
-            lock.note_refusal(node, outcome);
+            lock.note_refusal(node, *outcome);
         }
         let several = lock.claim.keys().len() > 1;
         if lock.active.is_none() || lock.round != request.round {
             return;
         }
         let queued = lock.ticket().is_some();
-        if queued {
-            lock.note_place(node, &mut outcome);
-        }
+        let mut placed;
+        let outcome = if queued {
+            placed = *outcome;
+            lock.note_place(node, &mut placed);
+            &placed
+        } else {
+            outcome
+        };
         let Some(active) = &mut lock.active else {
             return;
         };
@@ -111,7 +116,7 @@ impl Locks {
         };
         let (kind, verdict) = (active.kind, active.round.verdict());
         if let Some(fencing) = &mut lock.fencing {
-            fencing.note(node, outcome);
+            fencing.note(node, *outcome);
         }
         match stands {
             Some(true) => lock.may_hold.insert(node),
@@ -125,7 +130,7 @@ impl Locks {
             None => {}
         }
         if let LockState::Releasing(releasing) = &mut lock.state {
-            releasing.note(node, outcome);
+            releasing.note(node, *outcome);
             // Leftovers of a chosen token that are not there free nothing: the lock that left them would retry without end.
             let frees = match outcome {
                 Outcome::Granted { .. } => true,
@@ -151,6 +156,7 @@ impl Locks {
     }
 
     /// Queues requests to the next nodes, or ends the round if it is decided.
+    #[inline(always)]
     fn go_on(&mut self, id: LockId, kind: RoundKind, verdict: Verdict) {
         if verdict == Verdict::Open {
             return self.request_more(id, kind);

@@ -166,7 +166,7 @@ impl Exchange {
             at,
             number,
             #[cfg(feature = "acks")]
-            held_back: self.held_back.note(op),
+            held_back: self.held_back.note(&op),
         });
     }
 

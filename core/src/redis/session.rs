@@ -315,31 +315,17 @@ impl Session {
     }
 
     /// The bytes to be sent next, once.
-    #[cfg_attr(
-        not(feature = "acks"),
-        allow(
-            unused_variables,
-            reason = "only what waits for replicas is sent just here"
-        )
-    )]
-    pub(crate) fn transmit(&mut self, now: Instant) -> Option<&[u8]> {
-        #[cfg(feature = "acks")]
-        if self.exchange.wants_acks() {
-            self.send_wait(now);
-        }
+    pub(crate) fn transmit(&mut self) -> Option<&[u8]> {
         self.out.lend()
     }
 
     /// Whether the driver has something to do for it.
     pub(crate) fn has_output(&self) -> bool {
-        self.has_bytes() || self.disconnect || self.connect
+        // Without a branch for each: it is asked before every wait.
+        self.has_bytes() | self.disconnect | self.connect
     }
 
     pub(crate) fn has_bytes(&self) -> bool {
-        #[cfg(feature = "acks")]
-        if self.exchange.wants_acks() {
-            return true;
-        }
         !self.out.is_empty()
     }
 

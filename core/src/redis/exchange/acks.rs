@@ -37,14 +37,17 @@ impl HeldBack {
     }
 
     /// Notes a request that is sent. Returns whether its grant is to be held back.
-    pub(super) fn note(&mut self, op: Op<'_>) -> bool {
-        if self.acks.is_none() {
-            return false;
-        }
+    #[inline]
+    pub(super) fn note(&mut self, op: &Op<'_>) -> bool {
+        self.acks.is_some() && self.note_due(op)
+    }
+
+    #[cold]
+    fn note_due(&mut self, op: &Op<'_>) -> bool {
         let (Op::Obtain { ttl, .. } | Op::Refresh { ttl, .. }) = op else {
             return false;
         };
-        self.due = Some(self.due.map_or(ttl, |due| due.min(ttl)));
+        self.due = Some(self.due.map_or(*ttl, |due| due.min(*ttl)));
         true
     }
 

@@ -64,10 +64,12 @@ impl Session {
         self.exchange.probe(self.setup.node, &mut wire, now);
     }
 
-    /// Behind all that was sent before.
+    /// Waits for replicas behind all that was sent before, if something there counts only with them.
     #[cfg(feature = "acks")]
-    #[cold]
-    pub(super) fn send_wait(&mut self, now: Instant) {
+    pub(crate) fn request_acks(&mut self, now: Instant) {
+        if !self.exchange.wants_acks() {
+            return;
+        }
         let mut wire = Wire {
             out: self.out.open(),
             capability: &mut self.capability,
