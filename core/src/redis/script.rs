@@ -106,7 +106,7 @@ impl Script {
             Self::Refresh => "8a0074714290da8e6b2b8891a48fd3f8937b77cd",
             Self::Release => "f189b9a3b5c0384ddbf102578dd1ba20bc9f0071",
             #[cfg(feature = "modes")]
-            Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
+            Self::Enter => "a4fa096b61c27af80f71ee6471f1ca207a44ff7f",
             #[cfg(feature = "modes")]
             Self::Share => "1c145b1d295244ebe6ff11eb8f8d4e4d51b372b0",
             #[cfg(feature = "modes")]

@@ -1,12 +1,12 @@
 //! Changes of mode without a reply, with a late one, or with an error.
 
 use tenure_core::memory::Trouble;
-use tenure_core::{ChangeError, Event, Holder, NodeError, NotChanged, Released};
+use tenure_core::{ChangeError, Engine, Event, Holder, Loss, NodeError, NotChanged, Released};
 use tenure_tests::world::{Weather, World};
 
 use crate::changes::{SHARED, TIMEOUT, changed, not_changed, value};
 use crate::modes::{READ, WRITE, hold, nothing_is_left, refused, wait_in};
-use crate::{MS, TTL, is_held, released, until_held};
+use crate::{MS, TTL, is_held, lost, released, until_held};
 
 #[test]
 fn a_late_obtain_does_not_convert() {
@@ -117,4 +117,20 @@ fn an_upgrade_that_has_failed_may_be_tried_again_and_a_downgrade_not() {
             assert_eq!(refused, Some(ChangeError::Unsettled));
         }
     }
+}
+
+/// Others still share the key, so it is not free: but they are not in the way of a lock that is none of them.
+#[test]
+fn a_reader_that_the_server_has_forgotten_is_lost_when_it_asks_to_write() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let reader = hold(&mut world, alice, READ);
+    hold(&mut world, bob, READ);
+    world.run_for(20 * MS);
+    let own = |engine: &mut Engine, _| engine.claim(reader).map(|claim| claim.value().to_vec());
+    let own = world.act(alice, own).expect("a lock");
+    world.command(0, &[b"ZADD", b"{k}~in", b"1", &own]);
+    assert_eq!(world.change(alice, reader, WRITE), None);
+    world.run_for(20 * MS);
+    assert_eq!(world.last(alice, reader), lost(reader, Loss::Taken));
 }
