@@ -108,9 +108,9 @@ impl Script {
             #[cfg(feature = "modes")]
             Self::Enter => "a4fa096b61c27af80f71ee6471f1ca207a44ff7f",
             #[cfg(feature = "modes")]
-            Self::Share => "1c145b1d295244ebe6ff11eb8f8d4e4d51b372b0",
+            Self::Share => "65580896e1458cbf174157979f287e4207290b27",
             #[cfg(feature = "modes")]
-            Self::Stay => "3887b1de5dc2895c2032c1adaa1a86e31a9cac45",
+            Self::Stay => "645232a3db3004c1b692d7840bd92c38baec600f",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
             #[cfg(feature = "modes")]
