@@ -5,11 +5,11 @@ use std::time::Duration;
 use tenure_core::memory::Options;
 use tenure_core::{
     Arrangement, Config, Engine, Event, Holder, Instant, Jitter, NodeConfig, NodeError,
-    NotObtained, Output, Retry,
+    NotObtained, Output, Retry, Ttl,
 };
 use tenure_tests::world::{ClientId, Weather, World};
 
-use crate::modes::{WRITE, hold, wait_in};
+use crate::modes::{WRITE, hold, request, wait_in};
 use crate::{
     MS, TTL, ended, is_free, is_held, not_obtained, obtain, until_held, wait_at_most,
     without_tracking,
@@ -286,4 +286,19 @@ fn a_waiter_that_cannot_register_for_a_bell_asks_after_the_usual_pauses() {
     world.release(bob, second);
     world.release(alice, first);
     until_held(&mut world, carol, third, 1100 * MS);
+}
+
+#[test]
+fn a_place_in_a_queue_is_kept_with_time_for_a_request_that_is_lost() {
+    let mut world = World::single();
+    let [alice, bob] = [world.client(), world.client()];
+    hold(&mut world, alice, WRITE);
+    let mut request = request(&mut world, WRITE);
+    request.ttl = Ttl::new(1500 * MS).expect("a ttl");
+    request.wait = Some(TTL);
+    world.obtain(bob, request);
+    world.run_for(100 * MS);
+    let writes = world.of(bob).writes;
+    world.run_for(1500 * MS);
+    assert!(world.of(bob).writes >= writes + 2);
 }
