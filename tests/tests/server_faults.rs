@@ -177,3 +177,24 @@ async fn two_of_five_servers_may_die() {
         assert_eq!(keys, Value::Int(0), "server {index}");
     }
 }
+
+/// `SET` and `ZADD` are refused then, even where they take no more memory.
+#[tokio::test]
+async fn locks_are_refreshed_though_the_memory_of_the_server_is_full() {
+    for kind in Kind::ALL {
+        let server = Server::start(kind);
+        let locker = connect(server.url()).await.expect("a locker");
+        let plain = locker.obtain("plain").await.expect("a lock");
+        let writer = locker.write("writer").await.expect("a write lock");
+        let reader = locker.read("reader").await.expect("a read lock");
+        let permit = locker.permit("permit", 2).await.expect("a permit");
+        let full = ["CONFIG", "SET", "maxmemory", "1"];
+        assert_eq!(server.raw().command(&full), Value::ok());
+        for lock in [plain, writer, reader, permit] {
+            let refreshed = tokio::time::timeout(10 * SECOND, lock.refresh());
+            let refreshed = refreshed.await.expect("it ends");
+            refreshed.expect("still ours");
+            assert_eq!(lock.release().await, Released::Confirmed, "{kind:?}");
+        }
+    }
+}

@@ -1,8 +1,11 @@
 //! Locks that change from reader to writer and back, on the embedded server with paused time.
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tenure::{ChangeError, Holder, ModeError, NotChanged, Released};
+use tenure::{ChangeError, Holder, Loss, ModeError, NotChanged, Released};
 
 const TTL: Duration = Duration::from_secs(3);
 
@@ -91,7 +94,7 @@ async fn a_downgrade_counts_from_the_call_on_even_if_nobody_awaits_it() {
     let lock = locker.write("k").await.expect("a write lock");
     {
         let mut change = std::pin::pin!(lock.downgrade());
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         assert!(change.as_mut().poll(&mut cx).is_pending());
     }
     assert!(lock.is_shared());
@@ -115,4 +118,16 @@ async fn what_cannot_change_says_why() {
     let lost = writer.downgrade().await;
     assert!(matches!(lost, Err(ModeError::Lost(_))), "{lost:?}");
     assert!(!writer.is_shared());
+}
+
+/// A process that stood still: nobody has run since.
+#[tokio::test(start_paused = true)]
+async fn a_change_after_the_end_of_a_lease_reports_the_loss() {
+    let locker = tenure::tokio::memory();
+    let lock = locker.read("k").ttl(TTL).manual().await;
+    let lock = lock.expect("a read lock");
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(pin!(tokio::time::advance(TTL)).poll(cx).is_pending());
+    let lost = ModeError::Lost(Loss::Expired { error: None });
+    assert_eq!(lock.try_upgrade().await, Err(lost));
 }

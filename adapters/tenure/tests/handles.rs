@@ -1,6 +1,7 @@
 //! Several handles of one lock, on the embedded server with paused time.
 
 use std::future::Future as _;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -89,4 +90,18 @@ async fn a_longer_ttl_is_requested_with_any_handle() {
     assert!(lock.is_held());
     tokio::time::sleep(TTL * 5).await;
     assert_eq!(lock.again().err(), Some(Loss::Expired { error: None }));
+}
+
+/// A process that stood still: nobody has run since.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_lease_counts_for_every_handle_before_it_is_reported() {
+    let locker = tenure::tokio::memory();
+    let request = locker.obtain("k").ttl(TTL).manual();
+    let lock = request.await.expect("the lock");
+    let other = lock.again().expect("still held");
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(pin!(tokio::time::advance(TTL)).poll(cx).is_pending());
+    let released = pin!(other.release()).poll(cx);
+    assert_eq!(released, Poll::Ready(Released::Expired));
+    assert_eq!(lock.release().await, Released::Expired);
 }

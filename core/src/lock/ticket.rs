@@ -42,6 +42,8 @@ pub struct Ticket {
     rung: bool,
     /// The last reply was a denial, so that the node has no more of this lock than its place in the queue.
     stands: bool,
+    /// The same for the reply before the current request.
+    stood: bool,
     /// The next request only registers for a bell, or keeps the place: it is no attempt that counts.
     keeps_place: bool,
     hops: u8,
@@ -61,6 +63,7 @@ impl Ticket {
                 awaits_bell: false,
                 rung: false,
                 stands: false,
+                stood: false,
                 keeps_place: false,
                 hops: 0,
             })
@@ -89,6 +92,9 @@ impl Ticket {
     pub(super) fn restart(&mut self, now: Instant) -> bool {
         self.waited = now.saturating_since(self.since);
         self.rung = false;
+        // Until there is a reply, the node may have granted it.
+        self.stood = core::mem::take(&mut self.stands);
+        self.awaits_bell = false;
         core::mem::take(&mut self.keeps_place)
     }
 
@@ -153,10 +159,8 @@ impl Lock {
         };
         match outcome {
             Outcome::Denied { by, watched, .. } => *watched = ticket.denied(*by, *watched),
-            Outcome::Granted { .. } | Outcome::Weak | Outcome::Unknown => {
-                (ticket.stands, ticket.awaits_bell) = (false, false);
-            }
-            Outcome::Failed(_) => ticket.awaits_bell = false,
+            Outcome::Granted { .. } | Outcome::Weak | Outcome::Unknown => {}
+            Outcome::Failed(_) => ticket.stands = ticket.stood,
         }
     }
 

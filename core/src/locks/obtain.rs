@@ -225,5 +225,8 @@ fn pause_until(
     let pause = lock.retry.pause(&mut lock.progress, rng);
     // A lock that no node will wake must retry at some time, even if the user set no pause.
     let blind = !active.is_watched() || !active.round.is_denied();
-    active.pause_until(now, pause.or_else(|| blind.then_some(timeout)))
+    let paused = active.pause_until(now, pause.or_else(|| blind.then_some(timeout)));
+    // By then the keys have expired that were granted. Nobody reports that of a key that is shared.
+    let gone = lock.was_too_late().then(|| now + lock.ttl.as_micros());
+    earlier(paused, gone)
 }

@@ -3,7 +3,7 @@
 use crate::event::NodeError;
 use crate::fifo::Queue;
 use crate::id::{LockId, NodeSet, RequestId};
-use crate::lock::{Goal, LockState, Order, Outcome, Round, RoundKind, Verdict};
+use crate::lock::{Goal, Lock, LockState, Order, Outcome, Round, RoundKind, Verdict};
 use crate::time::Instant;
 
 use super::{Entry, Locks};
@@ -97,7 +97,7 @@ impl Locks {
         }
         let several = lock.claim.keys().len() > 1;
         if lock.active.is_none() || lock.round != request.round {
-            return;
+            return self.answered_late(request, *outcome);
         }
         let queued = lock.ticket().is_some();
         let mut placed;
@@ -145,6 +145,21 @@ impl Locks {
             }
         }
         self.go_on(id, kind, verdict);
+    }
+
+    /// A reply to a round that is over. A lock that waits has the keys there if it was granted, and gets them when it retries:
+    /// until they expire, nobody else can use them.
+    #[cold]
+    fn answered_late(&mut self, request: RequestId, outcome: Outcome) {
+        let waits = |lock: &Lock| {
+            lock.round == request.round
+                && lock.may_hold.contains(request.node)
+                && matches!(lock.state, LockState::Waiting { parked: false, .. })
+        };
+        if matches!(outcome, Outcome::Granted { .. }) && self.lock(request.lock).is_some_and(waits)
+        {
+            self.wake(request.lock, request.node, None);
+        }
     }
 
     /// Continues a round that has changed without a reply.

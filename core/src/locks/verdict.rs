@@ -91,7 +91,7 @@ impl Locks {
 
     /// Who holds the keys that this lock was denied: this engine, if the nodes that denied would not have prevented a quorum
     /// without the values that locks of this engine have, or may have left, on them. The lock's own value never denies an
-    /// obtain, but a look does not compare values.
+    /// obtain, unless one lock with it shares the key and the other is to have it alone; but a look does not compare values.
     pub(super) fn holder(&self, id: LockId) -> Holder {
         let Some(lock) = self.lock(id) else {
             return Holder::Other;
@@ -106,7 +106,10 @@ impl Locks {
             let mut rank = 0;
             while let Some((_, other)) = self.next_of(key.as_bytes(), &mut rank) {
                 let other = self.lock(other);
-                let differs = |other: &&Lock| other.claim.value() != lock.claim.value();
+                let differs = |other: &&Lock| {
+                    other.claim.value() != lock.claim.value()
+                        || other.mode.is_shared() != lock.mode.is_shared()
+                };
                 if let Some(other) = other.filter(|other| looked || differs(other)) {
                     ours = ours.union(other.may_be_held_on());
                 }

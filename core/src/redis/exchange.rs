@@ -317,6 +317,11 @@ fn decide(sent: &Sent, reply: Reply<'_>, capability: &mut Capability) -> Decisio
                 capability.refuse_set();
                 Decision::Again
             }
+            // A server whose memory is full refuses every `SET`. The script only sets the time.
+            (ServerError::Node(NodeError::OutOfMemory), Kind::SetIfEqual) if capability.scripts => {
+                capability.refuse_set();
+                Decision::Again
+            }
             (ServerError::Unsupported, Kind::DeleteIfEqual) => {
                 capability.refuse_delete();
                 Decision::Again

@@ -106,11 +106,11 @@ impl Script {
             Self::Refresh => "8a0074714290da8e6b2b8891a48fd3f8937b77cd",
             Self::Release => "f189b9a3b5c0384ddbf102578dd1ba20bc9f0071",
             #[cfg(feature = "modes")]
-            Self::Enter => "96330fc45f8b11b42ef6a02e381439fe4774d009",
+            Self::Enter => "a4fa096b61c27af80f71ee6471f1ca207a44ff7f",
             #[cfg(feature = "modes")]
-            Self::Share => "1c145b1d295244ebe6ff11eb8f8d4e4d51b372b0",
+            Self::Share => "65580896e1458cbf174157979f287e4207290b27",
             #[cfg(feature = "modes")]
-            Self::Stay => "3887b1de5dc2895c2032c1adaa1a86e31a9cac45",
+            Self::Stay => "645232a3db3004c1b692d7840bd92c38baec600f",
             #[cfg(feature = "modes")]
             Self::Leave => "e8b1ab36b35cc90ad906ee7a997fc3d08b1b0e4d",
             #[cfg(feature = "modes")]

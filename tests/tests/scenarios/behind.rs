@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tenure_core::memory::Options;
-use tenure_core::{Arrangement, Holder, Loss, NodeError, NotObtained, Renewal};
+use tenure_core::{Arrangement, Holder, Loss, Mode, NodeError, NotObtained, Renewal};
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::World;
 
+use crate::modes::{WRITE, hold, request, wait_in};
 use crate::{
-    MS, TTL, ended, is_held, lost, not_obtained, obtain, until_held, wait_at_most, wait_for,
-    without_tracking,
+    MS, TTL, ended, is_free, is_held, lost, not_obtained, obtain, until_held, wait_at_most,
+    wait_for, without_tracking,
 };
 
 /// Without `PTTL` nobody says which of two keys is held. That is no reason to park behind a lock that waits for both.
@@ -140,4 +141,26 @@ fn several_keys_on_servers_without_scripts_are_refused_though_another_node_is_do
     let end = ended(&mut world, alice, both, Duration::from_secs(4));
     let reason = NotObtained::Refused(NodeError::NoScripts);
     assert_eq!(end, not_obtained(both, reason));
+}
+
+/// The node had denied it before, and has granted it since: a denial means this engine.
+#[test]
+fn a_lock_that_had_a_place_in_a_queue_may_have_the_key_when_it_is_cancelled() {
+    let mut world = World::single();
+    let [alice, bob] = [world.client(), world.client()];
+    let first = hold(&mut world, alice, WRITE);
+    let queued = wait_in(&mut world, bob, WRITE);
+    world.run_for(20 * MS);
+    world.release(alice, first);
+    let (mut was_free, ms) = (false, 20 * MS);
+    let is_granted = |world: &mut World| {
+        let free = is_free(world, "k");
+        was_free |= free;
+        was_free && !free
+    };
+    assert!(world.run_until(ms, is_granted) && !is_held(&world, bob, queued));
+    let request = request(&mut world, Mode::Exclusive);
+    let lock = world.obtain(bob, request);
+    world.release(bob, queued);
+    until_held(&mut world, bob, lock, ms);
 }

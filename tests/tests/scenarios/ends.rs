@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tenure_core::memory::Trouble;
 use tenure_core::{
-    Arrangement, Event, Lease, LockId, Loss, NodeError, NotObtained, Released, Renewal,
+    Arrangement, Event, Lease, LockId, Loss, NodeError, NotObtained, Released, Renewal, Retry,
 };
 use tenure_tests::world::{ClientId, Weather, World};
 
+use crate::modes::{READ, permit};
 use crate::{
     MS, TTL, ended, expired, is_free, is_held, like_redis, lost, not_obtained, obtain, pttl,
     released, until_held, wait_at_most, wait_for,
@@ -296,4 +297,25 @@ fn a_foreign_expire_on_one_of_three_nodes_is_mended() {
     );
     world.run_for(2 * TTL);
     assert!(is_held(&world, alice, lock), "{:?}", world.events(alice));
+}
+
+/// A key that is shared is set over the same connection, which ends the registration for its changes.
+#[test]
+fn a_reader_that_was_granted_too_late_retries_when_its_key_is_gone() {
+    for mode in [READ, permit(1)] {
+        let mut world = World::single();
+        let alice = world.client();
+        world.run_for(100 * MS);
+        let mut request = world.request("k", 100 * MS);
+        request.mode = mode;
+        request.wait = Some(20 * TTL);
+        request.retry = Retry::every(5000 * MS);
+        world.pause(0, true);
+        let lock = world.obtain(alice, request);
+        world.run_for(150 * MS);
+        world.pause(0, false);
+        let is_granted = |world: &mut World| !is_free(world, "k");
+        assert!(world.run_until(20 * MS, is_granted) && !is_held(&world, alice, lock));
+        until_held(&mut world, alice, lock, 150 * MS);
+    }
 }

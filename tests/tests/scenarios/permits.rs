@@ -133,3 +133,14 @@ fn a_write_lock_has_a_fence_and_a_shared_one_has_none() {
     let reason = NotObtained::Unsupported(Unsupported::SharedFence);
     assert_eq!(world.last(alice, lock), Some(not_obtained(lock, reason)));
 }
+
+#[test]
+fn a_permit_that_has_become_a_writer_goes_back_with_its_limit() {
+    let mut world = World::single();
+    let alice = world.client();
+    let lock = hold(&mut world, alice, permit(2));
+    assert_eq!(world.change(alice, lock, WRITE), None);
+    world.run_for(20 * MS);
+    let back = world.act(alice, |engine, _| engine.shared_mode(lock));
+    assert_eq!(back, permit(2));
+}

@@ -9,6 +9,7 @@ use tenure_core::{
 use tenure_tests::trials::ARRANGEMENTS;
 use tenure_tests::world::{ClientId, Weather, World};
 
+use crate::modes::{READ, WRITE};
 use crate::{
     MS, TTL, ended, held, is_free, is_held, lost, not_obtained, obtain, pttl, released, until_held,
     wait_at_most, without_tracking,
@@ -43,6 +44,27 @@ fn two_waiters_with_one_token_hold_a_lock_together_when_it_comes_free() {
         world.run_for(2 * TTL);
         assert!(locks.iter().all(|lock| is_held(&world, alice, *lock)));
     }
+}
+
+/// The key has the marker of those who share it then, not their common value.
+#[test]
+fn a_reader_keeps_out_a_lock_with_its_token_that_is_to_have_the_key_alone() {
+    let mut world = World::single();
+    let alice = world.client();
+    let alone = own(&mut world, "k");
+    let mut shared = alone.clone();
+    shared.mode = READ;
+    held(&mut world, alice, shared);
+    let lock = world.obtain(alice, alone);
+    let end = ended(&mut world, alice, lock, 100 * MS);
+    let Event::NotObtained {
+        reason: NotObtained::Taken { by, .. },
+        ..
+    } = end
+    else {
+        panic!("{end:?}");
+    };
+    assert_eq!(by, Holder::Ourselves);
 }
 
 #[test]
@@ -327,4 +349,16 @@ fn a_wait_that_ends_while_another_handle_is_being_obtained_ends_because_of_this_
     let end = ended(&mut world, alice, waiter, 2 * MS);
     let by = Holder::Ourselves;
     assert_eq!(end, not_obtained(waiter, NotObtained::TimedOut { by }));
+}
+
+#[test]
+fn a_shorter_ttl_of_a_second_handle_does_not_shorten_that_of_a_writer() {
+    let mut world = World::single();
+    let alice = world.client();
+    let mut long = own(&mut world, "k");
+    long.mode = WRITE;
+    let mut short = long.clone();
+    short.ttl = Ttl::new(TTL / 10).expect("a ttl");
+    pair(&mut world, alice, [long, short]);
+    assert!(Duration::from_millis(pttl(&mut world, "k") as u64) > TTL / 2);
 }

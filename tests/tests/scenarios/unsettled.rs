@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use tenure_core::memory::Trouble;
-use tenure_core::{ChangeError, Event, Holder, NodeError, NotChanged, NotObtained, Released, Ttl};
+use tenure_core::{
+    ChangeError, Engine, Event, Holder, Loss, NodeError, NotChanged, NotObtained, Released, Ttl,
+};
 use tenure_tests::world::{Weather, World};
 
 use crate::changes::{SHARED, TIMEOUT, changed, not_changed, value};
 use crate::modes::{READ, WRITE, hold, nothing_is_left, permit, refused, request, wait_in};
-use crate::{MS, TTL, ended, held, is_held, not_obtained, released, until_held};
+use crate::{MS, TTL, ended, held, is_held, lost, not_obtained, released, until_held};
 
 #[test]
 fn a_late_obtain_does_not_convert() {
@@ -149,4 +151,20 @@ fn a_wait_behind_an_unanswered_change_does_not_end_with_an_error_of_long_ago() {
         let end = ended(&mut world, alice, waiter, TIMEOUT * 5);
         assert_eq!(end, not_obtained(waiter, reason));
     }
+}
+
+/// Others still share the key, so it is not free: but they are not in the way of a lock that is none of them.
+#[test]
+fn a_reader_that_the_server_has_forgotten_is_lost_when_it_asks_to_write() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    let reader = hold(&mut world, alice, READ);
+    hold(&mut world, bob, READ);
+    world.run_for(20 * MS);
+    let own = |engine: &mut Engine, _| engine.claim(reader).map(|claim| claim.value().to_vec());
+    let own = world.act(alice, own).expect("a lock");
+    world.command(0, &[b"ZADD", b"{k}~in", b"1", &own]);
+    assert_eq!(world.change(alice, reader, WRITE), None);
+    world.run_for(20 * MS);
+    assert_eq!(world.last(alice, reader), lost(reader, Loss::Taken));
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use tenure_core::memory::Options;
 use tenure_core::{
     Arrangement, Config, Engine, Event, Holder, Instant, Jitter, NodeConfig, NodeError,
-    NotObtained, Output, Retry,
+    NotObtained, Output, Retry, Ttl,
 };
 use tenure_tests::world::{ClientId, Weather, World};
 
+use crate::modes::{WRITE, hold, request, wait_in};
 use crate::{
-    MS, TTL, ended, is_free, is_held, not_obtained, obtain, wait_at_most, without_tracking,
+    MS, TTL, ended, is_free, is_held, not_obtained, obtain, until_held, wait_at_most,
+    without_tracking,
 };
 
 /// How long a lock waits until its last word, and that word.
@@ -266,4 +269,36 @@ fn a_wait_for_a_server_that_went_away_ends_with_why_it_cannot_be_reached() {
         let reason = NotObtained::Unreachable(NodeError::Disconnected);
         assert_eq!(end, not_obtained(lock, reason));
     }
+}
+
+/// A server without `PTTL` registers nobody for a bell, so that nothing would wake the lock.
+#[test]
+fn a_waiter_that_cannot_register_for_a_bell_asks_after_the_usual_pauses() {
+    let mut options = Options::default();
+    options.pttl = false;
+    let mut world = World::with(1, Arrangement::Ordered, options, |_| {});
+    let [alice, bob, carol] = [world.client(), world.client(), world.client()];
+    let first = hold(&mut world, alice, WRITE);
+    let second = wait_in(&mut world, bob, WRITE);
+    world.run_for(100 * MS);
+    let third = wait_in(&mut world, carol, WRITE);
+    world.run_for(1500 * MS);
+    world.release(bob, second);
+    world.release(alice, first);
+    until_held(&mut world, carol, third, 1100 * MS);
+}
+
+#[test]
+fn a_place_in_a_queue_is_kept_with_time_for_a_request_that_is_lost() {
+    let mut world = World::single();
+    let [alice, bob] = [world.client(), world.client()];
+    hold(&mut world, alice, WRITE);
+    let mut request = request(&mut world, WRITE);
+    request.ttl = Ttl::new(1500 * MS).expect("a ttl");
+    request.wait = Some(TTL);
+    world.obtain(bob, request);
+    world.run_for(100 * MS);
+    let writes = world.of(bob).writes;
+    world.run_for(1500 * MS);
+    assert!(world.of(bob).writes >= writes + 2);
 }

@@ -356,3 +356,41 @@ fn a_reader_that_is_parked_behind_a_writer_of_the_same_engine_reports_the_queue(
     );
     assert!(is_held(&world, alice, first) && !is_held(&world, alice, writer));
 }
+
+#[test]
+fn a_writer_behind_a_reader_of_the_same_engine_reports_that_the_key_is_shared() {
+    let mut world = World::single();
+    let alice = world.client();
+    let reader = modes::hold(&mut world, alice, modes::READ);
+    let mut writer = modes::request(&mut world, modes::WRITE);
+    writer.wait = Some(TTL);
+    let writer = world.obtain(alice, writer);
+    world.run_for(TTL + 20 * MS);
+    let by = Holder::Sharing;
+    let reason = NotObtained::TimedOut { by };
+    assert_eq!(
+        world.last(alice, writer),
+        Some(not_obtained(writer, reason))
+    );
+    assert!(is_held(&world, alice, reader));
+}
+
+/// The writer is denied because of another client, but without it the reader would be denied as well or come first.
+#[test]
+fn a_reader_behind_a_writer_that_waits_for_another_client_reports_the_queue() {
+    let mut world = World::single();
+    let (alice, bob) = (world.client(), world.client());
+    modes::hold(&mut world, bob, modes::WRITE);
+    modes::wait_in(&mut world, alice, modes::WRITE);
+    world.run_for(100 * MS);
+    let mut reader = modes::request(&mut world, modes::READ);
+    reader.wait = Some(100 * MS);
+    let reader = world.obtain(alice, reader);
+    world.run_for(120 * MS);
+    let by = Holder::Queue;
+    let reason = NotObtained::TimedOut { by };
+    assert_eq!(
+        world.last(alice, reader),
+        Some(not_obtained(reader, reason))
+    );
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure_core::{
-    Config, Event, Holder, Key, Loss, NodeConfig, NodeError, NodeState, NotObtained, Obtain,
+    Config, Event, Holder, Key, Loss, Mode, NodeConfig, NodeError, NodeState, NotObtained, Obtain,
     Released, Retry, Token,
 };
 
@@ -256,4 +256,38 @@ fn a_lock_behind_one_that_the_server_fails_reports_the_error() {
         }
     };
     assert_eq!(reason, NotObtained::Unreachable(NodeError::Loading));
+}
+
+/// `SET` is refused even if it takes no more memory than the key has. A script that only sets the time is not.
+#[test]
+fn a_refresh_that_is_refused_for_want_of_memory_is_sent_as_a_script() {
+    let mut talk = Talk::greeted_by_valkey(plain());
+    let lock = talk.hold();
+    talk.engine.refresh(lock, None, talk.now).expect("held");
+    talk.drain();
+    assert_eq!(talk.names(), ["SET", "PTTL"]);
+    talk.answer(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n:29000\r\n");
+    assert_eq!(talk.names(), ["EVALSHA", "PTTL"]);
+    talk.answer(b":1\r\n:30000\r\n");
+    let last = talk.events.last();
+    assert!(matches!(last, Some(Event::Refreshed { .. })), "{last:?}");
+}
+
+/// The reply that is still to come may be older than the bell.
+#[test]
+fn a_bell_that_rings_between_two_replies_lets_a_waiter_retry() {
+    const DENIED: &[u8] = b"+OK\r\n*3\r\n:-2\r\n:9000\r\n$8\r\nABCDEFGH\r\n:5000\r\n";
+    const RINGS: &[u8] = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$17\r\n{k}~bell:ABCDEFGH\r\n";
+    let mut talk = Talk::greeted(plain());
+    let mut request = patient();
+    request.mode = Mode::InTurn;
+    talk.obtain(request);
+    talk.said.clear();
+    talk.answer(&[b"+OK\r\n", DENIED].concat());
+    // It registers for the bell, and retries.
+    assert_eq!(talk.names(), ["PTTL", "CLIENT", "EVALSHA", "PTTL"]);
+    talk.answer(&[b":-2\r\n", RINGS, DENIED].concat());
+    assert_eq!(talk.names(), ["PTTL", "CLIENT", "EVALSHA", "PTTL"]);
+    talk.answer(&[b":-2\r\n", DENIED].concat());
+    assert!(talk.names().is_empty(), "it waits");
 }

@@ -1,6 +1,6 @@
 //! From reader to writer and back.
 
-use tenure_core::Mode;
+use tenure_core::{ChangeError, Mode};
 
 use super::Lock;
 use crate::mode_error::ModeError;
@@ -77,10 +77,12 @@ impl Lock {
             state.changes_requested += 1;
             Ok(state.changes_requested)
         });
-        let number = requested.map_err(|error| match guard(&self.cell.0).loss() {
-            Some(loss) => ModeError::Lost(loss),
-            None => ModeError::Refused(error),
-        })?;
+        let number = match requested {
+            Ok(number) => number,
+            // Why, may not have been reported yet.
+            Err(ChangeError::NotHeld) => return Err(ModeError::Lost(self.lost().await)),
+            Err(error) => return Err(ModeError::Refused(error)),
+        };
         WaitSlot::new(&self.cell.0, |state| &mut state.changing)
             .wait(|state| match state.loss() {
                 Some(loss) => Some(Err(ModeError::Lost(loss))),

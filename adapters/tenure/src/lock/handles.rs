@@ -80,7 +80,13 @@ impl Lock {
         self.counts = false;
         if !guard(&self.cell.0).leave() {
             let loss = guard(&self.cell.0).loss();
-            return loss.map_or(Released::Shared, found_after);
+            // The end of a lease counts, even if it was not reported yet.
+            let held = || self.remaining() > Duration::ZERO;
+            return match loss {
+                Some(loss) => found_after(loss),
+                None if held() => Released::Shared,
+                None => Released::Expired,
+            };
         }
         self.handle
             .command(|engine, now| engine.release(self.id, now));

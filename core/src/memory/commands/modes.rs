@@ -120,6 +120,9 @@ impl Run<'_, '_> {
         }
         if !mine {
             if change {
+                if by != 0 && self.score(In)?.is_none() {
+                    by = 0;
+                }
                 return Ok(Answer::Behind(by, left, Vec::new()));
             }
             let turn = self.turn(Exclusive)?;

@@ -130,6 +130,17 @@ impl ReplyProgress {
         }
     }
 
+    /// The outcome of a script that only says that it was not carried out.
+    pub(super) const fn blocked() -> Outcome {
+        Outcome::Denied {
+            retry_after: None,
+            first_free: None,
+            watched: false,
+            held: None,
+            by: Obstacle::Holder,
+        }
+    }
+
     /// The outcome of a script that says who is in the way, and for how long.
     pub(super) fn behind(
         &self,

@@ -189,6 +189,9 @@ impl ReplyProgress {
                 fence: Some(fence),
                 remaining: None,
             },
+            // A companion of the key is of another type: that the key may be free says nothing then.
+            #[cfg(feature = "modes")]
+            Some(Decision::Denied) if matches!(kind, Kind::Mode { .. }) => Self::blocked(),
             Some(Decision::Denied) => self.denied(watched),
             #[cfg(feature = "modes")]
             Some(Decision::Behind(by, left)) => {

@@ -28,7 +28,9 @@ if held == '~shared' then
 end
 if not mine then
   if change then
-    return {by, left, ''}
+    -- Those who share the key are in the way of one of them. Anybody else is not a holder any more.
+    local inside_too = by ~= 0 and call('ZSCORE', inside, me)
+    return {inside_too and by or 0, left, ''}
   end
   turn = call('ZSCORE', exclusive, me) or string.format('%.0f', us - waited)
   local one, ends = ahead(exclusive)

@@ -27,7 +27,7 @@ impl World {
         let able = self.nodes.len() == 1 && self.wakes && self.nodes[0].is_well();
         let clients = self.clients.iter().enumerate().filter(|(index, client)| {
             // In the middle of a refresh it would take until the next.
-            let calm = self.net.is_quiet(*index) && !client.suspended;
+            let calm = self.net.is_quiet(*index) && !client.suspended && client.clock_in_bounds;
             let fine =
                 calm && self.net.is_fine(*index, 0) && !self.net.links[*index][0].loses_pushes;
             able && fine && client.is_ready(0) == Some(true)
@@ -50,6 +50,9 @@ impl World {
     /// Checks that no client still relies on the removed key.
     pub(crate) fn check_loss_reported(&mut self, client: ClientId, lock: LockId) {
         let of = &self.clients[client.0];
+        if !of.clock_in_bounds {
+            return;
+        }
         let mut held_locks = of.valid_locks(self.now);
         let held_lock = held_locks.find(|held_lock| held_lock.lock == lock);
         let end = of.engine.lease(lock);

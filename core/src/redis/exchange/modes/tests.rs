@@ -279,6 +279,31 @@ fn a_denial_says_who_is_in_the_way_and_whether_a_wake_will_come() {
     }
 }
 
+/// The key may be free: a lock that retried at once would do so endlessly.
+#[test]
+fn a_companion_of_another_type_is_in_the_way_until_somebody_removes_it() {
+    let claim = claim("k");
+    let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+    let replies = [
+        (WRITE, format!("+OK\r\n+OK\r\n{wrong}:-2\r\n")),
+        (READ, format!(":-2\r\n+OK\r\n+OK\r\n{wrong}")),
+    ];
+    for (mode, replies) in replies {
+        let mut line = Line::new(true);
+        line.send(obtain(&claim, mode, true));
+        let denied = line.receive(&replies);
+        let blocked = matches!(
+            denied,
+            Some(Outcome::Denied {
+                retry_after: None,
+                watched: false,
+                ..
+            })
+        );
+        assert!(blocked, "{denied:?}");
+    }
+}
+
 #[test]
 fn other_replies_grant_refuse_or_say_nothing() {
     let claim = claim("k");
