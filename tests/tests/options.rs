@@ -45,12 +45,17 @@ const LOCK: [Row; 10] = [
     ),
     Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
-    Row("", &[], &["signal"], &["servers", "grace", "command"]),
+    Row(
+        "",
+        &[],
+        &["signal"],
+        &["servers", "replicas", "grace", "command"],
+    ),
 ];
 
-/// `Config`, `Servers`, `ConnectOptions`, and the flags for servers.
+/// `Config`, `Servers`, `ConnectOptions`, and the flags for servers and replicas.
 const CONNECTION: [Row; 11] = [
-    Row("acks", &["acks"], &[], &[]),
+    Row("acks", &["acks"], &[], &["acks", "persisted"]),
     Row(
         "request_timeout",
         &["request_timeout"],
@@ -184,11 +189,12 @@ fn each_option_of_a_connection_is_in_every_interface() {
         listed(&CONNECTION, |row| row.2),
         "ConnectOptions"
     );
-    let flags = names(ARGS, "struct ServerArgs {\n", field);
+    let mut flags = names(ARGS, "struct ServerArgs {\n", field);
+    flags.extend(names(ARGS, "struct AckArgs {\n", field));
     assert_eq!(
         flags,
         listed(&CONNECTION, |row| row.3),
-        "the flags for servers"
+        "the flags for servers and replicas"
     );
 }
 

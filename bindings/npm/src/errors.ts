@@ -106,7 +106,7 @@ const NODES = {
   out_of_memory: "OOM: it is out of memory",
   misconfigured: "MISCONF: it cannot save its data",
   busy: "BUSY: it is running a script that does not end",
-  no_replicas: "NOREPLICAS: too few of its replicas follow it",
+  no_replicas: "NOREPLICAS: too few of its replicas follow it, or confirm in time",
   unsupported: "it does not support a command",
   protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
   too_many_clients: "it has reached its limit of clients (maxclients)",
