@@ -41,6 +41,32 @@ fn the_command_starts_when_the_replica_has_the_lock() {
     }
 }
 
+/// As printed on the page about failover.
+#[test]
+fn the_example_runs() {
+    let page = include_str!("../../../core/docs/failover.md");
+    let (_, rest) = page.split_once("```sh\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    assert!(example.starts_with("tenure run --acks 1 "), "{example}");
+    let pair = Pair::start(Kind::Redis7, &[]);
+    let place = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(common::TENURE, place.path().join("tenure")).expect("a link");
+    let script = "#!/bin/sh\necho \"$TENURE_KEY $TENURE_TOKEN\"\n";
+    std::fs::write(place.path().join("backup.sh"), script).expect("written");
+    let path = format!("{}:/usr/bin:/bin", place.path().display());
+    let mut command = common::default_signals("sh");
+    command
+        .args(["-c", &format!("chmod +x backup.sh; {example}")])
+        .current_dir(&place)
+        .env("PATH", path)
+        .env("TENURE_URL", pair.server.url());
+    let before = calls(&pair.server, "wait");
+    let done = finish(&mut command);
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    assert!(done.stdout.starts_with("nightly "), "{}", done.stdout);
+    assert!(calls(&pair.server, "wait") >= before + 2);
+}
+
 /// The last request of a wait may be sent right before its end. The server does not read the release before it has waited for
 /// replicas.
 #[test]
