@@ -1,7 +1,7 @@
 //! `tenure run` and `tenure demo` with grants that a real replica must confirm.
 mod common;
 
-use common::{Running, finish, run_sh, tenure};
+use common::{Running, finish, run_sh, tenure, until};
 use tenure_tests::servers::{Kind, Pair, Server};
 
 const ONE: [&str; 2] = ["--acks", "1"];
@@ -96,10 +96,15 @@ fn with_a_replica_that_has_stopped_the_command_does_not_start_and_no_key_is_left
                 "{kind:?} {wait:?}: {}",
                 done.stderr
             );
-            let words = "too few of its replicas follow it, or confirm in time";
-            assert!(done.stderr.contains(words), "{}", done.stderr);
             assert!(!has(&pair.server, "k"), "{kind:?} {wait:?}");
         }
+        // On a busy machine a reply may come later than a request may take, which is another reason.
+        until(|| {
+            let options = [&ONE[..], &LONG].concat();
+            let done = finish(&mut run_sh(&pair.server.url(), &options, "echo ran"));
+            let words = "too few of its replicas follow it, or confirm in time";
+            done.stderr.contains(words)
+        });
         let done = finish(&mut run_sh(&pair.server.url(), &[], "echo ran"));
         assert_eq!(done.code(), 0, "without acks: {}", done.stderr);
     }

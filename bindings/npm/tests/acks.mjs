@@ -95,16 +95,18 @@ test("with a replica that has stopped nothing is granted, and no key is left whe
   const { server, replica, url } = await pair();
   const tenure = await locker(url, SHORT);
   control.stop(replica);
+  const error = await refused(tenure.obtain("k", { ttl: HOUR }));
+  assert.equal(error.message, '"k": too few servers replied: NOREPLICAS: too few of its replicas follow it, or confirm in time');
   for (const options of [{}, { wait: 300 }, { wait: 550 }]) {
-    const error = await refused(tenure.obtain("k", { ttl: HOUR, ...options }));
-    assert.equal(error.message, '"k": too few servers replied: NOREPLICAS: too few of its replicas follow it, or confirm in time');
+    // On a busy machine nothing may have been replied in that time, which is another fault.
+    assert.equal((await rejected(tenure.obtain("k", { ttl: HOUR, ...options }))).code, "unreachable");
     // The release is in front of this, on the same connection.
     assert.equal(await tenure.inspect("k"), null);
     assert.equal(await exists(server), 0);
   }
   await refused(tenure.tryObtain("k", { ttl: HOUR }));
   const closing = await connect(url, { ...PATIENT, acks: SHORT });
-  await refused(closing.obtain("k", { ttl: HOUR, wait: 100 }));
+  assert.equal((await rejected(closing.obtain("k", { ttl: HOUR, wait: 100 }))).code, "unreachable");
   await closing.close();
   assert.equal(await exists(server), 0, "a locker that closes right after that leaves none either");
 });
@@ -155,20 +157,23 @@ test("each of several servers has its own replica, and what one has granted is g
   const pairs = [await pair(), await pair(), await pair()];
   const urls = pairs.map(({ url }) => url);
   const [all, most] = [await locker(urls, SHORT, { ...PATIENT, arrangement: "ordered" }), await locker(urls, SHORT)];
-  const keys = async () => (await Promise.all(pairs.map(({ server }) => exists(server)))).join();
+  /** Nothing is left. An answer of most servers is enough for an inspection, so it may come before the last release. */
+  const free = async (tenure) => {
+    for (const { server } of pairs) {
+      while ((await exists(server)) === 1) {
+        await tenure.inspect("k");
+      }
+    }
+  };
   assert.equal(await (await all.obtain("k", { ttl: HOUR, wait: HOUR })).release(), "confirmed");
   control.stop(pairs[2].replica);
   await refused(all.obtain("k", { ttl: HOUR }));
-  await all.inspect("k");
-  assert.equal(await keys(), "0,0,0");
+  await free(all);
   const lock = await most.obtain("k", { ttl: HOUR, wait: HOUR });
   assert.equal(await lock.release(), "confirmed", "two of three are enough");
   control.stop(pairs[1].replica);
   await refused(most.obtain("k", { ttl: HOUR }));
-  // Each server has replied to what comes behind the release.
-  while ((await keys()) !== "0,0,0") {
-    await most.inspect("k");
-  }
+  await free(most);
 });
 
 test("a grant may have to be on disk", LIMIT, async () => {
