@@ -345,7 +345,7 @@ table! {
     OutOfMemory: Retry, "OOM: it is out of memory";
     Misconfigured: Retry, "MISCONF: it cannot save its data";
     Busy: Retry, "BUSY: it is running a script that does not end";
-    NoReplicas: Retry, "NOREPLICAS: too few of its replicas follow it";
+    NoReplicas: Retry, "NOREPLICAS: too few of its replicas follow it, or confirm in time";
     Unsupported: GiveUp, "it does not support a command";
     NoScripts: GiveUp, "it runs no scripts, which this needs: permit EVAL and EVALSHA";
     NoAcks: GiveUp, "it cannot wait for its replicas, or has no append-only file: see WAIT and WAITAOF";

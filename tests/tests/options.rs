@@ -11,6 +11,7 @@ const SERVER_BUILDER: &str = include_str!("../../adapters/tenure/src/servers.rs"
 const PACK: &str = include_str!("../../bindings/wasm/src/pack.rs");
 const TYPESCRIPT: &str = include_str!("../../bindings/npm/src/options.ts");
 const TYPESCRIPT_MODES: &str = include_str!("../../bindings/npm/src/modes/mode.ts");
+const TYPESCRIPT_MODES_CONNECT: &str = include_str!("../../bindings/npm/src/modes/events.ts");
 const ARGS: &str = include_str!("../../adapters/cli/src/args.rs");
 
 /// Where an option is found: a field of the core, methods of a Rust builder, fields in TypeScript, flags of the program.
@@ -45,12 +46,17 @@ const LOCK: [Row; 10] = [
     ),
     Row("fence", &["fence", "fence_with"], &["fence"], &["fence"]),
     // What has no part in the core: cancelling in JavaScript, servers and child process of the program.
-    Row("", &[], &["signal"], &["servers", "grace", "command"]),
+    Row(
+        "",
+        &[],
+        &["signal"],
+        &["servers", "replicas", "grace", "command"],
+    ),
 ];
 
-/// `Config`, `Servers`, `ConnectOptions`, and the flags for servers.
+/// `Config`, `Servers`, `ConnectOptions` (of `tenure`, and what `tenure/modes` adds), and the flags for servers and replicas.
 const CONNECTION: [Row; 11] = [
-    Row("acks", &["acks"], &[], &[]),
+    Row("acks", &["acks"], &["acks"], &["acks", "persisted"]),
     Row(
         "request_timeout",
         &["request_timeout"],
@@ -178,17 +184,20 @@ fn each_option_of_a_connection_is_in_every_interface() {
         listed(&CONNECTION, |row| row.1),
         "the methods of Servers"
     );
-    let typescript = names(TYPESCRIPT, "export interface ConnectOptions {\n", option);
+    let mut typescript = names(TYPESCRIPT, "export interface ConnectOptions {\n", option);
+    let with_modes = "export interface ConnectOptions extends Omit<Plain, \"onEvent\"> {\n";
+    typescript.extend(names(TYPESCRIPT_MODES_CONNECT, with_modes, option));
     assert_eq!(
         typescript,
         listed(&CONNECTION, |row| row.2),
         "ConnectOptions"
     );
-    let flags = names(ARGS, "struct ServerArgs {\n", field);
+    let mut flags = names(ARGS, "struct ServerArgs {\n", field);
+    flags.extend(names(ARGS, "struct AckArgs {\n", field));
     assert_eq!(
         flags,
         listed(&CONNECTION, |row| row.3),
-        "the flags for servers"
+        "the flags for servers and replicas"
     );
 }
 

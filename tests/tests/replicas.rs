@@ -5,62 +5,17 @@ use std::time::Duration;
 
 use tenure::tokio::connect;
 use tenure::{Acks, Lock, Locker, Loss, NodeError, NotObtained, ObtainError, Servers};
-use tenure_tests::proxy::Proxy;
 use tenure_tests::raw::Raw;
-use tenure_tests::servers::{Kind, Server};
+use tenure_tests::servers::{Kind, Pair, Server};
 
 const ONE: Acks = Acks::received(NonZeroU32::MIN);
 const HOUR: Duration = Duration::from_secs(3600);
 const LONG: Duration = Duration::from_secs(60);
 
-/// A server with one replica, which reads from it through a proxy.
-struct Pair {
-    server: Server,
-    replica: Server,
-    way: Proxy,
-}
-
-impl Pair {
-    fn start(kind: Kind, more: &[&str]) -> Self {
-        let start = |arguments: &[&str]| {
-            let builder = Server::builder(kind)
-                .arg("--repl-diskless-sync-delay")
-                .arg("0");
-            let builder = builder.arg("--repl-timeout").arg("3600");
-            let arguments = arguments.iter().chain(more);
-            arguments
-                .fold(builder, |builder, argument| builder.arg(argument))
-                .start()
-        };
-        let server = start(&[]);
-        let way = Proxy::start(server.port());
-        let replica = start(&["--replicaof", "127.0.0.1", &way.port().to_string()]);
-        let pair = Self {
-            server,
-            replica,
-            way,
-        };
-        pair.wait_until_followed();
-        pair
-    }
-
-    fn wait_until_followed(&self) {
-        let mut raw = self.server.raw();
-        raw.command(&["SET", "first", "1"]);
-        // This does not end before it has it.
-        while raw.command(&["WAIT", "1", "1000"]).int() != 1 {}
-    }
-
-    async fn locker(&self, acks: Acks) -> Locker {
-        // However slow this machine is.
-        let servers = Servers::single(self.server.url()).request_timeout(LONG);
-        connect(servers.acks(acks)).await.expect("a locker")
-    }
-
-    /// What the replica has.
-    fn copy(&self, key: &str) -> String {
-        self.replica.raw().command(&["GET", key]).text()
-    }
+async fn locker_of(pair: &Pair, acks: Acks) -> Locker {
+    // However slow this machine is.
+    let servers = Servers::single(pair.server.url()).request_timeout(LONG);
+    connect(servers.acks(acks)).await.expect("a locker")
 }
 
 fn token(lock: &Lock) -> String {
@@ -78,7 +33,7 @@ fn error(result: Result<Lock, ObtainError>) -> NotObtained {
 async fn a_lock_that_is_reported_is_on_the_replica() {
     for kind in Kind::ALL {
         let pair = Pair::start(kind, &[]);
-        let locker = pair.locker(ONE).await;
+        let locker = locker_of(&pair, ONE).await;
         // Without acks the replica would have the last of these a little later.
         pair.way.delay(Duration::from_millis(20));
         for round in 0..20 {
@@ -103,7 +58,7 @@ async fn a_lock_that_is_reported_is_on_the_replica() {
 async fn a_replica_that_has_stopped_has_nothing() {
     for kind in Kind::ALL {
         let pair = Pair::start(kind, &[]);
-        let locker = pair.locker(ONE.within(Duration::from_millis(20))).await;
+        let locker = locker_of(&pair, ONE.within(Duration::from_millis(20))).await;
         let held = locker
             .obtain("held")
             .ttl(HOUR)
@@ -146,7 +101,7 @@ async fn a_replica_that_has_stopped_has_nothing() {
 async fn a_lease_that_no_replica_has_is_not_extended() {
     for kind in Kind::ALL {
         let pair = Pair::start(kind, &[]);
-        let locker = pair.locker(ONE.within(Duration::from_millis(20))).await;
+        let locker = locker_of(&pair, ONE.within(Duration::from_millis(20))).await;
         let lock = locker
             .obtain("k")
             .ttl(Duration::from_secs(4))
@@ -167,7 +122,7 @@ async fn a_lease_that_no_replica_has_is_not_extended() {
 async fn a_replica_that_takes_over_keeps_the_lock() {
     for kind in Kind::ALL {
         let mut pair = Pair::start(kind, &[]);
-        let locker = pair.locker(ONE).await;
+        let locker = locker_of(&pair, ONE).await;
         let lock = locker.obtain("k").ttl(HOUR).await.expect("a lock");
         let token = token(&lock);
         pair.server.kill();
@@ -187,7 +142,7 @@ async fn a_replica_that_takes_over_keeps_the_lock() {
 async fn a_server_that_becomes_a_replica_grants_nothing() {
     for kind in Kind::ALL {
         let pair = Pair::start(kind, &[]);
-        let locker = pair.locker(ONE).await;
+        let locker = locker_of(&pair, ONE).await;
         pair.replica.pause();
         let attempt = locker.obtain("k").ttl(HOUR);
         let (lock, ()) = tokio::join!(attempt, async {

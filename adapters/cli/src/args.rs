@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use tenure::Acks;
 
 /// The hidden subcommand of the second process.
 pub(crate) const WATCHDOG: &str = "__watchdog";
@@ -29,7 +31,8 @@ background go on without it.
 Exit status:
   that of the command, or 128+n if signal n ended it
   64   bad usage
-  69   too few servers can be reached, or they refuse, or reply too late for the ttl
+  69   too few servers can be reached, or they refuse, or reply too late for the ttl; or with
+       --acks or --persisted too few replicas confirm
   70   the lock was lost while the command ran, or the release found it gone
   71   the operating system refused something
   75   not obtained: another client holds it
@@ -42,6 +45,7 @@ Examples:
   tenure run --quorum --url redis://a --url redis://b --url redis://c k -- ./job
   tenure run --read report -- ./show; tenure run --write report -- ./update
   tenure run --permits 3 --wait 1h api -- ./call
+  tenure run --acks 1 --wait 1min deploy -- make deploy
   tenure run --fence k -- sh -c 'curl -T data -H \"Tenure-Fence: $TENURE_FENCE\" http://store'
   tenure run k -- sh -c 'echo \"$TENURE_TOKEN\"'";
 
@@ -146,10 +150,34 @@ pub(crate) struct ServerArgs {
     pub(crate) ca: Option<PathBuf>,
 }
 
+/// Who must have a grant besides the server that gave it.
+#[derive(Args, Copy, Clone, Debug, Default)]
+#[group(multiple = false)]
+pub(crate) struct AckArgs {
+    /// Obtain and renew only what N replicas of the server confirm to have received, so that a failover to one of them keeps the
+    /// lock. Not with --token
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) acks: Option<u32>,
+    /// Obtain and renew only what the server and N of its replicas have written to their append-only files; with 0 only the server.
+    /// Needs Redis 7.2, or Valkey. Not with --token
+    #[arg(long, value_name = "N")]
+    pub(crate) persisted: Option<u32>,
+}
+
+impl AckArgs {
+    /// What they say, if one is given.
+    pub(crate) fn acks(self) -> Option<Acks> {
+        let received = self.acks.and_then(NonZeroU32::new).map(Acks::received);
+        received.or_else(|| self.persisted.map(Acks::persisted))
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) servers: ServerArgs,
+    #[command(flatten)]
+    pub(crate) replicas: AckArgs,
     /// How long the servers keep the lock without a renewal
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) ttl: Duration,
@@ -222,6 +250,8 @@ pub(crate) struct StatusArgs {
 pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) servers: ServerArgs,
+    #[command(flatten)]
+    pub(crate) replicas: AckArgs,
     /// How many workers contend
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=16))]
     pub(crate) workers: u8,
@@ -322,8 +352,26 @@ mod tests {
             "--ttl soon k -- true",
             "--quorum --ordered k -- true",
             "--colour k -- true",
+            "--acks 1 --persisted 1 k -- true",
+            "--acks 0 k -- true",
+            "--acks -1 k -- true",
+            "--acks one k -- true",
+            "--acks 4294967296 k -- true",
+            "--persisted -1 k -- true",
         ] {
             assert!(run(args).is_err(), "{args}");
+        }
+    }
+
+    #[test]
+    fn replicas_confirm_by_memory_or_by_disk() {
+        let acks = |args: &str| run(args).unwrap().replicas.acks();
+        assert_eq!(acks("k -- true"), None);
+        let two = NonZeroU32::new(2).unwrap();
+        assert_eq!(acks("--acks 2 k -- true"), Some(Acks::received(two)));
+        for replicas in [0, 2] {
+            let args = format!("--persisted {replicas} k -- true");
+            assert_eq!(acks(&args), Some(Acks::persisted(replicas)));
         }
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::args::ServerArgs;
 use crate::failure::{Exit, Failure};
-use tenure::Locker;
+use tenure::{Acks, Locker};
 use tenure::{Cause, ConnectError, InspectError, NodeError, NotObtained, ObtainError, Servers};
 
 const DEFAULT: &str = "redis://127.0.0.1:6379";
 
-/// Connects to the servers of the arguments, of `TENURE_URL`, or to the default one.
-pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
-    let locker = open(args)?;
+/// Connects to the servers of the arguments, of `TENURE_URL`, or to the default one. With `acks`, replicas must confirm each grant.
+pub(crate) async fn connect(args: &ServerArgs, acks: Option<Acks>) -> Result<Locker, Failure> {
+    let locker = open(args, acks)?;
     locker
         .ready()
         .await
@@ -21,13 +21,16 @@ pub(crate) async fn connect(args: &ServerArgs) -> Result<Locker, Failure> {
 }
 
 /// The same without waiting for them: connecting goes on until it succeeds.
-pub(crate) fn open(args: &ServerArgs) -> Result<Locker, Failure> {
+pub(crate) fn open(args: &ServerArgs, acks: Option<Acks>) -> Result<Locker, Failure> {
     let environment = match args.urls.as_slice() {
         [] => environment()?,
         [_, ..] => None,
     };
     let urls = urls(&args.urls, environment.as_deref());
-    let servers = servers(args, urls)?;
+    let mut servers = servers(args, urls)?;
+    if let Some(acks) = acks {
+        servers = servers.acks(acks);
+    }
     let (locker, driver) = tenure::tokio::open(servers).map_err(|error| not_connected(&error))?;
     drop(tokio::spawn(driver));
     Ok(locker)
@@ -67,6 +70,9 @@ fn advice(cause: Cause) -> Option<&'static str> {
         Cause::Node(NodeError::WrongPassword) => {
             "The URL has them: redis://USER:PASSWORD@host, or redis://:PASSWORD@host for the default user. Characters \
              other than letters and digits are safe as %XX."
+        }
+        Cause::Node(NodeError::NoAcks) => {
+            "--acks needs the command WAIT there. --persisted needs WAITAOF, which Redis 7.2 and Valkey have, and `appendonly yes`."
         }
         Cause::Node(_) | _ => return None,
     })

@@ -22,7 +22,7 @@ pub(crate) async fn status(mut args: StatusArgs) -> Outcome {
     // The locker has no prefix of its own, because the name of the counter begins with a brace.
     let prefix = args.servers.prefix.take().unwrap_or_default();
     let name = named(&format!("{prefix}{}", args.key))?;
-    let locker = servers::connect(&args.servers).await?;
+    let locker = servers::connect(&args.servers, None).await?;
     let known = known(&locker, &name)
         .await
         .map_err(|error| servers::not_inspected(&error, &args.key))?;

@@ -8,12 +8,13 @@ import { Fleet, type LaneOf } from "./fleet.js";
 import { outside } from "./guard.js";
 import type { Dial, Lent } from "./link.js";
 import { Machine } from "./machine.js";
+import { refuseLent } from "./modes/acks.js";
+import type { ConnectOptions as ModeConnectOptions } from "./modes/events.js";
 import { Locker as ModeLocker } from "./modes/locker.js";
 import { Nodes } from "./nodes.js";
 import { connectOptions, login as loginKind, packConfig, type ConnectOptions, type Node } from "./options.js";
 import { Packer, utf8 } from "./pack.js";
 import { Locker } from "./locker.js";
-import type { Setup } from "./setup.js";
 import { streams, type Transport } from "./transports/streams.js";
 import { dialWebSocket } from "./transports/websocket.js";
 import { parse, type Address } from "./url.js";
@@ -72,6 +73,9 @@ export async function connectOn(platform: Platform, servers: Server | readonly S
   const list = Array.isArray(servers) ? (servers as readonly Server[]) : [servers as Server];
   const targets = list.map((server) => target(server, platform, options));
   differ(targets);
+  if (MODES) {
+    refuseLent(targets, options.acks);
+  }
   equip();
   platform.compiled ??= platform.module();
   const module = await platform.compiled.catch((error) => {
@@ -134,7 +138,7 @@ function differ(targets: readonly Target[]): void {
 }
 
 /** Each engine has an instance of its own, so that a trap in one leaves the others alone. */
-function start(module: WebAssembly.Module, targets: readonly Target[], options: ConnectOptions, platform: Platform, lane?: Uint8Array): Driver {
+function start(module: WebAssembly.Module, targets: readonly Target[], options: ModeConnectOptions, platform: Platform, lane?: Uint8Array): Driver {
   const clock = new Clock();
   const packer = new Packer(targets.some(({ textOnly }) => textOnly));
   const packed = packConfig(packer, targets, options);
@@ -147,7 +151,7 @@ function start(module: WebAssembly.Module, targets: readonly Target[], options: 
   }
   const nodes = new Nodes(targets.map(({ shown }) => shown), needed);
   const dials = targets.map(({ dial }): Dial => (listener) => dial(listener, lane));
-  return new Driver({ machine, clock, nodes, packer, dials, onEvent: options.onEvent as Setup["onEvent"], turn: platform.turn ?? nextTurn });
+  return new Driver({ machine, clock, nodes, packer, dials, onEvent: options.onEvent, turn: platform.turn ?? nextTurn });
 }
 
 /** Nobody has a handle if this fails, so nothing may stay behind. */

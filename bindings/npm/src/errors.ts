@@ -74,7 +74,8 @@ export function refusal(code: number): ArgumentError {
 /**
  * What was given cannot be used. Codes: `empty_key`, `key_too_long`, `no_key`, `too_many_keys`, `duplicate_key`,
  * `empty_token`, `token_too_long`, `metadata_too_long`, `ttl_too_short`, `ttl_too_long`, `no_server`,
- * `too_many_servers`, `too_few_for_quorum`, `same_server`, `not_text`, `bad_url`, `bad_option`.
+ * `too_many_servers`, `too_few_for_quorum`, `same_server`, `not_text`, `bad_url`, `bad_option`; in the entry `tenure/modes` also
+ * `acks_over_client`.
  */
 export class ArgumentError extends TenureError {
   /** @internal */
@@ -106,12 +107,16 @@ const NODES = {
   out_of_memory: "OOM: it is out of memory",
   misconfigured: "MISCONF: it cannot save its data",
   busy: "BUSY: it is running a script that does not end",
-  no_replicas: "NOREPLICAS: too few of its replicas follow it",
+  no_replicas: "NOREPLICAS: too few of its replicas follow it, or confirm in time",
   unsupported: "it does not support a command",
   protected_mode: "DENIED: it is in protected mode: set a password there, or connect from its own machine",
   too_many_clients: "it has reached its limit of clients (maxclients)",
   no_scripts: "it runs no scripts, which this needs: permit EVAL and EVALSHA",
   other: "an unknown error",
+  // Elsewhere there is no option for acks.
+  ...(MODES && {
+    no_acks: "it cannot wait for its replicas, or has no append-only file: see WAIT and WAITAOF",
+  }),
 };
 
 function nameOf<Name extends string>(table: Record<Name, string>, code: number): Name {
@@ -128,7 +133,7 @@ export interface Why {
 
 /** @internal If it is the fault of a server: the number is negative if not. What is not known here it says itself. */
 export function whyOf(code: number, words: () => string): Why | undefined {
-  const fault = nameOf(NODES, code) as Fault | undefined;
+  const fault = nameOf(NODES as Record<Fault, string>, code) as Fault | undefined;
   const said = fault === "other" && words();
   return fault && { fault, text: NODES[fault] + (said ? `: ${said}` : "") };
 }

@@ -1,5 +1,7 @@
 import { amount, bytes, call, checked, count, flag, refuse, signal, text, type Bytes, type Kind } from "./check.js";
 import { ArgumentError } from "./errors.js";
+import { acks, packAcks } from "./modes/acks.js";
+import type { ConnectOptions as ModeConnectOptions } from "./modes/events.js";
 import { mode, packMode, type ObtainOptions as ModeOptions } from "./modes/mode.js";
 import type { Packer } from "./pack.js";
 
@@ -178,13 +180,19 @@ const CONNECT: Record<keyof ConnectOptions, Kind> = {
   tls: (value, name) => checked(value, name, TLS),
   signal,
   onEvent: call,
+  ...(MODES ? { acks } : {}),
 };
 
 /** @internal Options after the check: each was read once, and none can change later. */
 export const obtainOptions = (given: unknown): ObtainOptions => (given === undefined ? {} : checked(given, "", OBTAIN));
 
-/** @internal */
-export const connectOptions = (given: unknown): ConnectOptions => (given === undefined ? {} : checked(given, "", CONNECT));
+/** @internal Who leaves out acks without noticing relies on what does not hold, so it says where they are. */
+export function connectOptions(given: any): ModeConnectOptions {
+  if (!MODES && given?.acks) {
+    throw new ArgumentError("bad_option", "acks is an option of the entry tenure/modes only");
+  }
+  return given === undefined ? {} : checked(given, "", CONNECT);
+}
 
 /** @internal */
 export function packObtain(packer: Packer, keys: readonly Bytes[], token: Drawn | Bytes, options: ModeOptions): Uint8Array {
@@ -265,7 +273,7 @@ export interface Node {
 }
 
 /** @internal */
-export function packConfig(packer: Packer, nodes: readonly Node[], options: ConnectOptions): Uint8Array {
+export function packConfig(packer: Packer, nodes: readonly Node[], options: ModeConnectOptions): Uint8Array {
   const { limits } = options;
   const arrangement = options.arrangement ?? (nodes.length > 1 ? "quorum" : "ordered");
   packer
@@ -281,6 +289,9 @@ export function packConfig(packer: Packer, nodes: readonly Node[], options: Conn
     .word(limits?.locks)
     .word(limits?.answerBytes)
     .word(limits?.pendingRequests);
+  if (MODES) {
+    packAcks(packer, options.acks);
+  }
   for (const { login, lent } of nodes) {
     packer
       .blob(login.username)

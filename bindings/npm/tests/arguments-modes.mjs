@@ -66,6 +66,16 @@ test("connect: every option with values of wrong kinds", () => nothingStarted(as
   const table = ofModes.optionsOf("ConnectOptions");
   assert.ok(table.onEvent && table.prefix, "the options of both declarations");
   await ofModes.tryOptions("connect", table, (options) => connect(url, options));
+  await ofModes.tryOptions("connect", { received: "number", persisted: "number", within: "number" }, (acks) => connect(url, { acks }), "acks.");
+  for (const acks of [{}, { within: 5 }, { received: 1, persisted: 1 }, { received: 1, persisted: 0 }, { received: undefined }]) {
+    await ofModes.refused(`connect acks: ${JSON.stringify(acks)}`, "acks must have received, or persisted", () => connect(url, { acks }));
+  }
+  for (const count of [0, -1, 0.5, 1.5, NaN, Infinity, 2 ** 32]) {
+    await ofModes.refused(`connect acks.received: ${count}`, `acks.received must be a whole number of at least 1, not ${count}`, () => connect(url, { acks: { received: count } }));
+  }
+  for (const count of [-1, 0.5, Infinity]) {
+    await ofModes.refused(`connect acks.persisted: ${count}`, `acks.persisted must be a whole number of at least 0, not ${count}`, () => connect(url, { acks: { persisted: count } }));
+  }
 }));
 
 for (const [type, object] of [["Locker", tenure], ["Lock", held]]) {

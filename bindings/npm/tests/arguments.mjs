@@ -64,6 +64,9 @@ test("connect: every option with values of wrong kinds", () => nothingStarted(as
   await trial.tryOptions("connect", { locks: "number", answerBytes: "number", pendingRequests: "number" }, (limits) => call({ limits }), "limits.");
   await trial.tryOptions("connect", trial.optionsOf("TlsOptions"), (tls) => connect(`rediss://127.0.0.1:${port}`, { tls }), "tls.");
   await trial.tryOptions("connect", trial.optionsOf("Login"), (login) => connect({ connect: () => assert.fail("opened"), login }), "transport.login.");
+  for (const acks of [{ received: 1 }, {}, true]) {
+    await trial.refused("connect acks", "acks is an option of the entry tenure/modes only", () => call({ acks }));
+  }
   for (const arrangement of ["Quorum", "", "redlock", 1]) {
     await trial.refused(`connect arrangement: ${arrangement}`, "arrangement", () => call({ arrangement }));
   }

@@ -90,6 +90,26 @@ async function shared(plain: Locker, lock: Lock): Promise<void> {
   void like;
 }
 void shared;
+async function confirmed(locker: modes.Locker): Promise<void> {
+  const disk: modes.Acks = { persisted: 0, within: perhaps(50) };
+  await modes.connect("redis://a", { acks: perhaps(disk) });
+  await modes.connect("redis://a", { acks: { received: 1 } });
+  // @ts-expect-error one of both
+  await modes.connect("redis://a", { acks: { received: 1, persisted: 1 } });
+  // @ts-expect-error how many
+  await modes.connect("redis://a", { acks: { within: 50 } });
+  // @ts-expect-error not a number
+  await modes.connect("redis://a", { acks: { received: true } });
+  // @ts-expect-error no such option
+  await modes.connect("redis://a", { acks: { received: 1, replicas: 1 } });
+  // @ts-expect-error an object
+  await modes.connect("redis://a", { acks: 1 });
+  // @ts-expect-error of the connection, not of a lock
+  await locker.obtain("k", { acks: { received: 1 } });
+  // @ts-expect-error the entry without modes has no such option
+  await connect("redis://a", { acks: { received: 1 } });
+}
+void confirmed;
 async function consumer(signal: AbortSignal): Promise<string> {
   await using locker = await connect(["redis://a", "redis://b", { connect: streams }, upstash({ url: "https://c", token: "t" })], {
     onEvent: (event: TenureEvent) => event.type === "node_down" && console.log(event.reason),

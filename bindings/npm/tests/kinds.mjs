@@ -24,6 +24,7 @@ const ALLOWED = {
   '"quorum" | "ordered"': [],
   '"none" | { full: number; } | { decorrelated: number; }': [],
   Mode: [],
+  Acks: [],
   object: ["empty object"],
   function: ["function"],
 };

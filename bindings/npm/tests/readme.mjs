@@ -14,7 +14,7 @@ const SENTINEL_PORT = "26379";
 
 /** The examples by their names. All of TypeScript has one; the project's own page begins with the first of them. */
 function examples() {
-  const [text, project] = ["../README.md", "../../../README.md"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"));
+  const [text, project, failover] = ["../README.md", "../../../README.md", "../../../core/docs/failover.md"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"));
   const named = [...text.matchAll(/<!-- run: (\w+) -->\n```ts\n(.*?)```/gs)].map(([, name, code]) => [name, code]);
   const all = text.match(/^```ts$/gm).length;
   if (named.length !== all) {
@@ -23,7 +23,11 @@ function examples() {
   if (!project.includes(named[0][1])) {
     throw new Error("the project's page has another first example");
   }
-  return Object.fromEntries(named);
+  const byName = Object.fromEntries(named);
+  if (!failover.includes(`\`\`\`ts\n${byName.acks}\`\`\``)) {
+    throw new Error("core/docs/failover.md has another example of acks");
+  }
+  return byName;
 }
 
 /** Work that checks whether a key is held on one of the servers; it counts how often it was done. */
@@ -56,6 +60,7 @@ const programs = {
     await work(lock); await lock.release(); await locker.close(); await redis.flushall(); redis.disconnect();`,
   ],
   modes: () => ["", "await locker.close();"],
+  acks: () => ["", ""],
   locks: () => ["", ""],
   upstash: (rest) => ["", `await nightly(${JSON.stringify(environment(rest))});`],
   ioredis: () => ["", `${USE} redis.disconnect();`],
@@ -111,13 +116,15 @@ export async function readme(project, control) {
   await control.command(secure.plain, ["ACL", "SETUSER", "me", "on", `>${secure.password}`, "~*", "&*", "+@all"]);
   const sentinel = await control.startSentinel(single[0]);
   const rest = await new Rest(single[0]).open();
+  const followed = await control.startFresh({ "repl-diskless-sync-delay": 0 });
+  await control.command(await control.startFresh(), ["REPLICAOF", "127.0.0.1", `${followed}`]);
   const directory = join(project, "examples");
   mkdirSync(join(directory, "node_modules"), { recursive: true });
   for (const client of ["ioredis", "redis"]) {
     symlinkSync(new URL(`runtimes/node_modules/${client}`, import.meta.url).pathname, join(directory, "node_modules", client));
   }
   for (const [name, code] of Object.entries(examples())) {
-    const ports = { cluster: masters, tls: [secure.plain] }[name] ?? single;
+    const ports = { cluster: masters, tls: [secure.plain], acks: [followed] }[name] ?? single;
     const runs = [name in programs && runProgram, name in workers && runWorker].filter(Boolean);
     for (const run of runs) {
       try {

@@ -84,8 +84,8 @@ fn unsupported(why: Unsupported) -> f64 {
         Unsupported::ModeWithSeveralKeys => 2,
         Unsupported::SharedFence => 3,
         Unsupported::NoPermits => 4,
-        // The package has no option for acks.
-        Unsupported::OwnTokenWithAcks | _ => NEW,
+        Unsupported::OwnTokenWithAcks => 5,
+        _ => NEW,
     })
 }
 
@@ -168,6 +168,9 @@ pub(crate) const fn node(error: NodeError) -> u8 {
         NodeError::ProtectedMode => 21,
         NodeError::TooManyClients => 22,
         NodeError::NoScripts => 23,
+        // Only an engine with modes has an option for acks, and a name for this.
+        #[cfg(feature = "modes")]
+        NodeError::NoAcks => 25,
         // What is not known here is no more than another error.
         NodeError::Other | _ => 24,
     }

@@ -10,6 +10,9 @@ use tenure_core::{
     Obtain, Renewal, Retry, Secret, Token, Ttl,
 };
 
+#[cfg(feature = "modes")]
+use tenure_core::Acks;
+
 use crate::codes;
 
 /// Reads the bytes from front to back. What is missing reads as zeros, and makes the whole malformed.
@@ -210,6 +213,8 @@ impl<'a> Reader<'a> {
         let prefix = self.bytes();
         let client_name = self.text();
         let limits = self.limits();
+        #[cfg(feature = "modes")]
+        let acks = self.acks();
         let mut nodes = Vec::new();
         while !self.rest.is_empty() {
             nodes.push(self.node());
@@ -222,7 +227,28 @@ impl<'a> Reader<'a> {
         config.prefix = prefix.into();
         config.client_name = client_name.unwrap_or(config.client_name);
         config.limits = limits;
+        #[cfg(feature = "modes")]
+        {
+            config.acks = acks;
+        }
         Ok(config)
+    }
+
+    /// Who must have a grant besides its server: nobody, replicas, or their disks; how many, and within what time. What is none
+    /// is malformed.
+    #[cfg(feature = "modes")]
+    fn acks(&mut self) -> Option<Acks> {
+        let (kind, replicas, within) = (self.byte(), self.word(), self.given_duration());
+        let acks = match (kind, core::num::NonZeroU32::new(replicas)) {
+            (0, None) => return None,
+            (1, Some(replicas)) => Acks::received(replicas),
+            (2, _) => Acks::persisted(replicas),
+            _ => {
+                self.short = true;
+                return None;
+            }
+        };
+        Some(within.map_or(acks, |within| acks.within(within)))
     }
 
     fn limits(&mut self) -> Limits {
@@ -322,6 +348,28 @@ mod tests {
         assert_eq!(mode(3, u32::MAX), shared(u32::MAX));
         for (kind, limit) in [(0, 1), (1, 1), (2, 1), (3, 0), (4, 0)] {
             assert_eq!(mode(kind, limit), None, "{kind} {limit}");
+        }
+    }
+
+    #[cfg(feature = "modes")]
+    #[test]
+    fn replicas_confirm_by_memory_or_by_disk_and_in_a_time_that_may_be_left_out() {
+        let acks = |kind: u8, replicas: u32, within: f64| {
+            let mut bytes = [kind].to_vec();
+            bytes.extend(replicas.to_le_bytes());
+            bytes.extend(within.to_le_bytes());
+            let mut reader = Reader::new(&bytes);
+            let acks = reader.acks();
+            (!reader.short).then_some(acks)
+        };
+        let two = core::num::NonZeroU32::new(2).unwrap();
+        assert_eq!(acks(0, 0, -1.0), Some(None));
+        assert_eq!(acks(1, 2, -1.0), Some(Some(Acks::received(two))));
+        assert_eq!(acks(2, 2, -1.0), Some(Some(Acks::persisted(2))));
+        let own = Acks::persisted(0).within(Duration::from_millis(50));
+        assert_eq!(acks(2, 0, 50.0), Some(Some(own)));
+        for (kind, replicas) in [(0, 1), (1, 0), (3, 1)] {
+            assert_eq!(acks(kind, replicas, -1.0), None, "{kind} {replicas}");
         }
     }
 }

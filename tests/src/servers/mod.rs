@@ -11,10 +11,12 @@ use tempfile::TempDir;
 
 mod cluster;
 mod launch;
+mod pair;
 mod sentinels;
 mod waiting;
 
 pub use cluster::Cluster;
+pub use pair::Pair;
 pub use sentinels::Sentinels;
 
 use crate::ports::free_port;

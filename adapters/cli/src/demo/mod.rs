@@ -24,6 +24,12 @@ use tenure::tokio::Memory;
 pub(crate) async fn demo(args: DemoArgs) -> Outcome {
     let workers = usize::from(args.workers);
     let is_embedded = args.servers.urls.is_empty();
+    let acks = args.replicas.acks();
+    if is_embedded && acks.is_some() {
+        let words =
+            "the embedded server has no replicas: give --url, or leave out --acks and --persisted";
+        return Err(Failure::usage(words));
+    }
     let (key, where_it_is) = if is_embedded {
         ("demo".to_owned(), "the embedded server")
     } else {
@@ -32,7 +38,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Outcome {
     let place = if is_embedded {
         Place::Embedded(Memory::new())
     } else {
-        Place::Servers(Arc::new(args.servers))
+        Place::Servers(Arc::new(args.servers), acks)
     };
     let pen = Pen {
         colours: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::servers;
 use tenure::Loss;
 use tenure::tokio::Memory;
-use tenure::{Lock, Locker};
+use tenure::{Acks, Lock, Locker};
 
 /// How long a crashed worker's lock lasts.
 pub(crate) const TTL: Duration = Duration::from_millis(800);
@@ -21,14 +21,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) enum Place {
     Embedded(Memory),
-    Servers(std::sync::Arc<ServerArgs>),
+    Servers(std::sync::Arc<ServerArgs>, Option<Acks>),
 }
 
 impl Place {
     async fn locker(&self) -> Result<Locker, Failure> {
         match self {
             Self::Embedded(memory) => Ok(memory.locker()),
-            Self::Servers(args) => servers::connect(args).await,
+            Self::Servers(args, acks) => servers::connect(args, *acks).await,
         }
     }
 }

@@ -27,20 +27,30 @@ const RELEASE_TIME: Duration = Duration::from_secs(2);
 /// The same if the lock is lost anyway, or a signal has asked tenure to end.
 const FAREWELL_TIME: Duration = Duration::from_millis(200);
 
+/// That, if no server waits for its replicas. One that does reads nothing else meanwhile, and when it finds that the connection
+/// is gone it does not carry out the release that lies behind.
+fn farewell_time(args: &RunArgs) -> Duration {
+    if args.replicas.acks().is_some() {
+        RELEASE_TIME
+    } else {
+        FAREWELL_TIME
+    }
+}
+
 /// Obtains, runs, releases.
 pub(crate) async fn run(args: RunArgs) -> Outcome {
     let begin = Instant::now();
     let grace = args.grace()?;
     check(&args).map_err(|error| Failure::usage(error.to_string()))?;
     let mut signals = Signals::listen()?;
-    let locker = servers::open(&args.servers)?;
+    let locker = servers::open(&args.servers, args.replicas.acks())?;
     // Before the lock is obtained: nobody else has to wait for its start.
     let group = Group::new(grace)?;
     let lock = tokio::select! {
         lock = obtain(&locker, &args, begin) => lock,
         signal = signals.end() => {
             group.dismiss();
-            close(&locker, FAREWELL_TIME).await;
+            close(&locker, farewell_time(&args)).await;
             return Ok(sys::by_signal(signal));
         }
     };
@@ -53,7 +63,7 @@ pub(crate) async fn run(args: RunArgs) -> Outcome {
             let time = if args.wait.is_zero() {
                 RELEASE_TIME
             } else {
-                FAREWELL_TIME
+                farewell_time(&args)
             };
             close(&locker, time).await;
             return Err(failure);
@@ -87,7 +97,7 @@ async fn finish(
     } else {
         // There is nothing to wait for: what may be left of it is released if a server can be reached.
         drop(lock);
-        close(locker, FAREWELL_TIME).await;
+        close(locker, farewell_time(args)).await;
     }
     let status = outcome?;
     match loss {

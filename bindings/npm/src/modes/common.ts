@@ -8,6 +8,7 @@ export type { Lent } from "../link.js";
 export type { Bytes, Login, RetryOptions, TlsOptions } from "../options.js";
 export type { Holding, Keys } from "../locker.js";
 export type { Connection, Transport } from "../transports/streams.js";
+export type { Acks } from "./acks.js";
 export { ModeError, NotObtainedError, type Holder, type ModeErrorCode, type NotChangedCode } from "./errors.js";
 export type { ConnectOptions, TenureEvent } from "./events.js";
 export { Lock } from "./lock.js";

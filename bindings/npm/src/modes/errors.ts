@@ -18,6 +18,7 @@ const UNSUPPORTED = [
   "read locks, write locks and permits have one key: to wait in order, a lock with several keys would have to be the first for each of them",
   "a lock that others share has no fence: a resource would refuse the older of two valid holders",
   "a limit of permits must be at least 1",
+  "a lock with a token of your own cannot wait for replicas: its key may have been written by others",
 ];
 
 const CLIENT = "another client";
