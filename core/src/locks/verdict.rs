@@ -64,15 +64,20 @@ impl Locks {
     }
 
     /// The same, and nodes count as well whose latest reply to any lock of this engine was an error that may pass, or did not
-    /// come, if that is recent; and all of them if none has replied lately.
-    fn too_few_reply(&self) -> Option<NodeError> {
+    /// come, if that is recent.
+    fn too_few_lately(&self) -> Option<NodeError> {
         let passing = |node| {
             let (error, at) = self.failing.of(node)?;
             let is_new = self.now <= at + RETRIED + self.setup.request_timeout;
             (!error.is_final() && is_new).then_some(error)
         };
-        let few = self.too_few_without(|node| self.down.of(node).or_else(|| passing(node)));
+        self.too_few_without(|node| self.down.of(node).or_else(|| passing(node)))
+    }
+
+    /// The same, and all nodes count if none has replied lately.
+    fn too_few_reply(&self) -> Option<NodeError> {
         let silent = !self.is_recent(self.replied_at);
+        let few = self.too_few_lately();
         few.or_else(|| silent.then_some(NodeError::TimedOut))
     }
 
@@ -154,13 +159,17 @@ impl Locks {
                 if has || before.was_too_late() {
                     return NotObtained::TimedOut { by };
                 }
-                if let Some(error) = self.too_few_reply() {
+                if let Some(error) = self.too_few_lately() {
                     return NotObtained::Unreachable(error);
                 }
                 // The first of a queue is in the way even if others deny it.
                 let known = before.last_failure_about(key).filter(|_| !queued);
                 let denial = known.and_then(|(reason, at)| self.recent_denial(reason, at));
-                return denial.unwrap_or(NotObtained::TimedOut { by });
+                // As long as a lock of this engine had the key, there was nothing to ask: that is known without a reply.
+                return denial.unwrap_or_else(|| match self.too_few_reply() {
+                    Some(error) => NotObtained::Unreachable(error),
+                    None => NotObtained::TimedOut { by },
+                });
             }
         }
         self.recent_failure(lock)

@@ -164,3 +164,24 @@ fn a_lock_that_had_a_place_in_a_queue_may_have_the_key_when_it_is_cancelled() {
     world.release(bob, queued);
     until_held(&mut world, bob, lock, ms);
 }
+
+/// Nobody has asked the server for seconds, because there was nothing to ask: the lock in front was not refreshed.
+#[test]
+fn a_wait_that_ends_right_after_a_lock_of_its_engine_ends_because_of_that() {
+    let mut world = World::single();
+    let alice = world.client();
+    let mut first = world.request("k", Duration::from_secs(5));
+    first.renewal = Renewal::Manual;
+    let first = world.obtain(alice, first);
+    wait_at_most(&mut world, alice, "k", 60_000 * MS);
+    // The lease ends after 4.948 s. The second one asks then, and this one is behind it.
+    let waiter = wait_at_most(&mut world, alice, "k", Duration::from_micros(4_948_500));
+    let end = ended(&mut world, alice, waiter, 5000 * MS);
+    let by = Holder::Ourselves;
+    assert_eq!(end, not_obtained(waiter, NotObtained::TimedOut { by }));
+    let error = None;
+    assert_eq!(
+        world.last(alice, first),
+        lost(first, Loss::Expired { error })
+    );
+}
