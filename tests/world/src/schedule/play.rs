@@ -213,7 +213,9 @@ impl Play {
                 .note_line(|| format!("client {client} releases {lock:?}"));
             let leftovers = self.world.nodes_to_clear(self.clients[client], lock);
             self.world.release(self.clients[client], lock);
-            let at = self.world.now() + self.setup.longest_release();
+            // If its connection breaks, another one is greeted first.
+            let again = self.world.round(client) * 2;
+            let at = self.world.now() + self.setup.longest_release() + again;
             for leftover in leftovers {
                 let task = Task::Released(self.released.len());
                 let before = self.troubles_of(client, leftover.node);

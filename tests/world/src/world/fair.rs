@@ -47,6 +47,8 @@ const MOST_PAUSE: Duration = Duration::from_secs(1);
 const FORGETS: Duration = Duration::from_millis(900);
 /// An engine that has had its share of a key lets others go first for up to so many of its turns, within these bounds.
 const TURNS_PER_DEFERRAL: u32 = 40;
+/// How many times as far away as the nearest one a client may be, for turns to serve it: see `core/docs/waking.md`.
+const FARTHEST: u128 = 8;
 const LEAST_DEFERRAL: Duration = Duration::from_millis(25);
 const MOST_DEFERRAL: Duration = Duration::from_millis(250);
 const MS: Duration = Duration::from_millis(1);
@@ -134,6 +136,11 @@ impl World {
                     8
                 };
                 let far = self.trip(client) * missed;
+                if self.distance(client, turns.client) > FARTHEST {
+                    // Only a queue could do that.
+                    self.oracle.excuse(Promise::Fair);
+                    continue;
+                }
                 if lasted > self.longest_turn(turns.client, alone, turns.longest) + far {
                     let how = format!(
                         "{client} waits for {:?}, and the turn of {} goes on after {lasted:?}",
@@ -163,7 +170,10 @@ impl World {
                 watch.waits && watch.client == *client && watch.keys.iter().any(|k| k == key)
             };
             let first = self.waiters.watches.iter().find(of);
-            first.is_some_and(|watch| watch.keys.len() == 1) && self.is_notified(*client)
+            // Behind a lock of its own it has no place in the queue.
+            let mut held = self.clients[*client].valid_locks(self.now);
+            let holds = held.any(|held_lock| held_lock.keys.iter().any(|k| k == key));
+            !holds && first.is_some_and(|watch| watch.keys.len() == 1) && self.is_notified(*client)
         });
         all
     }
@@ -176,12 +186,8 @@ impl World {
         self.wakes && !of.suspended && of.clock_in_bounds && notified.count() >= self.quorum()
     }
 
-    /// How many turns of others may begin while a client waits.
-    ///
-    /// Eight for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
-    /// to 8: a distant client comes second more often. With a quorum contenders spread at random, and 16 more for
-    /// each make it less likely than one in a million that chance alone gets there.
-    fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
+    /// How many times as far away a client is as the nearest one.
+    fn distance(&self, client: usize, nearest: usize) -> u128 {
         let mine = self.trip(client);
         let near = (0..self.clients.len())
             .filter(|other| self.is_notified(*other))
@@ -190,7 +196,16 @@ impl World {
             .unwrap_or(mine)
             .min(self.trip(nearest))
             .max(Duration::from_micros(1));
-        let ratio = mine.as_micros().div_ceil(near.as_micros()).clamp(1, 8);
+        mine.as_micros().div_ceil(near.as_micros())
+    }
+
+    /// How many turns of others may begin while a client waits.
+    ///
+    /// Eight for each of the `count` clients that contend, times the ratio of its distance to that of the nearest one, up
+    /// to 8: a distant client comes second more often. With a quorum contenders spread at random, and 16 more for
+    /// each make it less likely than one in a million that chance alone gets there.
+    fn most_turns(&self, client: usize, nearest: usize, count: u32) -> u32 {
+        let ratio = self.distance(client, nearest).clamp(1, FARTHEST);
         let ratio = u32::try_from(ratio).unwrap_or(8);
         let chance = if self.arrangement == Arrangement::Quorum {
             16

@@ -70,12 +70,14 @@ impl World {
         if writes || !rest.is_empty() {
             self.waiters.quiet.changed = own;
         }
-        for request in requests {
-            self.asks(client, request, own);
+        let last = requests.len().saturating_sub(1);
+        for (nth, request) in requests.into_iter().enumerate() {
+            self.asks(client, (request, nth == last), own);
         }
     }
 
-    fn asks(&mut self, client: usize, request: Request, own: Instant) {
+    /// `newest`: no other request was carried out at the same time, after this one.
+    fn asks(&mut self, client: usize, (request, newest): (Request, bool), own: Instant) {
         let Some(name) = request.key.strip_prefix(self.prefix) else {
             return;
         };
@@ -107,10 +109,14 @@ impl World {
             self.oracle.kept(Promise::Quiet);
         }
         // Once it has the key, its wait is over.
-        let Some(front) = self.front(&key, &request.value, request.limit) else {
+        let Some(mut front) = self.front(&key, &request.value, request.limit) else {
             self.waiters.quiet.changed = own;
             return;
         };
+        if !newest {
+            // Its reply may have named an earlier end, because one of the others has kept the place in front of it.
+            front.end = front.end.map(|_| own);
+        }
         self.waiters.quiet.asked.push(Asked {
             key,
             value: request.value,

@@ -203,7 +203,7 @@ impl World {
         held && nodes().any(|node| !self.reaches(index, node))
     }
 
-    pub(super) fn round(&self, index: usize) -> Duration {
+    pub(crate) fn round(&self, index: usize) -> Duration {
         let trips = (0..self.nodes.len()).map(|node| self.net.longest_trip(index, node));
         trips.max().unwrap_or_default() * 2
     }
@@ -221,6 +221,8 @@ impl World {
             || request.renamed
             || own
             || self.clients[index].late_arrival.is_some()
+            // What it had sent before it slept may arrive after the request was given up.
+            || self.clients[index].may_be_late(longest + grace) > now
         {
             return Ok(());
         }
@@ -300,6 +302,7 @@ impl World {
                 Some((since, until))
                     if own + request.ttl / 50 + TICK * 2 + self.round(index) < until
                         && self.clients[index].may_be_late(request.ttl) <= since
+                        && self.clients[index].clock_in_bounds
                         && self.is_sound(since) =>
                 {
                     Err(format!("its lease lasts until {until:?}"))
