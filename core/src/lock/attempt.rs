@@ -261,6 +261,22 @@ impl Lock {
         })
     }
 
+    /// Notes whether a node may hold our value after its reply to a round of this kind, if that is known.
+    #[inline(always)]
+    pub(crate) fn note_left(&mut self, node: NodeId, kind: RoundKind, stands: Option<bool>) {
+        match stands {
+            Some(true) => self.may_hold.insert(node),
+            // A late obtain of ours may still be carried out on that node.
+            Some(false) if self.awaits_late_answer(node) => {}
+            // Its place in the queue has to be given up, too.
+            Some(false) if kind == RoundKind::Obtain && self.has_place(node) => {}
+            Some(false) => {
+                self.may_hold.remove(node);
+            }
+            None => {}
+        }
+    }
+
     /// Notes a reply that may belong to the round that won the lock.
     pub(crate) fn note_late_answer(&mut self, request: RequestId) {
         let (won, late) = &mut self.late;

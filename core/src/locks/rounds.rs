@@ -118,17 +118,7 @@ impl Locks {
         if let Some(fencing) = &mut lock.fencing {
             fencing.note(node, *outcome);
         }
-        match stands {
-            Some(true) => lock.may_hold.insert(node),
-            // A late obtain of ours may still be carried out on that node.
-            Some(false) if lock.awaits_late_answer(node) => {}
-            // Its place in the queue has to be given up, too.
-            Some(false) if kind == RoundKind::Obtain && lock.has_place(node) => {}
-            Some(false) => {
-                lock.may_hold.remove(node);
-            }
-            None => {}
-        }
+        lock.note_left(node, kind, stands);
         if let LockState::Releasing(releasing) = &mut lock.state {
             releasing.note(node, *outcome);
             // Leftovers of a chosen token that are not there free nothing: the lock that left them would retry without end.
