@@ -16,7 +16,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     #[allow(
         clippy::inline_always,
         reason = "each obtain makes one, and its parts move less"

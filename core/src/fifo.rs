@@ -22,7 +22,7 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T: Copy> Queue<T> {
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn push_back(&mut self, item: T) {
         if self.items.len() == self.items.capacity() {
             self.make_room();

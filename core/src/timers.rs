@@ -79,7 +79,7 @@ impl Timers {
         self.sink(place);
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     fn rise(&mut self, mut place: usize) -> usize {
         while let Some(parent) = place.checked_sub(1).map(|above| above / 2) {
             if self.heap.get(parent) <= self.heap.get(place) {

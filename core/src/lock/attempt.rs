@@ -7,7 +7,7 @@ use crate::time::{Instant, Micros};
 
 impl Lock {
     /// Begins a round; requests to its first nodes are queued now. Replies to earlier rounds no longer count.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn begin(&mut self, kind: RoundKind, round: Round, now: Instant, deadline: Instant) {
         self.round = self.round.wrapping_add(1);
         if kind.sets_ttl() {
@@ -169,7 +169,7 @@ impl Lock {
     }
 
     /// The operation of `request`, unless its reply no longer counts.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn op(&self, request: RequestId) -> Option<Op<'_>> {
         match &self.active {
             Some(active) if self.round == request.round => {
@@ -262,7 +262,7 @@ impl Lock {
     }
 
     /// Notes whether a node may hold our value after its reply to a round of this kind, if that is known.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn note_left(&mut self, node: NodeId, kind: RoundKind, stands: Option<bool>) {
         match stands {
             Some(true) => self.may_hold.insert(node),

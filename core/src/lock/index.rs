@@ -38,7 +38,7 @@ impl Place {
 
 impl Index {
     /// Adds a lock. Returns whether no other lock has any of its keys.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn insert(&mut self, keys: &Keys, rank: u64, slot: u32) -> bool {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
@@ -70,7 +70,7 @@ impl Index {
         self.waiters > 0
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn remove(&mut self, keys: &Keys, rank: u64) {
         for key in keys.iter() {
             let sort_key = (key.as_bytes(), rank);
@@ -115,7 +115,7 @@ impl Index {
     }
 
     /// The block of this spot, and the number of places before it in that block.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     fn find(&self, sort_key: (&[u8], u64)) -> (usize, usize) {
         let starts = |block: &Vec<Place>| {
             block

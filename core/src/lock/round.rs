@@ -109,7 +109,7 @@ impl Round {
     }
 
     /// The result so far. Once the round is decided, no later reply changes it.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) const fn verdict(&self) -> Verdict {
         let open = self.unsent.union(self.pending);
         let silent = self.denied.union(self.unknown);

@@ -172,7 +172,7 @@ impl Releasing {
     }
 
     /// Notes the outcome of a release on a node.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(crate) fn note(&mut self, node: NodeId, outcome: Outcome) {
         match outcome {
             Outcome::Granted { .. } => self.freed.insert(node),

@@ -79,7 +79,7 @@ impl Locks {
     }
 
     /// If a release has been handed out to every node, the next waiter's request goes into the same write.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn release_requested(&mut self, id: LockId) {
         if !self.index.has_waiters() {
             return;
@@ -100,7 +100,7 @@ impl Locks {
     }
 
     /// A node has confirmed that nothing of this lock is left there.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn freed_on(&mut self, id: LockId, node: NodeId) {
         if self.index.has_waiters()
             && let Some(keys) = self.lock(id).map(Lock::keys)
@@ -206,7 +206,7 @@ impl Locks {
         self.for_keys(id, KeySet::ALL, |locks, key| locks.turns.ended(key, now));
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     fn forget_and_pass_on(&mut self, id: LockId) {
         let waiters = self.index.has_waiters();
         let keys = self.lock(id).filter(|_| waiters).map(Lock::keys);

@@ -161,7 +161,7 @@ impl Locks {
     }
 
     /// Queues requests to the next nodes, or ends the round if it is decided.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     fn go_on(&mut self, id: LockId, kind: RoundKind, verdict: Verdict) {
         if verdict == Verdict::Open {
             return self.request_more(id, kind);

@@ -62,7 +62,7 @@ impl Locks {
     }
 
     /// Whether waiters may have the same token.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn is_for_several(&self, id: LockId) -> bool {
         let lock = self.lock(id);
         self.index.has_waiters() && lock.is_some_and(|lock| !lock.claim.token().is_random())

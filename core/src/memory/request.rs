@@ -108,7 +108,7 @@ enum Number<'a> {
 }
 
 /// Reads a line of this kind with a number of a few digits.
-#[inline(always)]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 fn number(bytes: &[u8], kind: u8) -> Number<'_> {
     match bytes {
         // One and two digits are nearly all there are.

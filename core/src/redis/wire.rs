@@ -139,7 +139,7 @@ impl Wire<'_> {
     }
 
     /// For one key.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     fn set_if_free(&mut self, claim: &Claim, ttl: Ttl) {
         prepared(self.out, b"*6\r\n$3\r\nSET\r\n")
             .prepared(claim.frame().all())

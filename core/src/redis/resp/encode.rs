@@ -30,7 +30,7 @@ impl Args<'_> {
     }
 
     /// One argument of two parts, such as a prefix and a key.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub fn joined(&mut self, head: &[u8], tail: &[u8]) -> &mut Self {
         count(self.out, b'$', head.len().saturating_add(tail.len()));
         self.out.extend_from_slice(head);
