@@ -286,11 +286,10 @@ impl Engine {
 
     /// Whether there may be more output.
     fn has_more(&self) -> bool {
+        let more = !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more();
         #[cfg(feature = "acks")]
-        if self.acks {
-            return true;
-        }
-        !self.unsent.is_empty() || !self.events.is_empty() || self.locks.has_more()
+        let more = more | self.acks;
+        more
     }
 
     /// The output of the sessions, or [`Output::Timeout`]. This, [`Engine::send_requests`] and [`Engine::process_session`] are

@@ -6,7 +6,8 @@ import { build } from "esbuild";
 
 async function load(file) {
   const external = ["node:*"];
-  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false, external });
+  const define = { MODES: "false" };
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false, external, define });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 

@@ -69,6 +69,7 @@ impl Locks {
     }
 
     /// A refresh or a check has ended.
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn hold_decided(&mut self, id: LockId, verdict: Verdict) {
         let now = self.now;
         let Some(Entry::Lock(lock)) = self.slab.get_mut(id) else {

@@ -154,7 +154,8 @@ impl Session {
         op: Op<'_>,
         now: Instant,
     ) -> Result<bool, NodeError> {
-        if self.exchange.requests().saturating_add(self.waiting.len()) >= self.check_from {
+        // At least as many as there are requests of locks: those are counted only if it matters.
+        if self.exchange.len().saturating_add(self.waiting.len()) >= self.check_from {
             self.check(op, now)?;
         }
         match self.phase {
