@@ -11,6 +11,10 @@ export const GUARDED_SET: string = `local fence = string.match(ARGV[1], '^%d+$')
 if not fence then
   return redis.error_reply('ERR the fence is not a whole number')
 end
+local option = string.upper(ARGV[3] or 'PX')
+if #ARGV > 4 or not (option == 'EX' or option == 'PX' or option == 'EXAT' or option == 'PXAT') then
+  return redis.error_reply('ERR the only options are EX, PX, EXAT and PXAT, with a time')
+end
 if tonumber(redis.call('GET', KEYS[2]) or 0) > fence then
   return 0
 end

@@ -60,10 +60,16 @@ fn the_script_takes_a_ttl_and_refuses_what_is_no_fence() {
         for wrong in ["", "nan", "inf", "0x10", "-1", "1e9", "8 "] {
             assert!(key.set(wrong, &["b"]).is_error("ERR"), "{kind:?}: {wrong}");
         }
-        assert!(
-            key.set("8", &["b", "PX", "soon"]).is_error("ERR"),
-            "{kind:?}"
-        );
+        let options: [&[&str]; 5] = [
+            &["b", "PX", "soon"],
+            &["b", "PX"],
+            &["b", "NX"],
+            &["b", "PX", "1000", "XX"],
+            &["b", "get"],
+        ];
+        for wrong in options {
+            assert!(key.set("8", wrong).is_error("ERR"), "{kind:?}: {wrong:?}");
+        }
         let both = raw.command(&["MGET", "k", "{k}guard"]);
         assert_eq!(both, Value::Array(vec![Value::bulk("a"), Value::bulk("7")]));
         // A guard that somebody has overwritten lets nobody through.
