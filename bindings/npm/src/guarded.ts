@@ -4,6 +4,9 @@
  *
  *     EVAL script 2 key guard fence value [PX milliseconds]
  *
+ * `EX`, `EXAT` and `PXAT` are possible in place of `PX`. Any other option is an error, and so is a fence that is not a whole
+ * number; then nothing changed.
+ *
  * It returns 1 if `key` is set. It returns 0 if a larger fence came first, and then nothing changed: the writer has lost its
  * lock. `guard` is a key of your choice that keeps the largest fence, and on a cluster has to be in the slot of `key`.
  */

@@ -47,7 +47,7 @@ const MOST_PAUSE: Duration = Duration::from_secs(1);
 const FORGETS: Duration = Duration::from_millis(900);
 /// An engine that has had its share of a key lets others go first for up to so many of its turns, within these bounds.
 const TURNS_PER_DEFERRAL: u32 = 40;
-/// How many times as far away as the nearest one a client may be, for turns to serve it: see `core/docs/waking.md`.
+/// How many times as far away as the nearest one a client may be, for turns to serve it: `DISTANCE_FACTOR` in the core.
 const FARTHEST: u128 = 8;
 const LEAST_DEFERRAL: Duration = Duration::from_millis(25);
 const MOST_DEFERRAL: Duration = Duration::from_millis(250);
